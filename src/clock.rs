@@ -1,0 +1,50 @@
+//! The one place where the wall clock is read.
+
+use std::fmt::Debug;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use crate::token::UnixSeconds;
+
+/// A source of the time of day, handed to whoever has to judge time.
+pub trait Clock: Debug + Send + Sync {
+    /// Returns the present second.
+    fn now(&self) -> UnixSeconds;
+}
+
+/// The system's clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> UnixSeconds {
+        #[expect(clippy::disallowed_methods, reason = "this is the one place")]
+        let now = SystemTime::now();
+        // A clock set before 1970 reads as 1970, when no token is valid yet.
+        let since_1970 = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        UnixSeconds::new(since_1970.as_secs())
+    }
+}
+
+/// A clock that stands still until it is set, for tests and simulation.
+#[derive(Debug)]
+pub struct ManualClock(AtomicU64);
+
+impl ManualClock {
+    /// Starts a clock that shows `now`.
+    #[must_use]
+    pub const fn at(now: UnixSeconds) -> Self {
+        Self(AtomicU64::new(now.get()))
+    }
+
+    /// Sets the clock, forward or back.
+    pub fn set(&self, now: UnixSeconds) {
+        self.0.store(now.get(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> UnixSeconds {
+        UnixSeconds::new(self.0.load(Ordering::SeqCst))
+    }
+}

@@ -1,0 +1,4 @@
+//! jeton
+pub mod clock;
+pub mod profile;
+pub mod token;

@@ -1,0 +1,57 @@
+//! The token: who may download which profile, how often, until when, signed.
+//!
+//! This room is pure: it reads no clock, draws no randomness and does no I/O.
+//! It knows nothing of files, ledgers or HTTP. Time, random bytes and keys come
+//! in as arguments.
+//!
+//! # The bytes, version 1
+//!
+//! ```text
+//! token    = base64url without padding ( envelope ), at most 512 characters
+//! envelope = version(1) = 0x01 | key_id(4) | claims | signature(64)
+//! claims   = postcard of, in this order:
+//!              purpose    enum { Profile(kind) = 0, Admin(role) = 1 }
+//!                           kind { UserLocked = 0, Autologin = 1, ServerLocked = 2 }
+//!                           role { Viewer = 0, Operator = 1, Admin = 2 }
+//!              nonce      [u8; 16]  4 bytes batch | 12 bytes random
+//!              issued_at  u64       unix seconds
+//!              lifetime   u32       seconds, 1 ..= 366 days
+//!              uses       enum { Limited(NonZeroU32) = 0, Unlimited = 1 }
+//!              user       str       1 ..= 128 bytes of UTF-8
+//!              network    Option<enum { V4([u8; 4], prefix u8) = 0, V6([u8; 16], prefix u8) = 1 }>
+//! signed   = "jeton token v1" | 0x00 | version | key_id | claims
+//! ```
+//!
+//! Every token has exactly one spelling. base64url is decoded strictly (no
+//! padding, no white space, no stray trailing bits), and the claims are
+//! encoded again after decoding and compared byte for byte, because postcard
+//! alone accepts over-long varints and trailing bytes.
+//!
+//! # Where to read
+//!
+//! [`Claims`] says what a token means, [`sign`] makes one, [`verify`] is the
+//! only maker of a [`VerifiedToken`], and [`Claims::validate_time`] judges it
+//! against the clock. [`url`] builds and reads the links that carry a token.
+
+mod claims;
+mod envelope;
+mod error;
+mod key;
+mod network;
+mod nonce;
+mod sign;
+mod time;
+pub mod url;
+mod user;
+mod verify;
+
+pub use claims::{Claims, Lifetime, ProfileKind, Purpose, Role, UnknownKind, UseLimit};
+pub use envelope::{TOKEN_LEN_MAX, UntrustedToken};
+pub use error::{ClaimsError, KeyError, TimeError, VerifyError};
+pub use key::{KeyId, KeyPurpose, SigningKey, TrustedKey, TrustedKeys, VerifyingKey};
+pub use network::{IpNetwork, NetworkError};
+pub use nonce::{Batch, Nonce, NonceError, TokenId};
+pub use sign::{Token, sign};
+pub use time::{CLOCK_ALLOWANCE, UnixSeconds};
+pub use user::{UserName, UserNameError};
+pub use verify::{VerifiedToken, verify};

@@ -1,0 +1,169 @@
+//! A network of IP addresses, as `--network` takes it and the claims carry it.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// An address and the number of its leading bits that count; the other bits
+/// are zero, so that one network has one spelling.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(try_from = "Wire", into = "Wire")]
+pub struct IpNetwork {
+    address: IpAddr,
+    prefix: u8,
+}
+
+impl IpNetwork {
+    /// Makes the network of the first `prefix` bits of `address`.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a prefix longer than the address, bits set behind the prefix,
+    /// and an IPv4 address dressed as IPv6 (`::ffff:0:0/96`).
+    pub fn new(address: IpAddr, prefix: u8) -> Result<Self, NetworkError> {
+        let width = if address.is_ipv4() { 32 } else { 128 };
+        if prefix > width {
+            return Err(NetworkError::Prefix { prefix, width });
+        }
+        if address != address.to_canonical() {
+            return Err(NetworkError::Mapped);
+        }
+        if masked(address, prefix) != address {
+            return Err(NetworkError::HostBits);
+        }
+        Ok(Self { address, prefix })
+    }
+
+    /// Tells whether `client` lies in this network. A client that reaches an
+    /// IPv6 socket over IPv4 (`::ffff:a.b.c.d`) counts as IPv4.
+    #[must_use]
+    pub fn contains(&self, client: IpAddr) -> bool {
+        let client = client.to_canonical();
+        client.is_ipv4() == self.address.is_ipv4() && masked(client, self.prefix) == self.address
+    }
+}
+
+/// Writes `192.0.2.0/24`.
+impl fmt::Display for IpNetwork {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix)
+    }
+}
+
+/// Reads `192.0.2.0/24`; a lone address is a network of one.
+impl FromStr for IpNetwork {
+    type Err = NetworkError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (address, prefix) = match text.split_once('/') {
+            Some((address, prefix)) => (address, Some(prefix)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().map_err(|_| NetworkError::Syntax)?;
+        let prefix = match prefix {
+            Some(prefix) => prefix.parse().map_err(|_| NetworkError::Syntax)?,
+            None if address.is_ipv4() => 32,
+            None => 128,
+        };
+        Self::new(address, prefix)
+    }
+}
+
+/// Why a text or a claim is no network.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[non_exhaustive]
+pub enum NetworkError {
+    /// It is not written as ADDRESS/PREFIX.
+    #[error("a network is written as ADDRESS/PREFIX, such as 192.0.2.0/24")]
+    Syntax,
+    /// The prefix is longer than the address.
+    #[error("the prefix /{prefix} is longer than the address, which has {width} bits")]
+    Prefix {
+        /// The prefix that was asked for, in bits.
+        prefix: u8,
+        /// The width of the address, in bits.
+        width: u8,
+    },
+    /// Bits behind the prefix are set.
+    #[error("the network has bits set behind its prefix")]
+    HostBits,
+    /// It is an IPv4 network dressed as IPv6.
+    #[error("write an IPv4 network as IPv4, not as ::ffff:a.b.c.d")]
+    Mapped,
+}
+
+/// How a network stands in the claims.
+#[derive(Deserialize, Serialize)]
+enum Wire {
+    V4([u8; 4], u8),
+    V6([u8; 16], u8),
+}
+
+impl From<IpNetwork> for Wire {
+    fn from(network: IpNetwork) -> Self {
+        match network.address {
+            IpAddr::V4(address) => Self::V4(address.octets(), network.prefix),
+            IpAddr::V6(address) => Self::V6(address.octets(), network.prefix),
+        }
+    }
+}
+
+impl TryFrom<Wire> for IpNetwork {
+    type Error = NetworkError;
+
+    fn try_from(wire: Wire) -> Result<Self, Self::Error> {
+        match wire {
+            Wire::V4(octets, prefix) => Self::new(IpAddr::from(octets), prefix),
+            Wire::V6(octets, prefix) => Self::new(IpAddr::from(octets), prefix),
+        }
+    }
+}
+
+/// Clears the bits of `address` behind `prefix`, which is at most its width.
+fn masked(address: IpAddr, prefix: u8) -> IpAddr {
+    match address {
+        IpAddr::V4(address) => {
+            let mask = u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0);
+            IpAddr::V4(Ipv4Addr::from_bits(address.to_bits() & mask))
+        }
+        IpAddr::V6(address) => {
+            let mask = u128::MAX.checked_shl(128 - u32::from(prefix)).unwrap_or(0);
+            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & mask))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn network(text: &str) -> IpNetwork {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_network_holds_its_addresses_and_no_others() {
+        let office = network("192.0.2.0/24");
+        assert!(office.contains("192.0.2.255".parse().unwrap()));
+        assert!(office.contains("::ffff:192.0.2.1".parse().unwrap()));
+        assert!(!office.contains("192.0.3.0".parse().unwrap()));
+        assert!(!office.contains("2001:db8::1".parse().unwrap()));
+        assert!(network("0.0.0.0/0").contains("203.0.113.9".parse().unwrap()));
+        assert!(network("2001:db8::/32").contains("2001:db8:1::1".parse().unwrap()));
+        assert!(!network("2001:db8::1").contains("2001:db8::2".parse().unwrap()));
+    }
+
+    #[test]
+    fn only_one_spelling_is_a_network() {
+        assert_eq!("192.0.2.1/24".parse::<IpNetwork>(), Err(NetworkError::HostBits));
+        assert_eq!("::ffff:192.0.2.0/120".parse::<IpNetwork>(), Err(NetworkError::Mapped));
+        assert_eq!("192.0.2.0".parse::<IpNetwork>().unwrap().to_string(), "192.0.2.0/32");
+        for text in ["", "192.0.2.0/", "192.0.2.0/-1", "192.0.2/24", "x/1"] {
+            assert_eq!(text.parse::<IpNetwork>(), Err(NetworkError::Syntax), "{text}");
+        }
+        assert!(matches!("1.2.3.4/33".parse::<IpNetwork>(), Err(NetworkError::Prefix { .. })));
+    }
+}

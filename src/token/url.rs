@@ -1,0 +1,279 @@
+//! The links that carry a token, and how to find the token in one.
+//!
+//! Nothing here decodes percent-escapes: a token is made of `A-Z a-z 0-9 - _`
+//! only, so an escape inside one is a second spelling and is refused.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::Token;
+
+/// The path of the profile route. It takes `?token=T` or `/T` behind it.
+pub const REST_PATH: &str = "/rest/GetProfileViaToken";
+
+/// The path of the share page; `/T` follows.
+pub const SHARE_PATH: &str = "/t";
+
+/// What OpenVPN Connect puts before the https link it should import.
+pub const IMPORT_PREFIX: &str = "openvpn://import-profile/";
+
+/// Where the world reaches the download nodes: `https://HOST[:PORT]`, without
+/// path and final slash. Clients take no other scheme, and OpenVPN GUI takes
+/// the first colon behind the scheme for the port.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PublicUrl(String);
+
+impl PublicUrl {
+    /// Returns the link that clients fetch and scripts download.
+    #[must_use]
+    pub fn download(&self, token: &Token) -> String {
+        format!("{}{REST_PATH}?token={}", self.0, token.as_str())
+    }
+
+    /// Returns the link that OpenVPN Connect imports, as Access Server prints it.
+    #[must_use]
+    pub fn import(&self, token: &Token) -> String {
+        format!("{IMPORT_PREFIX}{}", self.download(token))
+    }
+
+    /// Returns the import link with the token as a path segment, because macOS
+    /// is reported to strip a query from an `openvpn://` link.
+    #[must_use]
+    pub fn import_by_path(&self, token: &Token) -> String {
+        format!("{IMPORT_PREFIX}{}{REST_PATH}/{}", self.0, token.as_str())
+    }
+
+    /// Returns the link of the page for people.
+    #[must_use]
+    pub fn share(&self, token: &Token) -> String {
+        format!("{}{SHARE_PATH}/{}", self.0, token.as_str())
+    }
+
+    /// Returns the host without the port; an IPv6 address without its brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        let authority = self.0.strip_prefix("https://").unwrap_or(&self.0);
+        match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((address, _port)) => address,
+            None => authority.split_once(':').map_or(authority, |(host, _port)| host),
+        }
+    }
+}
+
+impl fmt::Display for PublicUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for PublicUrl {
+    type Err = UrlError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let authority = text.strip_prefix("https://").ok_or(UrlError::PublicScheme)?;
+        let authority = authority.strip_suffix('/').unwrap_or(authority);
+        if !is_authority(authority) {
+            return Err(UrlError::PublicHost);
+        }
+        Ok(Self(format!("https://{authority}")))
+    }
+}
+
+impl TryFrom<String> for PublicUrl {
+    type Error = UrlError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<PublicUrl> for String {
+    fn from(url: PublicUrl) -> Self {
+        url.0
+    }
+}
+
+/// Why a text is no public URL, or a link holds no token.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[non_exhaustive]
+pub enum UrlError {
+    /// Clients import over https only.
+    #[error("the public URL does not begin with https://")]
+    PublicScheme,
+    /// Behind the scheme comes a host and perhaps a port, and nothing else.
+    #[error("the public URL is not https://HOST or https://HOST:PORT")]
+    PublicHost,
+    /// The query has no `token`.
+    #[error("there is no token in the link")]
+    Missing,
+    /// The query has more than one `token`.
+    #[error("there is more than one token in the link")]
+    Repeated,
+    /// The token is escaped, or has a character that no token has.
+    #[error("the token in the link has a character that tokens never have")]
+    Character,
+}
+
+/// Finds the token in the raw query of the profile route.
+///
+/// Other keys are ignored. The key is exactly `token`; its value is taken as
+/// it stands, with no escape and no `+` decoded.
+///
+/// # Errors
+///
+/// [`UrlError::Missing`] without a token or with an empty one,
+/// [`UrlError::Repeated`] with two, [`UrlError::Character`] with an escape.
+pub fn token_in_query(query: &str) -> Result<&str, UrlError> {
+    let mut tokens = query.split('&').filter_map(|pair| match pair.split_once('=') {
+        Some(("token", value)) => Some(value),
+        None if pair == "token" => Some(""),
+        _ => None,
+    });
+    let token = tokens.next().ok_or(UrlError::Missing)?;
+    if tokens.next().is_some() {
+        return Err(UrlError::Repeated);
+    }
+    token_text(token)
+}
+
+/// Finds the token in the raw path of a request: the one segment behind
+/// `prefix` and a slash.
+///
+/// # Errors
+///
+/// [`UrlError::Missing`] without a segment, [`UrlError::Character`] with a
+/// further slash or an escape.
+pub fn token_in_path<'a>(path: &'a str, prefix: &str) -> Result<&'a str, UrlError> {
+    let segment = path.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('/'));
+    token_text(segment.ok_or(UrlError::Missing)?)
+}
+
+/// Finds the token in what an administrator pasted: the token itself, or any of
+/// the three links that carry it.
+///
+/// # Errors
+///
+/// [`UrlError`] for a link without one clean token.
+pub fn token_in_pasted(text: &str) -> Result<&str, UrlError> {
+    let text = text.trim();
+    let text = text.strip_prefix(IMPORT_PREFIX).unwrap_or(text);
+    let Some((_scheme, rest)) = text.split_once("://") else {
+        return token_text(text);
+    };
+    let (location, query) = match rest.split_once('?') {
+        Some((location, query)) => (location, Some(query)),
+        None => (rest, None),
+    };
+    let path = location.find('/').and_then(|slash| location.get(slash..)).unwrap_or_default();
+    match query {
+        Some(query) if path == REST_PATH => token_in_query(query),
+        _ => token_in_path(path, REST_PATH).or_else(|_| token_in_path(path, SHARE_PATH)),
+    }
+}
+
+/// Takes a text that has only the characters of base64url.
+fn token_text(text: &str) -> Result<&str, UrlError> {
+    if text.is_empty() {
+        return Err(UrlError::Missing);
+    }
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    if text.bytes().all(allowed) { Ok(text) } else { Err(UrlError::Character) }
+}
+
+/// Tells whether `text` is HOST, HOST:PORT, [IPV6] or [IPV6]:PORT.
+fn is_authority(text: &str) -> bool {
+    let (host_is_good, rest) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, rest)) => (address.parse::<std::net::Ipv6Addr>().is_ok(), rest),
+        None => {
+            let end = text.find(':').unwrap_or(text.len());
+            let (host, rest) = text.split_at(end);
+            (is_host(host), rest)
+        }
+    };
+    let port = rest.strip_prefix(':');
+    host_is_good
+        && (rest.is_empty() || port.is_some_and(|port| port.parse::<u16>().is_ok_and(|p| p > 0)))
+}
+
+fn is_host(host: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    !host.is_empty() && host.len() <= 253 && host.bytes().all(allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_holds_one_plain_token() {
+        assert_eq!(token_in_query("token=ab-_9"), Ok("ab-_9"));
+        assert_eq!(token_in_query("a=1&token=x&b"), Ok("x"));
+        assert_eq!(token_in_query("tok%65n=y&token=x"), Ok("x"));
+        for query in ["", "token", "token=", "Token=x", "tok%65n=x", "null", "x=token"] {
+            assert_eq!(token_in_query(query), Err(UrlError::Missing), "{query}");
+        }
+        for query in ["token=x&token=x", "token=x&token", "token&token=x"] {
+            assert_eq!(token_in_query(query), Err(UrlError::Repeated), "{query}");
+        }
+        for query in ["token=%41", "token=a b", "token=a+b", "token=a=", "token=a;b", "token=a/"] {
+            assert_eq!(token_in_query(query), Err(UrlError::Character), "{query}");
+        }
+    }
+
+    #[test]
+    fn a_path_holds_one_plain_token() {
+        assert_eq!(token_in_path("/t/abc", SHARE_PATH), Ok("abc"));
+        assert_eq!(token_in_path("/t", SHARE_PATH), Err(UrlError::Missing));
+        assert_eq!(token_in_path("/t/", SHARE_PATH), Err(UrlError::Missing));
+        for path in ["/t/a/b", "/t/a/", "/t/%41", "/t//a", "/t/a.ovpn"] {
+            assert_eq!(token_in_path(path, SHARE_PATH), Err(UrlError::Character), "{path}");
+        }
+    }
+
+    #[test]
+    fn whatever_was_pasted_gives_its_token() {
+        for text in [
+            "abc",
+            " abc\n",
+            "https://vpn.example.com/rest/GetProfileViaToken?token=abc",
+            "https://vpn.example.com:8443/rest/GetProfileViaToken/abc",
+            "https://vpn.example.com/rest/GetProfileViaToken/abc?null",
+            "https://vpn.example.com/t/abc",
+            "openvpn://import-profile/https://vpn.example.com/rest/GetProfileViaToken?token=abc",
+            "openvpn://import-profile/https://vpn.example.com/rest/GetProfileViaToken/abc",
+        ] {
+            assert_eq!(token_in_pasted(text), Ok("abc"), "{text}");
+        }
+        assert!(token_in_pasted("https://vpn.example.com/").is_err());
+        assert!(token_in_pasted("https://vpn.example.com").is_err());
+    }
+
+    #[test]
+    fn a_public_url_is_https_and_a_host() {
+        for (text, host) in [
+            ("https://vpn.example.com", "vpn.example.com"),
+            ("https://vpn.example.com/", "vpn.example.com"),
+            ("https://192.0.2.1:8443", "192.0.2.1"),
+            ("https://[2001:db8::1]:8443", "2001:db8::1"),
+            ("https://[2001:db8::1]", "2001:db8::1"),
+        ] {
+            assert_eq!(text.parse::<PublicUrl>().unwrap().host(), host, "{text}");
+        }
+        assert_eq!("http://x".parse::<PublicUrl>(), Err(UrlError::PublicScheme));
+        for text in [
+            "https://",
+            "https://a/b",
+            "https://a:0",
+            "https://a:x",
+            "https://a b",
+            "https://[::1",
+            "https://u@a",
+        ] {
+            assert_eq!(text.parse::<PublicUrl>(), Err(UrlError::PublicHost), "{text}");
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! The name of the person whose profile a token gives.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// A user name that is safe to show, to log and to use as one path component.
+///
+/// It has 1 ..= 128 bytes of UTF-8, no control characters, no `/` and no `\`,
+/// and is neither `.` nor `..`.
+#[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct UserName(String);
+
+impl UserName {
+    /// The most bytes a name may have.
+    pub const LEN_MAX: usize = 128;
+
+    /// Checks `name` and takes it.
+    ///
+    /// # Errors
+    ///
+    /// Returns the first rule that `name` breaks.
+    pub fn new(name: impl Into<String>) -> Result<Self, UserNameError> {
+        let name = name.into();
+        if name.is_empty() {
+            return Err(UserNameError::Empty);
+        }
+        if name.len() > Self::LEN_MAX {
+            return Err(UserNameError::TooLong(name.len()));
+        }
+        if name.chars().any(char::is_control) {
+            return Err(UserNameError::ControlCharacter);
+        }
+        if name.contains(['/', '\\']) || name == "." || name == ".." {
+            return Err(UserNameError::PathLike);
+        }
+        Ok(Self(name))
+    }
+
+    /// Returns the name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for UserName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl FromStr for UserName {
+    type Err = UserNameError;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::new(name)
+    }
+}
+
+impl TryFrom<String> for UserName {
+    type Error = UserNameError;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        Self::new(name)
+    }
+}
+
+impl From<UserName> for String {
+    fn from(name: UserName) -> Self {
+        name.0
+    }
+}
+
+/// Why a text is no user name.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[non_exhaustive]
+pub enum UserNameError {
+    /// It has no characters.
+    #[error("the user name is empty")]
+    Empty,
+    /// It has more than [`UserName::LEN_MAX`] bytes.
+    #[error("the user name has {0} bytes, at most {max} are allowed", max = UserName::LEN_MAX)]
+    TooLong(usize),
+    /// It holds a control character, such as a line feed.
+    #[error("the user name holds a control character")]
+    ControlCharacter,
+    /// It could be read as a path.
+    #[error("the user name is `.` or `..`, or holds a slash or a backslash")]
+    PathLike,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_could_leave_their_folder_are_refused() {
+        for name in [".", "..", "a/b", "a\\b", "/", "../x"] {
+            assert_eq!(UserName::new(name), Err(UserNameError::PathLike), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_longest_name_has_128_bytes() {
+        assert!(UserName::new("x".repeat(128)).is_ok());
+        assert_eq!(UserName::new("x".repeat(129)), Err(UserNameError::TooLong(129)));
+        assert_eq!(UserName::new(""), Err(UserNameError::Empty));
+    }
+
+    #[test]
+    fn control_characters_are_refused() {
+        for name in ["a\nb", "\0", "a\u{7f}", "\u{85}"] {
+            assert_eq!(UserName::new(name), Err(UserNameError::ControlCharacter));
+        }
+    }
+
+    #[test]
+    fn mail_addresses_and_other_scripts_are_names() {
+        for name in ["alice@example.com", "...", "J\u{fc}rgen", "\u{674e}\u{96f7}"] {
+            assert!(UserName::new(name).is_ok(), "{name}");
+        }
+    }
+}
