@@ -1,0 +1,41 @@
+//! How a command fails: one `error:` line that names what is wrong, one
+//! `hint:` line that says what to do next.
+
+use std::error::Error;
+use std::fmt;
+
+/// Why a command failed, for the person who typed it.
+#[derive(Debug)]
+pub struct Failure {
+    error: String,
+    hint: String,
+}
+
+impl Failure {
+    /// Makes a failure of an error, with all its sources, and of the next step.
+    pub fn new(error: &dyn Error, hint: impl Into<String>) -> Self {
+        let mut text = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            text = format!("{text}: {cause}");
+            source = cause.source();
+        }
+        Self::say(text, hint)
+    }
+
+    /// Makes a failure of words.
+    pub fn say(error: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { error: one_line(&error.into()), hint: one_line(&hint.into()) }
+    }
+}
+
+/// Writes the two lines.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error: {}\nhint: {}", self.error, self.hint)
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

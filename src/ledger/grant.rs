@@ -1,0 +1,38 @@
+//! The proof that a use was spent.
+
+use super::{Spend, TokenId};
+
+/// One use of a token, spent and durable. Only the ledger makes one, and it is
+/// what a counted profile is delivered for.
+#[derive(Debug, Eq, PartialEq)]
+#[must_use = "a grant is a use that was spent"]
+pub struct Grant {
+    token: TokenId,
+    used: u32,
+    left: u32,
+}
+
+impl Grant {
+    /// Attests that `spend` was applied as the `used`-th use.
+    pub(super) const fn of(spend: &Spend, used: u32) -> Self {
+        Self { token: spend.token, used, left: spend.max.get().saturating_sub(used) }
+    }
+
+    /// Returns the token that was used.
+    #[must_use]
+    pub const fn token(&self) -> TokenId {
+        self.token
+    }
+
+    /// Returns how many uses were spent up to and with this one.
+    #[must_use]
+    pub const fn used(&self) -> u32 {
+        self.used
+    }
+
+    /// Returns how many uses are left.
+    #[must_use]
+    pub const fn left(&self) -> u32 {
+        self.left
+    }
+}

@@ -1,0 +1,92 @@
+//! The ledger: who used what how often, who is revoked, who may have what.
+//!
+//! The state is small, pure and in memory ([`State`]); it is what a log of
+//! [`Entry`]s means. The log is what is kept ([`log`]), and [`raft`] is what
+//! puts entries into it, on one node or on several.
+//!
+//! Everybody else sees the [`Ledger`] trait, and a [`Grant`] that only this
+//! room can make.
+
+mod command;
+mod error;
+mod grant;
+pub mod log;
+
+// pub mod raft;
+pub mod snapshot;
+mod state;
+
+#[cfg(test)]
+pub(crate) mod volatile;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::token::{TokenId, UnixSeconds, UserName, VerifiedToken};
+
+pub use command::{
+    Command, Entry, Outcome, RequestId, Revocation, Spend, SpendRefusal, TokenRecord,
+};
+pub use error::LedgerError;
+pub use grant::Grant;
+pub use state::{Standing, State, TokenUse, VERDICT_MEMORY};
+
+/// What is promised to come: an answer, or the reason why there is none.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, LedgerError>> + Send + 'a>>;
+
+/// The replicated counter log, as the rest of the program sees it.
+///
+/// What changes the ledger answers only after the change is durable on a
+/// majority of voters. What reads it looks at what this node has applied.
+pub trait Ledger: fmt::Debug + Send + Sync {
+    /// Uses up one use, or says why not. Only a [`Grant`] lets a counted
+    /// profile go out.
+    fn spend(&self, spend: Spend) -> Answer<'_, Result<Grant, SpendRefusal>>;
+
+    /// Refuses tokens from now on.
+    fn revoke(&self, revocation: Revocation) -> Answer<'_, ()>;
+
+    /// Allows or denies `user` the `autologin` kind.
+    fn permit(&self, user: UserName, autologin: bool) -> Answer<'_, ()>;
+
+    /// Remembers a minted token for lists.
+    fn record(&self, record: TokenRecord) -> Answer<'_, ()>;
+
+    /// Tells how `token` stands.
+    fn standing(&self, token: &VerifiedToken) -> Standing;
+
+    /// Returns what is known of one token.
+    fn token(&self, id: TokenId) -> Option<TokenUse>;
+
+    /// Returns the known tokens that could still give a profile at `now`,
+    /// those that expire first coming first.
+    fn list(&self, now: UnixSeconds) -> Vec<TokenUse>;
+
+    /// Returns the users who may have `autologin` profiles.
+    fn autologin_users(&self) -> BTreeSet<UserName>;
+
+    /// Returns the latest time by which the ledger has judged.
+    fn log_time(&self) -> UnixSeconds;
+
+    /// Tells how the ledger itself is.
+    fn status(&self) -> Status;
+}
+
+/// How the ledger is, on this node.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Status {
+    /// `Ok` if a spend could be granted now, else why not.
+    pub ready: Result<(), String>,
+    /// This node, as the other nodes know it.
+    pub node_id: u64,
+    /// The node that decides at present, if one is known.
+    pub leader: Option<u64>,
+    /// When this ledger began to count.
+    pub born_at: UnixSeconds,
+    /// The time up to which the ledger has judged.
+    pub log_time: UnixSeconds,
+    /// The index of the last entry that this node applied.
+    pub applied: u64,
+}

@@ -1,0 +1,139 @@
+//! A state as bytes and back, pure.
+//!
+//! ```text
+//! snapshot = "jeton snapshot 1\n" | section*          the last section is End
+//! section  = tag u8 | length u64 | crc32 u32 | body   little-endian; the crc is over tag, length, body
+//! tag      = 1 Parts: postcard of everything but the tokens, once, first
+//!            2 Tokens: postcard of a list of tokens with their uses
+//!            3 End: postcard of how many tokens there are in all
+//! ```
+//!
+//! Two equal states give the same bytes, so the SHA-256 of a snapshot names a
+//! state. Every section has its checksum and the end counts the tokens, so a
+//! damaged or shortened snapshot is refused, never half believed.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
+use thiserror::Error;
+
+use super::State;
+use super::state::{Parts, TokenUse};
+
+const MAGIC: &[u8] = b"jeton snapshot 1\n";
+const TAG_PARTS: u8 = 1;
+const TAG_TOKENS: u8 = 2;
+const TAG_END: u8 = 3;
+const HEAD_LEN: usize = 13;
+
+/// Why bytes are no snapshot.
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+#[non_exhaustive]
+pub enum SnapshotError {
+    /// They do not begin as a snapshot of this version does.
+    #[error("not a snapshot of a version this program knows")]
+    Magic,
+    /// A section is cut short, damaged or out of place.
+    #[error("the section at byte {offset} is damaged: {what}")]
+    Damaged {
+        /// Where the section begins, in bytes.
+        offset: usize,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+}
+
+/// Writes `state` as bytes.
+#[must_use]
+pub fn encode(state: &State) -> Vec<u8> {
+    let mut bytes = MAGIC.to_vec();
+    push_section(&mut bytes, TAG_PARTS, &state.parts());
+    let mut count = 0_u64;
+    for shard in state.shards().filter(|shard| !shard.is_empty()) {
+        count += shard.len() as u64;
+        push_section(&mut bytes, TAG_TOKENS, &shard.values().collect::<Vec<_>>());
+    }
+    push_section(&mut bytes, TAG_END, &count);
+    bytes
+}
+
+/// Reads a state from `bytes`.
+///
+/// # Errors
+///
+/// Refuses bytes that [`encode`] cannot have written.
+pub fn decode(bytes: &[u8]) -> Result<State, SnapshotError> {
+    let rest = bytes.strip_prefix(MAGIC).ok_or(SnapshotError::Magic)?;
+    let mut reader = Reader { total: bytes.len(), rest };
+    let parts: Parts = reader.section(TAG_PARTS)?;
+    let mut tokens: Vec<TokenUse> = Vec::new();
+    while reader.next_tag() == Some(TAG_TOKENS) {
+        tokens.extend(reader.section::<Vec<TokenUse>>(TAG_TOKENS)?);
+    }
+    let count: u64 = reader.section(TAG_END)?;
+    if count != tokens.len() as u64 || !reader.rest.is_empty() {
+        return Err(reader.damaged("the end does not match what came before"));
+    }
+    Ok(State::from_parts(parts, tokens))
+}
+
+/// Returns the SHA-256 of the snapshot of `state`, which names the state.
+#[must_use]
+pub fn state_hash(state: &State) -> [u8; 32] {
+    Sha256::digest(encode(state)).into()
+}
+
+fn push_section(bytes: &mut Vec<u8>, tag: u8, value: &impl Serialize) {
+    #[expect(clippy::expect_used, reason = "writing to a growing vector cannot fail")]
+    let body = postcard::to_stdvec(value).expect("states always encode");
+    let length = (body.len() as u64).to_le_bytes();
+    bytes.push(tag);
+    bytes.extend_from_slice(&length);
+    bytes.extend_from_slice(&checksum(tag, length, &body).to_le_bytes());
+    bytes.extend_from_slice(&body);
+}
+
+fn checksum(tag: u8, length: [u8; 8], body: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&[tag]);
+    hasher.update(&length);
+    hasher.update(body);
+    hasher.finalize()
+}
+
+struct Reader<'a> {
+    total: usize,
+    rest: &'a [u8],
+}
+
+impl Reader<'_> {
+    fn next_tag(&self) -> Option<u8> {
+        self.rest.first().copied()
+    }
+
+    fn section<T: DeserializeOwned>(&mut self, expected: u8) -> Result<T, SnapshotError> {
+        let head = self.rest.split_first_chunk::<HEAD_LEN>();
+        let (&[tag, a, b, c, d, e, f, g, h, i, j, k, l], rest) =
+            head.ok_or_else(|| self.damaged("it is cut short"))?;
+        if tag != expected {
+            return Err(self.damaged("it is not the section that belongs here"));
+        }
+        let length = [a, b, c, d, e, f, g, h];
+        let (body, rest) = usize::try_from(u64::from_le_bytes(length))
+            .ok()
+            .and_then(|length| rest.split_at_checked(length))
+            .ok_or_else(|| self.damaged("it is cut short"))?;
+        if checksum(tag, length, body) != u32::from_le_bytes([i, j, k, l]) {
+            return Err(self.damaged("the checksum does not hold"));
+        }
+        let Ok((value, [])) = postcard::take_from_bytes(body) else {
+            return Err(self.damaged("it does not decode"));
+        };
+        self.rest = rest;
+        Ok(value)
+    }
+
+    fn damaged(&self, what: &'static str) -> SnapshotError {
+        SnapshotError::Damaged { offset: self.total - self.rest.len(), what }
+    }
+}

@@ -1,0 +1,99 @@
+//! A ledger in memory only, for the tests of other rooms: the real state
+//! machine without a log. What it grants is forgotten with it.
+
+use std::collections::BTreeSet;
+use std::future::ready;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use super::{
+    Answer, Command, Entry, Grant, Ledger, LedgerError, Outcome, Revocation, Spend, SpendRefusal,
+    Standing, State, Status, TokenRecord, TokenUse,
+};
+use crate::clock::Clock;
+use crate::token::{TokenId, UnixSeconds, UserName, VerifiedToken};
+
+/// The state machine behind the [`Ledger`] trait, not durable.
+#[derive(Debug)]
+pub(crate) struct VolatileLedger {
+    state: Mutex<State>,
+    clock: Arc<dyn Clock>,
+    /// Where set, every change fails with this.
+    pub(crate) fault: Mutex<Option<LedgerError>>,
+}
+
+impl VolatileLedger {
+    pub(crate) fn new(born_at: UnixSeconds, clock: Arc<dyn Clock>) -> Self {
+        Self { state: Mutex::new(State::new(born_at)), clock, fault: Mutex::new(None) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    fn apply(&self, command: Command) -> Result<Outcome, LedgerError> {
+        if let Some(fault) = self.fault.lock().unwrap().clone() {
+            return Err(fault);
+        }
+        let entry = Entry { stamp: self.clock.now(), commands: vec![command] };
+        Ok(self.state().apply(&entry)[0])
+    }
+
+    fn done(&self, command: Command) -> Answer<'_, ()> {
+        Box::pin(ready(self.apply(command).map(|_| ())))
+    }
+}
+
+impl Ledger for VolatileLedger {
+    fn spend(&self, spend: Spend) -> Answer<'_, Result<Grant, SpendRefusal>> {
+        let outcome = self.apply(Command::Spend(spend.clone()));
+        Box::pin(ready(outcome.map(|outcome| match outcome {
+            Outcome::Granted { used } => Ok(Grant::of(&spend, used)),
+            Outcome::Refused(refusal) => Err(refusal),
+            Outcome::Done => unreachable!("a spend is granted or refused"),
+        })))
+    }
+
+    fn revoke(&self, revocation: Revocation) -> Answer<'_, ()> {
+        self.done(Command::Revoke(revocation))
+    }
+
+    fn permit(&self, user: UserName, autologin: bool) -> Answer<'_, ()> {
+        self.done(Command::Permit { user, autologin })
+    }
+
+    fn record(&self, record: TokenRecord) -> Answer<'_, ()> {
+        self.done(Command::Record(record))
+    }
+
+    fn standing(&self, token: &VerifiedToken) -> Standing {
+        self.state().standing(token.id(), token.claims())
+    }
+
+    fn token(&self, id: TokenId) -> Option<TokenUse> {
+        self.state().token(id).cloned()
+    }
+
+    fn list(&self, now: UnixSeconds) -> Vec<TokenUse> {
+        self.state().live_tokens(now).cloned().collect()
+    }
+
+    fn autologin_users(&self) -> BTreeSet<UserName> {
+        self.state().autologin_users().clone()
+    }
+
+    fn log_time(&self) -> UnixSeconds {
+        self.state().log_time()
+    }
+
+    fn status(&self) -> Status {
+        let state = self.state();
+        Status {
+            ready: Ok(()),
+            node_id: 1,
+            leader: Some(1),
+            born_at: state.born_at(),
+            log_time: state.log_time(),
+            applied: 0,
+        }
+    }
+}
