@@ -1,5 +1,7 @@
 //! jeton
 #[cfg(feature = "server")]
+pub mod admin;
+#[cfg(feature = "server")]
 mod cache;
 pub mod clock;
 pub mod keyring;

@@ -197,7 +197,7 @@ impl Redeemer {
             return Err(Refusal::OutsideNetwork(network));
         }
 
-        let standing = self.ledger.standing(token);
+        let standing = self.ledger.standing(token)?;
         if standing.revoked {
             return Err(Refusal::Revoked);
         }
@@ -227,7 +227,11 @@ impl Redeemer {
     }
 
     /// Verifies, sparing the signature of a text that was verified before.
-    fn verify(&self, text: &str) -> Result<Arc<VerifiedToken>, VerifyError> {
+    ///
+    /// # Errors
+    ///
+    /// As [`token::verify`](crate::token::verify).
+    pub fn verify(&self, text: &str) -> Result<Arc<VerifiedToken>, VerifyError> {
         self.tokens.verify(text, &self.keys.load())
     }
 
@@ -289,6 +293,268 @@ impl From<TimeError> for Refusal {
         match error {
             TimeError::NotYet(at) => Self::NotYet(at),
             TimeError::Expired(at) => Self::Expired(at),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::ledger::Revocation;
+    use crate::ledger::volatile::VolatileLedger;
+    use crate::profile::Fingerprint;
+    use crate::token::{
+        Batch, KeyPurpose, Lifetime, Nonce, Role, SigningKey, TrustedKey, UseLimit, sign,
+    };
+
+    const NOW: u64 = 1_790_000_000;
+
+    /// Has a profile for everybody but nobody, and counts how often it was asked.
+    #[derive(Debug, Default)]
+    struct AnyProfile(Arc<AtomicU32>);
+
+    impl ProfileSource for AnyProfile {
+        fn users(&self) -> Result<Vec<UserName>, ProfileError> {
+            Ok(vec![UserName::new("alice").unwrap()])
+        }
+
+        fn load(
+            &self,
+            user: &UserName,
+            kind: ProfileKind,
+            _now: UnixSeconds,
+        ) -> Result<Profile, ProfileError> {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            if user.as_str() == "nobody" {
+                return Err(ProfileError::NotFound { user: user.clone(), kind });
+            }
+            let text = format!("profile of {user}");
+            Ok(Profile::new(text.into(), Some(UnixSeconds::new(NOW + 1_000))))
+        }
+
+        fn fingerprint(&self, _user: &UserName, _kind: ProfileKind) -> Fingerprint {
+            Fingerprint::default()
+        }
+    }
+
+    struct World {
+        redeemer: Redeemer,
+        ledger: Arc<VolatileLedger>,
+        clock: Arc<ManualClock>,
+        loads: Arc<AtomicU32>,
+        requests: AtomicU32,
+    }
+
+    fn key(purpose: KeyPurpose) -> SigningKey {
+        SigningKey::from_seed(&[purpose as u8 + 1; 32])
+    }
+
+    fn world() -> World {
+        let clock = Arc::new(ManualClock::at(UnixSeconds::new(NOW)));
+        let ledger = Arc::new(VolatileLedger::new(UnixSeconds::new(NOW - 100), clock.clone()));
+        let profiles = AnyProfile::default();
+        let loads = profiles.0.clone();
+        let keys = KeyPurpose::ALL.map(|purpose| {
+            let trusted = TrustedKey { purpose, key: *key(purpose).verifying_key() };
+            (purpose.to_string().into(), trusted)
+        });
+        let redeemer = Redeemer::new(
+            Keyring::new(keys).unwrap(),
+            Box::new(profiles),
+            ledger.clone(),
+            clock.clone(),
+            CacheSizes::default(),
+        );
+        World { redeemer, ledger, clock, loads, requests: AtomicU32::new(0) }
+    }
+
+    fn claims(random: u8) -> Claims {
+        Claims {
+            purpose: Purpose::Profile(ProfileKind::UserLocked),
+            nonce: Nonce::new(Batch([0; 4]), [random; 12]),
+            issued_at: UnixSeconds::new(NOW),
+            lifetime: Lifetime::from_seconds(3_600).unwrap(),
+            uses: UseLimit::Limited(NonZeroU32::new(2).unwrap()),
+            user: UserName::new("alice").unwrap(),
+            network: None,
+        }
+    }
+
+    fn text(claims: &Claims) -> String {
+        sign(claims, &key(claims.purpose.key_purpose())).unwrap().as_str().to_owned()
+    }
+
+    impl World {
+        async fn click(&self, token: &str) -> Result<Delivery, Refused> {
+            let request = self.requests.fetch_add(1, Ordering::SeqCst);
+            let mut id = [0; 16];
+            id[..4].copy_from_slice(&request.to_be_bytes());
+            self.ask(token, Intent::Spend(RequestId(id))).await
+        }
+
+        async fn ask(&self, token: &str, intent: Intent) -> Result<Delivery, Refused> {
+            let client = "192.0.2.7".parse().unwrap();
+            self.redeemer.redeem(Attempt { token, client, intent }).await
+        }
+
+        async fn refusal(&self, token: &str) -> Refusal {
+            self.click(token).await.expect_err("a refusal").refusal
+        }
+    }
+
+    #[actix_web::test]
+    async fn two_uses_are_two_and_looking_costs_nothing() {
+        let world = world();
+        let token = text(&claims(1));
+        for _ in 0..10 {
+            assert_eq!(world.ask(&token, Intent::Look).await.unwrap().uses_left, Some(2));
+        }
+        let delivery = world.click(&token).await.unwrap();
+        assert_eq!((delivery.profile.text(), delivery.uses_left), ("profile of alice", Some(1)));
+        assert_eq!(world.click(&token).await.unwrap().uses_left, Some(0));
+        assert!(matches!(world.refusal(&token).await, Refusal::UsedUp));
+        let looked = world.ask(&token, Intent::Look).await.unwrap_err();
+        assert!(matches!(looked.refusal, Refusal::UsedUp));
+    }
+
+    #[actix_web::test]
+    async fn an_unlimited_token_is_not_counted() {
+        let world = world();
+        let token = text(&Claims { uses: UseLimit::Unlimited, ..claims(1) });
+        for _ in 0..5 {
+            assert_eq!(world.click(&token).await.unwrap().uses_left, None);
+        }
+        assert!(world.ledger.list(UnixSeconds::new(NOW)).is_empty());
+    }
+
+    #[actix_web::test]
+    async fn nothing_is_spent_when_a_later_check_fails() {
+        let world = world();
+        let nobody = Claims { user: UserName::new("nobody").unwrap(), ..claims(1) };
+        let outside = Claims { network: Some("198.51.100.0/24".parse().unwrap()), ..claims(2) };
+        let autologin = Claims { purpose: Purpose::Profile(ProfileKind::Autologin), ..claims(3) };
+        let old = Claims { issued_at: UnixSeconds::new(NOW - 101), ..claims(4) };
+        let early = Claims { issued_at: UnixSeconds::new(NOW + 61), ..claims(5) };
+        let late = Claims {
+            issued_at: UnixSeconds::new(NOW - 90),
+            lifetime: Lifetime::from_seconds(90).unwrap(),
+            ..claims(6)
+        };
+        let admin = Claims { purpose: Purpose::Admin(Role::Admin), ..claims(7) };
+        assert!(matches!(world.refusal(&text(&nobody)).await, Refusal::NoProfile(_)));
+        assert!(matches!(world.refusal(&text(&outside)).await, Refusal::OutsideNetwork(_)));
+        assert!(matches!(world.refusal(&text(&autologin)).await, Refusal::AutologinDenied));
+        assert!(matches!(world.refusal(&text(&old)).await, Refusal::BeforeLedger));
+        assert!(
+            matches!(world.refusal(&text(&early)).await, Refusal::NotYet(at) if at.get() == NOW + 1)
+        );
+        assert!(
+            matches!(world.refusal(&text(&late)).await, Refusal::Expired(at) if at.get() == NOW)
+        );
+        assert!(matches!(world.refusal(&text(&admin)).await, Refusal::NotAProfileToken));
+        assert!(matches!(world.refusal("x").await, Refusal::Unverified(_)));
+        assert!(world.ledger.list(UnixSeconds::new(0)).is_empty());
+    }
+
+    #[actix_web::test]
+    async fn a_permission_counts_from_the_next_click() {
+        let world = world();
+        let token =
+            text(&Claims { purpose: Purpose::Profile(ProfileKind::Autologin), ..claims(1) });
+        let alice = UserName::new("alice").unwrap();
+        assert!(matches!(world.refusal(&token).await, Refusal::AutologinDenied));
+        world.ledger.permit(alice.clone(), true).await.unwrap();
+        assert_eq!(world.click(&token).await.unwrap().kind, ProfileKind::Autologin);
+        world.ledger.permit(alice, false).await.unwrap();
+        assert!(matches!(world.refusal(&token).await, Refusal::AutologinDenied));
+    }
+
+    #[actix_web::test]
+    async fn a_cached_token_dies_with_its_revocation_its_key_or_its_time() {
+        let world = world();
+        let revoked = claims(1);
+        let token = text(&revoked);
+        assert!(world.click(&token).await.is_ok());
+        let line = Revocation::Token { nonce: revoked.nonce, expires_at: None };
+        world.ledger.revoke(line).await.unwrap();
+        assert!(matches!(world.refusal(&token).await, Refusal::Revoked));
+        assert!(matches!(world.refusal(&token).await, Refusal::Revoked), "also when buried");
+
+        let expiring = text(&claims(2));
+        assert!(world.click(&expiring).await.is_ok());
+        world.clock.set(UnixSeconds::new(NOW + 3_600));
+        assert!(matches!(world.refusal(&expiring).await, Refusal::Expired(_)));
+        world.clock.set(UnixSeconds::new(NOW));
+
+        let other = text(&claims(3));
+        assert!(world.click(&other).await.is_ok());
+        world.redeemer.replace_keys(Keyring::new([]).unwrap());
+        assert!(matches!(world.refusal(&other).await, Refusal::Unverified(_)));
+    }
+
+    #[actix_web::test]
+    async fn a_clock_set_back_behind_the_ledger_revives_nothing() {
+        let world = world();
+        let short = text(&Claims {
+            lifetime: Lifetime::from_seconds(10).unwrap(),
+            uses: UseLimit::Unlimited,
+            ..claims(1)
+        });
+        let alice = UserName::new("alice").unwrap();
+        world.clock.set(UnixSeconds::new(NOW + 10));
+        world.ledger.permit(alice, false).await.unwrap();
+        world.clock.set(UnixSeconds::new(NOW));
+        assert!(matches!(world.refusal(&short).await, Refusal::Expired(_)));
+    }
+
+    #[actix_web::test]
+    async fn a_ledger_that_cannot_decide_gives_nothing() {
+        let world = world();
+        let token = text(&claims(1));
+        for (fault, expected) in [
+            (LedgerError::Unavailable("x".to_owned()), "the ledger cannot decide"),
+            (LedgerError::Overloaded, "the ledger is overloaded"),
+            (LedgerError::OutcomeUnknown("x".to_owned()), "the ledger did not answer in time"),
+        ] {
+            *world.ledger.fault.lock().unwrap() = Some(fault);
+            assert_eq!(world.refusal(&token).await.to_string(), expected);
+        }
+        *world.ledger.fault.lock().unwrap() = None;
+        assert_eq!(world.click(&token).await.unwrap().uses_left, Some(1));
+    }
+
+    #[actix_web::test]
+    async fn a_profile_is_rendered_once_until_its_certificate_expires() {
+        let world = world();
+        let token = text(&Claims { uses: UseLimit::Unlimited, ..claims(1) });
+        for _ in 0..3 {
+            assert!(world.click(&token).await.is_ok());
+        }
+        assert_eq!(world.loads.load(Ordering::SeqCst), 1);
+        world.clock.set(UnixSeconds::new(NOW + 1_000));
+        assert!(world.click(&token).await.is_ok());
+        assert_eq!(world.loads.load(Ordering::SeqCst), 2);
+    }
+
+    /// The caches may be of any size, also of none.
+    #[actix_web::test]
+    async fn verdicts_do_not_depend_on_the_caches() {
+        let mut world = world();
+        let sizes = CacheSizes { verified_tokens: 0, dead_tokens: 0, profiles: 0 };
+        world.redeemer.tokens = VerifiedTokens::new(sizes);
+        world
+            .redeemer
+            .profiles
+            .store(Arc::new(RenderedProfiles::new(Box::new(AnyProfile::default()), sizes)));
+        let token = text(&claims(1));
+        assert_eq!(world.click(&token).await.unwrap().uses_left, Some(1));
+        assert_eq!(world.click(&token).await.unwrap().uses_left, Some(0));
+        for _ in 0..3 {
+            assert!(matches!(world.refusal(&token).await, Refusal::UsedUp));
         }
     }
 }

@@ -11,12 +11,9 @@ mod command;
 mod error;
 mod grant;
 pub mod log;
-
-// pub mod raft;
 pub mod snapshot;
 mod state;
-
-#[cfg(test)]
+#[cfg(all(test, feature = "server"))]
 pub(crate) mod volatile;
 
 use std::collections::BTreeSet;
@@ -54,8 +51,13 @@ pub trait Ledger: fmt::Debug + Send + Sync {
     /// Remembers a minted token for lists.
     fn record(&self, record: TokenRecord) -> Answer<'_, ()>;
 
-    /// Tells how `token` stands.
-    fn standing(&self, token: &VerifiedToken) -> Standing;
+    /// Tells how `token` stands, as far as this node has applied the log.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::Unavailable`] if this node cannot vouch for what it has
+    /// applied.
+    fn standing(&self, token: &VerifiedToken) -> Result<Standing, LedgerError>;
 
     /// Returns what is known of one token.
     fn token(&self, id: TokenId) -> Option<TokenUse>;

@@ -65,8 +65,8 @@ impl Ledger for VolatileLedger {
         self.done(Command::Record(record))
     }
 
-    fn standing(&self, token: &VerifiedToken) -> Standing {
-        self.state().standing(token.id(), token.claims())
+    fn standing(&self, token: &VerifiedToken) -> Result<Standing, LedgerError> {
+        Ok(self.state().standing(token.id(), token.claims()))
     }
 
     fn token(&self, id: TokenId) -> Option<TokenUse> {

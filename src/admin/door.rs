@@ -1,0 +1,82 @@
+//! Who may enter, and what stands behind the door.
+
+use std::sync::Arc;
+
+use actix_web::HttpRequest;
+use actix_web::http::header;
+
+use super::AdminError;
+use crate::clock::Clock;
+use crate::ledger::Ledger;
+use crate::redeem::Redeemer;
+use crate::token::{Purpose, Role, UnixSeconds, UserName, VerifiedToken};
+
+/// What the operators' door needs.
+#[derive(Debug)]
+pub struct AdminDoor {
+    /// Verifies tokens, and knows the users and what a click would do.
+    pub redeemer: Arc<Redeemer>,
+    /// What is listed and changed.
+    pub ledger: Arc<dyn Ledger>,
+    /// Judges the time of admin tokens.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Someone who entered. Only [`AdminDoor::enter`] makes one.
+#[derive(Debug)]
+pub(super) struct Operator {
+    name: UserName,
+    role: Role,
+}
+
+impl AdminDoor {
+    /// Lets a request in whose bearer token is an admin token of at least
+    /// `needed`: verified, valid now, from its network and not revoked.
+    pub(super) fn enter(
+        &self,
+        request: &HttpRequest,
+        needed: Role,
+    ) -> Result<Operator, AdminError> {
+        let text = bearer(request).ok_or(AdminError::NoToken)?;
+        let token = self.redeemer.verify(text).map_err(|_| AdminError::NotAdmitted)?;
+        let operator = self.admit(request, &token)?;
+        if operator.role < needed {
+            return Err(AdminError::Role { has: operator.role, needs: needed });
+        }
+        Ok(operator)
+    }
+
+    fn admit(&self, request: &HttpRequest, token: &VerifiedToken) -> Result<Operator, AdminError> {
+        let claims = token.claims();
+        let Purpose::Admin(role) = claims.purpose else { return Err(AdminError::NotAdmitted) };
+        claims.validate_time(self.now()).map_err(AdminError::Time)?;
+        if let Some(network) = claims.network {
+            let inside = request.peer_addr().is_some_and(|peer| network.contains(peer.ip()));
+            if !inside {
+                return Err(AdminError::NotAdmitted);
+            }
+        }
+        if self.ledger.standing(token)?.revoked {
+            return Err(AdminError::NotAdmitted);
+        }
+        Ok(Operator { name: claims.user.clone(), role })
+    }
+
+    /// The time that judges: never one that the ledger has left behind.
+    pub(super) fn now(&self) -> UnixSeconds {
+        self.clock.now().max(self.ledger.log_time())
+    }
+}
+
+impl Operator {
+    /// Writes down what was done, by whom.
+    pub(super) fn did(&self, what: &str) {
+        tracing::info!(target: "jeton::audit", operator = %self.name, role = %self.role, "{what}");
+    }
+}
+
+fn bearer(request: &HttpRequest) -> Option<&str> {
+    let value = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token)
+}

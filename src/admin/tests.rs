@@ -1,0 +1,227 @@
+//! The operators' door over HTTP, on a ledger in memory.
+
+use std::sync::Arc;
+
+use actix_web::http::{Method, StatusCode};
+use actix_web::{App, test};
+use serde_json::{Value, json};
+
+use super::{AdminDoor, configure};
+use crate::cache::CacheSizes;
+use crate::clock::ManualClock;
+use crate::keyring::Keyring;
+use crate::ledger::volatile::VolatileLedger;
+use crate::ledger::{Ledger as _, Revocation};
+use crate::profile::{Fingerprint, Profile, ProfileError, ProfileSource};
+use crate::redeem::Redeemer;
+use crate::token::{
+    Batch, Claims, KeyPurpose, Lifetime, Nonce, ProfileKind, Purpose, Role, SigningKey, TrustedKey,
+    UnixSeconds, UseLimit, UserName, sign,
+};
+
+const NOW: u64 = 1_790_000_000;
+
+#[derive(Debug)]
+struct Alice;
+
+impl ProfileSource for Alice {
+    fn users(&self) -> Result<Vec<UserName>, ProfileError> {
+        Ok(vec![UserName::new("alice").unwrap()])
+    }
+
+    fn load(&self, _: &UserName, _: ProfileKind, _: UnixSeconds) -> Result<Profile, ProfileError> {
+        Ok(Profile::new("profile".to_owned().into(), None))
+    }
+
+    fn fingerprint(&self, _: &UserName, _: ProfileKind) -> Fingerprint {
+        Fingerprint::default()
+    }
+}
+
+struct World {
+    door: Arc<AdminDoor>,
+    ledger: Arc<VolatileLedger>,
+}
+
+fn world() -> World {
+    let clock = Arc::new(ManualClock::at(UnixSeconds::new(NOW)));
+    let ledger = Arc::new(VolatileLedger::new(UnixSeconds::new(NOW - 100), clock.clone()));
+    let keys = KeyPurpose::ALL.map(|purpose| {
+        let trusted = TrustedKey { purpose, key: *key(purpose).verifying_key() };
+        (purpose.to_string().into(), trusted)
+    });
+    let redeemer = Arc::new(Redeemer::new(
+        Keyring::new(keys).unwrap(),
+        Box::new(Alice),
+        ledger.clone(),
+        clock.clone(),
+        CacheSizes::default(),
+    ));
+    World { door: Arc::new(AdminDoor { redeemer, ledger: ledger.clone(), clock }), ledger }
+}
+
+fn key(purpose: KeyPurpose) -> SigningKey {
+    SigningKey::from_seed(&[purpose as u8 + 1; 32])
+}
+
+fn claims(purpose: Purpose) -> Claims {
+    Claims {
+        purpose,
+        nonce: Nonce::new(Batch([9; 4]), [1; 12]),
+        issued_at: UnixSeconds::new(NOW),
+        lifetime: Lifetime::from_seconds(60).unwrap(),
+        uses: UseLimit::Unlimited,
+        user: UserName::new("root").unwrap(),
+        network: None,
+    }
+}
+
+fn token(claims: &Claims) -> String {
+    sign(claims, &key(claims.purpose.key_purpose())).unwrap().as_str().to_owned()
+}
+
+fn admin(role: Role) -> String {
+    token(&claims(Purpose::Admin(role)))
+}
+
+impl World {
+    async fn ask(
+        &self,
+        method: Method,
+        uri: &str,
+        bearer: &str,
+        body: Value,
+    ) -> (StatusCode, Value) {
+        let app = test::init_service(App::new().configure(|app| configure(app, &self.door))).await;
+        let request = test::TestRequest::with_uri(uri)
+            .method(method)
+            .peer_addr("127.0.0.1:9".parse().unwrap())
+            .insert_header(("Authorization", format!("Bearer {bearer}")))
+            .set_json(body)
+            .to_request();
+        let response = test::call_service(&app, request).await;
+        let status = response.status();
+        let body = test::read_body(response).await;
+        (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
+    }
+
+    async fn get(&self, uri: &str, bearer: &str) -> (StatusCode, Value) {
+        self.ask(Method::GET, uri, bearer, Value::Null).await
+    }
+}
+
+#[actix_web::test]
+async fn only_an_admin_token_that_is_valid_now_enters() {
+    let world = world();
+    let profile = token(&claims(Purpose::Profile(ProfileKind::UserLocked)));
+    let expired = token(&Claims {
+        issued_at: UnixSeconds::new(NOW - 60),
+        ..claims(Purpose::Admin(Role::Admin))
+    });
+    let elsewhere = token(&Claims {
+        network: Some("192.0.2.0/24".parse().unwrap()),
+        ..claims(Purpose::Admin(Role::Admin))
+    });
+    for bad in ["", "x", &profile, &expired, &elsewhere] {
+        for uri in ["/api/v1/tokens", "/api/v1/users", "/api/v1/status"] {
+            assert_eq!(world.get(uri, bad).await.0, StatusCode::UNAUTHORIZED);
+        }
+    }
+    assert_eq!(world.get("/api/v1/status", &admin(Role::Viewer)).await.0, StatusCode::OK);
+}
+
+#[actix_web::test]
+async fn a_revoked_admin_token_dies_at_once() {
+    let world = world();
+    let bearer = admin(Role::Admin);
+    let line =
+        Revocation::Token { nonce: claims(Purpose::Admin(Role::Admin)).nonce, expires_at: None };
+    world.ledger.revoke(line).await.unwrap();
+    assert_eq!(world.get("/api/v1/status", &bearer).await.0, StatusCode::UNAUTHORIZED);
+}
+
+#[actix_web::test]
+async fn each_role_may_do_what_is_its_own() {
+    let world = world();
+    let permit = ("/api/v1/users/alice/autologin", json!({ "allowed": true }));
+    let revoke = ("/api/v1/revocations", json!({ "user": "alice" }));
+    for (role, may_permit, may_revoke) in [
+        (Role::Viewer, StatusCode::FORBIDDEN, StatusCode::FORBIDDEN),
+        (Role::Operator, StatusCode::FORBIDDEN, StatusCode::OK),
+        (Role::Admin, StatusCode::OK, StatusCode::OK),
+    ] {
+        let bearer = admin(role);
+        let (status, _) = world.ask(Method::PUT, permit.0, &bearer, permit.1.clone()).await;
+        assert_eq!(status, may_permit, "{role}");
+        let (status, _) = world.ask(Method::POST, revoke.0, &bearer, revoke.1.clone()).await;
+        assert_eq!(status, may_revoke, "{role}");
+    }
+}
+
+#[actix_web::test]
+async fn users_show_who_may_autologin() {
+    let world = world();
+    let bearer = admin(Role::Admin);
+    let wish = json!({ "allowed": true });
+    world.ask(Method::PUT, "/api/v1/users/b%40example.com/autologin", &bearer, wish).await;
+    let (_, users) = world.get("/api/v1/users", &bearer).await;
+    let expected = json!({ "users": [
+        { "user": "alice", "autologin": false, "profile": true },
+        { "user": "b@example.com", "autologin": true, "profile": false },
+    ]});
+    assert_eq!(users, expected);
+    let (status, body) = world
+        .ask(Method::PUT, "/api/v1/users/a%2Fb/autologin", &bearer, json!({ "allowed": true }))
+        .await;
+    assert!(
+        status == StatusCode::BAD_REQUEST || status == StatusCode::NOT_FOUND,
+        "{status} {body}"
+    );
+}
+
+#[actix_web::test]
+async fn one_revocation_names_one_thing() {
+    let world = world();
+    let bearer = admin(Role::Operator);
+    for bad in [
+        json!({}),
+        json!({ "user": "alice", "key": "00000000" }),
+        json!({ "token": "short" }),
+        json!({ "batch": "XYZ" }),
+        json!({ "key": "0" }),
+        json!({ "user": "" }),
+        json!({ "users": "alice" }),
+        json!({ "token": "AAAAAAAAAAAAAAAAAAAAAA", "expires_at": "soon" }),
+    ] {
+        let (status, body) =
+            world.ask(Method::POST, "/api/v1/revocations", &bearer, bad.clone()).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{bad}");
+        assert!(body["error"]["hint"].is_string(), "{body}");
+    }
+    let good = json!({ "token": "AAAAAAAAAAAAAAAAAAAAAA", "expires_at": "2026-12-01T12:00:00Z" });
+    assert_eq!(
+        world.ask(Method::POST, "/api/v1/revocations", &bearer, good).await.0,
+        StatusCode::OK
+    );
+}
+
+#[actix_web::test]
+async fn inspecting_tells_what_a_click_would_do_and_spends_nothing() {
+    let world = world();
+    let bearer = admin(Role::Viewer);
+    let profile = token(&Claims {
+        uses: UseLimit::ONCE,
+        ..claims(Purpose::Profile(ProfileKind::UserLocked))
+    });
+    for _ in 0..3 {
+        let question = json!({ "token": profile });
+        let (_, answer) = world.ask(Method::POST, "/api/v1/inspect", &bearer, question).await;
+        assert_eq!((&answer["would"], &answer["uses_left"]), (&json!("deliver"), &json!(1)));
+    }
+    let (_, answer) =
+        world.ask(Method::POST, "/api/v1/inspect", &bearer, json!({ "token": "x" })).await;
+    assert_eq!(
+        (&answer["would"], &answer["reason"]),
+        (&json!("refuse"), &json!("token not verified"))
+    );
+}

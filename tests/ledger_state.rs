@@ -1,0 +1,354 @@
+//! The promise "at most N" on the pure state machine, against a naive model.
+
+use std::collections::{HashMap, HashSet};
+use std::num::NonZeroU32;
+
+use jeton::ledger::{
+    Command, Entry, Outcome, RequestId, Revocation, Spend, SpendRefusal, State, TokenRecord,
+    VERDICT_MEMORY, snapshot,
+};
+use jeton::token::{Batch, KeyId, Nonce, ProfileKind, TokenId, UnixSeconds, UseLimit, UserName};
+use proptest::prelude::*;
+
+const BORN: u64 = 1_000_000;
+
+fn at(second: u64) -> UnixSeconds {
+    UnixSeconds::new(second)
+}
+
+fn user(number: u8) -> UserName {
+    UserName::new(format!("user{number}")).unwrap()
+}
+
+/// Token `number` of a small world: user, batch and key follow from the number.
+fn token(number: u8) -> TokenId {
+    let nonce = Nonce::new(Batch([0, 0, 0, number % 3]), [number; 12]);
+    TokenId { key_id: KeyId([0, 0, 0, number % 2]), nonce }
+}
+
+fn spend(number: u8, request: u64) -> Spend {
+    let mut request_id = [0; 16];
+    request_id[..8].copy_from_slice(&request.to_le_bytes());
+    Spend {
+        token: token(number),
+        max: NonZeroU32::new(u32::from(number % 4) + 1).unwrap(),
+        kind: if number.is_multiple_of(5) {
+            ProfileKind::Autologin
+        } else {
+            ProfileKind::UserLocked
+        },
+        user: user(number % 4),
+        issued_at: at(BORN + u64::from(number)),
+        expires_at: at(BORN + 600 + 50 * u64::from(number)),
+        request_id: RequestId(request_id),
+    }
+}
+
+fn apply_one(state: &mut State, now: u64, command: Command) -> Outcome {
+    let outcomes = state.apply(&Entry { stamp: at(now), commands: vec![command] });
+    assert_eq!(outcomes.len(), 1);
+    outcomes[0]
+}
+
+fn bytes(state: &State) -> Vec<u8> {
+    snapshot::encode(state)
+}
+
+#[test]
+fn three_uses_are_never_four() {
+    let mut state = State::new(at(BORN));
+    let wish =
+        |request| Command::Spend(Spend { max: NonZeroU32::new(3).unwrap(), ..spend(1, request) });
+    let entry = Entry { stamp: at(BORN + 10), commands: (0..64).map(wish).collect() };
+    let outcomes = state.apply(&entry);
+    let granted: Vec<_> =
+        outcomes.iter().filter(|o| matches!(o, Outcome::Granted { .. })).collect();
+    assert_eq!(granted, [1, 2, 3].map(|used| Outcome::Granted { used }).iter().collect::<Vec<_>>());
+    assert_eq!(outcomes[3], Outcome::Refused(SpendRefusal::UsedUp));
+    assert_eq!(state.token(token(1)).unwrap().uses_left(), Some(0));
+}
+
+#[test]
+fn a_repeated_request_gets_its_first_verdict_and_costs_nothing() {
+    let mut state = State::new(at(BORN));
+    let first = apply_one(&mut state, BORN + 10, Command::Spend(spend(1, 7)));
+    for later in 0..VERDICT_MEMORY {
+        assert_eq!(apply_one(&mut state, BORN + 10 + later, Command::Spend(spend(1, 7))), first);
+    }
+    assert_eq!(state.token(token(1)).unwrap().used, 1);
+    // Long after, the id is forgotten: the wish burns a use, it adds none.
+    apply_one(&mut state, BORN + 100, Command::Spend(spend(1, 7)));
+    assert_eq!(state.token(token(1)).unwrap().used, 2);
+}
+
+#[test]
+fn a_nonce_with_other_claims_is_refused() {
+    let mut state = State::new(at(BORN));
+    let known = Spend { max: NonZeroU32::new(2).unwrap(), ..spend(1, 1) };
+    apply_one(&mut state, BORN + 10, Command::Spend(known.clone()));
+    for other in [
+        Spend { max: NonZeroU32::new(9).unwrap(), request_id: RequestId([2; 16]), ..known.clone() },
+        Spend { expires_at: at(BORN + 9_999), request_id: RequestId([3; 16]), ..known.clone() },
+        Spend { user: user(9), request_id: RequestId([4; 16]), ..known.clone() },
+        Spend { kind: ProfileKind::ServerLocked, request_id: RequestId([5; 16]), ..known.clone() },
+    ] {
+        let outcome = apply_one(&mut state, BORN + 11, Command::Spend(other));
+        assert_eq!(outcome, Outcome::Refused(SpendRefusal::Contradiction));
+    }
+    assert_eq!(state.token(token(1)).unwrap().used, 1);
+}
+
+#[test]
+fn tokens_issued_before_the_ledger_are_refused() {
+    let mut state = State::new(at(BORN));
+    let old = Spend { issued_at: at(BORN - 1), ..spend(1, 1) };
+    let outcome = apply_one(&mut state, BORN + 1, Command::Spend(old));
+    assert_eq!(outcome, Outcome::Refused(SpendRefusal::BeforeLedger));
+    let new = Spend { issued_at: at(BORN), ..spend(2, 2) };
+    let outcome = apply_one(&mut state, BORN + 1, Command::Spend(new));
+    assert_eq!(outcome, Outcome::Granted { used: 1 });
+}
+
+/// Forgetting a counter must not bring its token back to life, whatever a
+/// later leader's clock says.
+#[test]
+fn a_clock_set_back_revives_nothing() {
+    let mut state = State::new(at(BORN));
+    let once = Spend { max: NonZeroU32::MIN, ..spend(1, 1) };
+    let expires_at = once.expires_at.get();
+    assert_eq!(
+        apply_one(&mut state, BORN + 10, Command::Spend(once.clone())),
+        Outcome::Granted { used: 1 }
+    );
+    apply_one(&mut state, expires_at + 1_000, Command::Permit { user: user(1), autologin: true });
+    assert!(state.token(token(1)).is_none(), "the counter is forgotten");
+    let again = Spend { request_id: RequestId([9; 16]), ..once };
+    let outcome = apply_one(&mut state, BORN + 10, Command::Spend(again));
+    assert_eq!(outcome, Outcome::Refused(SpendRefusal::Expired));
+    assert_eq!(state.log_time(), at(expires_at + 1_000));
+}
+
+#[test]
+fn a_token_expires_at_the_second_it_says() {
+    let mut state = State::new(at(BORN));
+    let wish = Spend { max: NonZeroU32::new(9).unwrap(), ..spend(1, 1) };
+    let expires_at = wish.expires_at.get();
+    let outcome = apply_one(&mut state, expires_at - 1, Command::Spend(wish.clone()));
+    assert_eq!(outcome, Outcome::Granted { used: 1 });
+    let wish = Spend { request_id: RequestId([8; 16]), ..wish };
+    let outcome = apply_one(&mut state, expires_at, Command::Spend(wish));
+    assert_eq!(outcome, Outcome::Refused(SpendRefusal::Expired));
+}
+
+#[test]
+fn each_revocation_kills_what_it_names_and_nothing_else() {
+    let nonce = token(6).nonce;
+    let cases: [(Revocation, fn(&Spend) -> bool); 4] = [
+        (Revocation::Token { nonce, expires_at: None }, |wish| wish.token == token(6)),
+        (Revocation::Batch(nonce.batch()), |wish| {
+            wish.token.nonce.batch() == token(6).nonce.batch()
+        }),
+        (Revocation::User { user: user(2), issued_until: at(BORN + 6) }, |wish| {
+            wish.user == user(2) && wish.issued_at <= at(BORN + 6)
+        }),
+        (Revocation::Key(KeyId([0, 0, 0, 0])), |wish| wish.token.key_id == KeyId([0, 0, 0, 0])),
+    ];
+    for (revocation, covers) in cases {
+        let mut state = State::new(at(BORN));
+        apply_one(&mut state, BORN + 20, Command::Revoke(revocation));
+        let mut dead = 0;
+        for number in [1, 2, 3, 4, 6, 7, 8, 9, 11, 12] {
+            let wish = spend(number, u64::from(number));
+            let outcome = apply_one(&mut state, BORN + 21, Command::Spend(wish.clone()));
+            let revoked = outcome == Outcome::Refused(SpendRefusal::Revoked);
+            assert_eq!(revoked, covers(&wish), "token {number}");
+            dead += u32::from(revoked);
+        }
+        assert!(dead > 0 && dead < 10);
+    }
+}
+
+#[test]
+fn a_revocation_without_expiry_is_kept_for_good() {
+    let mut state = State::new(at(BORN));
+    let nonce = token(1).nonce;
+    let known = Revocation::Token { nonce, expires_at: Some(at(BORN + 100)) };
+    let unknown = Revocation::Token { nonce, expires_at: None };
+    apply_one(&mut state, BORN + 1, Command::Revoke(known));
+    apply_one(&mut state, BORN + 2, Command::Revoke(unknown));
+    apply_one(&mut state, BORN + 5_000, Command::Permit { user: user(1), autologin: false });
+    assert!(state.is_revoked(token(1), &user(1), at(BORN + 4_000)));
+}
+
+#[test]
+fn a_record_is_listed_and_does_not_change_a_count() {
+    let mut state = State::new(at(BORN));
+    let wish = spend(2, 1);
+    let record = TokenRecord {
+        token: wish.token,
+        kind: wish.kind,
+        user: wish.user.clone(),
+        issued_at: wish.issued_at,
+        expires_at: wish.expires_at,
+        uses: UseLimit::Limited(wish.max),
+    };
+    apply_one(&mut state, BORN + 5, Command::Record(record.clone()));
+    assert_eq!(state.live_tokens(at(BORN + 5)).count(), 1);
+    apply_one(&mut state, BORN + 6, Command::Spend(wish.clone()));
+    apply_one(&mut state, BORN + 7, Command::Record(record));
+    assert_eq!(state.token(wish.token).unwrap().used, 1);
+}
+
+#[test]
+fn a_damaged_or_shortened_snapshot_is_refused() {
+    let mut state = State::new(at(BORN));
+    for number in 0..20 {
+        apply_one(&mut state, BORN + 10, Command::Spend(spend(number, u64::from(number))));
+    }
+    let whole = bytes(&state);
+    assert_eq!(bytes(&snapshot::decode(&whole).unwrap()), whole);
+    for len in 0..whole.len() {
+        assert!(snapshot::decode(&whole[..len]).is_err(), "{len} bytes");
+    }
+    for bit in 0..whole.len() * 8 {
+        let mut flipped = whole.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        assert!(snapshot::decode(&flipped).is_err(), "bit {bit}");
+    }
+    let longer = [whole, vec![0]].concat();
+    assert!(snapshot::decode(&longer).is_err());
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Spend { number: u8, request: u64 },
+    RevokeToken(u8),
+    RevokeBatch(u8),
+    RevokeUser(u8, u64),
+    RevokeKey(u8),
+    Permit(u8, bool),
+    Clock(i64),
+    Restart,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        20 => (0..30_u8, 0..200_u64).prop_map(|(number, request)| Step::Spend { number, request }),
+        1 => (0..30_u8).prop_map(Step::RevokeToken),
+        1 => (0..3_u8).prop_map(Step::RevokeBatch),
+        1 => (0..4_u8, 0..30_u64).prop_map(|(who, until)| Step::RevokeUser(who, until)),
+        1 => (0..2_u8).prop_map(Step::RevokeKey),
+        2 => (0..4_u8, any::<bool>()).prop_map(|(who, allowed)| Step::Permit(who, allowed)),
+        3 => (-500..400_i64).prop_map(Step::Clock),
+        2 => Just(Step::Restart),
+    ]
+}
+
+/// Counts in the plainest way: never forgets anything.
+#[derive(Default)]
+struct Model {
+    log_time: u64,
+    used: HashMap<u8, u32>,
+    revoked: Vec<Revocation>,
+    permitted: HashSet<u8>,
+    /// The request ids that were used, and when last.
+    seen: HashMap<u64, u64>,
+}
+
+impl Model {
+    fn revoked(&self, wish: &Spend) -> bool {
+        self.revoked.iter().any(|revocation| match revocation {
+            Revocation::Token { nonce, .. } => *nonce == wish.token.nonce,
+            Revocation::Batch(batch) => *batch == wish.token.nonce.batch(),
+            Revocation::User { user, issued_until } => {
+                *user == wish.user && wish.issued_at <= *issued_until
+            }
+            Revocation::Key(key_id) => *key_id == wish.token.key_id,
+        })
+    }
+
+    fn spend(&mut self, number: u8, wish: &Spend) -> Outcome {
+        self.used.entry(number).or_default();
+        let refusal = if wish.expires_at.get() <= self.log_time {
+            SpendRefusal::Expired
+        } else if self.revoked(wish) {
+            SpendRefusal::Revoked
+        } else if wish.kind == ProfileKind::Autologin && !self.permitted.contains(&(number % 4)) {
+            SpendRefusal::AutologinDenied
+        } else if self.used[&number] >= wish.max.get() {
+            SpendRefusal::UsedUp
+        } else {
+            let used = self.used.get_mut(&number).unwrap();
+            *used += 1;
+            return Outcome::Granted { used: *used };
+        };
+        Outcome::Refused(refusal)
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// Whatever happens in whatever order, with clocks that jump and restarts
+    /// from a snapshot, the state says what the plain model says.
+    #[test]
+    fn the_state_agrees_with_the_model(steps in prop::collection::vec(step(), 1..200)) {
+        let mut state = State::new(at(BORN));
+        let mut model = Model::default();
+        let mut now = BORN;
+        for step in steps {
+            let mut revoke = |state: &mut State, revocation: Revocation| {
+                model.log_time = model.log_time.max(now);
+                model.revoked.push(revocation.clone());
+                apply_one(state, now, Command::Revoke(revocation));
+            };
+            match step {
+                Step::Spend { number, request } => {
+                    // A request id belongs to one wish; make it unique to the token.
+                    let request = request * 64 + u64::from(number);
+                    let wish = spend(number, request);
+                    model.log_time = model.log_time.max(now);
+                    if let Some(when) = model.seen.get(&request) {
+                        if model.log_time >= when + VERDICT_MEMORY {
+                            continue;
+                        }
+                        let before = state.token(wish.token).map(|t| t.used);
+                        apply_one(&mut state, now, Command::Spend(wish.clone()));
+                        prop_assert_eq!(state.token(wish.token).map(|t| t.used), before);
+                        continue;
+                    }
+                    model.seen.insert(request, model.log_time);
+                    let expected = model.spend(number, &wish);
+                    prop_assert_eq!(apply_one(&mut state, now, Command::Spend(wish)), expected);
+                }
+                Step::RevokeToken(number) => {
+                    let expires_at = spend(number, 0).expires_at;
+                    let expires_at = (number % 2 == 0).then_some(expires_at);
+                    revoke(&mut state, Revocation::Token { nonce: token(number).nonce, expires_at });
+                }
+                Step::RevokeBatch(batch) => {
+                    revoke(&mut state, Revocation::Batch(Batch([0, 0, 0, batch])));
+                }
+                Step::RevokeUser(who, until) => {
+                    let issued_until = at(BORN + until);
+                    revoke(&mut state, Revocation::User { user: user(who), issued_until });
+                }
+                Step::RevokeKey(key) => revoke(&mut state, Revocation::Key(KeyId([0, 0, 0, key]))),
+                Step::Permit(who, autologin) => {
+                    model.log_time = model.log_time.max(now);
+                    if autologin { model.permitted.insert(who); } else { model.permitted.remove(&who); }
+                    apply_one(&mut state, now, Command::Permit { user: user(who), autologin });
+                }
+                Step::Clock(seconds) => now = now.saturating_add_signed(seconds),
+                Step::Restart => {
+                    let saved = bytes(&state);
+                    state = snapshot::decode(&saved).unwrap();
+                    prop_assert_eq!(bytes(&state), saved);
+                }
+            }
+            for (number, used) in &model.used {
+                prop_assert!(*used <= spend(*number, 0).max.get());
+            }
+        }
+    }
+}
