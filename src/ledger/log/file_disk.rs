@@ -1,0 +1,158 @@
+//! The real disk: a directory of the file system, closed to group and world.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use super::{Disk, DiskFile};
+
+const LOCK: &str = "lock";
+const FILE_MODE: u32 = 0o600;
+const DIR_MODE: u32 = 0o700;
+
+/// A directory on disk.
+#[derive(Debug)]
+pub struct FileDisk {
+    dir: PathBuf,
+    lock: Option<File>,
+}
+
+impl FileDisk {
+    /// Names a directory; nothing is read or made yet.
+    #[must_use]
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: dir.into(), lock: None }
+    }
+
+    /// Makes the directory (mode 0700), durably; its parent must be there.
+    ///
+    /// # Errors
+    ///
+    /// Any, also if there is one already.
+    pub fn create_dir(dir: &Path) -> io::Result<()> {
+        DirBuilder::new().mode(DIR_MODE).create(dir)?;
+        let parent = match dir.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        File::open(parent)?.sync_all()
+    }
+}
+
+impl Disk for FileDisk {
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    fn try_lock(&mut self) -> io::Result<bool> {
+        let lock = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(FILE_MODE)
+            .open(self.path(LOCK))?;
+        match lock.try_lock() {
+            Ok(()) => {
+                self.lock = Some(lock);
+                Ok(true)
+            }
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.dir)? {
+            // A name that is no text is none of ours.
+            names.extend(entry?.file_name().into_string());
+        }
+        Ok(names)
+    }
+
+    fn read(&self, name: &str, len_max: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        File::open(self.path(name))?.take(len_max as u64).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(FILE_MODE);
+        Ok(Box::new(options.open(self.path(name))?))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.path(from), self.path(to))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        fs::remove_file(self.path(name))
+    }
+
+    fn sync_dir(&self) -> io::Result<()> {
+        File::open(&self.dir)?.sync_all()
+    }
+}
+
+impl DiskFile for File {
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        // Goes on after a short write and after an interruption by a signal.
+        FileExt::write_all_at(self, bytes, offset)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        Self::sync_data(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn file_reads_back_as_written_also_under_its_new_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = FileDisk::new(dir.path());
+        let file = disk.create("a").unwrap();
+        file.write_all_at(b"0123", 0).unwrap();
+        disk.rename("a", "b").unwrap();
+        file.write_all_at(b"xy", 1).unwrap();
+        file.sync_data().unwrap();
+        disk.sync_dir().unwrap();
+        assert_eq!(disk.list().unwrap(), ["b"]);
+        assert_eq!(disk.read("b", 100).unwrap(), b"0xy3");
+        assert_eq!(disk.read("b", 2).unwrap(), b"0x");
+        disk.remove("b").unwrap();
+        assert_eq!(disk.list().unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn files_and_directories_are_closed_to_group_and_world() {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = parent.path().join("log");
+        FileDisk::create_dir(&dir).unwrap();
+        FileDisk::create_dir(&dir).unwrap_err();
+        let mut disk = FileDisk::new(&dir);
+        disk.create("a").unwrap();
+        assert!(disk.try_lock().unwrap());
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&dir), DIR_MODE);
+        assert_eq!(mode(&dir.join("a")), FILE_MODE);
+        assert_eq!(mode(&dir.join(LOCK)), FILE_MODE);
+    }
+
+    #[test]
+    fn lock_is_held_once_and_until_dropped() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut first = FileDisk::new(dir.path());
+        let mut second = FileDisk::new(dir.path());
+        assert!(first.try_lock().unwrap());
+        assert!(!second.try_lock().unwrap());
+        drop(first);
+        assert!(second.try_lock().unwrap());
+    }
+}

@@ -1,0 +1,377 @@
+//! Frames: one write, one sync. Pure; the bytes and the judgement's table are in
+//! `mod.rs`.
+
+use std::ops::Range;
+
+use super::record::Input;
+
+/// Frames begin and end at multiples of this, so a header never straddles sectors.
+pub(super) const ALIGN: usize = 32;
+
+/// What a disk writes whole or not at all.
+pub(super) const SECTOR: usize = 512;
+
+const HEADER_LEN: usize = 32;
+/// The part of a header that is known before the frame is.
+const LINK_LEN: usize = 24;
+const MAGIC: [u8; 4] = *b"jfr1";
+/// The last byte of each sector's part of a body: says that the sector arrived.
+const MARK: u8 = 0xa5;
+
+/// Where a frame belongs: no other frame of this or any ledger has the same.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Link {
+    /// The checksum of the frame before.
+    pub(super) chain: u32,
+    /// The number of the segment.
+    pub(super) segment: u64,
+    /// The number of the frame in the whole log.
+    pub(super) sequence: u64,
+}
+
+impl Link {
+    fn encode(self) -> [u8; LINK_LEN] {
+        let mut bytes = [0; LINK_LEN];
+        let numbers = [self.segment.to_le_bytes(), self.sequence.to_le_bytes()];
+        let parts = [MAGIC, self.chain.to_le_bytes()];
+        let values = parts.as_flattened().iter().chain(numbers.as_flattened());
+        bytes.iter_mut().zip(values).for_each(|(byte, value)| *byte = *value);
+        bytes
+    }
+
+    /// Returns the link of the frame after the one with this link and `checksum`,
+    /// if that follows in the same segment.
+    const fn next(self, checksum: u32) -> Self {
+        // No disk lives long enough for 2^64 syncs.
+        Self { chain: checksum, sequence: self.sequence.wrapping_add(1), ..self }
+    }
+
+    /// Returns the same place at the beginning of the next segment.
+    pub(super) const fn next_segment(self) -> Self {
+        Self { segment: self.segment.wrapping_add(1), ..self }
+    }
+}
+
+/// A frame's bytes, ready to be written, and the link of the frame after it.
+pub(super) struct Encoded {
+    pub(super) bytes: Vec<u8>,
+    pub(super) next: Link,
+}
+
+/// Makes the frame that holds `payload` at offset `at` of a segment of `limit`
+/// bytes, or returns `None` if it does not fit there.
+pub(super) fn encode(link: Link, at: usize, limit: usize, payload: &[u8]) -> Option<Encoded> {
+    let len = u32::try_from(payload.len()).ok()?;
+    let end = end(at, payload.len(), limit)?;
+    let header = encode_header(link, len);
+    let checksum = checksum(&header, payload);
+    let mut content = payload.iter().copied().chain(checksum.to_le_bytes());
+    let mut bytes = header.to_vec();
+    for part in parts(at + HEADER_LEN, end) {
+        let data_len = part.len() - 1;
+        let data_end = bytes.len() + data_len;
+        bytes.extend(content.by_ref().take(data_len));
+        bytes.resize(data_end, 0);
+        bytes.push(MARK);
+    }
+    Some(Encoded { bytes, next: link.next(checksum) })
+}
+
+/// What stands where a frame may be.
+#[derive(Debug, Eq, PartialEq)]
+pub(super) enum Found {
+    /// A whole frame.
+    Frame { payload: Vec<u8>, end: usize, next: Link },
+    /// Zeros to the end of the segment.
+    End,
+    /// What one interrupted write of this very frame can have left, and where the
+    /// last byte of it stands.
+    Torn { end: usize },
+}
+
+/// What a segment must not hold: from `offset` on it is not what was `expected`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Fault {
+    pub(super) offset: usize,
+    pub(super) expected: &'static str,
+}
+
+/// Reads the frame `link` at offset `at` of a whole segment.
+pub(super) fn find(segment: &[u8], at: usize, link: Link) -> Result<Found, Fault> {
+    let rest = segment.get(at..).unwrap_or_default();
+    if is_zero(rest) {
+        return Ok(Found::End);
+    }
+    let Some((header, len)) = decode_header(rest) else {
+        if is_start_of_header(rest, link) || is_without_first_sector(segment, at) {
+            return Ok(Found::Torn { end: at + len_without_zeros(rest) });
+        }
+        return Err(Fault { offset: at, expected: "a frame header, or zeros to the end" });
+    };
+    let link_found = rest.first_chunk::<LINK_LEN>();
+    if link_found != Some(&link.encode()) {
+        return Err(Fault { offset: at, expected: "the frame that follows the one before" });
+    }
+    let Some(end) = end(at, len, segment.len()) else {
+        return Err(Fault { offset: at, expected: "a frame that ends inside the segment" });
+    };
+    let Some(body) = decode_body(segment, at + HEADER_LEN, end)? else {
+        if is_zero(segment.get(end..).unwrap_or_default()) {
+            return Ok(Found::Torn { end: at + len_without_zeros(rest) });
+        }
+        return Err(Fault { offset: at, expected: "a whole frame, as bytes follow it" });
+    };
+    let fault = Fault { offset: at, expected: "a frame that matches its checksum" };
+    let (payload, after) = body.split_at_checked(len).ok_or(fault)?;
+    let (stored, padding) = after.split_first_chunk().ok_or(fault)?;
+    let checksum = checksum(&header, payload);
+    if u32::from_le_bytes(*stored) != checksum || !is_zero(padding) {
+        return Err(fault);
+    }
+    Ok(Found::Frame { payload: payload.to_vec(), end, next: link.next(checksum) })
+}
+
+/// Returns the body without its marks, or `None` if a mark is zero: then that
+/// sector, or the end of it, did not arrive.
+fn decode_body(segment: &[u8], start: usize, end: usize) -> Result<Option<Vec<u8>>, Fault> {
+    let mut body = Vec::with_capacity(end - start);
+    let mut is_torn = false;
+    for part in parts(start, end) {
+        let fault = Fault { offset: part.end - 1, expected: "the mark that ends a sector" };
+        let part = segment.get(part).unwrap_or_default();
+        let (mark, data) = part.split_last().ok_or(fault)?;
+        match *mark {
+            MARK => body.extend_from_slice(data),
+            0 => is_torn = true,
+            _ => return Err(fault),
+        }
+    }
+    Ok((!is_torn).then_some(body))
+}
+
+/// Tells whether a write was cut off inside the header: the bytes up to the last
+/// one that is not zero are those of `link` (then of a length and a checksum, which
+/// nobody can know).
+fn is_start_of_header(rest: &[u8], link: Link) -> bool {
+    let written = rest.get(..len_without_zeros(rest)).unwrap_or_default();
+    let (written_link, more) = written.split_at(written.len().min(LINK_LEN));
+    link.encode().starts_with(written_link) && more.len() < HEADER_LEN - LINK_LEN
+}
+
+/// Tells whether a frame that begins at `at` can have lost its first sector, with
+/// all that is left being later sectors of that one frame: each zero or marked, but
+/// for the last, where the write may have been cut off.
+fn is_without_first_sector(segment: &[u8], at: usize) -> bool {
+    let first_end = sector_end(at);
+    let left_end = len_without_zeros(segment);
+    let last_start = left_end.saturating_sub(1) / SECTOR * SECTOR;
+    let mut headers = (first_end..left_end).step_by(ALIGN);
+    is_zero(segment.get(at..first_end).unwrap_or_default())
+        && parts(first_end, last_start).all(|part| {
+            let part = segment.get(part).unwrap_or_default();
+            is_zero(part) || part.last() == Some(&MARK)
+        })
+        && !headers.any(|at| segment.get(at..).and_then(decode_header).is_some())
+}
+
+fn encode_header(link: Link, len: u32) -> [u8; HEADER_LEN] {
+    let mut header = [0; HEADER_LEN];
+    let link = link.encode();
+    let len = len.to_le_bytes();
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&link);
+    hasher.update(&len);
+    let crc = hasher.finalize().to_le_bytes();
+    let values = link.into_iter().chain(len).chain(crc);
+    header.iter_mut().zip(values).for_each(|(byte, value)| *byte = value);
+    header
+}
+
+/// Returns the header that `bytes` begin with, and the length it names, if it is
+/// whole; whether it belongs here is for the caller to say.
+fn decode_header(bytes: &[u8]) -> Option<([u8; HEADER_LEN], usize)> {
+    let header: &[u8; HEADER_LEN] = bytes.first_chunk()?;
+    let mut input = Input(header);
+    let link_bytes: [u8; LINK_LEN] = input.array()?;
+    let len = input.u32()?;
+    let crc = input.u32()?;
+    let is_whole = link_bytes.starts_with(&MAGIC)
+        && header.get(..HEADER_LEN - 4).map(crc32fast::hash) == Some(crc);
+    is_whole.then_some((*header, usize::try_from(len).ok()?))
+}
+
+/// The checksum in a body: it covers the header, so the chain covers all.
+fn checksum(header: &[u8; HEADER_LEN], payload: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(header);
+    hasher.update(payload);
+    hasher.finalize()
+}
+
+/// Returns where the frame ends that begins at `at` and has `len` payload bytes, or
+/// `None` if that is beyond `limit`.
+fn end(at: usize, len: usize, limit: usize) -> Option<usize> {
+    let mut missing = len.checked_add(4)?;
+    let mut end = at.checked_add(HEADER_LEN)?;
+    while end < limit {
+        let part_len = sector_end(end) - end;
+        if missing < part_len {
+            end += (missing + 1).next_multiple_of(ALIGN);
+            return (end <= limit).then_some(end);
+        }
+        missing -= part_len - 1;
+        end += part_len;
+    }
+    None
+}
+
+/// Cuts a range of a file at the ends of its sectors.
+fn parts(start: usize, end: usize) -> impl Iterator<Item = Range<usize>> {
+    let mut at = start;
+    std::iter::from_fn(move || {
+        let part = at..sector_end(at).min(end);
+        at = part.end;
+        (!part.is_empty()).then_some(part)
+    })
+}
+
+const fn sector_end(at: usize) -> usize {
+    (at / SECTOR + 1) * SECTOR
+}
+
+/// Tells whether there is no other byte than zero.
+pub(super) fn is_zero(bytes: &[u8]) -> bool {
+    // Compared by the sector: an open looks at megabytes of zeros.
+    const ZEROS: [u8; SECTOR] = [0; SECTOR];
+    bytes.chunks(SECTOR).all(|chunk| ZEROS.starts_with(chunk))
+}
+
+/// Returns how many bytes there are without the zeros at the end.
+pub(super) fn len_without_zeros(bytes: &[u8]) -> usize {
+    bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: usize = 8 * SECTOR;
+    const LINK: Link = Link { chain: 0x1234_5678, segment: 3, sequence: 17 };
+
+    /// A segment with one frame at `at` and nothing else, and where the frame ends.
+    fn segment(at: usize, payload: &[u8]) -> (Vec<u8>, usize) {
+        let frame = encode(LINK, at, LIMIT, payload).unwrap();
+        let mut segment = vec![0; LIMIT];
+        let end = at + frame.bytes.len();
+        segment[at..end].copy_from_slice(&frame.bytes);
+        (segment, end)
+    }
+
+    fn payload(len: usize) -> Vec<u8> {
+        (0..len).map(|i| u8::try_from(i % 251).unwrap()).collect()
+    }
+
+    #[test]
+    fn frame_of_any_length_at_any_place_reads_back() {
+        for at in (0..2 * SECTOR).step_by(ALIGN) {
+            for len in (0..100).chain(400..600).chain(1000..1100) {
+                let (segment, end) = segment(at, &payload(len));
+                let Ok(Found::Frame { payload: found, end: found_end, .. }) =
+                    find(&segment, at, LINK)
+                else {
+                    panic!("no frame of {len} bytes at {at}");
+                };
+                assert_eq!((found, found_end), (payload(len), end));
+                assert!(end.is_multiple_of(ALIGN));
+            }
+        }
+    }
+
+    #[test]
+    fn frame_that_does_not_fit_is_not_made() {
+        let room = (LIMIT - HEADER_LEN) - LIMIT / SECTOR - 4;
+        assert!(encode(LINK, 0, LIMIT, &payload(room)).is_some());
+        assert!(encode(LINK, 0, LIMIT, &payload(room + 1)).is_none());
+        assert!(encode(LINK, LIMIT, LIMIT, &[]).is_none());
+        assert!(encode(LINK, LIMIT - 32, LIMIT, &[]).is_none());
+    }
+
+    #[test]
+    fn sector_of_zeros_in_a_payload_is_not_a_missing_sector() {
+        let (mut segment, _) = segment(64, &[0; 3 * SECTOR]);
+        assert!(matches!(find(&segment, 64, LINK), Ok(Found::Frame { .. })));
+        segment[2 * SECTOR + 100] = 1;
+        assert_eq!(find(&segment, 64, LINK).unwrap_err().offset, 64);
+    }
+
+    #[test]
+    fn whatever_arrived_of_an_interrupted_write_is_torn() {
+        for (at, len) in [(64, 10), (480, 10), (480, 1000), (512, 1400), (96, 700)] {
+            let (whole, end) = segment(at, &payload(len));
+            let sectors: Vec<_> = parts(at, end).collect();
+            for (written, lost) in (at + 1..=end)
+                .flat_map(|written| (0..1 << sectors.len()).map(move |l| (written, l)))
+            {
+                let mut segment = whole.clone();
+                segment[written..].fill(0);
+                for (i, sector) in sectors.iter().enumerate() {
+                    if lost & (1_u32 << i) != 0 {
+                        segment[sector.clone()].fill(0);
+                    }
+                }
+                match find(&segment, at, LINK) {
+                    Ok(Found::Torn { .. }) => assert_ne!(segment, whole),
+                    Ok(Found::End) => assert!(is_zero(&segment)),
+                    Ok(Found::Frame { .. }) => assert_eq!(segment, whole),
+                    Err(fault) => panic!("{written} bytes at {at} without {lost:b}: {fault:?}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn flipped_bit_never_takes_a_frame_away() {
+        for (at, len) in [(64, 10), (480, 10), (480, 1000)] {
+            let (whole, _) = segment(at, &payload(len));
+            for bit in at * 8..whole.len() * 8 {
+                let mut segment = whole.clone();
+                segment[bit / 8] ^= 1 << (bit % 8);
+                match find(&segment, at, LINK) {
+                    Err(fault) => assert!(fault.offset <= bit / 8),
+                    // A bit in the zeros behind it is met where the next is looked for.
+                    Ok(Found::Frame { end, next, .. }) => {
+                        assert!(bit / 8 >= end);
+                        let is_in_sector = bit / 8 < sector_end(end);
+                        assert_eq!(find(&segment, end, next).is_err(), is_in_sector);
+                    }
+                    Ok(found) => panic!("bit {bit} is read as {found:?}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn torn_frame_with_anything_behind_it_is_damage() {
+        let (whole, end) = segment(64, &payload(1000));
+        for lost in [64..96, 64..512, 512..1024, end - 32..end] {
+            let mut segment = whole.clone();
+            segment[lost].fill(0);
+            let after = encode(Link { sequence: 18, ..LINK }, end, LIMIT, b"next").unwrap();
+            segment[end..end + after.bytes.len()].copy_from_slice(&after.bytes);
+            find(&segment, 64, LINK).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn frame_from_elsewhere_is_damage() {
+        let (segment, _) = segment(64, b"payload");
+        for link in [
+            Link { chain: 0, ..LINK },
+            Link { segment: 4, ..LINK },
+            Link { sequence: 16, ..LINK },
+            Link { sequence: 18, ..LINK },
+        ] {
+            assert_eq!(find(&segment, 64, link).unwrap_err().offset, 64);
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! The head: a log's state without the bytes of its entries, and the rules.
+//!
+//! Every segment begins with one, so that a segment can do without those before
+//! it. The rules of the log need no more than this, so they live here.
+
+use std::sync::Arc;
+
+use super::record::{Input, put_bytes, put_u64};
+use super::{Record, ReplayError};
+
+/// The most bytes that a vote or a log id may have. It bounds the head frame.
+pub const OPAQUE_LEN_MAX: usize = 256;
+
+/// What a log knows beside the bytes of its entries.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Head {
+    /// The last vote.
+    pub vote: Option<Arc<[u8]>>,
+    /// The last log id known to be committed.
+    pub committed: Option<Arc<[u8]>>,
+    /// The last index that was purged, and its log id.
+    pub purged: Option<(u64, Arc<[u8]>)>,
+    /// The entries there are.
+    pub held: Option<Held>,
+}
+
+/// A run of entries without a hole: `first ..= last`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Held {
+    /// The lowest index.
+    pub first: u64,
+    /// The highest index.
+    pub last: u64,
+}
+
+impl Head {
+    /// Returns the last index that was purged.
+    #[must_use]
+    pub fn purged_index(&self) -> Option<u64> {
+        self.purged.as_ref().map(|(index, _)| *index)
+    }
+
+    /// Returns the last index the log has reached: of an entry it holds or, if it
+    /// holds none, the last one purged.
+    #[must_use]
+    pub fn last_index(&self) -> Option<u64> {
+        self.held.map(|held| held.last).or_else(|| self.purged_index())
+    }
+
+    /// Takes in one record, or changes nothing and says which rule it breaks:
+    ///
+    /// - an entry has the index after [`Head::last_index`]; any index if there is none;
+    /// - a truncation keeps what is purged: its index is `>=` the last purged one;
+    /// - a purge has an index `>=` the last one, and may go beyond the last entry;
+    /// - a vote or a log id has at most [`OPAQUE_LEN_MAX`] bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`ReplayError`], a variant for each rule.
+    pub fn apply(&mut self, record: &Record) -> Result<(), ReplayError> {
+        match record {
+            Record::Vote(bytes) => self.vote = Some(opaque(bytes)?),
+            Record::Committed(bytes) => self.committed = Some(opaque(bytes)?),
+            Record::Entry { index, .. } => self.append(*index)?,
+            Record::TruncateAfter(kept) => self.truncate_after(*kept)?,
+            Record::Purge { index, bytes } => self.purge(*index, bytes)?,
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, index: u64) -> Result<(), ReplayError> {
+        if let Some(last) = self.last_index() {
+            let expected = last.checked_add(1).ok_or(ReplayError::Full)?;
+            if index != expected {
+                return Err(ReplayError::Gap { expected, found: index });
+            }
+        }
+        let first = self.held.map_or(index, |held| held.first);
+        self.held = Some(Held { first, last: index });
+        Ok(())
+    }
+
+    fn truncate_after(&mut self, kept: Option<u64>) -> Result<(), ReplayError> {
+        if let Some(purged) = self.purged_index().filter(|purged| kept < Some(*purged)) {
+            return Err(ReplayError::TruncatesPurged { purged });
+        }
+        self.held = self
+            .held
+            .and_then(|held| kept.map(|kept| Held { last: held.last.min(kept), ..held }))
+            .filter(|held| held.first <= held.last);
+        Ok(())
+    }
+
+    fn purge(&mut self, index: u64, bytes: &Arc<[u8]>) -> Result<(), ReplayError> {
+        if let Some(purged) = self.purged_index().filter(|purged| index < *purged) {
+            return Err(ReplayError::PurgesBack { purged, found: index });
+        }
+        self.purged = Some((index, opaque(bytes)?));
+        self.held = self
+            .held
+            .filter(|held| index < held.last)
+            .map(|held| Held { first: held.first.max(index.saturating_add(1)), ..held });
+        Ok(())
+    }
+
+    /// Writes the payload of a head frame.
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        put_option(&mut out, self.vote.as_ref(), |out, vote| put_bytes(out, vote));
+        put_option(&mut out, self.committed.as_ref(), |out, id| put_bytes(out, id));
+        put_option(&mut out, self.purged.as_ref(), |out, (index, id)| {
+            put_u64(out, *index);
+            put_bytes(out, id);
+        });
+        put_option(&mut out, self.held.as_ref(), |out, held| {
+            put_u64(out, held.first);
+            put_u64(out, held.last);
+        });
+        out
+    }
+
+    /// Reads the payload of a head frame, and nothing after it.
+    pub(super) fn decode(payload: &[u8]) -> Option<Self> {
+        let mut input = Input(payload);
+        let vote = option(&mut input, Input::bytes)?;
+        let committed = option(&mut input, Input::bytes)?;
+        let purged = option(&mut input, |input| Some((input.u64()?, input.bytes()?)))?;
+        let held =
+            option(&mut input, |input| Some(Held { first: input.u64()?, last: input.u64()? }))?;
+        let head = Self { vote, committed, purged, held };
+        (input.is_empty() && head.is_possible()).then_some(head)
+    }
+
+    /// Tells whether records could have led here: entries begin right after what
+    /// is purged, and everything repeated is short enough to be repeated.
+    fn is_possible(&self) -> bool {
+        let follows = match (self.purged_index(), self.held) {
+            (Some(purged), Some(held)) => purged.checked_add(1) == Some(held.first),
+            _ => true,
+        };
+        let ordered = self.held.is_none_or(|held| held.first <= held.last);
+        let purged_id = self.purged.as_ref().map(|(_, id)| id);
+        let mut opaques = [self.vote.as_ref(), self.committed.as_ref(), purged_id].into_iter();
+        follows && ordered && opaques.all(|bytes| bytes.is_none_or(|b| b.len() <= OPAQUE_LEN_MAX))
+    }
+}
+
+fn opaque(bytes: &Arc<[u8]>) -> Result<Arc<[u8]>, ReplayError> {
+    if bytes.len() > OPAQUE_LEN_MAX {
+        return Err(ReplayError::OpaqueTooLong { len: bytes.len() });
+    }
+    Ok(Arc::clone(bytes))
+}
+
+fn put_option<T>(out: &mut Vec<u8>, value: Option<&T>, put: impl FnOnce(&mut Vec<u8>, &T)) {
+    out.push(u8::from(value.is_some()));
+    if let Some(value) = value {
+        put(out, value);
+    }
+}
+
+fn option<'a, T>(
+    input: &mut Input<'a>,
+    read: impl FnOnce(&mut Input<'a>) -> Option<T>,
+) -> Option<Option<T>> {
+    match input.u8()? {
+        0 => Some(None),
+        1 => read(input).map(Some),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(index: u64) -> Record {
+        Record::Entry { index, bytes: [].into() }
+    }
+
+    fn purge(index: u64) -> Record {
+        Record::Purge { index, bytes: (*b"id").into() }
+    }
+
+    /// Applies all but the last, which must fit, and returns the verdict on the last.
+    fn verdict(records: &[Record]) -> Result<Head, ReplayError> {
+        let mut head = Head::default();
+        let (last, before) = records.split_last().unwrap();
+        for record in before {
+            head.apply(record).unwrap();
+        }
+        head.apply(last).map(|()| head)
+    }
+
+    fn held(records: &[Record]) -> Option<(u64, u64)> {
+        verdict(records).unwrap().held.map(|held| (held.first, held.last))
+    }
+
+    #[test]
+    fn entries_are_consecutive() {
+        assert_eq!(held(&[entry(5), entry(6)]), Some((5, 6)));
+        let gap = |expected, found| Err(ReplayError::Gap { expected, found });
+        assert_eq!(verdict(&[entry(5), entry(7)]), gap(6, 7));
+        assert_eq!(verdict(&[entry(5), entry(5)]), gap(6, 5));
+        assert_eq!(verdict(&[purge(9), entry(9)]), gap(10, 9));
+        assert_eq!(verdict(&[purge(9), entry(11)]), gap(10, 11));
+        assert_eq!(held(&[purge(9), entry(10)]), Some((10, 10)));
+        assert_eq!(verdict(&[entry(u64::MAX), entry(0)]), Err(ReplayError::Full));
+    }
+
+    #[test]
+    fn truncation_keeps_what_is_purged() {
+        let log = [entry(1), entry(2), entry(3)];
+        let after = |more: &[Record]| [&log[..], more].concat();
+        assert_eq!(held(&after(&[Record::TruncateAfter(Some(2))])), Some((1, 2)));
+        assert_eq!(held(&after(&[Record::TruncateAfter(Some(9))])), Some((1, 3)));
+        assert_eq!(held(&after(&[Record::TruncateAfter(Some(0))])), None);
+        assert_eq!(held(&after(&[Record::TruncateAfter(None)])), None);
+        assert_eq!(held(&after(&[purge(2), Record::TruncateAfter(Some(2))])), None);
+        let refused = Err(ReplayError::TruncatesPurged { purged: 2 });
+        assert_eq!(verdict(&after(&[purge(2), Record::TruncateAfter(Some(1))])), refused);
+        assert_eq!(verdict(&after(&[purge(2), Record::TruncateAfter(None)])), refused);
+    }
+
+    #[test]
+    fn purge_never_goes_back_but_may_go_beyond_the_last_entry() {
+        let log = [entry(1), entry(2), entry(3)];
+        let after = |more: &[Record]| [&log[..], more].concat();
+        assert_eq!(held(&after(&[purge(0)])), Some((1, 3)));
+        assert_eq!(held(&after(&[purge(1), purge(1)])), Some((2, 3)));
+        assert_eq!(held(&after(&[purge(3)])), None);
+        assert_eq!(held(&after(&[purge(u64::MAX)])), None);
+        assert_eq!(held(&after(&[purge(9), entry(10)])), Some((10, 10)));
+        let refused = Err(ReplayError::PurgesBack { purged: 2, found: 1 });
+        assert_eq!(verdict(&after(&[purge(2), purge(1)])), refused);
+    }
+
+    #[test]
+    fn opaque_bytes_beyond_the_bound_are_refused() {
+        let bytes = |len: usize| -> Arc<[u8]> { vec![1; len].into() };
+        assert!(verdict(&[Record::Vote(bytes(OPAQUE_LEN_MAX))]).is_ok());
+        let len = OPAQUE_LEN_MAX + 1;
+        let refused = Err(ReplayError::OpaqueTooLong { len });
+        assert_eq!(verdict(&[Record::Vote(bytes(len))]), refused);
+        assert_eq!(verdict(&[Record::Committed(bytes(len))]), refused);
+        assert_eq!(verdict(&[Record::Purge { index: 1, bytes: bytes(len) }]), refused);
+    }
+
+    #[test]
+    fn head_reads_back_as_written_and_in_no_other_way() {
+        let head = verdict(&[
+            Record::Vote((*b"vote").into()),
+            entry(1),
+            purge(1),
+            Record::Committed((*b"id").into()),
+            entry(2),
+        ])
+        .unwrap();
+        for head in [head, Head::default()] {
+            let mut payload = head.encode();
+            assert_eq!(Head::decode(&payload), Some(head));
+            for len in 0..payload.len() {
+                assert_eq!(Head::decode(&payload[..len]), None);
+            }
+            payload.push(0);
+            assert_eq!(Head::decode(&payload), None);
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! Records: what a log holds, and their bytes. The table is in `mod.rs`.
+
+use std::fmt;
+use std::sync::Arc;
+
+const VOTE: u8 = 1;
+const ENTRY: u8 = 2;
+const TRUNCATE_AFTER: u8 = 3;
+const TRUNCATE_ALL: u8 = 4;
+const PURGE: u8 = 5;
+const COMMITTED: u8 = 6;
+
+/// One change of the log, in the order of their tags on disk.
+#[derive(Clone, Eq, PartialEq)]
+pub enum Record {
+    /// Replaces the vote.
+    Vote(Arc<[u8]>),
+    /// Appends an entry.
+    Entry {
+        /// Its place: one more than the last.
+        index: u64,
+        /// What it says.
+        bytes: Arc<[u8]>,
+    },
+    /// Keeps the entries `<=` the index, drops those after it; `None` drops all.
+    TruncateAfter(Option<u64>),
+    /// Drops the entries `<=` the index.
+    Purge {
+        /// The last index that goes.
+        index: u64,
+        /// The log id of that entry.
+        bytes: Arc<[u8]>,
+    },
+    /// Replaces the log id up to which entries are known to be committed.
+    Committed(Arc<[u8]>),
+}
+
+impl Record {
+    /// Tells whether this is a purge.
+    pub(super) const fn is_purge(&self) -> bool {
+        matches!(self, Self::Purge { .. })
+    }
+
+    /// Returns the number of bytes that [`Record::encode`] adds.
+    pub(super) fn encoded_len(&self) -> usize {
+        match self {
+            Self::Vote(bytes) | Self::Committed(bytes) => 9 + bytes.len(),
+            Self::Entry { bytes, .. } | Self::Purge { bytes, .. } => 17 + bytes.len(),
+            Self::TruncateAfter(Some(_)) => 9,
+            Self::TruncateAfter(None) => 1,
+        }
+    }
+
+    /// Adds the record to a payload.
+    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Vote(bytes) => {
+                out.push(VOTE);
+                put_bytes(out, bytes);
+            }
+            Self::Entry { index, bytes } => {
+                out.push(ENTRY);
+                put_u64(out, *index);
+                put_bytes(out, bytes);
+            }
+            Self::TruncateAfter(Some(index)) => {
+                out.push(TRUNCATE_AFTER);
+                put_u64(out, *index);
+            }
+            Self::TruncateAfter(None) => out.push(TRUNCATE_ALL),
+            Self::Purge { index, bytes } => {
+                out.push(PURGE);
+                put_u64(out, *index);
+                put_bytes(out, bytes);
+            }
+            Self::Committed(bytes) => {
+                out.push(COMMITTED);
+                put_bytes(out, bytes);
+            }
+        }
+    }
+
+    /// Reads a payload that is one or more records and nothing else.
+    pub(super) fn decode_all(payload: &[u8]) -> Option<Vec<Self>> {
+        let mut input = Input(payload);
+        let mut records = vec![Self::decode(&mut input)?];
+        while !input.is_empty() {
+            records.push(Self::decode(&mut input)?);
+        }
+        Some(records)
+    }
+
+    fn decode(input: &mut Input<'_>) -> Option<Self> {
+        Some(match input.u8()? {
+            VOTE => Self::Vote(input.bytes()?),
+            ENTRY => Self::Entry { index: input.u64()?, bytes: input.bytes()? },
+            TRUNCATE_AFTER => Self::TruncateAfter(Some(input.u64()?)),
+            TRUNCATE_ALL => Self::TruncateAfter(None),
+            PURGE => Self::Purge { index: input.u64()?, bytes: input.bytes()? },
+            COMMITTED => Self::Committed(input.bytes()?),
+            _ => return None,
+        })
+    }
+}
+
+/// Entries carry names of users: a trace shows lengths only.
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Vote(bytes) => write!(f, "Vote({} bytes)", bytes.len()),
+            Self::Entry { index, bytes } => write!(f, "Entry({index}, {} bytes)", bytes.len()),
+            Self::TruncateAfter(index) => write!(f, "TruncateAfter({index:?})"),
+            Self::Purge { index, bytes } => write!(f, "Purge({index}, {} bytes)", bytes.len()),
+            Self::Committed(bytes) => write!(f, "Committed({} bytes)", bytes.len()),
+        }
+    }
+}
+
+/// Adds a number.
+pub(super) fn put_u64(out: &mut Vec<u8>, number: u64) {
+    out.extend_from_slice(&number.to_le_bytes());
+}
+
+/// Adds bytes and, before them, how many they are.
+pub(super) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    put_u64(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
+
+/// Bytes still to be read. Each method takes what it names from the front, or
+/// returns `None` if that is not there.
+pub(super) struct Input<'a>(pub(super) &'a [u8]);
+
+impl Input<'_> {
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (array, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*array)
+    }
+
+    pub(super) fn u8(&mut self) -> Option<u8> {
+        self.array().map(u8::from_le_bytes)
+    }
+
+    pub(super) fn u32(&mut self) -> Option<u32> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    pub(super) fn u64(&mut self) -> Option<u64> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    pub(super) fn bytes(&mut self) -> Option<Arc<[u8]>> {
+        let len = usize::try_from(self.u64()?).ok()?;
+        let (bytes, rest) = self.0.split_at_checked(len)?;
+        self.0 = rest;
+        Some(bytes.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one_of_each() -> Vec<Record> {
+        vec![
+            Record::Vote((*b"vote").into()),
+            Record::Entry { index: 7, bytes: (*b"entry").into() },
+            Record::TruncateAfter(Some(u64::MAX)),
+            Record::TruncateAfter(None),
+            Record::Purge { index: 0, bytes: (*b"").into() },
+            Record::Committed((*b"log id").into()),
+        ]
+    }
+
+    fn encoded(records: &[Record]) -> Vec<u8> {
+        let mut payload = Vec::new();
+        for record in records {
+            record.encode(&mut payload);
+        }
+        payload
+    }
+
+    #[test]
+    fn records_read_back_as_written() {
+        let records = one_of_each();
+        assert_eq!(Record::decode_all(&encoded(&records)), Some(records));
+    }
+
+    #[test]
+    fn encoded_len_is_the_length_encoded() {
+        for record in one_of_each() {
+            assert_eq!(encoded(std::slice::from_ref(&record)).len(), record.encoded_len());
+        }
+    }
+
+    #[test]
+    fn each_tag_has_its_number_for_good() {
+        let tags: Vec<u8> =
+            one_of_each().iter().map(|r| encoded(std::slice::from_ref(r))[0]).collect();
+        assert_eq!(tags, [1, 2, 3, 4, 5, 6]);
+    }
+
+    #[test]
+    fn payload_cut_anywhere_inside_a_record_is_refused() {
+        for record in one_of_each() {
+            let payload = encoded(&[record]);
+            for len in 0..payload.len() {
+                assert_eq!(Record::decode_all(&payload[..len]), None);
+            }
+        }
+    }
+
+    #[test]
+    fn unknown_tag_is_refused() {
+        for tag in [0, 7, 255] {
+            assert_eq!(Record::decode_all(&[tag]), None);
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Replay: from the files to the state they build, changing nothing.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::PathBuf;
+
+use super::error::damage;
+use super::frame::{Fault, Link};
+use super::segment::{self, Contents, Records};
+use super::{Disk, LedgerId, LogError, LogState, Record, SegmentLen};
+
+/// A torn tail: a write that was interrupted before it was acknowledged.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Cut {
+    /// The last segment.
+    pub path: PathBuf,
+    /// Where the interrupted write began.
+    pub offset: u64,
+    /// How many bytes of it, at most, had arrived.
+    pub bytes: u64,
+}
+
+/// What a directory holds.
+#[derive(Debug)]
+pub(super) struct Replay {
+    pub(super) state: LogState,
+    /// All segments, oldest first.
+    pub(super) segments: VecDeque<Begun>,
+    /// How many frames with records there are.
+    pub(super) frames: u64,
+    /// The bytes of the frames after the last one with a purge.
+    pub(super) bytes_since_purge: u64,
+    /// The length of the last segment, and its bytes without those that are torn.
+    pub(super) last: (SegmentLen, Vec<u8>),
+    /// What the next frame in the last segment is linked to.
+    pub(super) next: Link,
+    pub(super) cut: Option<Cut>,
+}
+
+/// A segment, and where the log stood when it was begun.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Begun {
+    pub(super) segment: u64,
+    pub(super) last_index: Option<u64>,
+}
+
+/// Returns the numbers of the segments, in order.
+pub(super) fn list(disk: &dyn Disk) -> Result<Vec<u64>, LogError> {
+    let names = match disk.list() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(LogError::Missing),
+        names => names.map_err(LogError::io("list", disk.path("")))?,
+    };
+    let mut numbers: Vec<u64> = names.iter().filter_map(|name| segment::number(name)).collect();
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+/// Reads the whole log.
+pub(super) fn replay(disk: &dyn Disk, ledger: LedgerId) -> Result<Replay, LogError> {
+    let numbers = list(disk)?;
+    let (&oldest, &newest) = numbers.first().zip(numbers.last()).ok_or(LogError::Missing)?;
+    let damaged = |number, fault: Fault| damage(disk.path(&segment::name(number)), fault);
+    if let Some((missing, _)) = (oldest..=newest).zip(&numbers).find(|(want, have)| want != *have) {
+        let expected = "this segment, as older and newer ones are there";
+        return Err(damaged(missing, Fault { offset: 0, expected }).into());
+    }
+    let mut replay: Option<Replay> = None;
+    for &number in &numbers {
+        let (bytes, contents) = segment::read(disk, number, ledger, number == newest)?;
+        let cut = contents.torn_end.map(|torn_end| Cut {
+            path: disk.path(&segment::name(number)),
+            offset: contents.end as u64,
+            bytes: (torn_end - contents.end) as u64,
+        });
+        let so_far = replay.get_or_insert_with(|| Replay::before(&contents));
+        so_far.go_on(bytes, &contents).map_err(|fault| damaged(number, fault))?;
+        so_far.cut = cut;
+    }
+    let replay = replay.ok_or(LogError::Missing)?;
+    if !replay.state.is_whole() {
+        let expected = "an older segment, as entries in it were not purged";
+        return Err(damaged(oldest, Fault { offset: 0, expected }).into());
+    }
+    Ok(replay)
+}
+
+impl Replay {
+    /// Stands where the first segment begins, and has read nothing of it.
+    fn before(first: &Contents) -> Self {
+        Self {
+            state: LogState::after(first.head.clone()),
+            segments: VecDeque::new(),
+            frames: 0,
+            bytes_since_purge: 0,
+            last: (first.len, Vec::new()),
+            next: Link { segment: first.link.segment.wrapping_sub(1), ..first.link },
+            cut: None,
+        }
+    }
+
+    /// Takes in the next segment.
+    fn go_on(&mut self, mut bytes: Vec<u8>, contents: &Contents) -> Result<(), Fault> {
+        if contents.link != self.next.next_segment() || contents.head != *self.state.head() {
+            return Err(Fault { offset: 0, expected: "what follows the segment before" });
+        }
+        let last_index = self.state.head().last_index();
+        self.segments.push_back(Begun { segment: contents.link.segment, last_index });
+        for Records { at, len, records } in &contents.frames {
+            for record in records {
+                let expected = "records that keep the rules of the log";
+                self.state.apply(record).map_err(|_| Fault { offset: *at, expected })?;
+            }
+            self.frames += 1;
+            self.bytes_since_purge += *len as u64;
+            if records.iter().any(Record::is_purge) {
+                self.bytes_since_purge = 0;
+            }
+        }
+        bytes.truncate(contents.end);
+        self.last = (contents.len, bytes);
+        self.next = contents.next;
+        Ok(())
+    }
+}
