@@ -1,8 +1,36 @@
-//! jeton
+//! jeton hands out OpenVPN profiles by counted, signed links, without a token
+//! database.
+//!
+//! A token is minted offline ([`token`]), verified anywhere with public keys
+//! ([`keyring`]), and counted by a small replicated log ([`ledger`]). This page
+//! is the map; `ARCHITECTURE.md` walks through one redemption.
+//!
+//! # The rooms, from the ground up
+//!
+//! Imports go down only; `tests/architecture.rs` holds them to that.
+//!
+//! | floor | rooms | what they are |
+//! |---|---|---|
+//! | 0 | [`token`], [`clock`] | claims, envelope, sign, verify; the one look at the wall clock |
+//! | 1 | [`keyring`], [`profile`], [`ledger`] | trusted keys and key files; profiles and their sources; counts, revocations, permissions |
+//! | 2 | `redeem`, `cache` | the whole decision, top to bottom; what is kept to save work |
+//! | 3 | `http`, `admin`, `tls` | the public door; the operators' door; certificates |
+//! | 4 | `config`, `cli` | what was configured; the commands, which alone know all rooms |
+//!
+//! # Where to start
+//!
+//! Read `redeem.rs`: it is the specification. Then [`token::verify`] and
+//! [`ledger::State`] for the two decisions it rests on, and [`ledger::log`] for
+//! why an acknowledged use is never forgotten.
+//!
+//! Without default features only the pure floor is built: [`token`],
+//! [`keyring`], [`profile`], and the ledger without its engine.
+
 #[cfg(feature = "server")]
 pub mod admin;
 #[cfg(feature = "server")]
-mod cache;
+pub mod cache;
+#[cfg(feature = "server")]
 pub mod clock;
 pub mod keyring;
 pub mod ledger;

@@ -1,5 +1,7 @@
 //! The promise "at most N" on the pure state machine, against a naive model.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says so by panicking")]
+
 use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU32;
 
@@ -90,7 +92,7 @@ fn a_nonce_with_other_claims_is_refused() {
         Spend { max: NonZeroU32::new(9).unwrap(), request_id: RequestId([2; 16]), ..known.clone() },
         Spend { expires_at: at(BORN + 9_999), request_id: RequestId([3; 16]), ..known.clone() },
         Spend { user: user(9), request_id: RequestId([4; 16]), ..known.clone() },
-        Spend { kind: ProfileKind::ServerLocked, request_id: RequestId([5; 16]), ..known.clone() },
+        Spend { kind: ProfileKind::ServerLocked, request_id: RequestId([5; 16]), ..known },
     ] {
         let outcome = apply_one(&mut state, BORN + 11, Command::Spend(other));
         assert_eq!(outcome, Outcome::Refused(SpendRefusal::Contradiction));
@@ -140,10 +142,13 @@ fn a_token_expires_at_the_second_it_says() {
     assert_eq!(outcome, Outcome::Refused(SpendRefusal::Expired));
 }
 
+/// Tells which spends a revocation should refuse.
+type Covers = fn(&Spend) -> bool;
+
 #[test]
 fn each_revocation_kills_what_it_names_and_nothing_else() {
     let nonce = token(6).nonce;
-    let cases: [(Revocation, fn(&Spend) -> bool); 4] = [
+    let cases: [(Revocation, Covers); 4] = [
         (Revocation::Token { nonce, expires_at: None }, |wish| wish.token == token(6)),
         (Revocation::Batch(nonce.batch()), |wish| {
             wish.token.nonce.batch() == token(6).nonce.batch()

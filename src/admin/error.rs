@@ -33,10 +33,13 @@ impl AdminError {
     /// token, so it is not repeated.
     pub(super) fn body(error: &actix_web::error::JsonPayloadError) -> Self {
         use actix_web::error::JsonPayloadError as Json;
-        let what = match error {
-            Json::OverflowKnownLength { .. } | Json::Overflow { .. } => "the body is too large",
-            Json::ContentType => "the content type is not application/json",
-            _ => "the body is not the JSON that belongs here",
+        let too_large = matches!(error, Json::OverflowKnownLength { .. } | Json::Overflow { .. });
+        let what = if too_large {
+            "the body is too large"
+        } else if matches!(error, Json::ContentType) {
+            "the content type is not application/json"
+        } else {
+            "the body is not the JSON that belongs here"
         };
         Self::Request(what.to_owned())
     }

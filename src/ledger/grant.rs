@@ -1,6 +1,6 @@
 //! The proof that a use was spent.
 
-use super::{Spend, TokenId};
+use super::TokenId;
 
 /// One use of a token, spent and durable. Only the ledger makes one, and it is
 /// what a counted profile is delivered for.
@@ -13,8 +13,9 @@ pub struct Grant {
 }
 
 impl Grant {
+    #[cfg(feature = "server")]
     /// Attests that `spend` was applied as the `used`-th use.
-    pub(super) const fn of(spend: &Spend, used: u32) -> Self {
+    pub(super) const fn of(spend: &super::Spend, used: u32) -> Self {
         Self { token: spend.token, used, left: spend.max.get().saturating_sub(used) }
     }
 

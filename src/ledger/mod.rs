@@ -11,9 +11,12 @@ mod command;
 mod error;
 mod grant;
 pub mod log;
+#[cfg(feature = "server")]
+pub mod raft;
 pub mod snapshot;
 mod state;
-#[cfg(all(test, feature = "server"))]
+#[cfg(feature = "server")]
+#[cfg(test)]
 pub(crate) mod volatile;
 
 use std::collections::BTreeSet;

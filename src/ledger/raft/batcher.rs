@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openraft::errors::{ClientWriteError, RaftError};
+use openraft::type_config::async_runtime::watch::WatchReceiver as _;
 use tokio::sync::{mpsc, oneshot};
 
 use super::types::{Raft, TypeConfig};

@@ -61,9 +61,12 @@ impl Identity {
     /// [`IdentityError`] if there is none, or none that is whole.
     pub fn read(dir: &Path) -> Result<Self, IdentityError> {
         let path = dir.join(FILE);
-        let text = std::fs::read_to_string(&path).map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => IdentityError::Missing(dir.to_owned()),
-            _ => IdentityError::Io { path: path.clone(), source },
+        let text = std::fs::read_to_string(&path).map_err(|source| {
+            if source.kind() == io::ErrorKind::NotFound {
+                IdentityError::Missing(dir.to_owned())
+            } else {
+                IdentityError::Io { path: path.clone(), source }
+            }
         })?;
         toml::from_str::<Wire>(&text)
             .ok()
@@ -134,7 +137,9 @@ mod tests {
         let path = dir.path().join(name);
         std::fs::write(&path, &text).unwrap();
         assert_eq!(Identity::read(dir.path()).unwrap(), identity);
-        for (from, to) in [("179", "178"), ("0707", "0706"), ("format = 1", "format = 2"), ("=", "")] {
+        for (from, to) in
+            [("179", "178"), ("0707", "0706"), ("format = 1", "format = 2"), ("=", "")]
+        {
             std::fs::write(&path, text.replacen(from, to, 1)).unwrap();
             if text.replacen(from, to, 1) != text {
                 let read = Identity::read(dir.path());

@@ -131,8 +131,7 @@ impl RaftStateMachine<TypeConfig> for Machine {
         let state = snapshot::decode(&bytes).map_err(io::Error::other)?;
         self.files.save(meta, &bytes)?;
         let mut inner = self.applied.change()?;
-        *inner =
-            Inner { state, last: meta.last_log_id, membership: meta.last_membership.clone() };
+        *inner = Inner { state, last: meta.last_log_id, membership: meta.last_membership.clone() };
         Ok(())
     }
 

@@ -1,0 +1,72 @@
+# Every target says what it does: `make help`.
+CARGO ?= cargo
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test test-core e2e lint floor fmt fmt-check doc vectors \
+        fuzz fuzz-smoke snapshots bench deny check clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+run: ## build, and run the demo: links that work, on this machine
+	$(CARGO) build --release --locked
+	./target/release/jeton demo
+
+build: ## build the program: target/release/jeton
+	$(CARGO) build --release --locked
+
+test: ## everything: unit, properties, vectors, crashes, e2e with the real openvpn
+	tests/e2e/install.sh
+	$(CARGO) test --locked
+	$(MAKE) --no-print-directory e2e
+
+test-core: ## the fast loop: the pure floor only
+	$(CARGO) test --locked --no-default-features
+
+e2e: ## the running program against real openvpn, easy-rsa, curl and openssl
+	tests/e2e/install.sh
+	$(CARGO) build --locked
+	tests/e2e/run.sh
+
+lint: ## clippy on both feature sets, no warning allowed
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --all-targets --no-default-features -- -D warnings
+
+floor: ## the pure floor builds without tokio, actix, rustls, moka or clap
+	$(CARGO) check --locked --lib --no-default-features
+	@! $(CARGO) tree --locked --no-default-features -e normal --prefix none | \
+	    grep -E '^(tokio|actix-[a-z]+|rustls|moka|clap) ' || \
+	    { echo 'the pure floor depends on the above'; exit 1; }
+
+fmt: ## format the sources
+	$(CARGO) fmt --all
+
+fmt-check: ## tell whether the sources are formatted
+	$(CARGO) fmt --all --check
+
+doc: ## the documentation, no warning allowed
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --document-private-items
+
+vectors: ## write the token vectors anew; they must not change
+	$(CARGO) run --locked --quiet --no-default-features --example generate-vectors
+	git diff --exit-code tests/vectors
+
+fuzz: ## one target for S seconds: make fuzz T=token_text S=60
+	fuzz/smoke.sh $(or $(S),60) $(T)
+
+fuzz-smoke: ## each fuzz target for 20 seconds
+	fuzz/smoke.sh 20
+
+snapshots: ## take what the commands print now as what they should print
+	SNAPSHOTS=overwrite $(CARGO) test --locked --test cli
+
+bench: ## speed, side by side with what bounds it
+	$(CARGO) bench --locked
+
+deny: ## licences, bans and sources of the dependencies (needs cargo-deny)
+	$(CARGO) deny --locked check bans licenses sources
+
+check: fmt-check lint floor doc test ## the one command before "done"
+
+clean: ## remove what was built
+	$(CARGO) clean

@@ -1,0 +1,282 @@
+//! The engine on a real disk: openraft's own suite, restarts, refusals.
+
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use openraft::StorageError;
+use openraft::testing::log::{StoreBuilder, Suite};
+
+use super::types::TypeConfig;
+use super::*;
+use crate::clock::ManualClock;
+use crate::ledger::RequestId;
+use crate::ledger::log::DiskFile;
+use crate::token::{Batch, KeyId, Nonce, ProfileKind};
+
+const NOW: u64 = 1_790_000_000;
+
+fn clock() -> Arc<ManualClock> {
+    Arc::new(ManualClock::at(UnixSeconds::new(NOW)))
+}
+
+fn identity() -> Identity {
+    Identity { ledger_id: [7; 16], node_id: 0x1234_5678_9abc_def0, born_at: UnixSeconds::new(NOW) }
+}
+
+async fn created(parent: &Path) -> PathBuf {
+    let dir = parent.join("ledger");
+    create(&dir, identity(), clock()).await.unwrap();
+    dir
+}
+
+fn spend(number: u8, max: u32, request: u32) -> Spend {
+    let mut id = [0; 16];
+    id[..4].copy_from_slice(&request.to_be_bytes());
+    Spend {
+        token: TokenId { key_id: KeyId([1; 4]), nonce: Nonce::new(Batch([0; 4]), [number; 12]) },
+        max: NonZeroU32::new(max).unwrap(),
+        kind: ProfileKind::UserLocked,
+        user: UserName::new("alice").unwrap(),
+        issued_at: UnixSeconds::new(NOW),
+        expires_at: UnixSeconds::new(NOW + 3_600),
+        request_id: RequestId(id),
+    }
+}
+
+struct Stores;
+
+/// openraft's suite asks for a fresh pair of stores for each of its tests.
+impl StoreBuilder<TypeConfig, LogStore, Machine, tempfile::TempDir> for Stores {
+    async fn build(
+        &self,
+    ) -> Result<(tempfile::TempDir, LogStore, Machine), StorageError<TypeConfig>> {
+        let dir = tempfile::tempdir().unwrap();
+        for part in ["log", "snapshot"] {
+            FileDisk::create_dir(&dir.path().join(part)).unwrap();
+        }
+        let disk = Box::new(FileDisk::new(dir.path().join("log")));
+        let log =
+            Log::create(disk, LedgerId([7; 16]), SegmentLen::new(64 * 1024).unwrap()).unwrap();
+        let writer = Writer::start(log, crate::ledger::log::LogState::default()).unwrap();
+        let applied = Applied::new(State::new(UnixSeconds::new(NOW)), SnapshotMeta::default());
+        let files = SnapshotFiles::new(Box::new(FileDisk::new(dir.path().join("snapshot"))));
+        Ok((dir, LogStore::new(Arc::new(writer)), Machine::new(applied, files)))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_stores_pass_openrafts_suite() {
+    Suite::test_all(Stores).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_64_at_once_exactly_three_are_granted_and_a_restart_remembers() {
+    let parent = tempfile::tempdir().unwrap();
+    let dir = created(parent.path()).await;
+    let ledger = Arc::new(RaftLedger::open(&dir, clock()).await.unwrap());
+    let spends = (0..64).map(|request| {
+        let ledger = Arc::clone(&ledger);
+        tokio::spawn(async move { ledger.spend(spend(1, 3, request)).await.unwrap() })
+    });
+    let mut granted = Vec::new();
+    for answer in spends.collect::<Vec<_>>() {
+        match answer.await.unwrap() {
+            Ok(grant) => granted.push((grant.used(), grant.left())),
+            Err(refusal) => assert_eq!(refusal, SpendRefusal::UsedUp),
+        }
+    }
+    granted.sort_unstable();
+    assert_eq!(granted, [(1, 2), (2, 1), (3, 0)]);
+    Arc::into_inner(ledger).unwrap().close().await;
+
+    let ledger = RaftLedger::open(&dir, clock()).await.unwrap();
+    assert_eq!(ledger.spend(spend(1, 3, 99)).await.unwrap(), Err(SpendRefusal::UsedUp));
+    // A repeated request gets its verdict again, also over a restart.
+    assert_eq!(ledger.list(UnixSeconds::new(NOW)).len(), 0);
+    ledger.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lone_node_grants_as_soon_as_it_is_open() {
+    let parent = tempfile::tempdir().unwrap();
+    let dir = created(parent.path()).await;
+    for request in 0..3 {
+        let ledger = RaftLedger::open(&dir, clock()).await.unwrap();
+        assert_eq!(ledger.status().ready, Ok(()));
+        let grant = ledger.spend(spend(1, 9, request)).await.unwrap().unwrap();
+        assert_eq!(grant.used(), request + 1);
+        ledger.close().await;
+    }
+}
+
+/// A real disk whose syncs fail from some moment on, then succeed again, as
+/// Linux really does (the second sync of lost pages says yes).
+#[derive(Debug)]
+struct BreakingDisk(FileDisk, Arc<AtomicBool>);
+
+#[derive(Debug)]
+struct BreakingFile(Box<dyn DiskFile>, Arc<AtomicBool>);
+
+impl Disk for BreakingDisk {
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path(name)
+    }
+
+    fn try_lock(&mut self) -> io::Result<bool> {
+        self.0.try_lock()
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        self.0.list()
+    }
+
+    fn read(&self, name: &str, len_max: usize) -> io::Result<Vec<u8>> {
+        self.0.read(name, len_max)
+    }
+
+    fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        Ok(Box::new(BreakingFile(self.0.create(name)?, Arc::clone(&self.1))))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.0.rename(from, to)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.0.remove(name)
+    }
+
+    fn sync_dir(&self) -> io::Result<()> {
+        self.0.sync_dir()
+    }
+}
+
+impl DiskFile for BreakingFile {
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.0.write_all_at(bytes, offset)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        if self.1.swap(false, Ordering::SeqCst) {
+            return Err(io::Error::from_raw_os_error(5));
+        }
+        self.0.sync_data()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_one_failed_sync_nothing_is_granted_until_a_restart() {
+    let parent = tempfile::tempdir().unwrap();
+    let dir = created(parent.path()).await;
+    let broken = Arc::new(AtomicBool::new(false));
+    let log = BreakingDisk(FileDisk::new(dir.join("log")), Arc::clone(&broken));
+    let snapshots = Box::new(FileDisk::new(dir.join("snapshot")));
+    let ledger =
+        RaftLedger::start_on(&dir, identity(), Box::new(log), snapshots, clock()).await.unwrap();
+    ledger.raft.wait_for_recovery(Some(RECOVERY_MAX)).await.unwrap();
+    assert_eq!(ledger.spend(spend(1, 9, 1)).await.unwrap().unwrap().used(), 1);
+
+    broken.store(true, Ordering::SeqCst);
+    let unknown = ledger.spend(spend(1, 9, 2)).await.unwrap_err();
+    assert!(matches!(unknown, LedgerError::OutcomeUnknown(_)), "{unknown:?}");
+    assert!(!broken.load(Ordering::SeqCst), "the disk works again");
+    for request in 3..20 {
+        let refused = ledger.spend(spend(1, 9, request)).await.unwrap_err();
+        assert!(matches!(refused, LedgerError::Unavailable(_)), "{refused:?}");
+    }
+    assert!(ledger.status().ready.is_err());
+    ledger.close().await;
+
+    let ledger = RaftLedger::open(&dir, clock()).await.unwrap();
+    let used = ledger.spend(spend(1, 9, 99)).await.unwrap().unwrap().used();
+    assert!(used == 2 || used == 3, "the unknown use was burnt or not: {used}");
+    ledger.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_snapshot_replaces_the_log_and_loses_nothing() {
+    let parent = tempfile::tempdir().unwrap();
+    let dir = created(parent.path()).await;
+    let ledger = RaftLedger::open(&dir, clock()).await.unwrap();
+    for number in 0..200 {
+        let spent = ledger.spend(spend(number, 2, u32::from(number))).await.unwrap();
+        assert!(spent.is_ok());
+    }
+    ledger.revoke(Revocation::Key(KeyId([9; 4]))).await.unwrap();
+    ledger.permit(UserName::new("alice").unwrap(), true).await.unwrap();
+    let before = ledger.applied.show(snapshot::state_hash);
+    let applied = ledger.status().applied;
+    ledger.raft.trigger().snapshot().await.unwrap();
+    let wait = ledger.raft.wait(Some(Duration::from_secs(10)));
+    wait.metrics(|m| m.snapshot.is_some_and(|at| at.index() == applied), "snapshot").await.unwrap();
+    ledger.raft.trigger().purge_log(applied).await.unwrap();
+    let wait = ledger.raft.wait(Some(Duration::from_secs(10)));
+    wait.metrics(|m| m.purged.is_some_and(|at| at.index() == applied), "purge").await.unwrap();
+    ledger.close().await;
+
+    let ledger = RaftLedger::open(&dir, clock()).await.unwrap();
+    assert_eq!(ledger.applied.show(snapshot::state_hash), before);
+    assert_eq!(ledger.spend(spend(7, 2, 1_000)).await.unwrap().unwrap().used(), 2);
+    assert_eq!(ledger.spend(spend(7, 2, 1_001)).await.unwrap(), Err(SpendRefusal::UsedUp));
+    ledger.close().await;
+
+    // Without its snapshot the log is not believed.
+    fs::remove_dir_all(dir.join("snapshot")).unwrap();
+    FileDisk::create_dir(&dir.join("snapshot")).unwrap();
+    let refused = RaftLedger::open(&dir, clock()).await.unwrap_err();
+    assert!(matches!(refused, OpenError::SnapshotMissing(_)), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_snapshot_is_refused() {
+    let parent = tempfile::tempdir().unwrap();
+    let dir = created(parent.path()).await;
+    let ledger = RaftLedger::open(&dir, clock()).await.unwrap();
+    assert!(ledger.spend(spend(1, 2, 1)).await.unwrap().is_ok());
+    ledger.raft.trigger().snapshot().await.unwrap();
+    let wait = ledger.raft.wait(Some(Duration::from_secs(10)));
+    wait.metrics(|m| m.snapshot.is_some(), "snapshot").await.unwrap();
+    ledger.close().await;
+    let file = fs::read_dir(dir.join("snapshot")).unwrap().next().unwrap().unwrap().path();
+    let whole = fs::read(&file).unwrap();
+    for index in (0..whole.len()).step_by(7) {
+        let mut damaged = whole.clone();
+        damaged[index] ^= 0x10;
+        fs::write(&file, &damaged).unwrap();
+        assert!(RaftLedger::open(&dir, clock()).await.is_err(), "byte {index}");
+    }
+    fs::write(&file, &whole).unwrap();
+    RaftLedger::open(&dir, clock()).await.unwrap().close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_ledger_is_opened_once() {
+    let parent = tempfile::tempdir().unwrap();
+    let dir = created(parent.path()).await;
+    let ledger = RaftLedger::open(&dir, clock()).await.unwrap();
+    let refused = RaftLedger::open(&dir, clock()).await.unwrap_err();
+    assert!(matches!(refused, OpenError::Log { source: LogError::Locked, .. }), "{refused:?}");
+    ledger.close().await;
+    RaftLedger::open(&dir, clock()).await.unwrap().close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ledger_that_is_not_whole_is_refused_and_left_alone() {
+    let parent = tempfile::tempdir().unwrap();
+    let dir = created(parent.path()).await;
+    let exists = create(&dir, identity(), clock()).await.unwrap_err();
+    assert!(matches!(exists, OpenError::Exists(_)), "{exists:?}");
+
+    let none = RaftLedger::open(&parent.path().join("none"), clock()).await.unwrap_err();
+    assert!(matches!(none, OpenError::Identity(IdentityError::Missing(_))), "{none:?}");
+
+    fs::remove_dir_all(dir.join("log")).unwrap();
+    assert!(RaftLedger::open(&dir, clock()).await.is_err());
+    FileDisk::create_dir(&dir.join("log")).unwrap();
+    let empty = RaftLedger::open(&dir, clock()).await.unwrap_err();
+    assert!(matches!(empty, OpenError::Log { source: LogError::Missing, .. }), "{empty:?}");
+    assert!(
+        fs::read_dir(dir.join("log")).unwrap().all(|entry| entry.unwrap().file_name() == "lock")
+    );
+}
