@@ -1,9 +1,32 @@
 //! Profiles: where a user's OpenVPN profile comes from and what it must be.
 //!
 //! This room reads files and renders text. It knows nothing of tokens beyond
-//! the user and the kind they name, and nothing of ledgers or HTTP.
+//! the user and the kind they name, and nothing of ledgers or HTTP. It issues
+//! no certificates and changes no file.
+//!
+//! # Where to read
+//!
+//! [`EasyRsa`] and [`Directory`] are the two sources. A text is read into parts
+//! once, in `document.rs`; `kind.rs` says what a kind has and must not have,
+//! `render.rs` makes a profile of that kind, and [`lint()`] tells what clients
+//! would reject. A source lints what it reads and again what it gives.
 
+mod certificate;
+mod directive;
+mod directory;
+mod document;
+mod easy_rsa;
 mod error;
+mod file;
+mod finding;
+#[doc(hidden)]
+pub mod fuzzing;
+mod index;
+mod kind;
+mod lint;
+mod pem;
+mod render;
+mod template;
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +35,12 @@ use zeroize::Zeroizing;
 
 use crate::token::{ProfileKind, UnixSeconds, UserName};
 
+pub use directory::Directory;
+pub use easy_rsa::{EasyRsa, EasyRsaFiles, TlsKeyFile, TlsKeyKind};
 pub use error::ProfileError;
+pub use finding::{Finding, Findings, Rule};
+pub use index::IndexFault;
+pub use lint::{Subject, lint};
 
 /// A place that profiles come from.
 pub trait ProfileSource: fmt::Debug + Send + Sync {
@@ -40,6 +68,21 @@ pub trait ProfileSource: fmt::Debug + Send + Sync {
     /// Returns what tells whether [`ProfileSource::load`] could give anything
     /// else than it did before, without reading a file's content.
     fn fingerprint(&self, user: &UserName, kind: ProfileKind) -> Fingerprint;
+}
+
+/// Loads every user's profile of every kind, and returns what stands in the
+/// way: for each user the first problem, apart from kinds that are simply not
+/// there.
+#[must_use]
+pub fn check_all(source: &dyn ProfileSource, now: UnixSeconds) -> Vec<ProfileError> {
+    let first_problem = |user: &UserName| {
+        let loaded = ProfileKind::ALL.iter().map(|kind| source.load(user, *kind, now));
+        loaded.filter_map(Result::err).find(|error| !matches!(error, ProfileError::NotFound { .. }))
+    };
+    match source.users() {
+        Ok(users) => users.iter().filter_map(first_problem).collect(),
+        Err(error) => vec![error],
+    }
 }
 
 /// A profile that is ready to be sent. It holds private keys: `Debug` shows
