@@ -333,17 +333,19 @@ fn is_encrypted_key(item: &Item<'_>) -> bool {
     pem::blocks(body).iter().any(Pem::is_encrypted)
 }
 
-/// Whether a block has the PEM that clients look for in it.
+/// Whether a block has the PEM that clients look for in it, and none that they
+/// could take instead: the certificate that was judged must be the one used.
 fn holds_its_pem(name: &str, body: &str) -> bool {
     let found = pem::blocks(body);
-    let has = |label: &str| found.iter().any(|pem| pem.label == label);
-    match name {
-        "ca" | "cert" | "extra-certs" => has("CERTIFICATE"),
+    let all = |label: &str| !found.is_empty() && found.iter().all(|pem| pem.label == label);
+    let fits = match name {
+        "ca" | "cert" | "extra-certs" => all("CERTIFICATE"),
         "key" => found.iter().filter(|pem| pem.is_private_key()).count() == 1,
-        "tls-auth" | "tls-crypt" => has("OpenVPN Static key V1"),
-        "tls-crypt-v2" => has("OpenVPN tls-crypt-v2 client key"),
-        _ => true,
-    }
+        "tls-auth" | "tls-crypt" => all("OpenVPN Static key V1"),
+        "tls-crypt-v2" => all("OpenVPN tls-crypt-v2 client key"),
+        _ => return true,
+    };
+    fits && body.matches("-----BEGIN ").count() == found.len()
 }
 
 #[cfg(test)]
@@ -475,6 +477,18 @@ mod tests {
         }
         let text = format!("{CLEAN}<connection>\nremote h 2\nup x\n</connection>\n");
         assert_eq!(rules(&text), [(Some(7), Rule::NotForConnection), (Some(7), Rule::Script)]);
+    }
+
+    #[test]
+    fn no_other_pem_stands_beside_the_one_that_is_judged() {
+        let (good, end) = (pem("CERTIFICATE"), "-----END CERTIFICATE-----");
+        for other in
+            [pem("TRUSTED CERTIFICATE"), format!("-----BEGIN CERTIFICATE-----\n!\n{end}\n")]
+        {
+            let text = format!("{CLEAN}<cert>\n{other}{good}</cert>\n");
+            assert_eq!(rules(&text), [(Some(5), Rule::NoPem)], "{other}");
+        }
+        assert_eq!(rules(&format!("{CLEAN}<cert>\n{good}{good}</cert>\n")), []);
     }
 
     #[test]
