@@ -102,6 +102,7 @@ fn assert_kept(disk: &SimDisk, batches: &[Vec<Record>], acknowledged: usize, sto
     let more = batches.get(acknowledged).map_or(&[][..], Vec::as_slice);
     let is_prefix = (0..=more.len()).any(|n| state == state_of(&[&kept, &more[..n]].concat()));
     assert!(is_prefix, "{story}: {state:?}");
+    assert!(disk.files().keys().all(|name| !name.ends_with(".tmp")), "{story}");
     // It goes on from there.
     let mut after = state;
     let next = after.head().last_index().map_or(0, |last| last + 1);

@@ -374,4 +374,13 @@ mod tests {
             assert_eq!(find(&segment, 64, link).unwrap_err().offset, 64);
         }
     }
+
+    #[test]
+    fn sector_that_is_neither_whole_nor_missing_in_the_middle_is_damage() {
+        let (mut segment, _) = segment(64, &payload(1400));
+        segment[64..512].fill(0);
+        assert!(matches!(find(&segment, 64, LINK), Ok(Found::Torn { .. })));
+        segment[1023] = 0;
+        assert_eq!(find(&segment, 64, LINK).unwrap_err().offset, 64);
+    }
 }

@@ -122,3 +122,43 @@ impl Replay {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::segment::Active;
+    use super::super::{FileDisk, Head, Log, LogError};
+    use super::*;
+
+    const LEDGER: LedgerId = LedgerId([7; 16]);
+
+    /// Replays an empty log with a second segment that begins with this link and head.
+    fn replay_with(change: impl FnOnce(Link, Head) -> (Link, Head)) -> Result<Replay, LogError> {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = FileDisk::new(dir.path());
+        let len = SegmentLen::new(4096).unwrap();
+        drop(Log::create(Box::new(FileDisk::new(dir.path())), LEDGER, len).unwrap());
+        let next = replay(&disk, LEDGER).unwrap().next.next_segment();
+        let (link, head) = change(next, Head::default());
+        Active::create(&disk, len, LEDGER, link, &head).unwrap();
+        replay(&disk, LEDGER)
+    }
+
+    #[test]
+    fn segment_that_follows_is_taken_in() {
+        let replay = replay_with(|link, head| (link, head)).unwrap();
+        assert_eq!(replay.segments.len(), 2);
+    }
+
+    #[test]
+    fn segment_that_does_not_follow_is_damage() {
+        let vote = || Some((*b"vote").into());
+        for result in [
+            replay_with(|link, head| (Link { chain: link.chain ^ 1, ..link }, head)),
+            replay_with(|link, head| (Link { sequence: link.sequence + 1, ..link }, head)),
+            replay_with(|link, head| (link, Head { vote: vote(), ..head })),
+        ] {
+            let Err(LogError::Damaged(damage)) = result else { panic!("{result:?}") };
+            assert!(damage.path.ends_with("00000000000000000002"));
+        }
+    }
+}
