@@ -108,8 +108,7 @@ pub(super) fn find(segment: &[u8], at: usize, link: Link) -> Result<Found, Fault
         }
         return Err(Fault { offset: at, expected: "a frame header, or zeros to the end" });
     };
-    let link_found = rest.first_chunk::<LINK_LEN>();
-    if link_found != Some(&link.encode()) {
+    if !header.starts_with(&link.encode()) {
         return Err(Fault { offset: at, expected: "the frame that follows the one before" });
     }
     let Some(end) = end(at, len, segment.len()) else {
@@ -202,6 +201,9 @@ fn decode_header(bytes: &[u8]) -> Option<([u8; HEADER_LEN], usize)> {
 
 /// The checksum in a body: it covers the header, so the chain covers all.
 fn checksum(header: &[u8; HEADER_LEN], payload: &[u8]) -> u32 {
+    // Not the header's own crc: bytes with their CRC behind them all have the same
+    // CRC, and what stands in the header would be lost on the chain.
+    let (header, _crc) = header.split_at(HEADER_LEN - 4);
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(header);
     hasher.update(payload);
@@ -360,6 +362,15 @@ mod tests {
             segment[end..end + after.bytes.len()].copy_from_slice(&after.bytes);
             find(&segment, 64, LINK).unwrap_err();
         }
+    }
+
+    #[test]
+    fn chain_depends_on_every_frame_before() {
+        let next = |link| encode(link, 0, LIMIT, b"payload").unwrap().next;
+        let chain = next(LINK).chain;
+        assert_ne!(next(Link { chain: 0, ..LINK }).chain, chain);
+        assert_ne!(next(Link { segment: 4, ..LINK }).chain, chain);
+        assert_ne!(next(Link { sequence: 18, ..LINK }).chain, chain);
     }
 
     #[test]

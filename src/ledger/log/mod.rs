@@ -30,7 +30,7 @@
 //!             sequence: 1 for the very first frame, then one more each
 //!             length: of the payload
 //!             crc: of the 28 bytes before it
-//! body    = payload | checksum u32 of (header | payload) | zeros,
+//! body    = payload | checksum u32 of (header without its crc | payload) | zeros,
 //!           cut by a mark byte 0xa5 as the last byte of the body in each
 //!           512-byte sector of the file, and as the last byte of the frame
 //!

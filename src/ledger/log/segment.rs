@@ -304,6 +304,18 @@ mod tests {
     }
 
     #[test]
+    fn version_1_has_these_bytes_for_good() {
+        let hex: String = segment()[..128].iter().map(|byte| format!("{byte:02x}")).collect();
+        let expected = concat!(
+            "6a65746f6e6c6f67010000000010000007070707070707070707070707070707",
+            "01000000000000000100000000000000796c196000000000000000002e93a685",
+            "6a667231796c196001000000000000000100000000000000040000003a4a5428",
+            "0000000065ffbd280000000000000000000000000000000000000000000000a5",
+        );
+        assert_eq!(hex, expected);
+    }
+
+    #[test]
     fn segment_of_another_ledger_or_under_another_name_is_damage() {
         let fault = |number, ledger| decode(&segment(), number, ledger, true).unwrap_err().offset;
         assert_eq!(fault(1, LedgerId([8; 16])), 16);

@@ -187,6 +187,12 @@ mod tests {
     }
 
     #[test]
+    fn writer_can_be_shared_by_threads() {
+        const fn is_shared<T: Send + Sync>() {}
+        is_shared::<Writer>();
+    }
+
+    #[test]
     fn submission_is_shown_at_once_and_durable_when_done() {
         let dir = tempfile::tempdir().unwrap();
         let writer = create(dir.path());
