@@ -36,6 +36,8 @@
 mod claims;
 mod envelope;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod key;
 mod network;
 mod nonce;

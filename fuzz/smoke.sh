@@ -1,0 +1,28 @@
+#!/bin/sh
+# Fuzzes every target for a short while, 20 seconds unless told otherwise, on
+# the stable toolchain. Without sanitizers: the code has no `unsafe` of its own.
+#
+#     fuzz/smoke.sh [SECONDS]
+#
+# A crash is kept in fuzz/artifacts/TARGET. Copy it to fuzz/seeds/TARGET under a
+# name that says what it found, and tests/fuzz_seeds.rs replays it for ever.
+set -eu
+seconds=${1:-20}
+cd "$(dirname "$0")/.."
+
+if ! cargo fuzz --version >/dev/null 2>&1; then
+    cargo install cargo-fuzz --version 0.13.2 --locked
+fi
+for target in $(cargo fuzz list); do
+    mkdir -p "fuzz/corpus/$target"
+    log="fuzz/corpus/$target.log"
+    if cargo fuzz run -s none "$target" "fuzz/corpus/$target" "fuzz/seeds/$target" -- \
+        -max_total_time="$seconds" -max_len=4096 >"$log" 2>&1
+    then
+        echo "$target: $(grep '^Done ' "$log")"
+    else
+        tail -n 60 "$log" >&2
+        echo "$target: failed, the whole log is in $log" >&2
+        exit 1
+    fi
+done

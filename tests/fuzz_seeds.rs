@@ -1,0 +1,88 @@
+//! Promise: what a fuzzer may try, every test run tries a little of. The seeds
+//! of all fuzz targets, crashes found included, and random bytes go through
+//! the same functions here, on the stable toolchain and without a fuzzer.
+#![allow(clippy::unwrap_used, reason = "helpers of tests, not only tests")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::*;
+use proptest::test_runner::{RngSeed, TestRunner};
+
+/// A property that must hold for any bytes.
+type Body = fn(&[u8]);
+
+/// All fuzz targets and their bodies.
+const TARGETS: [(&str, Body); 4] = [
+    ("key_file", jeton::keyring::fuzzing::key_file),
+    ("token_forge", jeton::token::fuzzing::token_forge),
+    ("token_text", jeton::token::fuzzing::token_text),
+    ("url_query", jeton::token::fuzzing::url_query),
+];
+
+fn fuzz(folder: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz").join(folder)
+}
+
+/// The names in a folder without their extension, sorted.
+fn names(folder: &str) -> Vec<String> {
+    let entries = fs::read_dir(fuzz(folder)).unwrap();
+    let stem = |path: PathBuf| path.file_stem().unwrap().to_str().unwrap().to_owned();
+    let mut names: Vec<_> = entries.map(|entry| stem(entry.unwrap().path())).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn every_target_is_here_and_has_seeds() {
+    let expected: Vec<_> = TARGETS.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names("fuzz_targets"), expected);
+    assert_eq!(names("seeds"), expected);
+}
+
+#[test]
+fn the_seeds_hold() {
+    for (name, body) in TARGETS {
+        let mut count = 0;
+        for entry in fs::read_dir(fuzz("seeds").join(name)).unwrap() {
+            let path = entry.unwrap().path();
+            let data = fs::read(&path).unwrap();
+            println!("{}", path.display());
+            body(&data);
+            count += 1;
+        }
+        assert!(count >= 3, "{name} has {count} seeds");
+    }
+}
+
+/// The same bytes in every run: any at all, and each seed with a part replaced.
+#[test]
+fn random_bytes_hold() {
+    for (name, body) in TARGETS {
+        let config = ProptestConfig {
+            cases: 1_024,
+            failure_persistence: None,
+            rng_seed: RngSeed::Fixed(0x6675_7a7a),
+            ..ProptestConfig::default()
+        };
+        let mut seeds: Vec<_> =
+            fs::read_dir(fuzz("seeds").join(name)).unwrap().map(|e| e.unwrap().path()).collect();
+        seeds.sort();
+        let seeds: Vec<_> = seeds.into_iter().map(|path| fs::read(path).unwrap()).collect();
+        let bytes = prop::collection::vec(any::<u8>(), 0..=64);
+        let spliced = (prop::sample::select(seeds), any::<prop::sample::Index>(), bytes.clone())
+            .prop_map(|(mut seed, at, part)| {
+                let start = at.index(seed.len() + 1);
+                let end = seed.len().min(start + part.len() / 2);
+                seed.splice(start..end, part);
+                seed
+            });
+        let inputs = prop_oneof![bytes, spliced];
+        TestRunner::new(config)
+            .run(&inputs, |data| {
+                body(&data);
+                Ok(())
+            })
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+}
