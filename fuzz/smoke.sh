@@ -1,19 +1,20 @@
 #!/bin/sh
-# Fuzzes every target for a short while, 20 seconds unless told otherwise, on
-# the stable toolchain. Without sanitizers: the code has no `unsafe` of its own.
+# Fuzzes every target, or the named ones, for a short while (20 seconds unless
+# told otherwise), on the stable toolchain. Without sanitizers: the code has no `unsafe` of its own.
 #
-#     fuzz/smoke.sh [SECONDS]
+#     fuzz/smoke.sh [SECONDS [TARGET...]]
 #
 # A crash is kept in fuzz/artifacts/TARGET. Copy it to fuzz/seeds/TARGET under a
 # name that says what it found, and tests/fuzz_seeds.rs replays it for ever.
 set -eu
 seconds=${1:-20}
+[ $# -eq 0 ] || shift
 cd "$(dirname "$0")/.."
 
 if ! cargo fuzz --version >/dev/null 2>&1; then
     cargo install cargo-fuzz --version 0.13.2 --locked
 fi
-for target in $(cargo fuzz list); do
+for target in ${*:-$(cargo fuzz list)}; do
     mkdir -p "fuzz/corpus/$target"
     log="fuzz/corpus/$target.log"
     if cargo fuzz run -s none "$target" "fuzz/corpus/$target" "fuzz/seeds/$target" -- \

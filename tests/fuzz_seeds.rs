@@ -13,8 +13,16 @@ use proptest::test_runner::{RngSeed, TestRunner};
 type Body = fn(&[u8]);
 
 /// All fuzz targets and their bodies.
-const TARGETS: [(&str, Body); 4] = [
+const TARGETS: [(&str, Body); 12] = [
     ("key_file", jeton::keyring::fuzzing::key_file),
+    ("ledger_replay", jeton::ledger::fuzzing::replay),
+    ("log_damage", jeton::ledger::log::fuzzing::damage),
+    ("log_frames", jeton::ledger::log::fuzzing::frames),
+    ("log_record", jeton::ledger::log::fuzzing::record),
+    ("profile_index", jeton::profile::fuzzing::index),
+    ("profile_lint", jeton::profile::fuzzing::lint),
+    ("profile_template", jeton::profile::fuzzing::profile_template),
+    ("snapshot", jeton::ledger::fuzzing::snapshot),
     ("token_forge", jeton::token::fuzzing::token_forge),
     ("token_text", jeton::token::fuzzing::token_text),
     ("url_query", jeton::token::fuzzing::url_query),

@@ -9,6 +9,8 @@
 
 mod command;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod grant;
 pub mod log;
 #[cfg(feature = "server")]

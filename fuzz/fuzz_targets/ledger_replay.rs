@@ -1,0 +1,4 @@
+//! A log means the same after a restart, and no token is used too often.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| jeton::ledger::fuzzing::replay(data));

@@ -1,0 +1,54 @@
+//! What fuzzers call, and the replay of their seeds. Each function panics if a
+//! property does not hold, whatever the bytes.
+
+use super::{Command, Entry, Outcome, State, snapshot};
+use crate::token::{UnixSeconds, UseLimit};
+
+/// Any bytes as a snapshot: what decodes is written again the same each time.
+pub fn snapshot(data: &[u8]) {
+    let Ok(state) = snapshot::decode(data) else { return };
+    let bytes = snapshot::encode(&state);
+    let again = snapshot::decode(&bytes).map(|state| snapshot::encode(&state));
+    assert_eq!(again, Ok(bytes), "a snapshot does not say what its state is");
+}
+
+/// Any bytes as a log of entries, one after the other: no token is used more
+/// often than it may be, time never goes back, and a state that was saved and
+/// read in between goes on as one that was not.
+pub fn replay(data: &[u8]) {
+    let mut state = State::new(UnixSeconds::new(0));
+    let mut rest = data;
+    while let Ok((entry, behind)) = postcard::take_from_bytes::<Entry>(rest) {
+        if behind.len() == rest.len() {
+            break;
+        }
+        rest = behind;
+        let before = state.log_time();
+        let mut restored = snapshot::decode(&snapshot::encode(&state))
+            .unwrap_or_else(|error| panic!("a state does not survive its snapshot: {error}"));
+        let outcomes = state.apply(&entry);
+        assert_eq!(restored.apply(&entry), outcomes, "a restart changed a verdict");
+        assert_eq!(snapshot::encode(&restored), snapshot::encode(&state));
+        assert!(before <= state.log_time(), "time went back");
+        check(&state, &entry, &outcomes);
+    }
+}
+
+fn check(state: &State, entry: &Entry, outcomes: &[Outcome]) {
+    assert_eq!(outcomes.len(), entry.commands.len());
+    for (command, outcome) in entry.commands.iter().zip(outcomes) {
+        match (command, outcome) {
+            (Command::Spend(spend), Outcome::Granted { used }) => {
+                assert!((1..=spend.max.get()).contains(used), "used beyond its limit");
+            }
+            (Command::Spend(_), Outcome::Refused(_)) => {}
+            (Command::Spend(_), Outcome::Done) => panic!("a spend without a verdict"),
+            (_, outcome) => assert_eq!(*outcome, Outcome::Done),
+        }
+    }
+    for token in state.live_tokens(state.log_time()) {
+        if let UseLimit::Limited(max) = token.record.uses {
+            assert!(token.used < max.get(), "a used up token is called live");
+        }
+    }
+}
