@@ -17,8 +17,8 @@ use crate::keyring::Keyring;
 use crate::ledger::{Ledger, LedgerError, RequestId, Spend, SpendRefusal};
 use crate::profile::{Profile, ProfileError, ProfileSource};
 use crate::token::{
-    Claims, IpNetwork, ProfileKind, Purpose, TimeError, UnixSeconds, UserName, VerifiedToken,
-    VerifyError,
+    Claims, IpNetwork, KeyPurpose, ProfileKind, Purpose, TimeError, UnixSeconds, UserName,
+    VerifiedToken, VerifyError,
 };
 
 /// Everything that a redemption looks at.
@@ -148,6 +148,12 @@ impl Redeemer {
     /// Trusts `keys` and no others from now on.
     pub fn replace_keys(&self, keys: Keyring) {
         self.keys.store(Arc::new(keys));
+    }
+
+    /// Tells whether any key is trusted for `purpose`.
+    #[must_use]
+    pub fn trusts_keys_for(&self, purpose: KeyPurpose) -> bool {
+        self.keys.load().has(purpose)
     }
 
     /// Takes profiles from `profiles` from now on.
