@@ -32,9 +32,13 @@ pub mod admin;
 pub mod cache;
 #[cfg(feature = "server")]
 pub mod clock;
+#[cfg(feature = "server")]
+pub mod http;
 pub mod keyring;
 pub mod ledger;
 pub mod profile;
 #[cfg(feature = "server")]
 pub mod redeem;
+#[cfg(feature = "server")]
+pub mod tls;
 pub mod token;

@@ -1,0 +1,159 @@
+//! The answers that are no profile, and the headers of all.
+//!
+//! A refusal is Access Server's XML under `/rest/`; elsewhere it is a page for
+//! a browser and one line of text for everybody else.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::middleware::DefaultHeaders;
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+
+use super::refusal::Row;
+
+/// Returns the headers of every answer that does not set its own: nothing is
+/// kept, nothing is named to other sites, nothing is guessed, nothing is run.
+pub(super) fn security_headers() -> DefaultHeaders {
+    DefaultHeaders::new()
+        .add((header::CACHE_CONTROL, "no-store"))
+        .add((header::REFERRER_POLICY, "no-referrer"))
+        .add((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .add((header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"))
+        .add((header::STRICT_TRANSPORT_SECURITY, "max-age=31536000"))
+}
+
+/// Answers no.
+pub(super) fn refusal(request: &HttpRequest, row: &Row) -> HttpResponse {
+    let mut head = HttpResponse::build(row.status);
+    if let Some(seconds) = row.retry_after_s {
+        head.insert_header((header::RETRY_AFTER, seconds));
+    }
+    if row.text.is_empty() {
+        return head.finish();
+    }
+    say(head, request, row.status, &row.text)
+}
+
+/// Answers a route that does not exist.
+pub(super) fn no_such_page(request: &HttpRequest) -> HttpResponse {
+    let status = StatusCode::NOT_FOUND;
+    say(HttpResponse::build(status), request, status, "there is no such page")
+}
+
+/// Answers a method that the route does not know.
+pub(super) fn not_allowed(request: &HttpRequest, allowed: &'static str) -> HttpResponse {
+    let status = StatusCode::METHOD_NOT_ALLOWED;
+    let mut head = HttpResponse::build(status);
+    head.insert_header((header::ALLOW, allowed));
+    say(head, request, status, "this method is not allowed here")
+}
+
+/// Answers a `GET` or `HEAD` that brings a body, and closes the connection.
+pub(super) fn unwanted_body(request: &HttpRequest) -> HttpResponse {
+    let status = StatusCode::BAD_REQUEST;
+    let mut head = HttpResponse::build(status);
+    head.force_close();
+    say(head, request, status, "this request must not have a body")
+}
+
+/// Answers when the system has no randomness to give.
+pub(super) fn out_of_order(request: &HttpRequest) -> HttpResponse {
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    let mut head = HttpResponse::build(status);
+    head.insert_header((header::RETRY_AFTER, 5));
+    say(head, request, status, "try again shortly; nothing was used up")
+}
+
+/// Says one line in the form that the asker reads.
+fn say(
+    mut head: HttpResponseBuilder,
+    request: &HttpRequest,
+    status: StatusCode,
+    line: &str,
+) -> HttpResponse {
+    let reason = status.canonical_reason().unwrap_or("Error");
+    let (content_type, body) = match Form::of(request) {
+        Form::Xml => ("text/xml", xml(reason, line)),
+        Form::Html => ("text/html; charset=utf-8", html(reason, line)),
+        Form::Text => ("text/plain; charset=utf-8", format!("{line}\n")),
+    };
+    head.insert_header((header::CONTENT_TYPE, content_type)).body(body)
+}
+
+/// In what form the asker reads.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Form {
+    Html,
+    Text,
+    Xml,
+}
+
+impl Form {
+    fn of(request: &HttpRequest) -> Self {
+        if request.uri().path().starts_with("/rest/") {
+            return Self::Xml;
+        }
+        let accept = request.headers().get(header::ACCEPT);
+        if accept.is_some_and(accepts_html) { Self::Html } else { Self::Text }
+    }
+}
+
+/// Tells whether an `Accept` names `text/html`, as browsers do; `*/*` does not.
+fn accepts_html(accept: &HeaderValue) -> bool {
+    let ranges = accept.to_str().unwrap_or_default().split(',');
+    ranges
+        .filter_map(|range| range.split(';').next())
+        .any(|range| range.trim().eq_ignore_ascii_case("text/html"))
+}
+
+/// Writes what Access Server's REST interface answers; openvpn3-linux looks for
+/// `Error`, `Type` and `Message`.
+fn xml(reason: &str, line: &str) -> String {
+    let (reason, line) = (escape(reason), escape(line));
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
+         <Error>\n  \
+           <Type>{reason}</Type>\n  \
+           <Synopsis>REST method failed</Synopsis>\n  \
+           <Message>{line}</Message>\n\
+         </Error>"
+    )
+}
+
+fn html(reason: &str, line: &str) -> String {
+    let (reason, line) = (escape(reason), escape(line));
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width\">\n\
+         <title>{reason}</title>\n<h1>{reason}</h1>\n<p>{line}</p>\n</html>\n"
+    )
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    #[test]
+    fn browsers_read_pages_and_programs_read_text_or_xml() {
+        let form = |uri: &str, accept: &'static str| {
+            let request = TestRequest::with_uri(uri).insert_header((header::ACCEPT, accept));
+            Form::of(&request.to_http_request())
+        };
+        assert_eq!(form("/t/x", "text/html,application/xhtml+xml,*/*;q=0.8"), Form::Html);
+        assert_eq!(form("/t/x", "application/xml;q=0.9, Text/HTML;q=0.5"), Form::Html);
+        assert_eq!(form("/t/x", "*/*"), Form::Text);
+        assert_eq!(form("/t/x", "text/htmlx"), Form::Text);
+        assert_eq!(form("/rest/x", "text/html"), Form::Xml);
+    }
+
+    #[test]
+    fn lines_cannot_leave_their_element() {
+        assert!(xml("A", "<b>&").contains("<Message>&lt;b&gt;&amp;</Message>"));
+        assert!(html("A", "<b>&").contains("<p>&lt;b&gt;&amp;</p>"));
+    }
+}

@@ -1,0 +1,115 @@
+//! What stands behind the public door, shared by all its routes.
+
+use std::fmt::Debug;
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix_web::HttpRequest;
+use zeroize::Zeroizing;
+
+use super::client_address::{TrustedProxies, UnknownClient};
+use super::limits::Limits;
+use super::rate::RateLimiter;
+use super::redemption_log::{self, Asker};
+use super::refusal::Denial;
+use crate::ledger::{Ledger, LedgerError, RequestId};
+use crate::redeem::{Attempt, Delivery, Redeemer, Refusal, Refused};
+use crate::token::KeyPurpose;
+
+/// How a redemption ends that neither delivers nor refuses.
+const ABORTED: &str = "the redemption panicked, or the server stopped";
+
+/// What the public door needs.
+#[derive(Debug)]
+pub struct PublicDoor {
+    pub(super) request_ids: Box<dyn RequestIds>,
+    redeemer: Arc<Redeemer>,
+    ledger: Arc<dyn Ledger>,
+    proxies: TrustedProxies,
+    rate: RateLimiter,
+    opened: Instant,
+}
+
+/// A source of request ids. Each must be new, or two wishes become one.
+pub trait RequestIds: Debug + Send + Sync {
+    /// Draws the next id.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none; then the request is not even looked at.
+    fn next(&self) -> io::Result<RequestId>;
+}
+
+/// Request ids from the system's random source.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RandomRequestIds;
+
+impl RequestIds for RandomRequestIds {
+    fn next(&self) -> io::Result<RequestId> {
+        let mut id = [0; 16];
+        getrandom::fill(&mut id)?;
+        Ok(RequestId(id))
+    }
+}
+
+impl PublicDoor {
+    /// Puts together what the public door needs. `ledger` is the one that
+    /// `redeemer` spends in.
+    #[must_use]
+    pub fn new(
+        redeemer: Arc<Redeemer>,
+        ledger: Arc<dyn Ledger>,
+        proxies: TrustedProxies,
+        limits: &Limits,
+        request_ids: Box<dyn RequestIds>,
+    ) -> Self {
+        let rate = RateLimiter::new(limits);
+        Self { request_ids, redeemer, ledger, proxies, rate, opened: Instant::now() }
+    }
+
+    /// Tells whether a profile could be delivered now.
+    pub(super) fn is_ready(&self) -> bool {
+        self.redeemer.trusts_keys_for(KeyPurpose::Profile) && self.ledger.status().ready.is_ok()
+    }
+
+    /// Returns where a request came from.
+    pub(super) fn client(&self, request: &HttpRequest) -> Result<IpAddr, UnknownClient> {
+        self.proxies.client(request)
+    }
+
+    /// Admits one request for a profile, or returns how long to wait.
+    pub(super) fn admit(&self, client: IpAddr) -> Result<(), Duration> {
+        self.rate.admit(client, self.opened.elapsed())
+    }
+
+    /// Redeems a token and writes the decision down.
+    ///
+    /// It runs as a task of its own. A handler is dropped where it stands when
+    /// its client disconnects, and a use that was spent would then be in no
+    /// log. Only the caller can deliver, so a client that left costs a use at
+    /// most and is never given a profile for nothing.
+    pub(super) async fn redeem(
+        &self,
+        token: &str,
+        client: IpAddr,
+        asker: Asker,
+    ) -> Result<Delivery, Denial> {
+        let redeemer = Arc::clone(&self.redeemer);
+        let token = Zeroizing::new(token.to_owned());
+        let task = tokio::spawn(async move {
+            let attempt = Attempt { token: &token, client, intent: asker.intent };
+            let decision = redeemer.redeem(attempt).await.map_err(Denial::Redemption);
+            redemption_log::decided(&decision, asker);
+            decision
+        });
+        task.await.unwrap_or_else(|_| {
+            // A panic's message is not ours to write down.
+            let refusal = Refusal::OutcomeUnknown(LedgerError::OutcomeUnknown(ABORTED.to_owned()));
+            let decision = Err(Denial::Redemption(Refused { refusal, token: None }));
+            redemption_log::decided(&decision, asker);
+            decision
+        })
+    }
+}

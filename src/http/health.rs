@@ -1,0 +1,45 @@
+//! Whether this node is alive, and whether it could deliver now. Anybody may
+//! ask, so the answer has no detail; the log and the operators' door have.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use super::answer;
+use super::door::PublicDoor;
+
+const ALIVE: &str = "/healthz";
+const READY: &str = "/readyz";
+
+/// The routes of this file.
+pub(super) const PATHS: [&str; 2] = [ALIVE, READY];
+
+pub(super) fn configure(config: &mut web::ServiceConfig) {
+    config.service(resource(ALIVE).route(web::get().to(alive)).route(web::head().to(alive)));
+    config.service(resource(READY).route(web::get().to(ready)).route(web::head().to(ready)));
+}
+
+fn resource(path: &'static str) -> actix_web::Resource {
+    web::resource(path).default_service(web::to(not_allowed))
+}
+
+async fn alive() -> HttpResponse {
+    line(StatusCode::OK, "ok\n")
+}
+
+async fn ready(door: web::Data<PublicDoor>) -> HttpResponse {
+    if door.is_ready() {
+        line(StatusCode::OK, "ok\n")
+    } else {
+        line(StatusCode::SERVICE_UNAVAILABLE, "not ready\n")
+    }
+}
+
+async fn not_allowed(request: HttpRequest) -> HttpResponse {
+    answer::not_allowed(&request, "GET, HEAD")
+}
+
+fn line(status: StatusCode, text: &'static str) -> HttpResponse {
+    let text_plain = (header::CONTENT_TYPE, "text/plain; charset=utf-8");
+    HttpResponse::build(status).insert_header(text_plain).body(text)
+}

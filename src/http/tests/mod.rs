@@ -1,0 +1,9 @@
+//! The public door, tried from outside: over TCP, byte by byte.
+
+mod connection;
+mod house;
+mod log;
+mod profile;
+mod refusal;
+mod spelling;
+mod tls;
