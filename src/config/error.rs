@@ -1,0 +1,71 @@
+//! Why there is no configuration to work with.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// Why there is no configuration to work with.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// No file was named, and none of the usual places has one.
+    #[error("there is no configuration: neither ./jeton.toml nor /etc/jeton/jeton.toml exists")]
+    NotFound,
+    /// The file cannot be read.
+    #[error("cannot read {path}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file was read and is wrong in at least one place.
+    #[error("{}", first_of(path, faults))]
+    Faults {
+        /// The file.
+        path: PathBuf,
+        /// Everything that is wrong with it, in the order of its lines.
+        faults: Vec<Fault>,
+    },
+}
+
+/// One thing that is wrong with a configuration.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Fault {
+    /// Where it was said.
+    pub origin: Origin,
+    /// What is wrong; it names the key.
+    pub what: String,
+}
+
+/// Where a setting comes from.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Origin {
+    /// This line of the file, counted from 1.
+    Line(usize),
+    /// This environment variable.
+    Environment(String),
+    /// Nowhere: it is missing, or it is about the file as a whole.
+    Nowhere,
+}
+
+/// Writes `line 3: what`, `JETON_X: what` or `what`.
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.origin {
+            Origin::Line(line) => write!(f, "line {line}: {}", self.what),
+            Origin::Environment(name) => write!(f, "{name}: {}", self.what),
+            Origin::Nowhere => f.write_str(&self.what),
+        }
+    }
+}
+
+fn first_of(path: &std::path::Path, faults: &[Fault]) -> String {
+    let path = path.display();
+    match faults {
+        [] => format!("{path} is wrong"),
+        [only] => format!("{path}: {only}"),
+        [first, rest @ ..] => format!("{path}: {first} (and {} more)", rest.len()),
+    }
+}
