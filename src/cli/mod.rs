@@ -1,1 +1,132 @@
 //! The command line: the one room that knows all others.
+//!
+//! One file for each command, each with its arguments and a `run` that reads
+//! from top to bottom. What a command has to say goes to stdout where it is a
+//! result, and to stderr where it is for people; [`Failure`] is how it fails.
+
+// merge(cli2): mod admin_client; mod completions; mod csv; ... (the modules of the other commands)
+mod config;
+mod failure;
+mod global;
+mod healthcheck;
+mod init;
+mod ledger;
+#[allow(dead_code, reason = "merge(serve): used by serve and demo, take this line away")]
+mod logging;
+mod output;
+#[allow(dead_code, reason = "merge(serve): used by demo and mint, take this line away")]
+mod qr;
+mod random;
+mod seams;
+
+use std::ffi::OsString;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+pub use failure::Failure;
+use global::Global;
+
+const EXAMPLES: &str = "\
+Examples:
+  jeton demo                                 try it, with nothing but this program
+  jeton init --public-url https://vpn.example.com
+                                             make keys, ledger and jeton.toml here
+  jeton mint --user alice --expires 24h      print a link that works once
+  jeton serve                                answer those links
+
+Each command has its own --help, with examples.";
+
+/// Hand out OpenVPN profiles by counted, signed links.
+///
+/// A link carries a signed token that says whose profile it gives, until when
+/// and how often. There is no database of tokens: minting needs a private key
+/// and nothing else, and the nodes that answer the links count the uses in a
+/// replicated log.
+#[derive(Debug, Parser)]
+#[command(name = "jeton", version, after_help = EXAMPLES, max_term_width = 100)]
+struct Root {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Init(init::InitArgs),
+    // merge(serve): Demo(demo::DemoArgs),
+    // merge(serve): Serve(serve::ServeArgs),
+    // merge(cli2): Mint(mint::MintArgs),
+    // merge(cli2): Inspect(inspect::InspectArgs),
+    // merge(cli2): List(list::ListArgs),
+    // merge(cli2): Revoke(revoke::RevokeArgs),
+    // merge(cli2): User(user::UserArgs),
+    // merge(cli2): Key(key::KeyArgs),
+    Ledger(ledger::LedgerArgs),
+    Config(config::ConfigArgs),
+    Healthcheck(healthcheck::HealthcheckArgs),
+    // merge(cli2): Sacli(sacli::SacliArgs),
+    // merge(cli2): Completions(completions::CompletionsArgs),
+    // merge(cli2): Man(man::ManArgs),
+}
+
+/// Why there was nothing more to do.
+#[derive(Debug)]
+pub enum Stop {
+    /// A command failed.
+    Failed(Failure),
+    /// The command line makes no sense; or it asks for help or the version,
+    /// which is the same to clap.
+    Usage(clap::Error),
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+/// Runs the command that `arguments` ask for, the program's name first.
+///
+/// # Errors
+///
+/// [`Stop`] if it failed, or if there is nothing to run.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Stop> {
+    // merge(cli2): let arguments = sacli::argv(arguments);
+    let Root { global, command } = Root::try_parse_from(arguments).map_err(Stop::Usage)?;
+    match command {
+        Command::Init(args) => init::run(args, &global),
+        // merge(serve): Command::Demo(args) => demo::run(args, &global),
+        // merge(serve): Command::Serve(args) => serve::run(args, &global),
+        // merge(cli2): Command::Mint(args) => mint::run(args, &global),
+        // merge(cli2): Command::Inspect(args) => inspect::run(args, &global),
+        // merge(cli2): Command::List(args) => list::run(args, &global),
+        // merge(cli2): Command::Revoke(args) => revoke::run(args, &global),
+        // merge(cli2): Command::User(args) => user::run(args, &global),
+        // merge(cli2): Command::Key(args) => key::run(args, &global),
+        Command::Ledger(args) => ledger::run(args, &global),
+        Command::Config(args) => config::run(args, &global),
+        Command::Healthcheck(args) => healthcheck::run(args, &global),
+        // merge(cli2): Command::Sacli(args) => sacli::run(args, &global),
+        // merge(cli2): Command::Completions(args) => completions::run(args, &global),
+        // merge(cli2): Command::Man(args) => man::run(args, &global),
+    }?;
+    Ok(())
+}
+
+/// Returns the whole command line as clap knows it, for completions and man
+/// pages.
+#[allow(dead_code, reason = "merge(cli2): used by completions and man, take this line away")]
+pub(crate) fn command() -> clap::Command {
+    Root::command()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        command().debug_assert();
+    }
+}

@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
 use super::error::{Fault, Origin};
 use super::setting::{FromSetting, Raw};
@@ -54,7 +54,9 @@ impl<'a> Document<'a> {
         let mut settings = BTreeMap::new();
         flatten(table.get_ref(), "", text, &mut settings);
         let faults = errors.iter().map(|error| Fault {
-            origin: error.span().map_or(Origin::Nowhere, |span| Origin::Line(line(text, span.start))),
+            origin: error
+                .span()
+                .map_or(Origin::Nowhere, |span| Origin::Line(line(text, span.start))),
             what: error.message().to_owned(),
         });
         let faults = faults.collect();
@@ -169,12 +171,12 @@ fn flatten(
     for (key, value) in table {
         let path = format!("{prefix}{}", key.get_ref());
         let line = line(text, Spanned::span(key).start);
-        match value.get_ref() {
-            DeValue::Table(table) if !table.is_empty() => {
+        match value.get_ref().as_table() {
+            Some(table) if !table.is_empty() => {
                 flatten(table, &format!("{path}."), text, settings);
             }
-            value => {
-                settings.insert(path, (Raw::from_toml(value), line));
+            Some(_) | None => {
+                settings.insert(path, (Raw::from_toml(value.get_ref()), line));
             }
         }
     }

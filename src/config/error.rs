@@ -50,6 +50,20 @@ pub enum Origin {
     Nowhere,
 }
 
+impl Fault {
+    /// Tells whether this names `key`.
+    #[must_use]
+    pub fn is_about(&self, key: &str) -> bool {
+        self.what.contains(&format!("`{key}`"))
+    }
+
+    /// Tells whether this is why there is no [`Profiles`](super::Profiles).
+    #[must_use]
+    pub fn is_about_profiles(&self) -> bool {
+        self.what.contains("`profiles.")
+    }
+}
+
 /// Writes `line 3: what`, `JETON_X: what` or `what`.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

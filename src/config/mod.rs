@@ -141,7 +141,7 @@ impl Config {
     /// Reads `text` as the file at `path`; see [`Config::examine`].
     #[must_use]
     pub fn parse(text: &str, environment: &Environment, path: &Path) -> (Self, Vec<Fault>) {
-        let base = path.parent().unwrap_or(Path::new(""));
+        let base = path.parent().unwrap_or_else(|| Path::new(""));
         let mut doc = Document::read(text, environment, base);
         let config = Self::read(&mut doc, path);
         (config, doc.finish())
@@ -183,8 +183,7 @@ impl Public {
 impl Admin {
     fn read(doc: &mut Document<'_>) -> Self {
         let origin = doc.origin("admin.listen");
-        let Switchable(listen) =
-            doc.take("admin.listen").unwrap_or(Switchable(Some(ADMIN_LISTEN)));
+        let Switchable(listen) = doc.take("admin.listen").unwrap_or(Switchable(Some(ADMIN_LISTEN)));
         if listen.is_some_and(|listen| !listen.ip().is_loopback()) {
             let what = "`admin.listen` must be a loopback address, because the door has no TLS";
             doc.fault(origin, what);
@@ -245,9 +244,9 @@ mod tests {
     }
 
     fn keys(table: &toml::Table, prefix: &str) -> BTreeSet<String> {
-        let of = |(key, value): (&String, &toml::Value)| match value {
-            toml::Value::Table(table) => keys(table, &format!("{prefix}{key}.")),
-            _ => BTreeSet::from([format!("{prefix}{key}")]),
+        let of = |(key, value): (&String, &toml::Value)| match value.as_table() {
+            Some(table) => keys(table, &format!("{prefix}{key}.")),
+            None => BTreeSet::from([format!("{prefix}{key}")]),
         };
         table.iter().flat_map(of).collect()
     }
@@ -314,7 +313,10 @@ mod tests {
                 "line 2: `profiles.source` must be \"easy-rsa\" or \"directory\", not \"ldap\"",
             ),
             ("[profiles]\nsource = 7", "line 2: `profiles.source` must be a text in quotes"),
-            ("[limits]\nconnections = 0", "line 2: `limits.connections` must be a number from 1 to 4294967295"),
+            (
+                "[limits]\nconnections = 0",
+                "line 2: `limits.connections` must be a number from 1 to 4294967295",
+            ),
         ] {
             assert_eq!(parse(text).1, [fault], "{text}");
         }

@@ -90,7 +90,8 @@ impl FromSetting for PublicUrl {
 impl FromSetting for SocketAddr {
     fn from_setting(raw: &Raw) -> Result<Self, String> {
         let text = raw.text()?;
-        let wrong = || format!("must be ADDRESS:PORT such as 0.0.0.0:443 or [::]:443, not \"{text}\"");
+        let wrong =
+            || format!("must be ADDRESS:PORT such as 0.0.0.0:443 or [::]:443, not \"{text}\"");
         text.parse().map_err(|_| wrong())
     }
 }
@@ -150,9 +151,8 @@ impl FromSetting for Vec<IpNetwork> {
             | Raw::EmptySection
             | Raw::Other => return Err("must be a list of texts: [\"192.0.2.0/24\"]".to_owned()),
         };
-        let network = |text: &String| {
-            text.parse().map_err(|why| format!("has \"{text}\" in it: {why}"))
-        };
+        let network =
+            |text: &String| text.parse().map_err(|why| format!("has \"{text}\" in it: {why}"));
         texts.iter().map(network).collect()
     }
 }
@@ -165,9 +165,7 @@ impl FromSetting for LogFormat {
 
 impl FromSetting for LogLevel {
     fn from_setting(raw: &Raw) -> Result<Self, String> {
-        raw.text()?
-            .parse()
-            .map_err(|_| "must be one of error, warn, info, debug, trace".to_owned())
+        raw.text()?.parse().map_err(|_| "must be one of error, warn, info, debug, trace".to_owned())
     }
 }
 

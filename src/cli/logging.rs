@@ -1,0 +1,64 @@
+//! Where log lines go: to stderr, for people or for programs.
+
+use std::io;
+
+use tracing_subscriber::EnvFilter;
+
+use super::failure::Failure;
+use super::global::Global;
+use crate::config::{Log, LogFormat, LogLevel};
+
+/// Starts logging, once, as the command line says, else as `RUST_LOG`, else as
+/// the configuration.
+pub(crate) fn start(global: &Global, log: Log) -> Result<(), Failure> {
+    let filter = filter(global.log_level, std::env::var("RUST_LOG").ok(), log.level)?;
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let colours = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
+    let started = match global.log_format.unwrap_or(log.format) {
+        LogFormat::Text => lines.with_ansi(colours).try_init(),
+        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+    };
+    started.map_err(|error| Failure::say(error.to_string(), "this is a fault of jeton, report it"))
+}
+
+fn filter(
+    flag: Option<LogLevel>,
+    variable: Option<String>,
+    configured: LogLevel,
+) -> Result<EnvFilter, Failure> {
+    match (flag, variable) {
+        (None, Some(directives)) if !directives.is_empty() => EnvFilter::try_new(&directives)
+            .map_err(|error| {
+                let hint = "write it as RUST_LOG=warn,jeton=debug, or leave it out";
+                Failure::say(format!("RUST_LOG is not understood: {error}"), hint)
+            }),
+        (flag, _) => Ok(EnvFilter::new(directives(flag.unwrap_or(configured)))),
+    }
+}
+
+/// At a level of ours, what the libraries say is of interest from `warn` on.
+const fn directives(level: LogLevel) -> &'static str {
+    match level {
+        LogLevel::Error => "error",
+        LogLevel::Warn => "warn",
+        LogLevel::Info => "warn,jeton=info",
+        LogLevel::Debug => "warn,jeton=debug",
+        LogLevel::Trace => "warn,jeton=trace",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_flag_comes_before_the_variable_and_that_before_the_file() {
+        let set = || Some("jeton=trace".to_owned());
+        let shown = |flag, variable| filter(flag, variable, LogLevel::Error).unwrap().to_string();
+        assert_eq!(shown(Some(LogLevel::Warn), set()), "warn");
+        assert_eq!(shown(None, set()), "jeton=trace");
+        assert_eq!(shown(None, Some(String::new())), "error");
+        assert_eq!(shown(None, None), "error");
+        assert!(filter(None, Some("jeton=loud".to_owned()), LogLevel::Info).is_err());
+    }
+}

@@ -1,0 +1,279 @@
+//! The command line, as someone at a terminal meets it: what is said, where, and
+//! with which exit code. `SNAPSHOTS=overwrite` writes what is said anew into
+//! `tests/cmd/`; read the difference before you keep it.
+#![expect(clippy::unwrap_used, reason = "a fixture that cannot be made fails its test")]
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use snapbox::cmd::Command;
+use snapbox::{Assert, Data, Redactions};
+use tempfile::TempDir;
+
+/// A folder to work in, and what every snapshot leaves out.
+struct Terminal {
+    folder: TempDir,
+    assert: Assert,
+}
+
+impl Terminal {
+    fn open() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut redactions = Redactions::new();
+        redactions.insert("[DIR]", folder.path().to_owned()).unwrap();
+        let assert = Assert::new().action_env("SNAPSHOTS").redact_with(redactions);
+        Self { folder, assert }
+    }
+
+    fn jeton(&self, arguments: &[&str]) -> Command {
+        Command::new(snapbox::cmd::cargo_bin!("jeton"))
+            .with_assert(self.assert.clone())
+            .env_clear()
+            .current_dir(self.folder.path())
+            .args(arguments)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Returns a terminal in whose folder `init` was run.
+    fn with_init(arguments: &[&str]) -> Self {
+        let terminal = Self::open();
+        terminal.jeton(&[&["init"], arguments].concat()).assert().success();
+        terminal
+    }
+}
+
+fn snapshot(name: &str) -> Data {
+    Data::read_from(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cmd").join(name), None).raw()
+}
+
+/// Every file below `folder` with all that changes when something touches it.
+fn everything(folder: &Path) -> Vec<(PathBuf, u32, i64, u64)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let metadata = entry.metadata().unwrap();
+        let (mode, changed) = (metadata.permissions().mode(), metadata.ctime_nsec());
+        found.push((entry.path(), mode, changed, metadata.len()));
+        if metadata.is_dir() {
+            found.extend(everything(&entry.path()));
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Walks from each command to those below it, so that none is forgotten.
+#[test]
+fn every_command_has_a_help_that_teaches() {
+    let terminal = Terminal::open();
+    let mut waiting = vec![Vec::new()];
+    while let Some(command) = waiting.pop() {
+        let arguments = [command.as_slice(), &["--help".to_owned()]].concat();
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let said = terminal.jeton(&arguments).assert().success().get_output().stdout.clone();
+        let said = String::from_utf8(said).unwrap();
+        let below = commands_in(&said);
+        // A command that only groups others leaves the examples to them.
+        assert!(!below.is_empty() || said.contains("\nExamples:\n"), "{command:?} has no examples");
+        let name = [&["jeton".to_owned()], command.as_slice()].concat().join("-");
+        terminal.assert.eq(said, snapshot(&format!("help/{name}.txt")));
+        for one in below {
+            waiting.push([command.as_slice(), &[one]].concat());
+        }
+    }
+}
+
+/// Finds the names in the list of commands in a help text.
+fn commands_in(help: &str) -> Vec<String> {
+    let list = help.split_once("\nCommands:\n").map_or("", |(_, list)| list);
+    let lines = list.lines().take_while(|line| !line.is_empty());
+    let names = lines.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    let names = names.filter_map(|line| line.split_whitespace().next());
+    names.filter(|name| *name != "help").map(str::to_owned).collect()
+}
+
+#[test]
+fn a_command_line_that_makes_no_sense_exits_with_2() {
+    let terminal = Terminal::open();
+    terminal.jeton(&["mnit"]).assert().code(2).stdout_eq("");
+    terminal.jeton(&["init", "--frob"]).assert().code(2).stdout_eq("");
+    terminal.jeton(&["init", "--public-url", "http://vpn.example.com"]).assert().code(2).stderr_eq(
+        snapbox::str![[r#"
+error: invalid value 'http://vpn.example.com' for '--public-url <URL>': the public URL does not begin with https://
+
+For more information, try '--help'.
+
+"#]],
+    );
+    terminal.jeton(&["--version"]).assert().code(0);
+}
+
+#[test]
+fn the_example_is_printed_and_is_a_configuration() {
+    let terminal = Terminal::open();
+    let example = terminal.jeton(&["config", "example"]).assert().success();
+    let example = example.stdout_eq(snapshot("../../src/config/example.toml"));
+    let example = example.get_output().stdout.clone();
+    fs::write(terminal.path("jeton.toml"), example).unwrap();
+    // It has no fault of syntax; what it lacks is told, and nothing else.
+    terminal.jeton(&["config", "check", "--for", "mint"]).assert().code(1).stderr_eq(
+        snapbox::str![[r#"
+jeton.toml: `public_url` is missing: it stands in every link
+jeton.toml: `keys.signing` is missing: minting needs a private key
+error: 2 faults in jeton.toml, see above
+hint: `jeton config example` shows every key
+
+"#]],
+    );
+}
+
+#[test]
+fn init_makes_a_node_that_passes_the_check() {
+    let terminal = Terminal::open();
+    let init = ["init", "--demo", "--dir", "node"];
+    terminal
+        .jeton(&init)
+        .assert()
+        .success()
+        .stdout_eq(snapbox::str![[r#"
+node/keys/trusted/profile/[..].pem
+node/keys/trusted/admin/[..].pem
+node/keys/signing/profile-[..].pem
+node/keys/signing/admin-[..].pem
+node/ledger
+node/tls/cert.pem
+node/tls/key.pem
+node/jeton.toml
+
+"#]])
+        .stderr_eq(snapbox::str![[r#"
+
+Next:
+  jeton serve --config node/jeton.toml
+  jeton mint --config node/jeton.toml --user alice
+
+"#]]);
+    let before = everything(&terminal.path("node"));
+    terminal
+        .jeton(&["config", "check"])
+        .env("JETON_CONFIG", "node/jeton.toml")
+        .assert()
+        .success()
+        .stdout_eq("node/jeton.toml: no fault\n");
+    assert_eq!(everything(&terminal.path("node")), before);
+}
+
+#[test]
+fn a_second_init_touches_nothing() {
+    let terminal = Terminal::with_init(&["--public-url", "https://vpn.example.com"]);
+    let before = everything(terminal.folder.path());
+    terminal.jeton(&["init"]).assert().code(1).stdout_eq("").stderr_eq(snapbox::str![[r#"
+error: ./keys exists already
+hint: nothing was touched; name a new folder with --dir DIR
+
+"#]]);
+    assert_eq!(everything(terminal.folder.path()), before);
+}
+
+#[test]
+fn an_init_that_fails_leaves_nothing_behind() {
+    let terminal = Terminal::open();
+    fs::write(terminal.path("file"), "").unwrap();
+    for dir in ["file/node", "no/such/node", "file"] {
+        terminal.jeton(&["init", "--dir", dir]).assert().code(1).stdout_eq("");
+    }
+    assert_eq!(everything(terminal.folder.path()).len(), 1);
+}
+
+#[test]
+fn every_fault_is_told_at_once() {
+    let terminal = Terminal::with_init(&["--dir", "node"]);
+    let key = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+    fs::write(terminal.path("other.key"), key).unwrap();
+    fs::set_permissions(terminal.path("other.key"), fs::Permissions::from_mode(0o644)).unwrap();
+    let faulty = r#"
+public_url = "https://vpn.example.com/x"
+colour = "red"
+[public]
+listen = "443"
+tls_cert = "node/tls/cert.pem"
+tls_key = "other.key"
+trusted_proxies = ["10.0.0.1/8"]
+[keys]
+trusted = "no/keys"
+[profiles]
+source = "easy-rsa"
+pki = "no/pki"
+[ledger]
+dir = "no/ledger"
+[limits]
+connections = "many"
+"#;
+    fs::write(terminal.path("jeton.toml"), faulty).unwrap();
+    terminal.jeton(&["config", "check"]).env("JETON_LOG_FORMAT", "xml").assert().code(2);
+    terminal
+        .jeton(&["config", "check"])
+        .env("JETON_ADMIN_LISTEN", "0.0.0.0:8444")
+        .assert()
+        .code(1)
+        .stdout_eq("")
+        .stderr_eq(snapshot("config-check-faults.txt"));
+}
+
+#[test]
+fn other_commands_name_the_first_fault_and_the_check() {
+    let terminal = Terminal::open();
+    fs::write(terminal.path("jeton.toml"), "[ledgr]\ndir = \"x\"\nsize = 1\n").unwrap();
+    terminal.jeton(&["ledger", "new"]).assert().code(1).stderr_eq(snapbox::str![[r#"
+error: jeton.toml: line 2: unknown key `ledgr.dir` (and 1 more)
+hint: `jeton config check` tells everything that is wrong
+
+"#]]);
+    terminal.jeton(&["ledger", "new", "--config", "no.toml"]).assert().code(1).stderr_eq(
+        snapbox::str![[r#"
+error: cannot read no.toml: No such file or directory (os error 2)
+hint: name a file that can be read with --config FILE
+
+"#]],
+    );
+}
+
+#[test]
+fn a_new_ledger_never_takes_the_place_of_one() {
+    let terminal = Terminal::with_init(&[]);
+    let before = everything(terminal.folder.path());
+    terminal.jeton(&["ledger", "new"]).assert().code(1).stdout_eq("").stderr_eq(snapbox::str![[
+        r#"
+error: there is a ledger in ledger
+hint: keep it: a new one would refuse all links minted so far. If it is damaged, move it away first
+
+"#
+    ]]);
+    assert_eq!(everything(terminal.folder.path()), before);
+    fs::rename(terminal.path("ledger"), terminal.path("away")).unwrap();
+    terminal
+        .jeton(&["ledger", "new"])
+        .assert()
+        .success()
+        .stdout_eq("ledger\n")
+        .stderr_eq("Counted links minted before [..]Z are refused.\n");
+}
+
+#[test]
+fn a_node_that_does_not_answer_is_not_healthy() {
+    let terminal = Terminal::with_init(&[]);
+    // Nothing listens on port 1.
+    terminal
+        .jeton(&["healthcheck", "--url", "https://127.0.0.1:1/readyz"])
+        .assert()
+        .code(1)
+        .stderr_eq(snapbox::str![[r#"
+error: https://127.0.0.1:1/readyz does not answer: [..]
+hint: does `jeton serve` run, and with this configuration?
+
+"#]]);
+}
