@@ -248,8 +248,8 @@ fn a_new_ledger_never_takes_the_place_of_one() {
     let before = everything(terminal.folder.path());
     terminal.jeton(&["ledger", "new"]).assert().code(1).stdout_eq("").stderr_eq(snapbox::str![[
         r#"
-error: there is a ledger in ledger
-hint: keep it: a new one would refuse all links minted so far. If it is damaged, move it away first
+error: ledger is there already
+hint: keep it: a new ledger refuses all links minted so far. If it is damaged, move it away first
 
 "#
     ]]);

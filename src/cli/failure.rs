@@ -14,13 +14,7 @@ pub struct Failure {
 impl Failure {
     /// Makes a failure of an error, with all its sources, and of the next step.
     pub fn new(error: &dyn Error, hint: impl Into<String>) -> Self {
-        let mut text = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            text = format!("{text}: {cause}");
-            source = cause.source();
-        }
-        Self::say(text, hint)
+        Self::say(with_sources(error), hint)
     }
 
     /// Makes a failure of words.
@@ -34,6 +28,17 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "error: {}\nhint: {}", self.error, self.hint)
     }
+}
+
+/// Returns what `error` says and what its sources say, in one line.
+pub(crate) fn with_sources(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    one_line(&text)
 }
 
 fn one_line(text: &str) -> String {

@@ -13,9 +13,10 @@ use zeroize::Zeroizing;
 
 use super::failure::Failure;
 use super::global::Global;
-use super::{output, random, seams};
+use super::{ledger, output, random};
 use crate::clock::{Clock, SystemClock};
 use crate::config::ADMIN_LISTEN;
+use crate::keyring;
 use crate::token::url::PublicUrl;
 use crate::token::{KeyId, KeyPurpose, SigningKey};
 use staging::Staging;
@@ -103,7 +104,7 @@ pub(super) fn make(dir: &Path, plan: &Plan, clock: &dyn Clock) -> Result<Made, F
     let staging = Staging::begin(dir, &names)?;
     let profile_key = write_key(&staging, KeyPurpose::Profile)?;
     let admin_key = write_key(&staging, KeyPurpose::Admin)?;
-    seams::create_ledger(&staging.path("ledger"), now)?;
+    ledger::create(&staging.path("ledger"), now)?;
     let (certificate, key) = certificate::self_signed(plan.public_url.host(), now)?;
     staging.write("tls/cert.pem", 0o644, &certificate)?;
     staging.write("tls/key.pem", 0o600, &key)?;
@@ -119,7 +120,9 @@ pub(super) fn make(dir: &Path, plan: &Plan, clock: &dyn Clock) -> Result<Made, F
 fn write_key(staging: &Staging, purpose: KeyPurpose) -> Result<SigningKey, Failure> {
     let seed = Zeroizing::new(random::bytes()?);
     let key = SigningKey::from_seed(&seed);
-    seams::write_key(&staging.path("keys/trusted"), &staging.path("keys/signing"), purpose, &key)?;
+    let (trusted, signing) = (staging.path("keys/trusted"), staging.path("keys/signing"));
+    keyring::write_new(&trusted, &signing, purpose, &key, None)
+        .map_err(|error| Failure::new(&error, "nothing was made; is the disk full?"))?;
     Ok(key)
 }
 

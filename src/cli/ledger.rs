@@ -1,12 +1,17 @@
 //! `jeton ledger`: the ledger's life, where it is not `serve`'s business.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use clap::{Args, Subcommand};
+use tokio::runtime::Runtime;
 
 use super::failure::Failure;
 use super::global::Global;
-use super::{output, seams};
+use super::{output, random};
 use crate::clock::{Clock, SystemClock};
-use crate::token::CLOCK_ALLOWANCE;
+use crate::ledger::raft::{self, Identity, OpenError};
+use crate::token::{CLOCK_ALLOWANCE, UnixSeconds};
 
 /// Make a new ledger for keys that have minted before
 #[derive(Args, Debug)]
@@ -47,20 +52,29 @@ pub(crate) fn run(LedgerArgs { command }: LedgerArgs, global: &Global) -> Result
 
 fn new(global: &Global, clock: &dyn Clock) -> Result<(), Failure> {
     let dir = global.load()?.ledger.dir;
-    let exists = seams::ledger_exists(&dir).map_err(|error| {
-        let words = format!("cannot read {}: {error}", dir.display());
-        Failure::say(words, "name a folder as `ledger.dir` that can be read")
-    })?;
-    if exists {
-        return Err(Failure::say(
-            format!("there is a ledger in {}", dir.display()),
-            "keep it: a new one would refuse all links minted so far. If it is damaged, \
-             move it away first",
-        ));
-    }
     let born_at = clock.now().plus(CLOCK_ALLOWANCE.into());
-    seams::create_ledger(&dir, born_at)?;
+    create(&dir, born_at)?;
     output::show(&format!("{}\n", dir.display()))?;
     output::remark(&format!("Counted links minted before {born_at} are refused."));
     Ok(())
+}
+
+/// Makes a ledger in `dir`, which must not be there, whole or not at all. It
+/// refuses counted links that were minted before `born_at`.
+pub(super) fn create(dir: &Path, born_at: UnixSeconds) -> Result<(), Failure> {
+    // Zero would be no name for a node.
+    let node_id = u64::from_be_bytes(random::bytes()?).max(1);
+    let identity = Identity { ledger_id: random::bytes()?, node_id, born_at };
+    let runtime = Runtime::new()
+        .map_err(|error| Failure::new(&error, "the system gives no threads; nothing was made"))?;
+    let created = runtime.block_on(raft::create(dir, identity, Arc::new(SystemClock)));
+    created.map_err(|error| {
+        let hint = if matches!(error, OpenError::Exists(_)) {
+            "keep it: a new ledger refuses all links minted so far. If it is damaged, move it away \
+             first"
+        } else {
+            "nothing was made; is the disk full, or the folder someone else's?"
+        };
+        Failure::new(&error, hint)
+    })
 }

@@ -17,7 +17,7 @@ mod output;
 #[allow(dead_code, reason = "merge(serve): used by demo and mint, take this line away")]
 mod qr;
 mod random;
-mod seams;
+mod source;
 
 use std::ffi::OsString;
 

@@ -5,10 +5,14 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use super::super::seams;
 use super::{Use, tls};
+use crate::cli::failure::with_sources;
+use crate::cli::source;
 use crate::clock::Clock;
-use crate::config::{Config, Fault, Public};
+use crate::config::{Config, Fault, Profiles, Public};
+use crate::keyring::{KeyFileError, Keyring, KeyringError, SigningKeys};
+use crate::ledger::raft::{Identity, IdentityError};
+use crate::token::KeyPurpose;
 
 /// Read, write or search, for anyone but the owner.
 const OTHERS: u32 = 0o077;
@@ -29,13 +33,12 @@ pub(super) fn faults(
     if wanted == Use::Serve {
         faults.extend(listeners(config));
         faults.extend(certificate(config, clock));
-        faults.extend(seams::trusted_faults(&config.keys.trusted));
-        faults.extend(config.profiles.iter().flat_map(seams::profile_faults));
+        faults.extend(trusted(&config.keys.trusted));
+        faults.extend(config.profiles.iter().flat_map(profiles));
         faults.extend(ledger(&config.ledger.dir));
     }
     if let Some(signing) = &config.keys.signing {
-        faults.extend(seams::signing_faults(signing));
-        faults.extend(exposed("keys.signing", signing));
+        faults.extend(private(signing));
     }
     faults
 }
@@ -89,15 +92,39 @@ fn certificate(config: &Config, clock: &dyn Clock) -> Vec<String> {
     faults
 }
 
-fn ledger(dir: &Path) -> Option<String> {
-    let path = dir.display();
-    match seams::ledger_exists(dir) {
-        Ok(true) => exposed("ledger.dir", dir),
-        Ok(false) => Some(format!(
-            "`ledger.dir`: there is no ledger in {path}; make one with `jeton init`, or with \
-             `jeton ledger new` for keys that have minted before"
+fn trusted(folder: &Path) -> Option<String> {
+    match Keyring::load(folder) {
+        Ok(keys) if keys.has(KeyPurpose::Profile) => None,
+        Ok(_) => Some(format!(
+            "`keys.trusted`: {} trusts no key for profiles, so no link is good",
+            folder.display()
         )),
-        Err(error) => Some(format!("`ledger.dir`: cannot read {path}: {error}")),
+        Err(error) => Some(format!("`keys.trusted`: {}", with_sources(&error))),
+    }
+}
+
+fn private(folder: &Path) -> Option<String> {
+    match SigningKeys::load(folder, None) {
+        Ok(_) => exposed("keys.signing", folder),
+        // Its owner will type it when it is time to mint.
+        Err(KeyringError::File { source: KeyFileError::PassphraseNeeded, .. }) => None,
+        Err(error) => Some(format!("`keys.signing`: {}", with_sources(&error))),
+    }
+}
+
+fn profiles(profiles: &Profiles) -> Vec<String> {
+    let faults = source::check(profiles);
+    faults.iter().map(|error| format!("`profiles`: {}", with_sources(error))).collect()
+}
+
+fn ledger(dir: &Path) -> Option<String> {
+    match Identity::read(dir) {
+        Ok(_) => exposed("ledger.dir", dir),
+        Err(error @ IdentityError::Missing(_)) => Some(format!(
+            "`ledger.dir`: {error}; make one with `jeton init`, or with `jeton ledger new` for keys \
+             that have minted before"
+        )),
+        Err(error) => Some(format!("`ledger.dir`: {}", with_sources(&error))),
     }
 }
 
