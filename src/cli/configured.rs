@@ -1,0 +1,52 @@
+//! The config, for commands that may or must look into it.
+
+use std::cell::OnceCell;
+use std::path::Path;
+
+use crate::config::{Config, Keys};
+
+use super::Global;
+use super::failure::Failure;
+
+/// Loads the config.
+pub(crate) fn load(global: &Global) -> Result<Config, Failure> {
+    Config::load(global.config.as_deref()).map_err(|error| {
+        Failure::new(
+            &error,
+            "name the config with --config FILE; `jeton init` makes a first one, \
+             `jeton config check` tells all that is wrong with one",
+        )
+    })
+}
+
+/// Returns the folder of the private keys.
+pub(crate) fn signing_folder(keys: &Keys) -> Result<&Path, Failure> {
+    keys.signing.as_deref().ok_or_else(|| {
+        Failure::say(
+            "the config names no folder of signing keys",
+            "set `signing` under [keys], on machines that mint and nowhere else",
+        )
+    })
+}
+
+/// The config, not loaded before someone asks for it.
+pub(crate) struct WhenNeeded<'a> {
+    global: &'a Global,
+    config: OnceCell<Config>,
+}
+
+impl<'a> WhenNeeded<'a> {
+    /// Remembers where the config would be.
+    pub(crate) const fn new(global: &'a Global) -> Self {
+        Self { global, config: OnceCell::new() }
+    }
+
+    /// Loads the config, once.
+    pub(crate) fn get(&self) -> Result<&Config, Failure> {
+        if let Some(config) = self.config.get() {
+            return Ok(config);
+        }
+        let config = load(self.global)?;
+        Ok(self.config.get_or_init(|| config))
+    }
+}

@@ -1,0 +1,42 @@
+//! A block of labelled lines, one fact a line.
+
+use std::fmt::Write as _;
+
+use anstyle::Style;
+
+/// Labels and values, shown with the values one below the other.
+#[derive(Default)]
+pub(crate) struct Facts(Vec<(&'static str, String)>);
+
+impl Facts {
+    /// Adds a fact. `value` is one line.
+    pub(crate) fn add(&mut self, label: &'static str, value: impl Into<String>) {
+        self.0.push((label, value.into()));
+    }
+
+    /// Returns the block, each line with its line feed; labels are dimmed.
+    pub(crate) fn to_text(&self) -> String {
+        let width = self.0.iter().map(|(label, _value)| label.len()).max().unwrap_or_default();
+        let dim = Style::new().dimmed();
+        let mut text = String::new();
+        for (label, value) in &self.0 {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{dim}{label:width$}{dim:#}  {value}");
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_stand_below_each_other() {
+        let mut facts = Facts::default();
+        facts.add("id", "x");
+        facts.add("expires", "never");
+        let plain = anstream::adapter::strip_str(&facts.to_text()).to_string();
+        assert_eq!(plain, "id       x\nexpires  never\n");
+    }
+}

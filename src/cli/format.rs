@@ -1,0 +1,49 @@
+//! The forms in which commands give their results.
+
+use clap::ValueEnum;
+
+/// How `mint` writes the tokens it made.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum MintFormat {
+    /// Labelled lines for people
+    Text,
+    /// One JSON object a line, one line a token
+    Json,
+    /// Comma-separated values with a head line
+    Csv,
+    /// The import link only, one line a token
+    Url,
+}
+
+/// How `inspect` writes what a token says.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum InspectFormat {
+    /// Labelled lines for people
+    Text,
+    /// One JSON object
+    Json,
+}
+
+/// How lists are written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum ListFormat {
+    /// An aligned table for people
+    Text,
+    /// One JSON array
+    Json,
+    /// Comma-separated values with a head line
+    Csv,
+}
+
+/// How the list of users is written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum UserFormat {
+    /// An aligned table for people
+    Text,
+    /// One JSON array
+    Json,
+    /// Comma-separated values with a head line
+    Csv,
+    /// A file for `jeton mint --users`
+    Toml,
+}

@@ -1,0 +1,94 @@
+//! Moments as people and programs read them.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::{Deserialize as _, Deserializer, de};
+
+use crate::token::UnixSeconds;
+
+/// Shows a moment in UTC, and in this machine's time zone where that differs:
+/// `2026-12-01T12:00:00Z (2026-12-01 13:00:00 CET)`.
+pub(crate) fn both(at: UnixSeconds) -> String {
+    both_in(at, &TimeZone::system())
+}
+
+/// Shows a moment in this machine's time zone: `2026-12-01 13:00:00 CET`.
+pub(crate) fn local(at: UnixSeconds) -> String {
+    local_in(at, &TimeZone::system()).unwrap_or_else(|| at.to_string())
+}
+
+/// Says how far `at` is from `now`, in its largest unit: `in 59 min`, `2 days ago`.
+pub(crate) fn distance(at: UnixSeconds, now: UnixSeconds) -> String {
+    let length = length(at.get().abs_diff(now.get()));
+    if at > now { format!("in {length}") } else { format!("{length} ago") }
+}
+
+fn both_in(at: UnixSeconds, zone: &TimeZone) -> String {
+    match local_in(at, zone) {
+        Some(local) if offset_seconds(at, zone) != Some(0) => format!("{at} ({local})"),
+        _ => at.to_string(),
+    }
+}
+
+fn local_in(at: UnixSeconds, zone: &TimeZone) -> Option<String> {
+    let zoned = timestamp(at)?.to_zoned(zone.clone());
+    Some(zoned.strftime("%Y-%m-%d %H:%M:%S %Z").to_string())
+}
+
+fn offset_seconds(at: UnixSeconds, zone: &TimeZone) -> Option<i32> {
+    Some(zone.to_offset(timestamp(at)?).seconds())
+}
+
+fn timestamp(at: UnixSeconds) -> Option<Timestamp> {
+    Timestamp::from_second(i64::try_from(at.get()).ok()?).ok()
+}
+
+fn length(seconds: u64) -> String {
+    const MINUTE: u64 = 60;
+    const HOUR: u64 = 60 * MINUTE;
+    const DAY: u64 = 24 * HOUR;
+    // From two on, so that no unit hides more than half of what it says.
+    if seconds >= 2 * DAY {
+        format!("{} days", seconds / DAY)
+    } else if seconds >= 2 * HOUR {
+        format!("{} h", seconds / HOUR)
+    } else if seconds >= 2 * MINUTE {
+        format!("{} min", seconds / MINUTE)
+    } else {
+        format!("{seconds} s")
+    }
+}
+
+/// Reads a moment from RFC 3339 text; a fraction of a second is cut off. For
+/// `#[serde(deserialize_with = "moment::from_rfc3339")]`.
+pub(crate) fn from_rfc3339<'de, D: Deserializer<'de>>(from: D) -> Result<UnixSeconds, D::Error> {
+    let text = String::deserialize(from)?;
+    let stamp: Timestamp = text.parse().map_err(de::Error::custom)?;
+    let seconds = u64::try_from(stamp.as_second()).map_err(de::Error::custom)?;
+    Ok(UnixSeconds::new(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_shown_in_utc_and_local_time() {
+        let zone = TimeZone::fixed(jiff::tz::offset(1));
+        let at = UnixSeconds::new(1_796_126_400);
+        assert_eq!(both_in(at, &zone), "2026-12-01T12:00:00Z (2026-12-01 13:00:00 +01)");
+        assert_eq!(both_in(at, &TimeZone::UTC), "2026-12-01T12:00:00Z");
+        assert_eq!(both_in(UnixSeconds::new(u64::MAX), &zone), "unix second 18446744073709551615");
+    }
+
+    #[test]
+    fn a_distance_has_one_unit() {
+        let now = UnixSeconds::new(1_000_000);
+        let said = |seconds| distance(now.plus(seconds), now);
+        assert_eq!(said(90), "in 90 s");
+        assert_eq!(said(3_599), "in 59 min");
+        assert_eq!(said(86_400), "in 24 h");
+        assert_eq!(said(172_800), "in 2 days");
+        assert_eq!(distance(now.minus(7_200), now), "2 h ago");
+    }
+}

@@ -1,0 +1,16 @@
+//! Values that JSON carries as the text we show them in: for
+//! `#[serde(deserialize_with = "text::value")]`.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use serde::{Deserialize as _, Deserializer, de};
+
+/// Reads a value from its text.
+pub(crate) fn value<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: FromStr<Err: Display>,
+    D: Deserializer<'de>,
+{
+    String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+}
