@@ -1,0 +1,94 @@
+//! A stand-in for a node's admin API, for tests: it gives fixed answers, one a
+//! connection, and remembers what it was asked.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::thread::{self, JoinHandle};
+
+/// A listener with its answers.
+pub(crate) struct FakeNode {
+    address: SocketAddr,
+    thread: JoinHandle<Vec<Request>>,
+}
+
+/// What the node was asked.
+pub(crate) struct Request {
+    head: Vec<String>,
+    body: String,
+}
+
+impl FakeNode {
+    /// Starts a node that gives these answers, each a status and a body, and
+    /// then goes away.
+    pub(crate) fn answering<'a>(answers: impl IntoIterator<Item = (u16, &'a str)>) -> Self {
+        let answers: Vec<_> =
+            answers.into_iter().map(|(status, body)| (status, body.to_owned())).collect();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let thread = thread::spawn(move || {
+            let serve = |(status, body): &(u16, String)| {
+                answer(&listener.accept().unwrap().0, *status, body)
+            };
+            answers.iter().map(serve).collect()
+        });
+        Self { address, thread }
+    }
+
+    /// Returns an address where nobody listens.
+    pub(crate) fn nobody() -> SocketAddr {
+        TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    }
+
+    /// Returns where the node listens.
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Waits until all answers were given and returns the requests.
+    pub(crate) fn requests(self) -> Vec<Request> {
+        self.thread.join().unwrap()
+    }
+}
+
+impl Request {
+    /// Returns the first line.
+    pub(crate) fn line(&self) -> &str {
+        &self.head[0]
+    }
+
+    /// Returns the token it was sent with.
+    pub(crate) fn bearer(&self) -> &str {
+        let found = self.head.iter().find_map(|line| {
+            let (name, value) = line.split_once(": ")?;
+            name.eq_ignore_ascii_case("authorization").then_some(value)?.strip_prefix("Bearer ")
+        });
+        found.unwrap()
+    }
+
+    /// Returns what was sent.
+    pub(crate) fn body(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap()
+    }
+}
+
+fn answer(mut stream: &TcpStream, status: u16, body: &str) -> Request {
+    let mut reader = BufReader::new(stream);
+    let head: Vec<String> =
+        (&mut reader).lines().map(Result::unwrap).take_while(|line| !line.is_empty()).collect();
+    let sent = read_body(&mut reader, &head);
+    write!(
+        stream,
+        "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    Request { head, body: sent }
+}
+
+fn read_body(reader: &mut BufReader<&TcpStream>, head: &[String]) -> String {
+    let head = head.join("\n").to_ascii_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
+    reader.read_exact(&mut body).unwrap();
+    String::from_utf8(body).unwrap()
+}
