@@ -1,0 +1,83 @@
+//! A token as an administrator hands it in: its text, a link that carries it,
+//! or `-` for one of these on stdin, where no shell history and no `ps` sees it.
+
+use std::io::{BufRead as _, BufReader, Read};
+
+use crate::token::url::{UrlError, token_in_pasted};
+use crate::token::{ClaimsError, VerifyError};
+
+use super::failure::Failure;
+
+/// The most bytes of stdin that are looked at; no link of ours has more.
+const LEN_MAX: u64 = 4_096;
+
+/// Returns the text that `argument` stands for.
+pub(crate) fn read(argument: &str) -> Result<String, Failure> {
+    if argument == "-" { first_line(std::io::stdin().lock()) } else { Ok(argument.to_owned()) }
+}
+
+/// Finds the token in `text`, which it may be or be carried by.
+pub(crate) fn token(text: &str) -> Result<&str, Failure> {
+    token_in_pasted(text).map_err(|error| {
+        let hint = if error == UrlError::Missing {
+            "give a token, or one of the three links that carry it"
+        } else {
+            "copy the link again, whole and with nothing added to it"
+        };
+        Failure::new(&error, hint)
+    })
+}
+
+/// Says what to do about a text that is no token of ours.
+pub(crate) fn explain(error: &VerifyError) -> Failure {
+    let hint = match error {
+        VerifyError::TooLong | VerifyError::Base64 | VerifyError::TooShort => {
+            "copy the link again from where it was sent, whole"
+        }
+        VerifyError::Version(_) => "it was made by another version of jeton, or is no token",
+        VerifyError::UnknownKey(_) => {
+            "it was minted with a key that is not trusted here; nodes with these keys answer \
+             `token not found`"
+        }
+        VerifyError::Signature => {
+            "it was changed on its way, or forged: believe nothing that it says"
+        }
+        VerifyError::Claims(ClaimsError::Time) => "the clock of who minted it is wrong",
+        VerifyError::Claims(_) => "it was not made by jeton",
+        VerifyError::KeyPurpose { .. } => {
+            "keys for profile tokens and for admin tokens are kept apart"
+        }
+    };
+    Failure::new(error, hint)
+}
+
+fn first_line(input: impl Read) -> Result<String, Failure> {
+    let mut line = String::new();
+    let read = BufReader::new(input.take(LEN_MAX)).read_line(&mut line);
+    read.map_err(|error| Failure::say(format!("cannot read stdin: {error}"), "pipe a link in"))?;
+    if line.trim().is_empty() {
+        return Err(Failure::say("stdin has no token", "pipe a token or a link in"));
+    }
+    Ok(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_line_of_stdin_counts() {
+        assert_eq!(first_line(&b"abc\ndef\n"[..]).unwrap(), "abc\n");
+        assert_eq!(token(&first_line(&b" abc \r\n"[..]).unwrap()).unwrap(), "abc");
+        assert!(first_line(&b"\n"[..]).is_err());
+        assert!(first_line(&b""[..]).is_err());
+    }
+
+    #[test]
+    fn a_link_that_was_cut_is_told() {
+        let said = token("https://vpn.example.com/t/").unwrap_err().to_string();
+        assert!(said.starts_with("error: there is no token in the link\nhint: "), "{said}");
+        let said = token("https://vpn.example.com/t/ab%63").unwrap_err().to_string();
+        assert!(said.contains("copy the link again"), "{said}");
+    }
+}

@@ -1,0 +1,139 @@
+//! `jeton user`: who has a profile, and who may have it without a password.
+
+use clap::Subcommand;
+
+use crate::token::UserName;
+
+use super::Global;
+use super::admin_client::{AdminClient, User};
+use super::failure::Failure;
+use super::format::UserFormat;
+use super::passphrase::PassphraseArgs;
+use super::table::Table;
+use super::{configured, output, users_file};
+
+const EXAMPLES: &str = "\
+Examples:
+  jeton user list
+  jeton user allow-autologin alice
+  jeton user list --format toml > users.toml    for `jeton mint --users` elsewhere";
+
+/// List users, and allow or deny them autologin profiles
+///
+/// Asks the admin API of the node on this machine, as the admin key allows.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct UserArgs {
+    #[command(subcommand)]
+    command: UserCommand,
+
+    #[command(flatten)]
+    passphrase: PassphraseArgs,
+}
+
+#[derive(Subcommand)]
+enum UserCommand {
+    /// List the users that have a profile or a permission
+    List {
+        /// How to write the result
+        #[arg(long, value_enum, default_value_t = UserFormat::Text)]
+        format: UserFormat,
+    },
+    /// Allow a user profiles that ask for no password
+    AllowAutologin {
+        /// Whom
+        user: UserName,
+    },
+    /// Deny a user profiles that ask for no password
+    ///
+    /// Links to such profiles are refused from now on. A profile that was
+    /// downloaded before goes on working: revoke its certificate to end it.
+    DenyAutologin {
+        /// Whom
+        user: UserName,
+    },
+}
+
+/// Lists users, or changes one.
+pub(crate) fn run(args: UserArgs, global: &Global) -> Result<(), Failure> {
+    let config = configured::load(global)?;
+    let node = AdminClient::open(&config, &args.passphrase)?;
+    match args.command {
+        UserCommand::List { format } => output::show(&written(&node.users()?, format)?),
+        UserCommand::AllowAutologin { user } => {
+            node.permit(&user, true)?;
+            output::show(&format!("{user} may have autologin profiles\n"))
+        }
+        UserCommand::DenyAutologin { user } => {
+            node.permit(&user, false)?;
+            output::show(&format!("{user} may not have autologin profiles\n"))?;
+            output::remark(
+                "Links to them are refused from now on. A profile that was downloaded before goes \
+                 on working: revoke its certificate to end it.",
+            );
+            Ok(())
+        }
+    }
+}
+
+fn written(users: &[User], format: UserFormat) -> Result<String, Failure> {
+    match format {
+        UserFormat::Text => Ok(for_people(users).to_text()),
+        UserFormat::Json => for_programs(users).to_json(),
+        UserFormat::Csv => Ok(for_programs(users).to_csv()),
+        UserFormat::Toml => {
+            Ok(users_file::write(users.iter().map(|user| (&user.user, user.autologin))))
+        }
+    }
+}
+
+fn for_people(users: &[User]) -> Table {
+    let mut table = Table::new(&["user", "autologin", "profile"]);
+    let answer = |yes| if yes { "yes" } else { "no" };
+    for user in users {
+        table.add([
+            user.user.as_str().into(),
+            answer(user.autologin).into(),
+            answer(user.profile).into(),
+        ]);
+    }
+    table
+}
+
+fn for_programs(users: &[User]) -> Table {
+    let mut table = Table::new(&["user", "autologin", "profile"]);
+    for user in users {
+        table.add([user.user.as_str().into(), user.autologin.into(), user.profile.into()]);
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn users() -> Vec<User> {
+        serde_json::from_str(
+            r#"[{"user":"alice","autologin":true,"profile":true},
+                {"user":"bob","autologin":false,"profile":false}]"#,
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn each_form_says_who_may_have_autologin() {
+        let text = written(&users(), UserFormat::Text).unwrap();
+        let plain = anstream::adapter::strip_str(&text).to_string();
+        assert_eq!(
+            plain,
+            "USER   AUTOLOGIN  PROFILE\nalice  yes        yes\nbob    no         no\n"
+        );
+        assert_eq!(
+            written(&users(), UserFormat::Csv).unwrap(),
+            "user,autologin,profile\nalice,true,true\nbob,false,false\n"
+        );
+        let toml = written(&users(), UserFormat::Toml).unwrap();
+        assert!(toml.contains("name = \"alice\"\nautologin = true\n"), "{toml}");
+        assert!(toml.contains("name = \"bob\"\nautologin = false\n"), "{toml}");
+    }
+}
