@@ -1,5 +1,5 @@
 //! Choosing and opening the key that signs. This is one of the two seams to the
-//! keyring; the other is [`key_files`](super::key_files).
+//! keyring; the other is [`key_files`].
 
 use std::convert::Infallible;
 use std::io::ErrorKind;
