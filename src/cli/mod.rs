@@ -4,20 +4,46 @@
 //! from top to bottom. What a command has to say goes to stdout where it is a
 //! result, and to stderr where it is for people; [`Failure`] is how it fails.
 
-// merge(cli2): mod admin_client; mod completions; mod csv; ... (the modules of the other commands)
+mod admin_client;
+mod completions;
 mod config;
+mod configured;
+mod csv;
+mod expiry;
+mod facts;
 mod failure;
+#[cfg(test)]
+mod fake_node;
+mod format;
 mod global;
 mod healthcheck;
 mod init;
+mod inspect;
+mod key;
+mod key_files;
 mod ledger;
+mod links;
+mod list;
 #[allow(dead_code, reason = "merge(serve): used by serve and demo, take this line away")]
 mod logging;
+mod man;
+mod mint;
+mod minting;
+mod moment;
 mod output;
-#[allow(dead_code, reason = "merge(serve): used by demo and mint, take this line away")]
+mod passphrase;
+mod pasted;
+mod permission;
 mod qr;
 mod random;
+mod revoke;
+mod sacli;
+mod signing_key;
 mod source;
+mod table;
+mod text;
+mod user;
+mod users_file;
 
 use std::ffi::OsString;
 
@@ -42,7 +68,7 @@ Each command has its own --help, with examples.";
 /// and how often. There is no database of tokens: minting needs a private key
 /// and nothing else, and the nodes that answer the links count the uses in a
 /// replicated log.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(name = "jeton", version, after_help = EXAMPLES, max_term_width = 100)]
 struct Root {
     #[command(flatten)]
@@ -51,23 +77,23 @@ struct Root {
     command: Command,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 enum Command {
     Init(init::InitArgs),
     // merge(serve): Demo(demo::DemoArgs),
     // merge(serve): Serve(serve::ServeArgs),
-    // merge(cli2): Mint(mint::MintArgs),
-    // merge(cli2): Inspect(inspect::InspectArgs),
-    // merge(cli2): List(list::ListArgs),
-    // merge(cli2): Revoke(revoke::RevokeArgs),
-    // merge(cli2): User(user::UserArgs),
-    // merge(cli2): Key(key::KeyArgs),
+    Mint(mint::MintArgs),
+    Inspect(inspect::InspectArgs),
+    List(list::ListArgs),
+    Revoke(revoke::RevokeArgs),
+    User(user::UserArgs),
+    Key(key::KeyArgs),
     Ledger(ledger::LedgerArgs),
     Config(config::ConfigArgs),
     Healthcheck(healthcheck::HealthcheckArgs),
-    // merge(cli2): Sacli(sacli::SacliArgs),
-    // merge(cli2): Completions(completions::CompletionsArgs),
-    // merge(cli2): Man(man::ManArgs),
+    Sacli(sacli::SacliArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
 }
 
 /// Why there was nothing more to do.
@@ -92,31 +118,30 @@ impl From<Failure> for Stop {
 ///
 /// [`Stop`] if it failed, or if there is nothing to run.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Stop> {
-    // merge(cli2): let arguments = sacli::argv(arguments);
+    let arguments = sacli::argv(arguments);
     let Root { global, command } = Root::try_parse_from(arguments).map_err(Stop::Usage)?;
     match command {
         Command::Init(args) => init::run(args, &global),
         // merge(serve): Command::Demo(args) => demo::run(args, &global),
         // merge(serve): Command::Serve(args) => serve::run(args, &global),
-        // merge(cli2): Command::Mint(args) => mint::run(args, &global),
-        // merge(cli2): Command::Inspect(args) => inspect::run(args, &global),
-        // merge(cli2): Command::List(args) => list::run(args, &global),
-        // merge(cli2): Command::Revoke(args) => revoke::run(args, &global),
-        // merge(cli2): Command::User(args) => user::run(args, &global),
-        // merge(cli2): Command::Key(args) => key::run(args, &global),
+        Command::Mint(args) => mint::run(args, &global),
+        Command::Inspect(args) => inspect::run(args, &global),
+        Command::List(args) => list::run(args, &global),
+        Command::Revoke(args) => revoke::run(args, &global),
+        Command::User(args) => user::run(args, &global),
+        Command::Key(args) => key::run(args, &global),
         Command::Ledger(args) => ledger::run(args, &global),
         Command::Config(args) => config::run(args, &global),
         Command::Healthcheck(args) => healthcheck::run(args, &global),
-        // merge(cli2): Command::Sacli(args) => sacli::run(args, &global),
-        // merge(cli2): Command::Completions(args) => completions::run(args, &global),
-        // merge(cli2): Command::Man(args) => man::run(args, &global),
+        Command::Sacli(args) => sacli::run(args, &global),
+        Command::Completions(args) => completions::run(args, &global),
+        Command::Man(args) => man::run(args, &global),
     }?;
     Ok(())
 }
 
 /// Returns the whole command line as clap knows it, for completions and man
 /// pages.
-#[allow(dead_code, reason = "merge(cli2): used by completions and man, take this line away")]
 pub(crate) fn command() -> clap::Command {
     Root::command()
 }

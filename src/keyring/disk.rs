@@ -24,10 +24,12 @@ const OTHERS: u32 = 0o077;
 const OTHERS_WRITE: u32 = 0o022;
 
 /// Reads the private key in `path`, which nobody but its owner may read.
-pub(super) fn read_private(
-    path: &Path,
-    passphrase: Option<&str>,
-) -> Result<SigningKey, KeyringError> {
+///
+/// # Errors
+///
+/// [`KeyringError`] if others may read or write the file, or if it holds no key
+/// that `passphrase` opens.
+pub fn read_private(path: &Path, passphrase: Option<&str>) -> Result<SigningKey, KeyringError> {
     let text = read(path, |mode| {
         if mode & OTHERS == 0 { Ok(()) } else { Err(KeyringError::Exposed { path: path.into() }) }
     })?;
@@ -42,7 +44,11 @@ pub(super) fn read_public(path: &Path) -> Result<VerifyingKey, KeyringError> {
 
 /// Lists the `.pem` files in `folder`, sorted; a folder that does not exist is
 /// refused, and so is one that others may write to.
-pub(super) fn list(folder: &Path) -> Result<Vec<PathBuf>, KeyringError> {
+///
+/// # Errors
+///
+/// [`KeyringError`] as said above, or if the folder cannot be read.
+pub fn list(folder: &Path) -> Result<Vec<PathBuf>, KeyringError> {
     let metadata = fs::metadata(folder).map_err(|source| io_error("read", folder, source))?;
     check_writable(folder, metadata.permissions().mode())?;
     let entries = fs::read_dir(folder).map_err(|source| io_error("read", folder, source))?;

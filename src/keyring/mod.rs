@@ -33,7 +33,7 @@ mod life;
 mod signing;
 mod trusted;
 
-pub use disk::FILE_LEN_MAX;
+pub use disk::{FILE_LEN_MAX, list, read_private};
 pub use encryption::Encryption;
 pub use error::{KeyFileError, KeyringError};
 pub use file::{decode_private, decode_public, encode_private, encode_public};
