@@ -45,7 +45,6 @@ pub(crate) fn refuse(error: &ConfigError) -> Failure {
 }
 
 /// Says that a command cannot do without `key`, such as `public_url`.
-#[allow(dead_code, reason = "merge(serve): used by serve, take this line away")]
 pub(crate) fn missing(config: &Config, key: &str) -> Failure {
     let variable = format!("JETON_{}", key.replace('.', "_").to_ascii_uppercase());
     let file = config.file.display();

@@ -24,12 +24,12 @@ mod key_files;
 mod ledger;
 mod links;
 mod list;
-#[allow(dead_code, reason = "merge(serve): used by serve and demo, take this line away")]
 mod logging;
 mod man;
 mod mint;
 mod minting;
 mod moment;
+mod node;
 mod output;
 mod passphrase;
 mod pasted;
@@ -38,6 +38,7 @@ mod qr;
 mod random;
 mod revoke;
 mod sacli;
+mod serve;
 mod signing_key;
 mod source;
 mod table;
@@ -81,7 +82,7 @@ struct Root {
 enum Command {
     Init(init::InitArgs),
     // merge(serve): Demo(demo::DemoArgs),
-    // merge(serve): Serve(serve::ServeArgs),
+    Serve(serve::ServeArgs),
     Mint(mint::MintArgs),
     Inspect(inspect::InspectArgs),
     List(list::ListArgs),
@@ -123,7 +124,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Stop> {
     match command {
         Command::Init(args) => init::run(args, &global),
         // merge(serve): Command::Demo(args) => demo::run(args, &global),
-        // merge(serve): Command::Serve(args) => serve::run(args, &global),
+        Command::Serve(args) => serve::run(args, &global),
         Command::Mint(args) => mint::run(args, &global),
         Command::Inspect(args) => inspect::run(args, &global),
         Command::List(args) => list::run(args, &global),

@@ -1,70 +1,39 @@
 //! `[limits]`: how much of everything.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use super::document::Document;
 use crate::cache::CacheSizes;
+use crate::http;
 
-/// `[limits]`: how much of everything.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+/// `[limits]`: how much of everything. The defaults are the rooms' own.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Limits {
-    /// Open connections of the public door at a time.
-    pub connections: NonZeroU32,
-    /// How long a client may take to send the head of its request.
-    pub head_time: Duration,
-    /// How long a client may take for the TLS handshake.
-    pub handshake_time: Duration,
-    /// How long a connection is kept between two requests.
-    pub keep_alive: Duration,
-    /// How long downloads may go on after a signal to stop.
-    pub stop_time: Duration,
-    /// Requests from one client (an IPv4 address, an IPv6 /64) at once.
-    pub rate_burst: NonZeroU32,
-    /// Requests a second from one client in the long run.
-    pub rate_per_second: NonZeroU32,
-    /// How many clients the rate limit remembers.
-    pub rate_clients: NonZeroU32,
+    /// What the public door allows.
+    pub http: http::Limits,
     /// What is kept in memory to save work.
     pub cache: CacheSizes,
 }
 
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            connections: at_least(10_000),
-            head_time: Duration::from_secs(5),
-            handshake_time: Duration::from_secs(3),
-            keep_alive: Duration::from_secs(5),
-            stop_time: Duration::from_secs(30),
-            rate_burst: at_least(100),
-            rate_per_second: at_least(10),
-            rate_clients: at_least(100_000),
-            cache: CacheSizes::default(),
-        }
-    }
-}
-
-/// Returns `number`, or 1 if that is 0.
-const fn at_least(number: u32) -> NonZeroU32 {
-    NonZeroU32::MIN.saturating_add(number.saturating_sub(1))
-}
-
 impl Limits {
     pub(super) fn read(doc: &mut Document<'_>) -> Self {
-        let mut limits = Self::default();
-        number(doc, "limits.connections", &mut limits.connections);
-        seconds(doc, "limits.head_time_s", &mut limits.head_time);
-        seconds(doc, "limits.handshake_time_s", &mut limits.handshake_time);
-        seconds(doc, "limits.keep_alive_s", &mut limits.keep_alive);
-        seconds(doc, "limits.stop_time_s", &mut limits.stop_time);
-        number(doc, "limits.rate_burst", &mut limits.rate_burst);
-        number(doc, "limits.rate_per_second", &mut limits.rate_per_second);
-        number(doc, "limits.rate_clients", &mut limits.rate_clients);
-        entries(doc, "limits.cached_tokens", &mut limits.cache.verified_tokens);
-        entries(doc, "limits.cached_dead_tokens", &mut limits.cache.dead_tokens);
-        entries(doc, "limits.cached_profiles", &mut limits.cache.profiles);
-        limits
+        let Self { mut http, mut cache } = Self::default();
+        if let Some(connections) = doc.take::<NonZeroU32>("limits.connections") {
+            http.connections = NonZeroUsize::try_from(connections).unwrap_or(NonZeroUsize::MAX);
+        }
+        seconds(doc, "limits.head_time_s", &mut http.head_time);
+        seconds(doc, "limits.handshake_time_s", &mut http.handshake_time);
+        seconds(doc, "limits.keep_alive_s", &mut http.keep_alive);
+        seconds(doc, "limits.unread_time_s", &mut http.unread_time);
+        seconds(doc, "limits.stop_time_s", &mut http.stop_time);
+        number(doc, "limits.rate_burst", &mut http.rate.burst);
+        number(doc, "limits.rate_per_second", &mut http.rate.per_second);
+        entries(doc, "limits.rate_clients", &mut http.rate_clients);
+        entries(doc, "limits.cached_tokens", &mut cache.verified_tokens);
+        entries(doc, "limits.cached_dead_tokens", &mut cache.dead_tokens);
+        entries(doc, "limits.cached_profiles", &mut cache.profiles);
+        Self { http, cache }
     }
 }
 

@@ -37,8 +37,8 @@ pub struct Limits {
 /// `per_second` times a second in the long run.
 ///
 /// The limit protects the processor and the size of the log, not the tokens:
-/// nobody guesses a signature. So the default, 100 and 10, leaves room for a
-/// whole office behind one address.
+/// nobody guesses a signature. So the default, 1000 and 200, leaves room for a
+/// whole company behind one address, or behind a proxy that is not listed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Rate {
     /// Requests at once.
@@ -65,8 +65,8 @@ impl Default for Limits {
 impl Default for Rate {
     fn default() -> Self {
         Self {
-            burst: NonZeroU32::MIN.saturating_add(99),
-            per_second: NonZeroU32::MIN.saturating_add(9),
+            burst: NonZeroU32::MIN.saturating_add(999),
+            per_second: NonZeroU32::MIN.saturating_add(199),
         }
     }
 }

@@ -1,0 +1,256 @@
+//! A running node: everything that `serve` and `demo` put together.
+//!
+//! [`Node::open`] makes or changes nothing until all that can be refused was
+//! looked at; the ledger comes last.
+
+use std::future::Future;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::failure::Failure;
+use super::{global, source};
+use crate::admin::{self, AdminDoor};
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Config, Profiles};
+use crate::http::{self, PublicDoor, RandomRequestIds, TrustedProxies};
+use crate::keyring::Keyring;
+use crate::ledger::Ledger;
+use crate::ledger::log::LogError;
+use crate::ledger::raft::{IdentityError, OpenError, RaftLedger};
+use crate::redeem::Redeemer;
+use crate::tls::ReloadingCertificate;
+use crate::token::KeyPurpose;
+
+/// A node that is ready to answer.
+pub(super) struct Node {
+    config: Config,
+    certificate: Option<Arc<ReloadingCertificate>>,
+    public: TcpListener,
+    admin: Option<TcpListener>,
+    redeemer: Arc<Redeemer>,
+    ledger: Arc<RaftLedger>,
+}
+
+impl Node {
+    /// Reads keys, profiles and certificate, binds the listeners, and opens the
+    /// ledger.
+    pub(super) async fn open(config: Config) -> Result<Self, Failure> {
+        let keys = trusted_keys(&config)?;
+        let profiles = open_profiles(&config)?;
+        let certificate = certificate(&config)?;
+        let public = bind("public.listen", config.public.listen)?;
+        // Without a trusted admin key nobody could enter.
+        let admin = config.admin.listen.filter(|_| keys.has(KeyPurpose::Admin));
+        let admin = admin.map(|address| bind("admin.listen", address)).transpose()?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let opened = RaftLedger::open(&config.ledger.dir, Arc::clone(&clock)).await;
+        let ledger = Arc::new(opened.map_err(|error| explain(&error))?);
+        let redeemer = Redeemer::new(keys, profiles, ledger.clone(), clock, config.limits.cache);
+        Ok(Self { config, certificate, public, admin, redeemer: Arc::new(redeemer), ledger })
+    }
+
+    /// Returns where the public door listens.
+    pub(super) fn public_address(&self) -> io::Result<SocketAddr> {
+        self.public.local_addr()
+    }
+
+    /// Returns the ledger, for what has to be in it before the first click.
+    pub(super) fn ledger(&self) -> &dyn Ledger {
+        self.ledger.as_ref()
+    }
+
+    /// Serves until `stop` completes; `reload` is asked for what was replaced
+    /// on disk. Downloads that have begun are finished.
+    pub(super) async fn serve(
+        self,
+        stop: impl Future<Output = ()> + Send + 'static,
+        reload: impl AsyncFnMut(),
+    ) -> Result<(), Failure> {
+        self.announce();
+        let (stopping, stopped) = watch::channel(false);
+        tokio::spawn(async move {
+            stop.await;
+            tracing::info!("stopping: downloads that have begun are finished");
+            // It fails only if both doors are closed already.
+            let _ = stopping.send(true);
+        });
+        let served = tokio::select! {
+            served = self.open_doors(&stopped) => served,
+            never = self.keep_up_to_date(reload) => never,
+        };
+        let Self { redeemer, ledger, .. } = self;
+        drop(redeemer);
+        match Arc::into_inner(ledger) {
+            Some(ledger) => ledger.close().await,
+            None => tracing::warn!("the ledger is still in use and is left as it is"),
+        }
+        tracing::info!("stopped");
+        served.map_err(|error| Failure::new(&error, "see the log lines above"))
+    }
+
+    async fn open_doors(&self, stopped: &watch::Receiver<bool>) -> io::Result<()> {
+        let public = self.public_door(until(stopped.clone()));
+        let admin = self.admin_door(until(stopped.clone()));
+        tokio::try_join!(public, admin).map(|_| ())
+    }
+
+    async fn public_door(&self, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+        let tls = self.certificate.as_ref().map(ReloadingCertificate::server_config);
+        let door = PublicDoor::new(
+            Arc::clone(&self.redeemer),
+            self.ledger.clone(),
+            TrustedProxies::new(self.config.public.trusted_proxies.clone()),
+            &self.config.limits.http,
+            Box::new(RandomRequestIds),
+        );
+        let limits = self.config.limits.http;
+        let listener = self.public.try_clone()?;
+        let tls = tls.transpose().map_err(io::Error::other)?;
+        http::run(listener, tls, Arc::new(door), limits, None, stop).await
+    }
+
+    async fn admin_door(&self, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+        let Some(listener) = &self.admin else {
+            stop.await;
+            return Ok(());
+        };
+        let door = AdminDoor {
+            redeemer: Arc::clone(&self.redeemer),
+            ledger: self.ledger.clone(),
+            clock: Arc::new(SystemClock),
+        };
+        admin::run(listener.try_clone()?, Arc::new(door), stop).await
+    }
+
+    /// Watches the certificate, and reads keys and profiles again when asked.
+    async fn keep_up_to_date(&self, mut reload: impl AsyncFnMut()) -> io::Result<()> {
+        let watching = async {
+            match &self.certificate {
+                Some(certificate) => Arc::clone(certificate).watch().await,
+                None => std::future::pending().await,
+            }
+        };
+        let reloading = async {
+            loop {
+                reload().await;
+                self.reload();
+            }
+        };
+        tokio::join!(watching, reloading);
+        Ok(())
+    }
+
+    /// Takes new keys, profiles and certificate, each only if it is good.
+    fn reload(&self) {
+        match trusted_keys(&self.config) {
+            Ok(keys) => {
+                tracing::info!(keys = keys.len(), "trusted keys reloaded");
+                self.redeemer.replace_keys(keys);
+            }
+            Err(failure) => tracing::error!(%failure, "new keys refused, the old ones stay"),
+        }
+        match open_profiles(&self.config) {
+            Ok(profiles) => {
+                tracing::info!("profiles reloaded");
+                self.redeemer.replace_profiles(profiles);
+            }
+            Err(failure) => tracing::error!(%failure, "new profiles refused, the old ones stay"),
+        }
+        if let Some(Err(error)) = self.certificate.as_ref().map(|pair| pair.reload()) {
+            let error = super::failure::with_sources(&error);
+            tracing::error!(error, "new certificate refused, the old one stays");
+        }
+    }
+
+    fn announce(&self) {
+        let tls = if self.certificate.is_some() { "https" } else { "plain http" };
+        if let Ok(address) = self.public.local_addr() {
+            tracing::info!(%address, tls, "public door open");
+        }
+        match self.admin.as_ref().and_then(|listener| listener.local_addr().ok()) {
+            Some(address) => tracing::info!(%address, "operators' door open"),
+            None => tracing::info!("operators' door closed: no admin key is trusted, or it is off"),
+        }
+        let status = self.ledger.status();
+        tracing::info!(born_at = %status.born_at, node_id = status.node_id, "ledger ready");
+        let clock = SystemClock.now();
+        if clock < status.log_time {
+            tracing::warn!(
+                %clock, log_time = %status.log_time,
+                "the clock is behind the ledger: tokens expire by the ledger's time"
+            );
+        }
+    }
+}
+
+async fn until(mut stopped: watch::Receiver<bool>) {
+    // An error means that whoever would tell is gone: time to stop, too.
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+}
+
+fn trusted_keys(config: &Config) -> Result<Keyring, Failure> {
+    let keys = Keyring::load(&config.keys.trusted)
+        .map_err(|error| Failure::new(&error, "`jeton config check` tells all that is wrong"))?;
+    if !keys.has(KeyPurpose::Profile) {
+        return Err(Failure::say(
+            format!("{} trusts no key for profiles", config.keys.trusted.display()),
+            "make one with `jeton key new`, or copy a public key into its folder `profile`",
+        ));
+    }
+    Ok(keys)
+}
+
+fn open_profiles(config: &Config) -> Result<Box<dyn crate::profile::ProfileSource>, Failure> {
+    let profiles: &Profiles =
+        config.profiles.as_ref().ok_or_else(|| global::missing(config, "profiles.source"))?;
+    source::open(profiles)
+        .map_err(|error| Failure::new(&error, "correct [profiles] in the configuration"))
+}
+
+fn certificate(config: &Config) -> Result<Option<Arc<ReloadingCertificate>>, Failure> {
+    let public = &config.public;
+    if public.plain_http {
+        return Ok(None);
+    }
+    let chain = public.tls_cert.as_ref();
+    let chain = chain.ok_or_else(|| global::missing(config, "public.tls_cert"))?;
+    let key = public.tls_key.as_ref();
+    let key = key.ok_or_else(|| global::missing(config, "public.tls_key"))?;
+    let certificate = ReloadingCertificate::load(chain, key).map_err(|error| {
+        Failure::new(&error, "correct public.tls_cert and public.tls_key, or the files they name")
+    })?;
+    Ok(Some(Arc::new(certificate)))
+}
+
+fn bind(key: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).map_err(|error| {
+        let hint = if error.kind() == io::ErrorKind::AddrInUse {
+            format!("another program listens there; stop it, or set another `{key}`")
+        } else {
+            format!("set another `{key}`, or allow this one")
+        };
+        Failure::say(format!("cannot listen on {address}: {error}"), hint)
+    })
+}
+
+/// Says what to do about a ledger that does not open.
+fn explain(error: &OpenError) -> Failure {
+    let hint = match error {
+        OpenError::Identity(IdentityError::Missing(_)) => {
+            "a new node is made by `jeton init`; if this ledger was lost, `jeton ledger new` makes \
+             one that refuses all older links"
+        }
+        OpenError::Log { source: LogError::Locked, .. } => {
+            "another `jeton serve` has it; a ledger is served by one process"
+        }
+        OpenError::Permissions(_) => "close it to others: chmod -R go= on that folder",
+        _ => {
+            "nothing was changed; keep the folder. With other nodes, let them replace this one; \
+             alone, `jeton ledger new` starts afresh and refuses all older links"
+        }
+    };
+    Failure::new(error, hint)
+}
