@@ -99,6 +99,11 @@ impl MinterArgs {
 }
 
 impl Minter {
+    /// Mints with `key`, links that lead to `public_url`.
+    pub(crate) const fn new(key: SigningKey, public_url: PublicUrl) -> Self {
+        Self { key, public_url }
+    }
+
     /// Mints one token for each user of `order`, all in one batch, so that one
     /// line revokes them all. `random` must fill a buffer with fresh random
     /// bytes.

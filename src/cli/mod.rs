@@ -9,6 +9,7 @@ mod completions;
 mod config;
 mod configured;
 mod csv;
+mod demo;
 mod expiry;
 mod facts;
 mod failure;
@@ -81,7 +82,7 @@ struct Root {
 #[derive(Subcommand)]
 enum Command {
     Init(init::InitArgs),
-    // merge(serve): Demo(demo::DemoArgs),
+    Demo(demo::DemoArgs),
     Serve(serve::ServeArgs),
     Mint(mint::MintArgs),
     Inspect(inspect::InspectArgs),
@@ -123,7 +124,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Stop> {
     let Root { global, command } = Root::try_parse_from(arguments).map_err(Stop::Usage)?;
     match command {
         Command::Init(args) => init::run(args, &global),
-        // merge(serve): Command::Demo(args) => demo::run(args, &global),
+        Command::Demo(args) => demo::run(args, &global),
         Command::Serve(args) => serve::run(args, &global),
         Command::Mint(args) => mint::run(args, &global),
         Command::Inspect(args) => inspect::run(args, &global),

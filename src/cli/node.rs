@@ -52,11 +52,6 @@ impl Node {
         Ok(Self { config, certificate, public, admin, redeemer: Arc::new(redeemer), ledger })
     }
 
-    /// Returns where the public door listens.
-    pub(super) fn public_address(&self) -> io::Result<SocketAddr> {
-        self.public.local_addr()
-    }
-
     /// Returns the ledger, for what has to be in it before the first click.
     pub(super) fn ledger(&self) -> &dyn Ledger {
         self.ledger.as_ref()
@@ -238,19 +233,18 @@ fn bind(key: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
 
 /// Says what to do about a ledger that does not open.
 fn explain(error: &OpenError) -> Failure {
-    let hint = match error {
-        OpenError::Identity(IdentityError::Missing(_)) => {
-            "a new node is made by `jeton init`; if this ledger was lost, `jeton ledger new` makes \
-             one that refuses all older links"
-        }
-        OpenError::Log { source: LogError::Locked, .. } => {
-            "another `jeton serve` has it; a ledger is served by one process"
-        }
-        OpenError::Permissions(_) => "close it to others: chmod -R go= on that folder",
-        _ => {
-            "nothing was changed; keep the folder. With other nodes, let them replace this one; \
-             alone, `jeton ledger new` starts afresh and refuses all older links"
-        }
+    let is_missing = matches!(error, OpenError::Identity(IdentityError::Missing(_)));
+    let is_locked = matches!(error, OpenError::Log { source: LogError::Locked, .. });
+    let hint = if is_missing {
+        "a new node is made by `jeton init`; if this ledger was lost, `jeton ledger new` makes one \
+         that refuses all older links"
+    } else if is_locked {
+        "another `jeton serve` has it; a ledger is served by one process"
+    } else if matches!(error, OpenError::Permissions(_)) {
+        "close it to others: chmod -R go= on that folder"
+    } else {
+        "keep the folder as it is for whoever looks into it; once it is moved away, `jeton ledger \
+         new` starts afresh and refuses all older links"
     };
     Failure::new(error, hint)
 }
