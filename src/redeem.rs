@@ -236,7 +236,7 @@ impl Redeemer {
     ///
     /// # Errors
     ///
-    /// As [`token::verify`](crate::token::verify).
+    /// As [`token::verify`](crate::token::verify()).
     pub fn verify(&self, text: &str) -> Result<Arc<VerifiedToken>, VerifyError> {
         self.tokens.verify(text, &self.keys.load())
     }

@@ -2,9 +2,9 @@
 //! admin token.
 //!
 //! It listens on its own address, loopback unless the config says otherwise,
-//! and never gives a profile. Scaffolding: [`door`] (who may enter) and
-//! [`error`] (how a request fails). Content, a file for each thing one can do:
-//! [`inspect`], [`revocations`], [`status`], [`tokens`], [`users`].
+//! and never gives a profile. Scaffolding: `door` (who may enter) and `error`
+//! (how a request fails). Content, a file for each thing one can do: `inspect`,
+//! `revocations`, `status`, `tokens`, `users`.
 
 mod door;
 mod error;

@@ -158,7 +158,7 @@ pub struct TrustedKey {
     pub key: VerifyingKey,
 }
 
-/// Where [`verify`](super::verify) finds the key that a token names.
+/// Where [`verify`](super::verify()) finds the key that a token names.
 pub trait TrustedKeys {
     /// Returns the trusted key with this id.
     fn find(&self, id: KeyId) -> Option<&TrustedKey>;

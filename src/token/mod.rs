@@ -29,7 +29,7 @@
 //!
 //! # Where to read
 //!
-//! [`Claims`] says what a token means, [`sign`] makes one, [`verify`] is the
+//! [`Claims`] says what a token means, [`sign()`] makes one, [`verify()`] is the
 //! only maker of a [`VerifiedToken`], and [`Claims::validate_time`] judges it
 //! against the clock. [`url`] builds and reads the links that carry a token.
 

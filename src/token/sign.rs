@@ -40,7 +40,7 @@ impl fmt::Debug for Token {
 ///
 /// # Errors
 ///
-/// [`ClaimsError::Time`] for claims that [`verify`](super::verify) would refuse
+/// [`ClaimsError::Time`] for claims that [`verify`](super::verify()) would refuse
 /// because they reach past the year 9999.
 pub fn sign(claims: &Claims, key: &SigningKey) -> Result<Token, ClaimsError> {
     let key_id = key.verifying_key().id();

@@ -184,7 +184,7 @@ fn token_text(text: &str) -> Result<&str, UrlError> {
     if text.bytes().all(allowed) { Ok(text) } else { Err(UrlError::Character) }
 }
 
-/// Tells whether `text` is HOST, HOST:PORT, [IPV6] or [IPV6]:PORT.
+/// Tells whether `text` is `HOST`, `HOST:PORT`, `[IPV6]` or `[IPV6]:PORT`.
 fn is_authority(text: &str) -> bool {
     let (host_is_good, rest) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((address, rest)) => (address.parse::<std::net::Ipv6Addr>().is_ok(), rest),

@@ -1,9 +1,9 @@
 //! The engine: openraft, embedded. One node is a cluster of one.
 //!
 //! openraft's types stay in this folder; everybody else sees
-//! [`Ledger`](super::Ledger). What is ours: the log it writes to
-//! ([`log_store`]), the state machine it drives ([`machine`]), and the
-//! [`batcher`] that lets one sync of the disk serve all who wait.
+//! [`Ledger`]. What is ours: the log it writes to
+//! (`log_store`), the state machine it drives (`machine`), and the
+//! `batcher` that lets one sync of the disk serve all who wait.
 //!
 //! A ledger is made once, by [`create`], which also founds the cluster of one.
 //! [`RaftLedger::open`] never makes, founds or repairs anything: a directory
