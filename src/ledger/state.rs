@@ -268,14 +268,14 @@ impl State {
     fn forget(&mut self) {
         let log_time = self.log_time.get();
         while let Some(bucket) = self.expiring.first_entry()
-            && (bucket.key() + 1).saturating_mul(BUCKET).saturating_add(GRACE) <= log_time
+            && is_over(*bucket.key(), BUCKET, GRACE, log_time)
         {
             for expiring in bucket.remove().iter() {
                 self.forget_one(*expiring);
             }
         }
         while let Some(bucket) = self.verdicts.first_entry()
-            && (bucket.key() + 1) * VERDICT_BUCKET + VERDICT_MEMORY <= log_time
+            && is_over(*bucket.key(), VERDICT_BUCKET, VERDICT_MEMORY, log_time)
         {
             bucket.remove();
         }
@@ -421,6 +421,13 @@ impl Spend {
             uses: UseLimit::Limited(self.max),
         }
     }
+}
+
+/// Tells whether bucket number `bucket`, `width` seconds wide, ended at least
+/// `kept` seconds before `log_time`.
+fn is_over(bucket: u64, width: u64, kept: u64, log_time: u64) -> bool {
+    let end = bucket.saturating_add(1).saturating_mul(width);
+    end.saturating_add(kept) <= log_time
 }
 
 fn shard_of(token: TokenId) -> usize {
