@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::types::{Raft, TypeConfig};
 use crate::clock::Clock;
+use crate::ledger::log::Writer;
 use crate::ledger::{Command, Entry, LedgerError, Outcome};
 
 /// How many commands may wait before more are turned away.
@@ -21,6 +22,9 @@ const ENTRY_MAX: usize = 2_048;
 
 /// How long whoever asks waits for an answer.
 const DEADLINE: Duration = Duration::from_secs(5);
+
+/// How many bytes of log are gathered before a snapshot makes them dispensable.
+const SNAPSHOT_EVERY: u64 = 16 * 1024 * 1024;
 
 /// How long to wait before an entry that was surely not appended is offered
 /// again: a leader that was just elected may not be sure of itself yet.
@@ -40,9 +44,9 @@ struct Waiting {
 impl Batcher {
     /// Starts the task that writes entries. It ends when the last clone of the
     /// batcher is dropped.
-    pub(super) fn start(raft: Raft, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn start(raft: Raft, log: Arc<Writer>, clock: Arc<dyn Clock>) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE_MAX);
-        tokio::spawn(write_entries(raft, clock, receiver));
+        tokio::spawn(write_entries(raft, log, clock, receiver));
         Self(sender)
     }
 
@@ -61,7 +65,12 @@ impl Batcher {
     }
 }
 
-async fn write_entries(raft: Raft, clock: Arc<dyn Clock>, mut queue: mpsc::Receiver<Waiting>) {
+async fn write_entries(
+    raft: Raft,
+    log: Arc<Writer>,
+    clock: Arc<dyn Clock>,
+    mut queue: mpsc::Receiver<Waiting>,
+) {
     let mut waiting = Vec::new();
     while queue.recv_many(&mut waiting, ENTRY_MAX).await > 0 {
         // Whoever gave up waiting is not charged.
@@ -69,6 +78,10 @@ async fn write_entries(raft: Raft, clock: Arc<dyn Clock>, mut queue: mpsc::Recei
         let batch = std::mem::take(&mut waiting);
         if !batch.is_empty() {
             write_entry(&raft, clock.as_ref(), batch).await;
+        }
+        if log.bytes_since_purge() > SNAPSHOT_EVERY {
+            // Asking again while one is made changes nothing.
+            let _ = raft.trigger().snapshot().await;
         }
     }
 }

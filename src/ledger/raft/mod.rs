@@ -59,11 +59,9 @@ pub use types::Member;
 /// How long the log may take to be applied anew at a start.
 const RECOVERY_MAX: Duration = Duration::from_secs(300);
 
-/// How many bytes of log are gathered before a snapshot makes them dispensable.
-const SNAPSHOT_EVERY: u64 = 16 * 1024 * 1024;
-
-/// How many entries are kept behind a snapshot, for nodes that lag a little.
-const KEPT_ENTRIES: u64 = 1_000;
+/// How many entries are kept behind a snapshot, for nodes that lag a little. An
+/// entry is a batch, and can have some 200 KB.
+const KEPT_ENTRIES: u64 = 100;
 
 /// How long the engine may take to let go of the log when it stops, in
 /// milliseconds. The next open waits for nobody and says who has it.
@@ -241,7 +239,7 @@ impl RaftLedger {
         )
         .await
         .map_err(OpenError::engine)?;
-        let batcher = Batcher::start(raft.clone(), clock);
+        let batcher = Batcher::start(raft.clone(), Arc::clone(&writer), clock);
         Ok(Self { identity, raft, batcher, applied, writer })
     }
 
@@ -274,12 +272,7 @@ impl RaftLedger {
         if !batcher::raft_runs(&self.raft) {
             return Err(batcher::stopped());
         }
-        let outcome = self.batcher.submit(command).await;
-        if self.writer.bytes_since_purge() > SNAPSHOT_EVERY {
-            // Asking again while one is made changes nothing.
-            let _ = self.raft.trigger().snapshot().await;
-        }
-        outcome
+        self.batcher.submit(command).await
     }
 
     fn change(&self, command: Command) -> Answer<'_, ()> {
