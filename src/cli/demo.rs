@@ -1,7 +1,9 @@
 //! `jeton demo`: the whole of it on this machine, with nothing but the program.
 
+use std::fs::Permissions;
 use std::io::{self, IsTerminal as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -12,9 +14,10 @@ use super::global::{self, Global};
 use super::init::{self, Made, Plan};
 use super::minting::{Minted, Minter, Order};
 use super::node::Node;
-use super::{logging, output, random, serve};
+use super::serve::{self, Hangup, Signals};
+use super::{logging, output, random};
 use crate::clock::{Clock as _, SystemClock};
-use crate::config::{ADMIN_LISTEN, Config, Environment};
+use crate::config::{Config, Environment};
 use crate::token::url::PublicUrl;
 use crate::token::{Lifetime, ProfileKind, UseLimit, UserName};
 
@@ -54,34 +57,42 @@ pub(crate) struct DemoArgs {
 }
 
 pub(crate) fn run(DemoArgs { port, keep, qr }: DemoArgs, global: &Global) -> Result<(), Failure> {
-    let folder = tempfile::Builder::new().prefix("jeton-demo-").tempdir().map_err(|error| {
-        Failure::new(&error, "name another place for temporary files in TMPDIR")
-    })?;
+    let folder = folder()?;
     let address = address(port)?;
+    if port.is_none() && address.port() != PORT {
+        let port = address.port();
+        output::remark(&format!("Port {PORT} is taken; this demo is on port {port}."));
+    }
     let plan = Plan {
         public_url: public_url(address)?,
         listen: address,
-        admin: free(ADMIN_LISTEN)?,
+        admin: free((Ipv4Addr::LOCALHOST, address.port().saturating_add(1)).into())?,
         demo: true,
     };
     let made = init::make(folder.path(), &plan, &SystemClock)?;
     let config = configured(folder.path())?;
     logging::start(global, config.log)?;
     serve::runtime()?.block_on(async {
-        let [stop, stop_too, mut reload] = serve::signals()?;
+        let signals = Signals::listen()?;
         let node = Node::open(config).await?;
         let minted = link_for_alice(&node, made, plan.public_url).await?;
         output::show(&welcome(folder.path(), &minted))?;
         if qr || io::stdout().is_terminal() {
             output::show(&super::qr::draw(&minted.links.scan)?)?;
         }
-        let reload = async || {
-            reload.recv().await;
-        };
-        node.serve(serve::either(stop, stop_too), reload).await
+        signals.rule(node, Hangup::Stops).await
     })?;
     leave(folder, keep);
     Ok(())
+}
+
+/// Makes the temporary folder, closed to others whatever the umask says.
+fn folder() -> Result<TempDir, Failure> {
+    tempfile::Builder::new()
+        .prefix("jeton-demo-")
+        .permissions(Permissions::from_mode(0o700))
+        .tempdir()
+        .map_err(|error| Failure::new(&error, "name another place for temporary files in TMPDIR"))
 }
 
 /// Lets alice have what needs no typing, and mints a link for it, for one use.

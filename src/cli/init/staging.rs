@@ -2,9 +2,9 @@
 //! for, and moved there together at the end. Whatever goes wrong before leaves
 //! nothing behind.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -46,8 +46,10 @@ impl Staging {
             Err(error) => return Err(cannot("make", target, &error)),
         };
         let target = Target { path: target.to_owned(), is_ours };
-        // A temporary folder has mode 0700.
-        let hidden = tempfile::Builder::new().prefix(".jeton-init-").tempdir_in(&target.path);
+        let hidden = tempfile::Builder::new()
+            .prefix(".jeton-init-")
+            .permissions(Permissions::from_mode(0o700))
+            .tempdir_in(&target.path);
         let hidden = hidden.map_err(|error| cannot("write to", &target.path, &error))?;
         Ok(Self { hidden, target })
     }
@@ -131,6 +133,8 @@ mod tests {
         let target = folder.path().join("target");
         let staging = Staging::begin(&target, &["a"]).unwrap();
         staging.write("a/b", 0o600, "text").unwrap();
+        let mode = fs::metadata(staging.path("")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
         assert!(target.exists());
         drop(staging);
         assert!(!target.exists());
