@@ -7,6 +7,7 @@ use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -24,12 +25,22 @@ use crate::redeem::Redeemer;
 use crate::tls::ReloadingCertificate;
 use crate::token::KeyPurpose;
 
+/// How long the doors' threads may take to end once the doors are closed, in
+/// milliseconds.
+const LETTING_GO_MAX_MS: u64 = 1_000;
+
 /// A node that is ready to answer.
 pub(super) struct Node {
-    config: Config,
-    certificate: Option<Arc<ReloadingCertificate>>,
     public: TcpListener,
     admin: Option<TcpListener>,
+    inside: Inside,
+}
+
+/// What stands behind the doors. The listeners are apart from it, because the
+/// doors own them: once they are closed, a client is refused and does not wait.
+struct Inside {
+    config: Config,
+    certificate: Option<Arc<ReloadingCertificate>>,
     redeemer: Arc<Redeemer>,
     ledger: Arc<RaftLedger>,
 }
@@ -49,12 +60,13 @@ impl Node {
         let opened = RaftLedger::open(&config.ledger.dir, Arc::clone(&clock)).await;
         let ledger = Arc::new(opened.map_err(|error| explain(&error))?);
         let redeemer = Redeemer::new(keys, profiles, ledger.clone(), clock, config.limits.cache);
-        Ok(Self { config, certificate, public, admin, redeemer: Arc::new(redeemer), ledger })
+        let inside = Inside { config, certificate, redeemer: Arc::new(redeemer), ledger };
+        Ok(Self { public, admin, inside })
     }
 
     /// Returns the ledger, for what has to be in it before the first click.
     pub(super) fn ledger(&self) -> &dyn Ledger {
-        self.ledger.as_ref()
+        self.inside.ledger.as_ref()
     }
 
     /// Serves until `stop` completes; `reload` is asked for what was replaced
@@ -65,6 +77,7 @@ impl Node {
         reload: impl AsyncFnMut(),
     ) -> Result<(), Failure> {
         self.announce();
+        let Self { public, admin, inside } = self;
         let (stopping, stopped) = watch::channel(false);
         tokio::spawn(async move {
             stop.await;
@@ -73,26 +86,52 @@ impl Node {
             let _ = stopping.send(true);
         });
         let served = tokio::select! {
-            served = self.open_doors(&stopped) => served,
-            never = self.keep_up_to_date(reload) => never,
+            served = inside.open_doors(public, admin, &stopped) => served,
+            never = inside.keep_up_to_date(reload) => never,
         };
-        let Self { redeemer, ledger, .. } = self;
-        drop(redeemer);
-        match Arc::into_inner(ledger) {
-            Some(ledger) => ledger.close().await,
-            None => tracing::warn!("the ledger is still in use and is left as it is"),
-        }
+        inside.close().await;
         tracing::info!("stopped");
         served.map_err(|error| Failure::new(&error, "see the log lines above"))
     }
 
-    async fn open_doors(&self, stopped: &watch::Receiver<bool>) -> io::Result<()> {
-        let public = self.public_door(until(stopped.clone()));
-        let admin = self.admin_door(until(stopped.clone()));
+    fn announce(&self) {
+        let tls = if self.inside.certificate.is_some() { "https" } else { "plain http" };
+        if let Ok(address) = self.public.local_addr() {
+            tracing::info!(%address, tls, "public door open");
+        }
+        match self.admin.as_ref().and_then(|listener| listener.local_addr().ok()) {
+            Some(address) => tracing::info!(%address, "operators' door open"),
+            None => tracing::info!("operators' door closed: no admin key is trusted, or it is off"),
+        }
+        let status = self.inside.ledger.status();
+        tracing::info!(born_at = %status.born_at, node_id = status.node_id, "ledger ready");
+        let clock = SystemClock.now();
+        if clock < status.log_time {
+            tracing::warn!(
+                %clock, log_time = %status.log_time,
+                "the clock is behind the ledger: tokens expire by the ledger's time"
+            );
+        }
+    }
+}
+
+impl Inside {
+    async fn open_doors(
+        &self,
+        public: TcpListener,
+        admin: Option<TcpListener>,
+        stopped: &watch::Receiver<bool>,
+    ) -> io::Result<()> {
+        let public = self.public_door(public, until(stopped.clone()));
+        let admin = self.admin_door(admin, until(stopped.clone()));
         tokio::try_join!(public, admin).map(|_| ())
     }
 
-    async fn public_door(&self, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+    async fn public_door(
+        &self,
+        listener: TcpListener,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> io::Result<()> {
         let tls = self.certificate.as_ref().map(ReloadingCertificate::server_config);
         let door = PublicDoor::new(
             Arc::clone(&self.redeemer),
@@ -102,13 +141,16 @@ impl Node {
             Box::new(RandomRequestIds),
         );
         let limits = self.config.limits.http;
-        let listener = self.public.try_clone()?;
         let tls = tls.transpose().map_err(io::Error::other)?;
         http::run(listener, tls, Arc::new(door), limits, None, stop).await
     }
 
-    async fn admin_door(&self, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
-        let Some(listener) = &self.admin else {
+    async fn admin_door(
+        &self,
+        listener: Option<TcpListener>,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> io::Result<()> {
+        let Some(listener) = listener else {
             stop.await;
             return Ok(());
         };
@@ -117,7 +159,7 @@ impl Node {
             ledger: self.ledger.clone(),
             clock: Arc::new(SystemClock),
         };
-        admin::run(listener.try_clone()?, Arc::new(door), stop).await
+        admin::run(listener, Arc::new(door), stop).await
     }
 
     /// Watches the certificate, and reads keys and profiles again when asked.
@@ -160,24 +202,19 @@ impl Node {
         }
     }
 
-    fn announce(&self) {
-        let tls = if self.certificate.is_some() { "https" } else { "plain http" };
-        if let Ok(address) = self.public.local_addr() {
-            tracing::info!(%address, tls, "public door open");
+    /// Closes the ledger once the doors' threads have let go of it. What it
+    /// acknowledged is on the disk in any case.
+    async fn close(self) {
+        let Self { redeemer, mut ledger, .. } = self;
+        drop(redeemer);
+        for _ in 0..LETTING_GO_MAX_MS {
+            ledger = match Arc::try_unwrap(ledger) {
+                Ok(ledger) => return ledger.close().await,
+                Err(shared) => shared,
+            };
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        match self.admin.as_ref().and_then(|listener| listener.local_addr().ok()) {
-            Some(address) => tracing::info!(%address, "operators' door open"),
-            None => tracing::info!("operators' door closed: no admin key is trusted, or it is off"),
-        }
-        let status = self.ledger.status();
-        tracing::info!(born_at = %status.born_at, node_id = status.node_id, "ledger ready");
-        let clock = SystemClock.now();
-        if clock < status.log_time {
-            tracing::warn!(
-                %clock, log_time = %status.log_time,
-                "the clock is behind the ledger: tokens expire by the ledger's time"
-            );
-        }
+        tracing::warn!("the ledger is still in use and is left as it is");
     }
 }
 

@@ -1,0 +1,344 @@
+//! Promise: a node that cannot serve says why in two lines and leaves the disk as
+//! it was; one that serves can be told to load anew and to stop.
+//!
+//! The program runs as a process of its own. `curl` must be installed.
+#![expect(clippy::unwrap_used, reason = "a fixture that cannot be made fails its test")]
+
+use std::fs::{self, Permissions};
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::TcpListener;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// How long a program may take for anything.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Every file of a folder with what changes when something touches it.
+type Look = Vec<(PathBuf, u32, i64, u64)>;
+
+fn jeton(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(snapbox::cmd::cargo_bin!("jeton"));
+    command.env_clear().current_dir(folder).args(arguments);
+    // The demo's printed lines are run by a shell, which needs it.
+    command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    jeton(folder, arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// Takes a port that nobody listens on.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Makes a node with the demo's PKI in a new folder.
+fn init() -> (TempDir, u16) {
+    let folder = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let url = format!("https://127.0.0.1:{port}");
+    let made = run(folder.path(), &["init", "--demo", "--public-url", &url]);
+    assert!(made.status.success(), "{}", text(&made.stderr));
+    // Two nodes of two tests must not both want the standard port.
+    let file = folder.path().join("jeton.toml");
+    let config = fs::read_to_string(&file).unwrap();
+    let admin = format!("127.0.0.1:{}", free_port());
+    fs::write(&file, config.replace("127.0.0.1:8444", &admin)).unwrap();
+    (folder, port)
+}
+
+fn look(folder: &Path) -> Look {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let metadata = entry.metadata().unwrap();
+        let (mode, changed) = (metadata.permissions().mode(), metadata.ctime_nsec());
+        found.push((entry.path(), mode, changed, metadata.len()));
+        if metadata.is_dir() {
+            found.extend(look(&entry.path()));
+        }
+    }
+    found.sort();
+    found
+}
+
+/// A program that runs, and is killed if its test ends early.
+struct Running(Child);
+
+impl Running {
+    fn start(mut command: Command) -> Self {
+        Self(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    }
+
+    /// Starts a node and waits until it is ready.
+    fn serve(folder: &Path) -> Self {
+        let running = Self::start(jeton(folder, &["serve"]));
+        let begun = Instant::now();
+        while !run(folder, &["healthcheck"]).status.success() {
+            assert!(begun.elapsed() < PATIENCE, "it is not ready");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        running
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.0.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
+    }
+
+    /// Waits for its end; returns the exit code and what it wrote to stderr.
+    fn end(mut self) -> (Option<i32>, String) {
+        let begun = Instant::now();
+        let status = loop {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                break status;
+            }
+            assert!(begun.elapsed() < PATIENCE, "it does not end");
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        let mut written = String::new();
+        self.0.stderr.take().unwrap().read_to_string(&mut written).unwrap();
+        (status.code(), written)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Fetches `url` and returns the status and the body.
+fn fetch(folder: &Path, url: &str) -> (u16, String) {
+    let fetched = Command::new("curl")
+        .args(["-s", "--cacert", "tls/cert.pem", "-w", "\n%{http_code}", url])
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    let fetched = text(&fetched.stdout);
+    let (body, status) = fetched.rsplit_once('\n').unwrap();
+    (status.parse().unwrap(), body.to_owned())
+}
+
+/// Mints a link for one use and returns its https form.
+fn mint(folder: &Path) -> String {
+    let minted = run(folder, &["mint", "--user", "alice"]);
+    assert!(minted.status.success(), "{}", text(&minted.stderr));
+    let said = text(&minted.stdout) + &text(&minted.stderr);
+    let link = said.split_whitespace().find(|word| word.contains("GetProfileViaToken"));
+    link.unwrap().trim_start_matches("openvpn://import-profile/").to_owned()
+}
+
+/// What is broken, and the words that must be in the error and in the hint.
+type Broken = (&'static str, fn(&Path, u16) -> Option<TcpListener>, &'static str, &'static str);
+
+const BROKEN: [Broken; 6] = [
+    ("no ledger", no_ledger, "there is no ledger in", "jeton ledger new"),
+    ("an open ledger", open_ledger, "ledger", "chmod"),
+    ("no key", no_key, "no key for profiles", "jeton key new"),
+    ("an open TLS key", open_tls_key, "tls/key.pem", "tls_key"),
+    ("no PKI", no_pki, "openvpn/pki", "profiles"),
+    ("a port in use", port_in_use, "cannot listen on 127.0.0.1:", "public.listen"),
+];
+
+fn no_ledger(folder: &Path, _: u16) -> Option<TcpListener> {
+    fs::remove_dir_all(folder.join("ledger")).unwrap();
+    fs::create_dir(folder.join("ledger")).unwrap();
+    fs::set_permissions(folder.join("ledger"), Permissions::from_mode(0o700)).unwrap();
+    None
+}
+
+fn open_ledger(folder: &Path, _: u16) -> Option<TcpListener> {
+    fs::set_permissions(folder.join("ledger"), Permissions::from_mode(0o755)).unwrap();
+    None
+}
+
+fn no_key(folder: &Path, _: u16) -> Option<TcpListener> {
+    fs::remove_dir_all(folder.join("keys/trusted/profile")).unwrap();
+    None
+}
+
+fn open_tls_key(folder: &Path, _: u16) -> Option<TcpListener> {
+    fs::set_permissions(folder.join("tls/key.pem"), Permissions::from_mode(0o644)).unwrap();
+    None
+}
+
+fn no_pki(folder: &Path, _: u16) -> Option<TcpListener> {
+    fs::rename(folder.join("openvpn/pki"), folder.join("openvpn/away")).unwrap();
+    None
+}
+
+fn port_in_use(_: &Path, port: u16) -> Option<TcpListener> {
+    Some(TcpListener::bind(("127.0.0.1", port)).unwrap())
+}
+
+#[test]
+fn a_node_that_cannot_serve_says_why_and_changes_nothing() {
+    for (what, break_it, error, hint) in BROKEN {
+        let (folder, port) = init();
+        let taken = break_it(folder.path(), port);
+        let before = look(folder.path());
+        let refused = run(folder.path(), &["serve"]);
+        let said = text(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(1), "{what}: {said}");
+        let lines: Vec<&str> = said.lines().collect();
+        let [error_line, hint_line] = lines[..] else { panic!("{what}: {said}") };
+        assert!(error_line.starts_with("error: ") && error_line.contains(error), "{what}: {said}");
+        assert!(hint_line.starts_with("hint: ") && hint_line.contains(hint), "{what}: {said}");
+        assert_eq!(look(folder.path()), before, "{what}");
+        drop(taken);
+    }
+}
+
+#[test]
+fn a_second_node_does_not_get_the_ledger_of_the_first() {
+    let (folder, _) = init();
+    let first = Running::serve(folder.path());
+    let other = [
+        ("JETON_PUBLIC_LISTEN", format!("127.0.0.1:{}", free_port())),
+        ("JETON_ADMIN_LISTEN", "off".to_owned()),
+    ];
+    let refused = jeton(folder.path(), &["serve"]).envs(other).output().unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused.stderr).contains("another"), "{}", text(&refused.stderr));
+    first.signal("TERM");
+    assert_eq!(first.end().0, Some(0));
+}
+
+#[test]
+fn a_use_stays_spent_when_the_node_starts_again() {
+    let (folder, _) = init();
+    let node = Running::serve(folder.path());
+    let link = mint(folder.path());
+    let (status, profile) = fetch(folder.path(), &link);
+    assert_eq!(status, 200, "{profile}");
+    assert!(profile.contains("<cert>"), "{profile}");
+    assert_eq!(fetch(folder.path(), &link).0, 410);
+    node.signal("TERM");
+    let (code, log) = node.end();
+    assert_eq!(code, Some(0), "{log}");
+    let token = link.rsplit('=').next().unwrap();
+    assert!(!log.contains(token), "the log has the token");
+    let node = Running::serve(folder.path());
+    assert_eq!(fetch(folder.path(), &link).0, 410);
+    node.signal("INT");
+    assert_eq!(node.end().0, Some(0));
+}
+
+#[test]
+fn a_hangup_loads_anew_and_a_bad_set_changes_nothing() {
+    let (folder, _) = init();
+    let node = Running::serve(folder.path());
+    let trusted = folder.path().join("keys/trusted/profile");
+    let is_refused = |link: &str| fetch(folder.path(), link).0 == 404;
+    // A node looks again some time after the signal.
+    let becomes = |wanted: bool| {
+        let link = mint(folder.path());
+        let begun = Instant::now();
+        while is_refused(&link) != wanted {
+            assert!(begun.elapsed() < PATIENCE, "it did not load anew");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    // A new key signs from now on; the node does not know it yet.
+    assert!(run(folder.path(), &["key", "new"]).status.success());
+    let link = mint(folder.path());
+    assert!(is_refused(&link));
+    fs::write(trusted.join("bad.pem"), "no key").unwrap();
+    node.signal("HUP");
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(is_refused(&link), "a bad set was taken");
+    fs::remove_file(trusted.join("bad.pem")).unwrap();
+    node.signal("HUP");
+    becomes(false);
+    node.signal("TERM");
+    let (code, log) = node.end();
+    assert_eq!(code, Some(0));
+    assert!(log.contains("refused"), "{log}");
+}
+
+#[test]
+fn a_node_that_stops_refuses_at_once_and_finishes_what_began() {
+    let (folder, port) = init();
+    let node = Running::serve(folder.path());
+    // Someone is in the middle of a request.
+    let slow = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    node.signal("TERM");
+    let begun = Instant::now();
+    while std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
+        assert!(begun.elapsed() < Duration::from_secs(2), "it still accepts");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    // A second signal waits for nobody.
+    node.signal("TERM");
+    assert_eq!(node.end().0, Some(0));
+    drop(slow);
+}
+
+/// Runs the demo until it has said everything; returns what it said and where it
+/// put everything.
+fn demo(arguments: &[&str]) -> (Running, String, PathBuf) {
+    let here = std::env::temp_dir();
+    let port = free_port().to_string();
+    let arguments = [&["demo", "--port", &port], arguments].concat();
+    let mut running = Running::start(jeton(&here, &arguments));
+    let mut said = String::new();
+    let mut lines = BufReader::new(running.0.stdout.take().unwrap());
+    while !said.contains("Ctrl-C") {
+        assert_ne!(lines.read_line(&mut said).unwrap(), 0, "it ended: {said}");
+    }
+    let folder = said.split_whitespace().find_map(|word| word.strip_suffix("/tls/cert.pem"));
+    let folder = PathBuf::from(folder.unwrap());
+    (running, said, folder)
+}
+
+#[test]
+fn the_demo_says_what_works_and_leaves_nothing_behind() {
+    let (demo, said, folder) = demo(&[]);
+    assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
+    let line = said.lines().find(|line| line.trim_start().starts_with("curl ")).unwrap();
+    let work = tempfile::tempdir().unwrap();
+    let typed = || {
+        let typed = Command::new("sh").args(["-c", line]).current_dir(work.path()).output();
+        let typed = typed.unwrap();
+        text(&typed.stdout) + &text(&typed.stderr)
+    };
+    let profile = typed();
+    assert!(profile.contains("# OVPN_ACCESS_SERVER_AUTOLOGIN=1"), "{profile}");
+    let refusal = typed();
+    assert!(refusal.contains("used up"), "{refusal}");
+    demo.signal("INT");
+    let (code, log) = demo.end();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(!folder.exists());
+}
+
+#[test]
+fn the_demo_ends_with_its_terminal() {
+    let (demo, _, folder) = demo(&[]);
+    demo.signal("HUP");
+    assert_eq!(demo.end().0, Some(0));
+    assert!(!folder.exists());
+}
+
+#[test]
+fn the_demo_keeps_its_folder_when_told_to() {
+    let (demo, _, folder) = demo(&["--keep"]);
+    demo.signal("TERM");
+    let (code, said) = demo.end();
+    assert_eq!(code, Some(0));
+    assert!(said.contains(folder.to_str().unwrap()), "{said}");
+    assert!(folder.join("jeton.toml").exists());
+    fs::remove_dir_all(folder).unwrap();
+}
