@@ -92,8 +92,8 @@ pub struct Admin {
 pub struct Keys {
     /// The folder of public keys that this node trusts: `PURPOSE/ID.pem`.
     pub trusted: PathBuf,
-    /// The folder of private keys, `PURPOSE-ID.pem`, or one such file. Only a
-    /// machine that mints has it.
+    /// The folder of private keys, `PURPOSE-ID.pem`. Only a machine that mints
+    /// has it.
     pub signing: Option<PathBuf>,
 }
 
