@@ -83,6 +83,16 @@ fn a_repeated_request_gets_its_first_verdict_and_costs_nothing() {
     assert_eq!(state.token(token(1)).unwrap().used, 2);
 }
 
+/// Found by the fuzzer: the first verdict must not serve a second token.
+#[test]
+fn a_request_id_that_comes_with_another_token_is_another_wish() {
+    let mut state = State::new(at(BORN));
+    let outcome = apply_one(&mut state, BORN + 10, Command::Spend(spend(1, 7)));
+    assert_eq!(outcome, Outcome::Granted { used: 1 });
+    apply_one(&mut state, BORN + 10, Command::Spend(spend(2, 7)));
+    assert_eq!(state.token(token(2)).unwrap().used, 1);
+}
+
 #[test]
 fn a_nonce_with_other_claims_is_refused() {
     let mut state = State::new(at(BORN));

@@ -76,9 +76,9 @@ impl Spend {
     }
 }
 
-/// Sixteen random bytes that name one wish. The same id asked again within
-/// [`VERDICT_MEMORY`](super::VERDICT_MEMORY) gets the same verdict and costs
-/// no second use.
+/// Sixteen random bytes that name one wish. The same id asked again for the same
+/// token within [`VERDICT_MEMORY`](super::VERDICT_MEMORY) gets the same verdict
+/// and costs no second use.
 #[derive(Clone, Copy, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(transparent)]
 pub struct RequestId(pub [u8; 16]);

@@ -42,7 +42,7 @@ pub struct State {
     revoked: Arc<Revoked>,
     autologin: Arc<BTreeSet<UserName>>,
     /// By `log_time / VERDICT_BUCKET`.
-    verdicts: BTreeMap<u64, Arc<BTreeMap<RequestId, Outcome>>>,
+    verdicts: BTreeMap<u64, Arc<Verdicts>>,
     /// What to forget, by `expires_at / BUCKET`. Follows from the rest.
     expiring: BTreeMap<u64, Arc<Vec<Expiring>>>,
 }
@@ -64,6 +64,10 @@ pub(super) struct Revoked {
     users: BTreeMap<UserName, UnixSeconds>,
     keys: BTreeSet<KeyId>,
 }
+
+/// What was decided about a wish. The token belongs to its name: a request id
+/// that comes again with another token is another wish, and has to be counted.
+type Verdicts = BTreeMap<(RequestId, TokenId), Outcome>;
 
 /// Something that is forgotten some time after it expired.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -192,7 +196,8 @@ impl State {
 
     /// Gives a repeated wish its first verdict again, and any other its own.
     fn apply_spend(&mut self, spend: &Spend) -> Outcome {
-        let known = self.verdicts.values().find_map(|bucket| bucket.get(&spend.request_id));
+        let wish = (spend.request_id, spend.token);
+        let known = self.verdicts.values().find_map(|bucket| bucket.get(&wish));
         if let Some(outcome) = known {
             return *outcome;
         }
@@ -201,7 +206,7 @@ impl State {
             Err(refusal) => Outcome::Refused(refusal),
         };
         let bucket = self.verdicts.entry(self.log_time.get() / VERDICT_BUCKET).or_default();
-        Arc::make_mut(bucket).insert(spend.request_id, outcome);
+        Arc::make_mut(bucket).insert(wish, outcome);
         outcome
     }
 
@@ -338,7 +343,7 @@ pub(super) struct Parts {
     pub(super) log_time: UnixSeconds,
     pub(super) revoked: Arc<Revoked>,
     pub(super) autologin: Arc<BTreeSet<UserName>>,
-    pub(super) verdicts: BTreeMap<u64, Arc<BTreeMap<RequestId, Outcome>>>,
+    pub(super) verdicts: BTreeMap<u64, Arc<Verdicts>>,
 }
 
 impl State {
