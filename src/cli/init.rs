@@ -32,8 +32,9 @@ Examples:
   jeton init                         to try it on this machine: https://localhost:8443
   jeton init --demo --dir demo       with a small OpenVPN PKI to go with it
 
-It makes jeton.toml, keys/trusted, keys/signing, ledger and tls. Whoever has
-keys/signing can mint: a node that only answers links does not need that folder.";
+It makes jeton.toml, keys/trusted, keys/signing, ledger and tls. Whoever has the
+profile-*.pem in keys/signing can mint: a node that only answers links does not
+need it, so move it to the machine that mints.";
 
 /// Make keys, ledger, certificate and jeton.toml
 ///
@@ -147,8 +148,8 @@ listen = \"{admin}\"
 
 [keys]
 trusted = \"keys/trusted\"
-# Whoever has this folder can mint. On a node that only answers links, take this
-# line and the folder away.
+# Whoever has a profile-*.pem of this folder can mint: move it to the machine that
+# does. The admin-*.pem is what `jeton list`, `revoke` and `user` enter this node with.
 signing = \"keys/signing\"
 
 {profiles}

@@ -37,9 +37,9 @@ behind that moment.";
 /// Make an empty ledger in place of a lost one
 ///
 /// A ledger counts the uses of links. A new one knows nothing of the uses before
-/// it, so it refuses counted links that were minted before its birth, which is a
-/// minute from now: a minter's clock may be that far ahead. A ledger that exists
-/// is never touched.
+/// it, nor of the revocations, so it refuses every link that was minted before its
+/// birth, which is a minute from now: a minter's clock may be that far ahead. A
+/// ledger that exists is never touched.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 struct NewArgs {}
@@ -55,12 +55,12 @@ fn new(global: &Global, clock: &dyn Clock) -> Result<(), Failure> {
     let born_at = clock.now().plus(CLOCK_ALLOWANCE.into());
     create(&dir, born_at)?;
     output::show(&format!("{}\n", dir.display()))?;
-    output::remark(&format!("Counted links minted before {born_at} are refused."));
+    output::remark(&format!("Links minted before {born_at} are refused."));
     Ok(())
 }
 
 /// Makes a ledger in `dir`, which must not be there, whole or not at all. It
-/// refuses counted links that were minted before `born_at`.
+/// refuses links that were minted before `born_at`.
 pub(super) fn create(dir: &Path, born_at: UnixSeconds) -> Result<(), Failure> {
     // Zero would be no name for a node.
     let node_id = u64::from_be_bytes(random::bytes()?).max(1);

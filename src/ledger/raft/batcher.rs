@@ -131,7 +131,11 @@ fn judge(error: RaftError<TypeConfig, ClientWriteError<TypeConfig>>) -> LedgerEr
             LedgerError::Unavailable("no leader is known to have a majority".to_owned())
         }
         RaftError::APIError(error) => unknown(&error.to_string()),
-        RaftError::Fatal(error) => unknown(&error.to_string()),
+        RaftError::Fatal(error) => {
+            // Said once: whatever comes later is turned away before it gets here.
+            tracing::error!(%error, "the ledger has stopped: nothing is granted until a restart");
+            unknown(&error.to_string())
+        }
     }
 }
 

@@ -80,7 +80,7 @@ impl Identity {
         let Wire { format, ledger_id, node_id, born_at, checksum } = Wire::of(self);
         let text = format!(
             "# Who this ledger is. Made once; do not edit or copy to another node.\n\
-             # born_at is {}: counted tokens issued before are refused.\n\
+             # born_at is {}: tokens issued before are refused.\n\
              format = {format}\n\
              ledger_id = \"{ledger_id}\"\n\
              node_id = \"{node_id}\"\n\
