@@ -23,9 +23,6 @@ const ENTRY_MAX: usize = 2_048;
 /// How long whoever asks waits for an answer.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// How many bytes of log are gathered before a snapshot makes them dispensable.
-const SNAPSHOT_EVERY: u64 = 16 * 1024 * 1024;
-
 /// How long to wait before an entry that was surely not appended is offered
 /// again: a leader that was just elected may not be sure of itself yet.
 const RETRY: Duration = Duration::from_millis(20);
@@ -44,9 +41,17 @@ struct Waiting {
 impl Batcher {
     /// Starts the task that writes entries. It ends when the last clone of the
     /// batcher is dropped.
-    pub(super) fn start(raft: Raft, log: Arc<Writer>, clock: Arc<dyn Clock>) -> Self {
+    ///
+    /// A snapshot is asked for whenever `snapshot_every` bytes of log have been
+    /// gathered that it would make dispensable.
+    pub(super) fn start(
+        raft: Raft,
+        log: Arc<Writer>,
+        clock: Arc<dyn Clock>,
+        snapshot_every: u64,
+    ) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE_MAX);
-        tokio::spawn(write_entries(raft, log, clock, receiver));
+        tokio::spawn(write_entries(raft, log, clock, snapshot_every, receiver));
         Self(sender)
     }
 
@@ -69,6 +74,7 @@ async fn write_entries(
     raft: Raft,
     log: Arc<Writer>,
     clock: Arc<dyn Clock>,
+    snapshot_every: u64,
     mut queue: mpsc::Receiver<Waiting>,
 ) {
     let mut waiting = Vec::new();
@@ -79,7 +85,7 @@ async fn write_entries(
         if !batch.is_empty() {
             write_entry(&raft, clock.as_ref(), batch).await;
         }
-        if log.bytes_since_purge() > SNAPSHOT_EVERY {
+        if log.bytes_since_purge() > snapshot_every {
             // Asking again while one is made changes nothing.
             let _ = raft.trigger().snapshot().await;
         }

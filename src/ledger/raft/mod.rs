@@ -59,6 +59,9 @@ pub use types::Member;
 /// How long the log may take to be applied anew at a start.
 const RECOVERY_MAX: Duration = Duration::from_secs(300);
 
+/// How many bytes of log are gathered before a snapshot makes them dispensable.
+const SNAPSHOT_EVERY: u64 = 16 * 1024 * 1024;
+
 /// How many entries are kept behind a snapshot, for nodes that lag a little. An
 /// entry is a batch, and can have some 200 KB.
 const KEPT_ENTRIES: u64 = 100;
@@ -207,7 +210,7 @@ impl RaftLedger {
         let identity = Identity::read(dir)?;
         let log = Box::new(FileDisk::new(dir.join("log")));
         let snapshots = Box::new(FileDisk::new(dir.join("snapshot")));
-        Self::start_on(dir, identity, log, snapshots, clock).await
+        Self::start_on(dir, identity, log, snapshots, clock, SNAPSHOT_EVERY).await
     }
 
     async fn start_on(
@@ -216,6 +219,7 @@ impl RaftLedger {
         log: Box<dyn Disk>,
         snapshots: Box<dyn Disk>,
         clock: Arc<dyn Clock>,
+        snapshot_every: u64,
     ) -> Result<Self, OpenError> {
         let ledger_id = LedgerId(identity.ledger_id);
         let (log, log_state, recovery) =
@@ -239,7 +243,7 @@ impl RaftLedger {
         )
         .await
         .map_err(OpenError::engine)?;
-        let batcher = Batcher::start(raft.clone(), Arc::clone(&writer), clock);
+        let batcher = Batcher::start(raft.clone(), Arc::clone(&writer), clock, snapshot_every);
         Ok(Self { identity, raft, batcher, applied, writer })
     }
 

@@ -172,8 +172,9 @@ async fn after_one_failed_sync_nothing_is_granted_until_a_restart() {
     let broken = Arc::new(AtomicBool::new(false));
     let log = BreakingDisk(FileDisk::new(dir.join("log")), Arc::clone(&broken));
     let snapshots = Box::new(FileDisk::new(dir.join("snapshot")));
-    let ledger =
-        RaftLedger::start_on(&dir, identity(), Box::new(log), snapshots, clock()).await.unwrap();
+    let started =
+        RaftLedger::start_on(&dir, identity(), Box::new(log), snapshots, clock(), SNAPSHOT_EVERY);
+    let ledger = started.await.unwrap();
     ledger.raft.wait_for_recovery(Some(RECOVERY_MAX)).await.unwrap();
     assert_eq!(ledger.spend(spend(1, 9, 1)).await.unwrap().unwrap().used(), 1);
 
@@ -226,6 +227,29 @@ async fn a_snapshot_replaces_the_log_and_loses_nothing() {
     FileDisk::create_dir(&dir.join("snapshot")).unwrap();
     let refused = RaftLedger::open(&dir, clock()).await.unwrap_err();
     assert!(matches!(refused, OpenError::SnapshotMissing(_)), "{refused:?}");
+}
+
+/// Under load the log is cut short again and again, and nothing is lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_stays_short_by_itself() {
+    let parent = tempfile::tempdir().unwrap();
+    let dir = created(parent.path()).await;
+    let log = Box::new(FileDisk::new(dir.join("log")));
+    let snapshots = Box::new(FileDisk::new(dir.join("snapshot")));
+    let started = RaftLedger::start_on(&dir, identity(), log, snapshots, clock(), 20_000);
+    let ledger = started.await.unwrap();
+    ledger.raft.wait_for_recovery(Some(RECOVERY_MAX)).await.unwrap();
+    for request in 0..1_000 {
+        assert!(ledger.spend(spend(1, 1_000, request)).await.unwrap().is_ok());
+    }
+    assert!(ledger.raft.metrics().borrow_watched().purged.is_some_and(|at| at.index() > 500));
+    assert!(ledger.writer.bytes_since_purge() < 100_000, "{}", ledger.writer.bytes_since_purge());
+    assert!(fs::read_dir(dir.join("snapshot")).unwrap().count() <= 3);
+    ledger.close().await;
+
+    let ledger = RaftLedger::open(&dir, clock()).await.unwrap();
+    assert_eq!(ledger.spend(spend(1, 1_000, 5_000)).await.unwrap(), Err(SpendRefusal::UsedUp));
+    ledger.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
