@@ -13,6 +13,8 @@ missing() {
     command -v openvpn >/dev/null || echo openvpn
     command -v curl >/dev/null || echo curl
     command -v python3 >/dev/null || echo python3
+    command -v openssl >/dev/null || echo openssl
+    command -v strace >/dev/null || echo strace
     [ -x "$easyrsa" ] || echo easy-rsa
 }
 

@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Runs the end-to-end tests with target/debug/jeton, or the program in $JETON:
+# all of them, or those named, such as `run.sh test_uses`.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+jeton=${JETON:-$here/../../target/debug/jeton}
+[ -x "$jeton" ] || { printf 'error: %s is missing\nhint: cargo build --locked\n' "$jeton" >&2; exit 1; }
+JETON=$(realpath "$jeton")
+export JETON
+# No bytecode is left in the sources.
+exec python3 -B "$here/suite.py" "$@"

@@ -1,0 +1,87 @@
+"""`jeton demo` shows all of it with nothing but the program: its links work, and
+its profiles connect to the server it describes."""
+
+import re
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+import vpn
+from jeton import ENVIRONMENT, JETON, PATIENCE_S, Case, run, wait_until
+
+CURL = r"(?m)^\s*\$?\s*(curl .*)$"
+TOKEN = "[A-Za-z0-9_-]{80,}"
+
+
+class Demo(Case):
+    def setUp(self):
+        self.dir = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="jeton-e2e-")))
+        self.tmp = self.dir / "tmp"
+        self.tmp.mkdir()
+        self.said = self.dir / "said"
+        with self.said.open("wb") as said:
+            self.process = subprocess.Popen(
+                [JETON, "demo", "--qr"],
+                cwd=self.dir,
+                env={**ENVIRONMENT, "TMPDIR": str(self.tmp)},
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+            )
+        self.addCleanup(self.end)
+        wait_until("the curl line", lambda: re.search(CURL, self.text()))
+
+    def text(self):
+        return re.sub(r"\x1b\[[0-9;]*m", "", self.said.read_text())
+
+    def end(self):
+        self.process.kill()
+        self.process.wait(PATIENCE_S)
+
+    def curl(self):
+        """Does what the demo prints, as a person would, and returns the file."""
+        line = re.search(CURL, self.text())[1]
+        done = run(["bash", "-c", line], cwd=self.dir, env={**ENVIRONMENT, "HOME": str(self.dir)})
+        files = sorted(self.dir.glob("*.ovpn"))
+        return done, files[0].read_text() if files else done.stdout
+
+    def test_it_shows_three_links_and_a_code_for_the_phone(self):
+        text = self.text()
+        for pattern in [
+            rf"openvpn://import-profile/https://\S+/rest/GetProfileViaToken\?token={TOKEN}",
+            rf"(?<!import-profile/)https://\S+/rest/GetProfileViaToken\?token={TOKEN}",
+            rf"https://\S+/t/{TOKEN}",
+            "[\u2580\u2584\u2588]{5}",
+        ]:
+            self.assertRegex(text, pattern)
+
+    def test_its_curl_line_works_once_and_its_profile_connects(self):
+        first, profile = self.curl()
+        self.assertEqual(first.returncode, 0, first)
+        self.assertIn("<cert>", profile)
+        for file in self.dir.glob("*.ovpn"):
+            file.unlink()
+        second, body = self.curl()
+        self.assertRegex(second.stdout + second.stderr + body, "used up|410")
+        self.connect(profile)
+
+    def connect(self, profile):
+        vpn.needs_tunnel()
+        (conf,) = self.tmp.rglob("server.conf")
+        file = self.dir / "demo.ovpn"
+        file.write_text(profile)
+        options = []
+        if "\nauth-user-pass" in profile:
+            # The demo's server asks for no password; any will do.
+            password = self.dir / "password"
+            password.write_text("alice\nany\n")
+            password.chmod(0o600)
+            options = ["--auth-user-pass", password]
+        vpn.in_tunnel(self, conf.parent, "server", vpn.connects(file, *options))
+
+    def test_an_interrupt_stops_it_and_leaves_nothing(self):
+        self.assertNotEqual(list(self.tmp.iterdir()), [])
+        self.process.send_signal(signal.SIGINT)
+        self.assertEqual(self.process.wait(PATIENCE_S), 0)
+        self.assertEqual(list(self.tmp.iterdir()), [])

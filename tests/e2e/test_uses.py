@@ -1,0 +1,251 @@
+"""A token for N uses gives N profiles at most: in any race, through any crash,
+on any disk that fails."""
+
+import random
+import subprocess
+import threading
+from collections import Counter
+
+from faults import Faults, injected, injecting, needs_strace
+from jeton import PATIENCE_S, REST, Case, World, wait_until
+
+USED_UP = "used up"
+
+
+class Uses(Case):
+    @classmethod
+    def setUpClass(cls):
+        cls.world = cls.enterClassContext(World())
+        cls.world.serve()
+
+    def used(self, token):
+        return self.world.listed()[token.id]["used"]
+
+    def test_of_64_simultaneous_curls_exactly_three_get_the_profile(self):
+        token = self.world.mint(uses=3)
+        curls = [self.start_curl(number, token.download_url) for number in range(64)]
+        statuses, whole = Counter(), 0
+        for number, curl in enumerate(curls):
+            status = int(curl.communicate(timeout=60)[0])
+            statuses[status] += 1
+            body = (self.world.dir / f"{number}.out").read_bytes()
+            whole += status == 200 and body.rstrip().endswith(b"</tls-crypt>")
+        self.assertEqual(statuses, {200: 3, 410: 61})
+        self.assertEqual(whole, 3)
+
+    def start_curl(self, number, url):
+        command = self.world.curl_command(self.world.dir / f"{number}.out")
+        return subprocess.Popen([*command, url], stdout=subprocess.PIPE, text=True)
+
+    def test_head_tells_the_uses_left_and_costs_nothing(self):
+        token = self.world.mint(uses=2)
+        for target in [f"{REST}?token={token.token}", f"{REST}/{token.token}"] * 5:
+            answer = self.world.get(target, method="HEAD")
+            self.assertEqual((answer.status, answer.body), (200, b""))
+            self.assertEqual(answer.header("Jeton-Uses-Left"), "2")
+            self.assertEqual(answer.header("Jeton-Expires"), token.expires_at)
+        self.assert_profile(self.world.download(token.token))
+        self.assertEqual(self.used(token), 1)
+        self.assert_profile(self.world.download(token.token))
+        self.assert_refused(self.world.download(token.token), 410, USED_UP)
+
+    def test_a_prefetch_costs_nothing_and_gives_nothing(self):
+        token = self.world.mint()
+        for header in [
+            "Sec-Purpose: prefetch",
+            "Sec-Purpose: prefetch;prerender",
+            "Purpose: prefetch",
+            "purpose: Prefetch",
+        ]:
+            with self.subTest(header):
+                answer = self.world.get(f"{REST}?token={token.token}", headers=[header])
+                self.assertEqual((answer.status, answer.body), (503, b""))
+        self.assert_profile(self.world.download(token.token))
+
+    def test_unlimited_is_not_counted(self):
+        token = self.world.mint(uses="unlimited")
+        for _ in range(5):
+            self.assert_profile(self.world.download(token.token))
+
+
+class Killed(Case):
+    def setUp(self):
+        self.world = self.enterContext(World())
+        self.node = self.world.serve()
+
+    def restart(self):
+        self.node.kill()
+        self.node = self.world.serve()
+
+    def test_a_kill_between_any_two_downloads_leaves_three_in_all(self):
+        token = self.world.mint(uses=3).token
+        profiles = 0
+        for _ in range(5):
+            profiles += self.world.download(token).is_profile
+            self.restart()
+        self.assertEqual(profiles, 3)
+        self.assert_refused(self.world.download(token), 410, USED_UP)
+
+    def test_kills_under_load_add_no_use_and_forget_none(self):
+        seed = random.randrange(1 << 32)
+        uses = 3
+        tokens = self.world.mint_each(["alice"] * 40, uses=uses)
+        given = Counter()
+        for burst in range(4):
+            with self.subTest(seed=seed, burst=burst):
+                self.load_until_killed(random.Random(seed + burst), tokens, given)
+                self.node = self.world.serve()
+                self.assert_counted(tokens, given, uses)
+        for token in tokens:
+            while self.world.download(token.token).is_profile:
+                given[token.id] += 1
+        over = {id: count for id, count in given.items() if count > uses}
+        self.assertEqual(over, {}, f"seed {seed}")
+
+    def load_until_killed(self, chance, tokens, given):
+        """Downloads from four threads at once and kills the node at a random
+        number of profiles."""
+        lock, enough, deal = threading.Lock(), threading.Event(), chance.randrange(8, 25)
+        profiles = 0
+
+        def hammer(chance):
+            nonlocal profiles
+            while not enough.is_set():
+                token = chance.choice(tokens)
+                try:
+                    answer = self.world.download(token.token)
+                except OSError:
+                    return
+                with lock:
+                    given[token.id] += answer.is_profile
+                    profiles += answer.is_profile
+
+        threads = [
+            threading.Thread(target=hammer, args=(random.Random(chance.random()),))
+            for _ in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        wait_until("some profiles", lambda: profiles >= deal)
+        self.node.kill()
+        enough.set()
+        for thread in threads:
+            thread.join(PATIENCE_S)
+
+    def assert_counted(self, tokens, given, uses):
+        """Every profile that came is in the ledger, which lists live tokens."""
+        listed = self.world.listed()
+        for token in tokens:
+            used = listed[token.id]["used"] if token.id in listed else None
+            if used is None and given[token.id]:
+                answer = self.world.get(f"{REST}?token={token.token}", method="HEAD")
+                self.assertEqual(answer.status, 410, "in no list, yet not used up")
+                used = uses
+            self.assertGreaterEqual(used or 0, given[token.id])
+
+
+class FailingDisk(Case):
+    """From the first failed write or sync on, nothing is granted, even if the
+    disk works again; a restart begins with what was acknowledged."""
+
+    FAULTS = [
+        # (system call, what comes of it, which of the calls)
+        *(("fdatasync", "error=EIO", k) for k in ("1", "2", "3", "5", "8", "1+", "4+")),
+        *(("fdatasync", "error=ENOSPC", k) for k in ("1", "2+")),
+        *(("pwrite64", "error=ENOSPC", k) for k in ("1", "2", "3", "5", "8", "1+", "4+")),
+        *(("pwrite64", "error=EIO", k) for k in ("1", "2+")),
+    ]
+    USES = 12
+
+    @classmethod
+    def setUpClass(cls):
+        needs_strace()
+        cls.world = cls.enterClassContext(World())
+        cls.trace = cls.world.dir / "strace.log"
+
+    def test_after_the_first_fault_nothing_is_granted_until_a_restart(self):
+        for call, fault, when in self.FAULTS:
+            with self.subTest(call=call, fault=fault, when=when):
+                self.fail_at(call, fault, when)
+
+    def fail_at(self, call, fault, when):
+        node = self.world.serve()
+        token = self.world.mint(uses=self.USES)
+        with Faults(node, f"{call}:{fault}:when={when}", self.trace):
+            statuses = [self.world.download(token.token).status for _ in range(self.USES)]
+            ready = self.world.get("/readyz").status
+            alive = self.world.get("/healthz").status
+        node.kill()
+        self.assertTrue(injected(self.trace), "no fault was injected")
+        profiles = statuses.index(503) if 503 in statuses else len(statuses)
+        self.assertEqual(statuses, [200] * profiles + [503] * (self.USES - profiles))
+        self.assertLess(profiles, self.USES)
+        self.assertEqual((ready, alive), (503, 200))
+        self.assert_counts_after_restart(token, profiles)
+
+    def assert_counts_after_restart(self, token, profiles):
+        """What was given is counted; the use that failed may be burnt."""
+        node = self.world.serve()
+        answer = self.world.get(f"{REST}?token={token.token}", method="HEAD")
+        left = int(answer.header("Jeton-Uses-Left"))
+        self.assertIn(self.USES - left - profiles, (0, 1))
+        self.assert_profile(self.world.download(token.token))
+        node.kill()
+
+    def test_a_kill_at_any_touch_of_the_disk_adds_no_use_and_forgets_none(self):
+        for call in ("fdatasync", "pwrite64"):
+            for when in range(1, 7):
+                with self.subTest(call=call, when=when):
+                    self.die_at(call, when)
+
+    def die_at(self, call, when):
+        node = self.world.serve()
+        token = self.world.mint(uses=self.USES)
+        profiles = 0
+        with Faults(node, f"{call}:signal=SIGKILL:when={when}", self.trace):
+            while node.process.poll() is None:
+                try:
+                    profiles += self.world.download(token.token).is_profile
+                except OSError:
+                    break
+        node.kill()
+        self.assertLess(profiles, self.USES)
+        self.assert_counts_after_restart(token, profiles)
+
+    def test_a_fault_at_the_start_gives_nothing_either(self):
+        token = self.world.mint(uses=99).token
+        for call, fault in (("fdatasync", "error=EIO"), ("pwrite64", "error=ENOSPC")):
+            for when in range(1, 5):
+                with self.subTest(call=call, when=when):
+                    self.start_with(f"{call}:{fault}:when={when}", token)
+        node = self.world.serve()
+        self.assert_profile(self.world.download(token))
+        node.kill()
+
+    def start_with(self, fault, token):
+        """The node refuses to start, or gives nothing once the fault is met."""
+        self.trace.write_text("")
+        # With -D it is strace that is the grandchild, and the node is ours.
+        node = self.world.start(under=[*injecting(fault, self.trace), "-D"])
+        wait_until("the fault", lambda: self.status(token) and injected(self.trace))
+        statuses = {self.status(token) for _ in range(3)}
+        self.assertLessEqual(statuses, {503, "no answer"})
+        self.assertIn(node.process.poll(), (None, 1))
+        node.kill()
+
+    def status(self, token):
+        try:
+            return self.world.download(token).status
+        except OSError:
+            return "no answer"
+
+    def test_a_refusal_by_the_disk_says_so_and_when_to_come_back(self):
+        node = self.world.serve()
+        token = self.world.mint(uses=9).token
+        with Faults(node, "fdatasync:error=EIO:when=1", self.trace):
+            self.world.download(token)
+            answer = self.world.download(token)
+        node.kill()
+        self.assert_refused(answer, 503, "try again shortly")
+        self.assertTrue(int(answer.header("Retry-After")) > 0)
+        self.assertRegex(self.world.log.read_text(), "(?m)^.*ERROR.*$")
