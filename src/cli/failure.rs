@@ -21,6 +21,11 @@ impl Failure {
     pub fn say(error: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { error: one_line(&error.into()), hint: one_line(&hint.into()) }
     }
+
+    /// Returns what is wrong, without the hint, for a line of the log.
+    pub(crate) fn reason(&self) -> &str {
+        &self.error
+    }
 }
 
 /// Writes the two lines.

@@ -187,14 +187,20 @@ impl Inside {
                 tracing::info!(keys = keys.len(), "trusted keys reloaded");
                 self.redeemer.replace_keys(keys);
             }
-            Err(failure) => tracing::error!(%failure, "new keys refused, the old ones stay"),
+            Err(failure) => {
+                let error = failure.reason();
+                tracing::error!(error, "new keys refused, the old ones stay");
+            }
         }
         match open_profiles(&self.config) {
             Ok(profiles) => {
                 tracing::info!("profiles reloaded");
                 self.redeemer.replace_profiles(profiles);
             }
-            Err(failure) => tracing::error!(%failure, "new profiles refused, the old ones stay"),
+            Err(failure) => {
+                let error = failure.reason();
+                tracing::error!(error, "new profiles refused, the old ones stay");
+            }
         }
         if let Some(Err(error)) = self.certificate.as_ref().map(|pair| pair.reload()) {
             let error = super::failure::with_sources(&error);
