@@ -49,6 +49,9 @@ impl Node {
     /// Reads keys, profiles and certificate, binds the listeners, and opens the
     /// ledger.
     pub(super) async fn open(config: Config) -> Result<Self, Failure> {
+        if config.public_url.is_none() {
+            return Err(global::missing(&config, "public_url"));
+        }
         let keys = trusted_keys(&config)?;
         let profiles = open_profiles(&config)?;
         let certificate = certificate(&config)?;
