@@ -36,14 +36,16 @@ fn filter(
     }
 }
 
-/// At a level of ours, what the libraries say is of interest from `warn` on.
+/// At a level of ours, what the libraries say is of interest from `warn` on. Only
+/// actix's dispatcher calls it an error when a client sends garbage or leaves, so
+/// anybody could fill the log with errors.
 const fn directives(level: LogLevel) -> &'static str {
     match level {
-        LogLevel::Error => "error",
-        LogLevel::Warn => "warn",
-        LogLevel::Info => "warn,jeton=info",
-        LogLevel::Debug => "warn,jeton=debug",
-        LogLevel::Trace => "warn,jeton=trace",
+        LogLevel::Error => "error,actix_http::h1::dispatcher=off",
+        LogLevel::Warn => "warn,actix_http::h1::dispatcher=off",
+        LogLevel::Info => "warn,actix_http::h1::dispatcher=off,jeton=info",
+        LogLevel::Debug => "warn,actix_http::h1::dispatcher=off,jeton=debug",
+        LogLevel::Trace => "warn,actix_http::h1::dispatcher=off,jeton=trace",
     }
 }
 
@@ -55,10 +57,10 @@ mod tests {
     fn the_flag_comes_before_the_variable_and_that_before_the_file() {
         let set = || Some("jeton=trace".to_owned());
         let shown = |flag, variable| filter(flag, variable, LogLevel::Error).unwrap().to_string();
-        assert_eq!(shown(Some(LogLevel::Warn), set()), "warn");
+        assert!(shown(Some(LogLevel::Warn), set()).ends_with("warn"));
         assert_eq!(shown(None, set()), "jeton=trace");
-        assert_eq!(shown(None, Some(String::new())), "error");
-        assert_eq!(shown(None, None), "error");
+        assert!(shown(None, Some(String::new())).ends_with("error"));
+        assert!(shown(None, None).ends_with("error"));
         assert!(filter(None, Some("jeton=loud".to_owned()), LogLevel::Info).is_err());
     }
 }

@@ -192,7 +192,7 @@ class BehindAProxy(Case):
                     self.assertEqual(answer.status, 200 if good else 403)
 
 
-class ElsewhereThanRest(Case):
+class Elsewhere(Case):
     def test_unknown_routes_are_404_and_never_401(self):
         with World() as world:
             world.serve()
@@ -201,3 +201,10 @@ class ElsewhereThanRest(Case):
                 with self.subTest(target[:20]):
                     self.assertEqual(world.get(target).status, 404)
             self.assert_profile(world.download(token))
+
+    def test_garbage_from_a_client_is_no_error_of_the_node(self):
+        with World() as world:
+            world.serve()
+            for garbage in (b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\nA B: c\r\n\r\n", b"GET \0\r\n\r\n"):
+                self.assertIn(world.send(garbage).status, (400, None))
+            self.assertNotIn("ERROR", world.log.read_text())
