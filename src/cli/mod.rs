@@ -8,6 +8,7 @@ mod admin_client;
 mod completions;
 mod config;
 mod configured;
+mod core_dump;
 mod csv;
 mod demo;
 mod expiry;
@@ -120,6 +121,7 @@ impl From<Failure> for Stop {
 ///
 /// [`Stop`] if it failed, or if there is nothing to run.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Stop> {
+    core_dump::forbid();
     let arguments = sacli::argv(arguments);
     let Root { global, command } = Root::try_parse_from(arguments).map_err(Stop::Usage)?;
     match command {
