@@ -235,9 +235,14 @@ class Ledger(Case):
         self.assertIn(born - int(made), (60, 61, 62))
         self.world.serve()
         key = self.world.key("profile")
-        for name, issued_at in [("just minted", None), ("before", born - 1)]:
+        # With the old ledger its revocations are lost, so unlimited ones go, too.
+        for name, issued_at, uses in [
+            ("just minted", None, 9),
+            ("the second before", born - 1, 9),
+            ("unlimited", born - 1, None),
+        ]:
             with self.subTest(name):
-                token = forge.token(key, issued_at=issued_at, uses=9)
+                token = forge.token(key, issued_at=issued_at, uses=uses)
                 self.assert_refused(self.world.download(token), 410, "issued before")
         self.assert_refused(self.world.download(old.token), 410, "issued before")
         newer = forge.token(key, issued_at=born, uses=9)
@@ -269,6 +274,13 @@ class Ledger(Case):
 
 
 class Stop(Case):
+    def assert_stopped(self, node):
+        """The node leaves with 0, and has closed its ledger."""
+        self.assertEqual(node.ended(), 0)
+        log = node.world.log.read_text()
+        self.assertIn("stopped", log.splitlines()[-1])
+        self.assertNotIn("still in use", log)
+
     def test_a_slow_reader_gets_the_rest_of_the_file(self):
         with World(directory("profiles")) as world:
             write_large_profile(world.dir / "profiles")
@@ -281,7 +293,7 @@ class Stop(Case):
                 answer = Answer.read(connection)
             self.assert_profile(answer)
             self.assertGreater(len(answer.body), 240_000)
-            self.assertEqual(node.ended(), 0)
+            self.assert_stopped(node)
 
     def test_a_download_that_waits_for_the_disk_is_finished(self):
         needs_strace()
@@ -293,7 +305,7 @@ class Stop(Case):
                 wait_until("the disk to be asked", lambda: "fdatasync" in trace.read_text())
                 node.terminate()
                 self.assert_profile(Answer.read(connection))
-                self.assertEqual(node.ended(), 0)
+                self.assert_stopped(node)
             world.serve()
             self.assertEqual(world.download(token).status, 410)
 
@@ -302,7 +314,7 @@ class Stop(Case):
             node = world.serve()
             node.terminate()
             begun = time.monotonic()
-            self.assertEqual(node.ended(), 0)
+            self.assert_stopped(node)
             self.assertLess(time.monotonic() - begun, 5)
 
 
