@@ -44,7 +44,29 @@ impl PublicUrl {
     /// is reported to strip a query from an `openvpn://` link.
     #[must_use]
     pub fn import_by_path(&self, token: &Token) -> String {
-        format!("{IMPORT_PREFIX}{}{REST_PATH}/{}", self.0, token.as_str())
+        self.import_text_by_path(token.as_str())
+    }
+
+    /// Returns the link of [`PublicUrl::import_by_path`] for the text of a token,
+    /// as a node has it from a request.
+    ///
+    /// # Errors
+    ///
+    /// [`UrlError::Missing`] or [`UrlError::Character`] if no token is written
+    /// like that.
+    pub fn import_by_path_of(&self, token: &str) -> Result<String, UrlError> {
+        token_text(token).map(|token| self.import_text_by_path(token))
+    }
+
+    fn import_text_by_path(&self, token: &str) -> String {
+        format!("{IMPORT_PREFIX}{}{REST_PATH}/{token}", self.0)
+    }
+
+    /// Tells whether a browser means a page of this URL when it says
+    /// `Origin: ORIGIN`. It writes a host in lower case and leaves port 443 out.
+    #[must_use]
+    pub fn is_origin(&self, origin: &str) -> bool {
+        self.0.strip_suffix(":443").unwrap_or(&self.0).eq_ignore_ascii_case(origin)
     }
 
     /// Returns the link of the page for people.
@@ -250,6 +272,30 @@ mod tests {
         }
         assert!(token_in_pasted("https://vpn.example.com/").is_err());
         assert!(token_in_pasted("https://vpn.example.com").is_err());
+    }
+
+    #[test]
+    fn a_node_makes_the_import_link_that_a_minter_makes() {
+        let url: PublicUrl = "https://vpn.example.com".parse().unwrap();
+        let link = "openvpn://import-profile/https://vpn.example.com/rest/GetProfileViaToken/a-_9";
+        assert_eq!(url.import_by_path_of("a-_9").as_deref(), Ok(link));
+        assert_eq!(url.import_by_path_of("a\"b"), Err(UrlError::Character));
+        assert_eq!(url.import_by_path_of(""), Err(UrlError::Missing));
+    }
+
+    #[test]
+    fn an_origin_is_this_url_and_no_other() {
+        for (url, origin, same) in [
+            ("https://vpn.example.com", "https://vpn.example.com", true),
+            ("https://VPN.example.com:443", "https://vpn.example.com", true),
+            ("https://vpn.example.com:8443", "https://vpn.example.com:8443", true),
+            ("https://vpn.example.com:8443", "https://vpn.example.com", false),
+            ("https://vpn.example.com", "http://vpn.example.com", false),
+            ("https://vpn.example.com", "https://vpn.example.com.evil.example", false),
+            ("https://vpn.example.com", "null", false),
+        ] {
+            assert_eq!(url.parse::<PublicUrl>().unwrap().is_origin(origin), same, "{origin}");
+        }
     }
 
     #[test]
