@@ -243,7 +243,8 @@ impl Redeemer {
 
     /// The time that judges: this node's clock, but never a time that the
     /// ledger has left behind. So setting a clock back revives nothing.
-    fn now(&self) -> UnixSeconds {
+    #[must_use]
+    pub fn now(&self) -> UnixSeconds {
         self.clock.now().max(self.ledger.log_time())
     }
 

@@ -24,6 +24,7 @@ use crate::ledger::raft::{IdentityError, OpenError, RaftLedger};
 use crate::redeem::Redeemer;
 use crate::tls::ReloadingCertificate;
 use crate::token::KeyPurpose;
+use crate::token::url::PublicUrl;
 
 /// How long the doors' threads may take to end once the doors are closed, in
 /// milliseconds.
@@ -40,6 +41,7 @@ pub(super) struct Node {
 /// doors own them: once they are closed, a client is refused and does not wait.
 struct Inside {
     config: Config,
+    public_url: PublicUrl,
     certificate: Option<Arc<ReloadingCertificate>>,
     redeemer: Arc<Redeemer>,
     ledger: Arc<RaftLedger>,
@@ -49,12 +51,11 @@ impl Node {
     /// Reads keys, profiles and certificate, binds the listeners, and opens the
     /// ledger.
     pub(super) async fn open(config: Config) -> Result<Self, Failure> {
-        if config.public_url.is_none() {
-            return Err(global::missing(&config, "public_url"));
-        }
         let keys = trusted_keys(&config)?;
         let profiles = open_profiles(&config)?;
         let certificate = certificate(&config)?;
+        let public_url = config.public_url.clone();
+        let public_url = public_url.ok_or_else(|| global::missing(&config, "public_url"))?;
         let public = bind("public.listen", config.public.listen)?;
         // Without a trusted admin key nobody could enter.
         let admin = config.admin.listen.filter(|_| keys.has(KeyPurpose::Admin));
@@ -63,7 +64,8 @@ impl Node {
         let opened = RaftLedger::open(&config.ledger.dir, Arc::clone(&clock)).await;
         let ledger = Arc::new(opened.map_err(|error| explain(&error))?);
         let redeemer = Redeemer::new(keys, profiles, ledger.clone(), clock, config.limits.cache);
-        let inside = Inside { config, certificate, redeemer: Arc::new(redeemer), ledger };
+        let redeemer = Arc::new(redeemer);
+        let inside = Inside { config, public_url, certificate, redeemer, ledger };
         Ok(Self { public, admin, inside })
     }
 
@@ -139,6 +141,7 @@ impl Inside {
         let door = PublicDoor::new(
             Arc::clone(&self.redeemer),
             self.ledger.clone(),
+            self.public_url.clone(),
             TrustedProxies::new(self.config.public.trusted_proxies.clone()),
             &self.config.limits.http,
             Box::new(RandomRequestIds),

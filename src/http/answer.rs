@@ -8,7 +8,10 @@ use actix_web::http::header::{self, HeaderValue};
 use actix_web::middleware::DefaultHeaders;
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 
-use super::refusal::Row;
+use super::door::PublicDoor;
+use super::notice::Notice;
+use super::page;
+use super::refusal::Denial;
 
 /// Returns the headers of every answer that does not set its own: nothing is
 /// kept, nothing is named to other sites, nothing is guessed, nothing is run.
@@ -22,13 +25,17 @@ pub(super) fn security_headers() -> DefaultHeaders {
 }
 
 /// Answers no.
-pub(super) fn refusal(request: &HttpRequest, row: &Row) -> HttpResponse {
+pub(super) fn refusal(request: &HttpRequest, door: &PublicDoor, denial: &Denial) -> HttpResponse {
+    let row = denial.row();
     let mut head = HttpResponse::build(row.status);
     if let Some(seconds) = row.retry_after_s {
         head.insert_header((header::RETRY_AFTER, seconds));
     }
     if row.text.is_empty() {
         return head.finish();
+    }
+    if Form::of(request) == Form::Html {
+        return page::notice(head, request, &Notice::of(denial, door.now()));
     }
     say(head, request, row.status, &row.text)
 }
@@ -72,8 +79,8 @@ fn say(
 ) -> HttpResponse {
     let reason = status.canonical_reason().unwrap_or("Error");
     let (content_type, body) = match Form::of(request) {
+        Form::Html => return page::notice(head, request, &Notice::plain(reason, line)),
         Form::Xml => ("text/xml", xml(reason, line)),
-        Form::Html => ("text/html; charset=utf-8", html(reason, line)),
         Form::Text => ("text/plain; charset=utf-8", format!("{line}\n")),
     };
     head.insert_header((header::CONTENT_TYPE, content_type)).body(body)
@@ -119,15 +126,6 @@ fn xml(reason: &str, line: &str) -> String {
     )
 }
 
-fn html(reason: &str, line: &str) -> String {
-    let (reason, line) = (escape(reason), escape(line));
-    format!(
-        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width\">\n\
-         <title>{reason}</title>\n<h1>{reason}</h1>\n<p>{line}</p>\n</html>\n"
-    )
-}
-
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
@@ -154,6 +152,5 @@ mod tests {
     #[test]
     fn lines_cannot_leave_their_element() {
         assert!(xml("A", "<b>&").contains("<Message>&lt;b&gt;&amp;</Message>"));
-        assert!(html("A", "<b>&").contains("<p>&lt;b&gt;&amp;</p>"));
     }
 }

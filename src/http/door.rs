@@ -16,7 +16,8 @@ use super::redemption_log::{self, Asker};
 use super::refusal::Denial;
 use crate::ledger::{Ledger, LedgerError, RequestId};
 use crate::redeem::{Attempt, Delivery, Redeemer, Refusal, Refused};
-use crate::token::KeyPurpose;
+use crate::token::url::PublicUrl;
+use crate::token::{KeyPurpose, UnixSeconds};
 
 /// How a redemption ends that neither delivers nor refuses.
 const ABORTED: &str = "the redemption panicked, or the server stopped";
@@ -27,6 +28,7 @@ pub struct PublicDoor {
     pub(super) request_ids: Box<dyn RequestIds>,
     redeemer: Arc<Redeemer>,
     ledger: Arc<dyn Ledger>,
+    public_url: PublicUrl,
     proxies: TrustedProxies,
     rate: RateLimiter,
     opened: Instant,
@@ -56,17 +58,29 @@ impl RequestIds for RandomRequestIds {
 
 impl PublicDoor {
     /// Puts together what the public door needs. `ledger` is the one that
-    /// `redeemer` spends in.
+    /// `redeemer` spends in; `public_url` stands in the links of the share page,
+    /// because the `Host` of a request is the client's word.
     #[must_use]
     pub fn new(
         redeemer: Arc<Redeemer>,
         ledger: Arc<dyn Ledger>,
+        public_url: PublicUrl,
         proxies: TrustedProxies,
         limits: &Limits,
         request_ids: Box<dyn RequestIds>,
     ) -> Self {
         let rate = RateLimiter::new(limits);
-        Self { request_ids, redeemer, ledger, proxies, rate, opened: Instant::now() }
+        Self { request_ids, redeemer, ledger, public_url, proxies, rate, opened: Instant::now() }
+    }
+
+    /// Returns where the world reaches this door.
+    pub(super) const fn public_url(&self) -> &PublicUrl {
+        &self.public_url
+    }
+
+    /// Returns the time that tokens are judged by.
+    pub(super) fn now(&self) -> UnixSeconds {
+        self.redeemer.now()
     }
 
     /// Tells whether a profile could be delivered now.

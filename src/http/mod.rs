@@ -1,29 +1,37 @@
 //! The public door: where holders of a link download their profile.
 //!
 //! Scaffolding: `door` is what all routes share, `limits` what is allowed,
-//! `rate` and `client_address` are pure decisions about who asks, `answer` has
-//! the bodies and headers, `refusal` the table of all refusals, `request_log`
-//! and `redemption_log` the two lines that are written, `unwanted_body` keeps
-//! the connection clean.
+//! `rate` and `client_address` are pure decisions about who asks, `admission`
+//! leads a request to its redemption, `answer` has the bodies and headers,
+//! `refusal` the table of all refusals, `request_log` and `redemption_log` the
+//! two lines that are written, `unwanted_body` keeps the connection clean.
 //!
 //! Content: `profile` is the route that gives a profile (`attachment` is its
-//! answer), `health` tells whether the node is alive and ready. A further page
-//! is a further file with its own `configure`, named in [`configure`] below.
+//! answer), `share` is the page for people and the button on it, `health` tells
+//! whether the node is alive and ready. What people read is in `page` (the
+//! templates), `notice` (the refusals), `plain_words` and `qr`. A further page is
+//! a further file with its own `configure`, named in [`configure`] below.
 //!
 //! There is no TLS here beyond taking a configuration, and no operators' door.
 //! No route reads a path that the router decoded.
 
+mod admission;
 mod answer;
 mod attachment;
 mod client_address;
 mod door;
 mod health;
 mod limits;
+mod notice;
+mod page;
+mod plain_words;
 mod profile;
+mod qr;
 mod rate;
 mod redemption_log;
 mod refusal;
 mod request_log;
+mod share;
 #[cfg(test)]
 mod tests;
 mod unwanted_body;
@@ -49,6 +57,7 @@ pub fn configure(config: &mut web::ServiceConfig, door: &Arc<PublicDoor>) {
     let routes = web::scope("")
         .configure(health::configure)
         .configure(profile::configure)
+        .configure(share::configure)
         .default_service(web::to(no_such_page))
         .wrap(from_fn(unwanted_body::refuse))
         .wrap(from_fn(request_log::log))

@@ -28,6 +28,12 @@ pub(super) enum Denial {
     TooManyRequests(Duration),
     /// A listed proxy did not say who asks.
     UnknownClient,
+    /// A page of another site pressed the button.
+    CrossSite,
+    /// The body is larger than any form of ours.
+    BodyTooLarge,
+    /// The body did not come in time, or not whole.
+    BodyIncomplete,
 }
 
 /// One row of the table.
@@ -86,6 +92,18 @@ impl Denial {
                 let text = "the proxy did not say who asks; ask your administrator";
                 row(StatusCode::BAD_REQUEST, text, Severity::Error, "unknown-client")
             }
+            Self::CrossSite => {
+                let text = "another site asked for this; open the link itself, nothing was used up";
+                row(StatusCode::FORBIDDEN, text, Severity::Warn, "cross-site")
+            }
+            Self::BodyTooLarge => {
+                let text = "the body of this request is too large; nothing was used up";
+                row(StatusCode::PAYLOAD_TOO_LARGE, text, Severity::Info, "body-too-large")
+            }
+            Self::BodyIncomplete => {
+                let text = "the body of this request did not come; nothing was used up";
+                row(StatusCode::REQUEST_TIMEOUT, text, Severity::Debug, "body-incomplete")
+            }
         }
     }
 }
@@ -95,7 +113,13 @@ impl Denial {
     pub(super) fn token(&self) -> Option<&VerifiedToken> {
         match self {
             Self::Redemption(refused) => refused.token.as_deref(),
-            Self::Link(_) | Self::Prefetch | Self::TooManyRequests(_) | Self::UnknownClient => None,
+            Self::Link(_)
+            | Self::Prefetch
+            | Self::TooManyRequests(_)
+            | Self::UnknownClient
+            | Self::CrossSite
+            | Self::BodyTooLarge
+            | Self::BodyIncomplete => None,
         }
     }
 
@@ -104,7 +128,12 @@ impl Denial {
         match self {
             Self::Redemption(refused) => refused.refusal.source().map(chain),
             Self::Link(error) => Some(error.to_string()),
-            Self::Prefetch | Self::TooManyRequests(_) | Self::UnknownClient => None,
+            Self::Prefetch
+            | Self::TooManyRequests(_)
+            | Self::UnknownClient
+            | Self::CrossSite
+            | Self::BodyTooLarge
+            | Self::BodyIncomplete => None,
         }
     }
 }

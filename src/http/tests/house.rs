@@ -28,6 +28,9 @@ use crate::token::{
 
 pub(super) const NOW: UnixSeconds = UnixSeconds::new(1_800_000_000);
 
+/// Not what the tests say in `Host`.
+pub(super) const PUBLIC_URL: &str = "https://vpn.example.com:8443";
+
 /// What must never be logged.
 pub(super) const SECRET_LINE: &str = "canary-private-key";
 
@@ -156,6 +159,7 @@ impl House {
         Arc::new(PublicDoor::new(
             Arc::clone(&self.redeemer),
             Arc::clone(&self.ledger) as _,
+            PUBLIC_URL.parse().unwrap(),
             proxies,
             limits,
             Box::new(CountedIds::default()),
@@ -287,4 +291,9 @@ pub(super) fn read_response(stream: &mut impl Read) -> Response {
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
         .collect();
     Response { status, headers, body: body.to_owned() }
+}
+
+/// Waits for an answer of the ledger.
+pub(super) fn wait_for<T>(answer: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(answer)
 }

@@ -90,6 +90,23 @@ fn each_decision_is_one_line_that_says_who_and_what() {
 }
 
 #[test]
+fn a_look_at_the_share_page_is_shown_and_its_button_delivers() {
+    let house = House::new();
+    let token = house.mint(1);
+    let page = format!("/t/{}", token.as_str());
+    let asked = [Method::GET, Method::HEAD, Method::POST, Method::POST];
+    let paper = written(&house, &asked.map(|method| (method, page.clone())));
+    let lines = paper.lines("jeton::redemption");
+    let expected = ["\"shown\"", "\"shown\"", "\"delivered\"", "\"refused\" reason=\"used-up\""];
+    assert_eq!(lines.len(), expected.len(), "{lines:#?}");
+    for (line, outcome) in lines.iter().zip(expected) {
+        assert!(line.contains(&format!("outcome={outcome}")), "{outcome}: {line}");
+    }
+    let lines = paper.lines("jeton::request");
+    assert!(lines.iter().all(|line| line.contains("route=\"/t/{token:.*}\"")), "{lines:#?}");
+}
+
+#[test]
 fn each_request_is_one_line_without_its_path() {
     let house = House::new();
     let asked =

@@ -5,5 +5,6 @@ mod house;
 mod log;
 mod profile;
 mod refusal;
+mod share;
 mod spelling;
 mod tls;

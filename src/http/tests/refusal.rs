@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use super::house::{House, NOW, Response, limits};
+use super::house::{House, NOW, Response, limits, wait_for};
 use crate::http::{Limits, Rate, TrustedProxies};
 use crate::ledger::{Ledger, LedgerError, Revocation};
 use crate::token::url::REST_PATH as R;
@@ -212,9 +212,4 @@ fn elsewhere_people_get_a_page_and_programs_a_line() {
     assert!(page.body.starts_with("<!doctype html>"));
     let rest = server.ask("GET", "/rest/nothing", &["Accept: text/html"]);
     assert_refused(&rest, 404, "Not Found", "there is no such page");
-}
-
-/// Waits for an answer of the ledger.
-fn wait_for<T>(answer: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(answer)
 }

@@ -1,0 +1,91 @@
+//! The pages for people, from the templates in `templates/`.
+//!
+//! Each page is whole in itself: its style lies in it and is allowed by its
+//! hash, it has no script, and it loads nothing. Everything that a template
+//! writes is escaped, but for the style.
+
+use std::sync::LazyLock;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderName};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
+use askama::Template;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use sha2::{Digest as _, Sha256};
+
+use super::door::PublicDoor;
+use super::notice::Notice;
+use super::plain_words::{KindWords, Moment};
+use super::qr::QrDrawing;
+
+/// The style of all pages.
+const STYLE: &str = include_str!("../../templates/jeton.css");
+
+const X_ROBOTS_TAG: HeaderName = HeaderName::from_static("x-robots-tag");
+
+/// What a page may do: wear its style and send its form back to this door.
+static POLICY: LazyLock<String> = LazyLock::new(|| {
+    let hash = BASE64_STANDARD.encode(Sha256::digest(STYLE));
+    format!(
+        "default-src 'none'; style-src 'sha256-{hash}'; form-action 'self'; \
+         frame-ancestors 'none'; base-uri 'none'"
+    )
+});
+
+/// The page of a link that is good.
+#[derive(Template)]
+#[template(path = "share.html")]
+pub(super) struct SharePage<'a> {
+    pub(super) site: &'a str,
+    pub(super) user: &'a str,
+    pub(super) kind: KindWords,
+    /// How many uses are left; `None` if any number is.
+    pub(super) uses_left: Option<u32>,
+    pub(super) expires: Moment,
+    /// The network that the link is bound to.
+    pub(super) network: Option<String>,
+    /// Where OpenVPN Connect imports from.
+    pub(super) import: &'a str,
+    /// Where the download is asked for.
+    pub(super) action: &'a str,
+    pub(super) qr: Option<QrDrawing>,
+}
+
+/// The page of a link that gives nothing.
+#[derive(Template)]
+#[template(path = "notice.html")]
+struct NoticePage<'a> {
+    site: &'a str,
+    notice: &'a Notice,
+}
+
+/// Answers with the page of a good link.
+pub(super) fn share(page: &SharePage<'_>) -> HttpResponse {
+    answer(HttpResponse::Ok(), page)
+}
+
+/// Answers with a notice; `head` has its status.
+pub(super) fn notice(
+    head: HttpResponseBuilder,
+    request: &HttpRequest,
+    notice: &Notice,
+) -> HttpResponse {
+    let door = request.app_data::<web::Data<PublicDoor>>();
+    let site = door.map_or("", |door| door.public_url().host());
+    answer(head, &NoticePage { site, notice })
+}
+
+fn answer(mut head: HttpResponseBuilder, page: &impl Template) -> HttpResponse {
+    match page.render() {
+        Ok(html) => head
+            .insert_header((header::CONTENT_TYPE, "text/html; charset=utf-8"))
+            .insert_header((header::CONTENT_SECURITY_POLICY, POLICY.as_str()))
+            .insert_header((X_ROBOTS_TAG, "noindex"))
+            .body(html),
+        Err(error) => {
+            tracing::error!(target: "jeton::request", %error, "a page cannot be written");
+            head.status(StatusCode::INTERNAL_SERVER_ERROR).finish()
+        }
+    }
+}

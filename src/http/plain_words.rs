@@ -1,0 +1,153 @@
+//! What moments, spans and kinds are to people.
+
+use jiff::Timestamp;
+
+use crate::token::{ProfileKind, UnixSeconds};
+
+const MINUTE_S: u64 = 60;
+
+/// A moment, for people and for programs.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Moment {
+    /// To the second, such as `2026-12-01T12:00:42Z`.
+    pub(super) exact: String,
+    /// To the minute, such as `1 December 2026, 12:00 UTC`.
+    pub(super) date: String,
+    /// As seen from now, such as `in 57 minutes` or `3 hours ago`.
+    pub(super) relative: String,
+}
+
+impl Moment {
+    /// Writes when something ends, or ended. Both are rounded down, so that
+    /// nobody counts on time that he does not have.
+    pub(super) fn end(at: UnixSeconds, now: UnixSeconds) -> Self {
+        let relative = match at.get().checked_sub(now.get()) {
+            Some(left) if left > 0 => format!("in {}", span(left)),
+            _ => format!("{} ago", span(now.get().saturating_sub(at.get()))),
+        };
+        Self { exact: at.to_string(), date: date(at.get()), relative }
+    }
+
+    /// Writes when something will begin. Both are rounded up, so that nobody
+    /// comes too early.
+    pub(super) fn beginning(at: UnixSeconds, now: UnixSeconds) -> Self {
+        let rounded_up = |seconds: u64| seconds.div_ceil(MINUTE_S).saturating_mul(MINUTE_S);
+        let wait = rounded_up(at.get().saturating_sub(now.get()));
+        Self {
+            exact: at.to_string(),
+            date: date(rounded_up(at.get())),
+            relative: format!("in {}", span(wait)),
+        }
+    }
+}
+
+fn date(seconds: u64) -> String {
+    let stamp = i64::try_from(seconds).ok().and_then(|s| Timestamp::from_second(s).ok());
+    match stamp {
+        Some(stamp) => stamp.strftime("%-d %B %Y, %H:%M UTC").to_string(),
+        None => UnixSeconds::new(seconds).to_string(),
+    }
+}
+
+/// Writes a span in its one or two largest units, rounded down.
+fn span(seconds: u64) -> String {
+    let minutes = seconds / MINUTE_S;
+    let (hours, days) = (minutes / 60, minutes / (24 * 60));
+    let (large, small) = if days > 0 {
+        (counted(days, "day"), (hours % 24, "hour"))
+    } else if hours > 0 {
+        (counted(hours, "hour"), (minutes % 60, "minute"))
+    } else if minutes > 0 {
+        (counted(minutes, "minute"), (0, ""))
+    } else {
+        return "less than a minute".to_owned();
+    };
+    match small {
+        (0, _) => large,
+        (number, unit) => format!("{large} {}", counted(number, unit)),
+    }
+}
+
+/// Writes `1 day`, `2 days`.
+pub(super) fn counted(number: u64, unit: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {unit}{plural}")
+}
+
+/// What a kind of profile means for its holder.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct KindWords {
+    pub(super) name: &'static str,
+    /// In three words.
+    pub(super) short: &'static str,
+    /// In a sentence.
+    pub(super) long: &'static str,
+}
+
+impl KindWords {
+    pub(super) const fn of(kind: ProfileKind) -> Self {
+        match kind {
+            ProfileKind::UserLocked => Self {
+                name: "User-locked",
+                short: "With your password",
+                long: "It is made for this user only and asks for the password \
+                       when you connect.",
+            },
+            ProfileKind::Autologin => Self {
+                name: "Autologin",
+                short: "No password needed",
+                long: "It is made for this user only and connects without a password, \
+                       so keep it to yourself.",
+            },
+            ProfileKind::ServerLocked => Self {
+                name: "Server-locked",
+                short: "Name and password",
+                long: "It works for every user of this server and asks for user name \
+                       and password when you connect.",
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AT: UnixSeconds = UnixSeconds::new(1_800_003_642);
+
+    #[test]
+    fn an_end_is_never_later_than_it_is() {
+        for (seconds_left, relative) in [
+            (1, "in less than a minute"),
+            (59, "in less than a minute"),
+            (60, "in 1 minute"),
+            (3_599, "in 59 minutes"),
+            (3_600, "in 1 hour"),
+            (5_100, "in 1 hour 25 minutes"),
+            (86_399, "in 23 hours 59 minutes"),
+            (90_000, "in 1 day 1 hour"),
+            (7 * 86_400, "in 7 days"),
+        ] {
+            let moment = Moment::end(AT, AT.minus(seconds_left));
+            assert_eq!(moment.relative, relative);
+            assert_eq!(moment.date, "15 January 2027, 09:00 UTC");
+            assert_eq!(moment.exact, "2027-01-15T09:00:42Z");
+        }
+        assert_eq!(Moment::end(AT, AT).relative, "less than a minute ago");
+        assert_eq!(Moment::end(AT, AT.plus(7_300)).relative, "2 hours 1 minute ago");
+    }
+
+    #[test]
+    fn a_beginning_is_never_earlier_than_it_is() {
+        let moment = Moment::beginning(AT, AT.minus(61));
+        assert_eq!(moment.relative, "in 2 minutes");
+        assert_eq!(moment.date, "15 January 2027, 09:01 UTC");
+        assert_eq!(Moment::beginning(AT, AT.minus(1)).relative, "in 1 minute");
+    }
+
+    #[test]
+    fn a_moment_beyond_all_calendars_is_still_written() {
+        let moment = Moment::end(UnixSeconds::new(u64::MAX), AT);
+        assert_eq!(moment.date, "unix second 18446744073709551615");
+    }
+}
