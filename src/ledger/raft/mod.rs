@@ -1,9 +1,9 @@
 //! The engine: openraft, embedded. One node is a cluster of one.
 //!
-//! openraft's types stay in this folder; everybody else sees
-//! [`Ledger`]. What is ours: the log it writes to
-//! (`log_store`), the state machine it drives (`machine`), and the
-//! `batcher` that lets one sync of the disk serve all who wait.
+//! openraft's types stay in this folder; everybody else sees [`Ledger`]. What is
+//! ours: the log it writes to (`log_store`), the state machine it drives
+//! (`machine`), and the `batcher` that lets one sync of the disk serve all who
+//! wait.
 //!
 //! A ledger is made once, by [`create`], which also founds the cluster of one.
 //! [`RaftLedger::open`] never makes, founds or repairs anything: a directory
@@ -16,6 +16,8 @@
 //! ```
 
 mod batcher;
+mod create;
+mod error;
 mod identity;
 mod log_store;
 mod machine;
@@ -27,15 +29,13 @@ mod types;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::fs::{self, File};
-use std::io;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use openraft::type_config::async_runtime::watch::WatchReceiver as _;
 use openraft::{Config, SnapshotPolicy};
-use thiserror::Error;
 
 use self::batcher::Batcher;
 use self::log_store::LogStore;
@@ -43,15 +43,16 @@ use self::machine::{Applied, Machine};
 use self::network::NoPeers;
 use self::snapshot_files::SnapshotFiles;
 use self::types::{Raft, SnapshotMeta};
-use super::log::{Disk, FileDisk, LedgerId, Log, LogError, Recovery, SegmentLen, Writer};
-use super::snapshot::{self, SnapshotError};
+use super::log::{Disk, FileDisk, LedgerId, Log, Recovery, SegmentLen, Writer};
 use super::{
     Answer, Command, Grant, Ledger, LedgerError, Outcome, Revocation, Spend, SpendRefusal,
-    Standing, State, Status, TokenRecord, TokenUse,
+    Standing, State, Status, TokenRecord, TokenUse, snapshot,
 };
 use crate::clock::Clock;
 use crate::token::{TokenId, UnixSeconds, UserName, VerifiedToken};
 
+pub use create::create;
+pub use error::OpenError;
 pub use identity::{Identity, IdentityError};
 pub use snapshot_files::SnapshotFileError;
 pub use types::Member;
@@ -77,111 +78,6 @@ pub struct RaftLedger {
     batcher: Batcher,
     applied: Applied,
     writer: Arc<Writer>,
-}
-
-/// Why a ledger could not be made or opened.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// There is something where the ledger should be made.
-    #[error("{0} is there already")]
-    Exists(PathBuf),
-    /// The directory has no identity, or none that is whole.
-    #[error(transparent)]
-    Identity(#[from] IdentityError),
-    /// The log cannot be opened.
-    #[error("the log of the ledger {dir} cannot be opened")]
-    Log {
-        /// The ledger's directory.
-        dir: PathBuf,
-        /// Why.
-        source: LogError,
-    },
-    /// The newest snapshot cannot be read.
-    #[error(transparent)]
-    SnapshotFile(#[from] SnapshotFileError),
-    /// The newest snapshot holds no state.
-    #[error("the newest snapshot of the ledger {dir} cannot be read")]
-    Snapshot {
-        /// The ledger's directory.
-        dir: PathBuf,
-        /// Why.
-        source: SnapshotError,
-    },
-    /// The log goes on from a snapshot that is not there.
-    #[error("the snapshot that the log of {0} goes on from is missing")]
-    SnapshotMissing(PathBuf),
-    /// A ledger is readable by others than its owner.
-    #[error("{0} can be read or written by group or world")]
-    Permissions(PathBuf),
-    /// The making of the ledger was never finished.
-    #[error("the ledger {0} was never founded")]
-    NotFounded(PathBuf),
-    /// The disk failed.
-    #[error("cannot {doing} {path}")]
-    Io {
-        /// What was tried, as a verb.
-        doing: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The engine did not start.
-    #[error("the ledger does not start: {0}")]
-    Engine(String),
-}
-
-/// Makes a ledger in `dir`, which must not be there, and founds a cluster of
-/// this one node. It is there whole, or not at all.
-///
-/// # Errors
-///
-/// [`OpenError`]; nothing is left behind then.
-pub async fn create(
-    dir: &Path,
-    identity: Identity,
-    clock: Arc<dyn Clock>,
-) -> Result<(), OpenError> {
-    if dir.exists() {
-        return Err(OpenError::Exists(dir.to_owned()));
-    }
-    let making = dir.with_extension("new");
-    let made = make(&making, identity, clock).await;
-    let made = made.and_then(|()| put_in_place(&making, dir));
-    if made.is_err() {
-        // What failed is said; that it cannot be removed either is not news.
-        let _ = fs::remove_dir_all(&making);
-    }
-    made
-}
-
-async fn make(dir: &Path, identity: Identity, clock: Arc<dyn Clock>) -> Result<(), OpenError> {
-    for part in [dir, &dir.join("log"), &dir.join("snapshot")] {
-        FileDisk::create_dir(part).map_err(OpenError::io("create", part))?;
-    }
-    let (name, text) = identity.to_file();
-    let path = dir.join(name);
-    fs::write(&path, text)
-        .and_then(|()| File::open(&path)?.sync_all())
-        .map_err(OpenError::io("write", &path))?;
-    let log = FileDisk::new(dir.join("log"));
-    let log = Log::create(Box::new(log), LedgerId(identity.ledger_id), SegmentLen::default());
-    drop(log.map_err(OpenError::log(dir))?);
-
-    let started = RaftLedger::start(dir, clock).await?;
-    let founded = started.found().await;
-    started.close().await;
-    founded
-}
-
-fn put_in_place(making: &Path, dir: &Path) -> Result<(), OpenError> {
-    fs::rename(making, dir).map_err(OpenError::io("create", dir))?;
-    let parent = match dir.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    File::open(parent).and_then(|parent| parent.sync_all()).map_err(OpenError::io("sync", parent))
 }
 
 impl RaftLedger {
@@ -363,22 +259,6 @@ impl Ledger for RaftLedger {
 impl fmt::Debug for RaftLedger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RaftLedger").field("identity", &self.identity).finish_non_exhaustive()
-    }
-}
-
-impl OpenError {
-    fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| Self::Io { doing, path, source }
-    }
-
-    fn log(dir: &Path) -> impl FnOnce(LogError) -> Self {
-        let dir = dir.to_owned();
-        move |source| Self::Log { dir, source }
-    }
-
-    fn engine(error: impl fmt::Display) -> Self {
-        Self::Engine(error.to_string())
     }
 }
 

@@ -1,7 +1,8 @@
 //! The engine on a real disk: openraft's own suite, restarts, refusals.
 
+use std::io;
 use std::num::NonZeroU32;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use openraft::StorageError;
@@ -11,7 +12,7 @@ use super::types::TypeConfig;
 use super::*;
 use crate::clock::ManualClock;
 use crate::ledger::RequestId;
-use crate::ledger::log::DiskFile;
+use crate::ledger::log::{DiskFile, LogError};
 use crate::token::{Batch, KeyId, Nonce, ProfileKind};
 
 const NOW: u64 = 1_790_000_000;

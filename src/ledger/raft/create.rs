@@ -1,0 +1,63 @@
+//! The making of a ledger: once, whole, by an explicit command.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{Identity, OpenError, RaftLedger};
+use crate::clock::Clock;
+use crate::ledger::log::{FileDisk, LedgerId, Log, SegmentLen};
+
+/// Makes a ledger in `dir`, which must not be there, and founds a cluster of
+/// this one node. It is there whole, or not at all.
+///
+/// # Errors
+///
+/// [`OpenError`]; nothing is left behind then.
+pub async fn create(
+    dir: &Path,
+    identity: Identity,
+    clock: Arc<dyn Clock>,
+) -> Result<(), OpenError> {
+    if dir.exists() {
+        return Err(OpenError::Exists(dir.to_owned()));
+    }
+    let mut name = dir.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let making = dir.with_file_name(name);
+    let made = make(&making, identity, clock).await;
+    let made = made.and_then(|()| put_in_place(&making, dir));
+    if made.is_err() {
+        // What failed is said; that it cannot be removed either is not news.
+        let _ = fs::remove_dir_all(&making);
+    }
+    made
+}
+
+async fn make(dir: &Path, identity: Identity, clock: Arc<dyn Clock>) -> Result<(), OpenError> {
+    for part in [dir, &dir.join("log"), &dir.join("snapshot")] {
+        FileDisk::create_dir(part).map_err(OpenError::io("create", part))?;
+    }
+    let (name, text) = identity.to_file();
+    let path = dir.join(name);
+    fs::write(&path, text)
+        .and_then(|()| File::open(&path)?.sync_all())
+        .map_err(OpenError::io("write", &path))?;
+    let log = FileDisk::new(dir.join("log"));
+    let log = Log::create(Box::new(log), LedgerId(identity.ledger_id), SegmentLen::default());
+    drop(log.map_err(OpenError::log(dir))?);
+
+    let started = RaftLedger::start(dir, clock).await?;
+    let founded = started.found().await;
+    started.close().await;
+    founded
+}
+
+fn put_in_place(making: &Path, dir: &Path) -> Result<(), OpenError> {
+    fs::rename(making, dir).map_err(OpenError::io("create", dir))?;
+    let parent = match dir.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    File::open(parent).and_then(|parent| parent.sync_all()).map_err(OpenError::io("sync", parent))
+}
