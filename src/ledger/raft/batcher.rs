@@ -10,7 +10,6 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::types::{Raft, TypeConfig};
 use crate::clock::Clock;
-use crate::ledger::log::Writer;
 use crate::ledger::{Command, Entry, LedgerError, Outcome};
 
 /// How many commands may wait before more are turned away.
@@ -42,16 +41,14 @@ impl Batcher {
     /// Starts the task that writes entries. It ends when the last clone of the
     /// batcher is dropped.
     ///
-    /// A snapshot is asked for whenever `snapshot_every` bytes of log have been
-    /// gathered that it would make dispensable.
+    /// After each entry a snapshot is asked for if `snapshot_is_due`.
     pub(super) fn start(
         raft: Raft,
-        log: Arc<Writer>,
         clock: Arc<dyn Clock>,
-        snapshot_every: u64,
+        snapshot_is_due: impl Fn() -> bool + Send + Sync + 'static,
     ) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE_MAX);
-        tokio::spawn(write_entries(raft, log, clock, snapshot_every, receiver));
+        tokio::spawn(write_entries(raft, clock, snapshot_is_due, receiver));
         Self(sender)
     }
 
@@ -72,9 +69,8 @@ impl Batcher {
 
 async fn write_entries(
     raft: Raft,
-    log: Arc<Writer>,
     clock: Arc<dyn Clock>,
-    snapshot_every: u64,
+    snapshot_is_due: impl Fn() -> bool,
     mut queue: mpsc::Receiver<Waiting>,
 ) {
     let mut waiting = Vec::new();
@@ -85,7 +81,7 @@ async fn write_entries(
         if !batch.is_empty() {
             write_entry(&raft, clock.as_ref(), batch).await;
         }
-        if log.bytes_since_purge() > snapshot_every {
+        if snapshot_is_due() {
             // Asking again while one is made changes nothing.
             let _ = raft.trigger().snapshot().await;
         }

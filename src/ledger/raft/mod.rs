@@ -121,8 +121,8 @@ impl RaftLedger {
         let (log, log_state, recovery) =
             Log::open(log, ledger_id, SegmentLen::default()).map_err(OpenError::log(dir))?;
         report(&recovery);
-        let files = SnapshotFiles::new(snapshots);
-        let (state, meta) = last_state(dir, identity, &files)?;
+        let snapshots = SnapshotFiles::new(snapshots);
+        let (state, meta) = last_state(dir, identity, &snapshots)?;
         let reached = meta.last_log_id.map(|last| last.index());
         if log_state.head().purged_index() > reached {
             return Err(OpenError::SnapshotMissing(dir.to_owned()));
@@ -135,11 +135,15 @@ impl RaftLedger {
             Arc::new(config().map_err(OpenError::engine)?),
             NoPeers,
             LogStore::new(Arc::clone(&writer)),
-            Machine::new(applied.clone(), files),
+            Machine::new(applied.clone(), snapshots.clone()),
         )
         .await
         .map_err(OpenError::engine)?;
-        let batcher = Batcher::start(raft.clone(), Arc::clone(&writer), clock, snapshot_every);
+        let log = Arc::clone(&writer);
+        // A snapshot is not worth its writing before as much log has come since.
+        let snapshot_is_due =
+            move || log.bytes_since_purge() > snapshot_every.max(snapshots.newest_len());
+        let batcher = Batcher::start(raft.clone(), clock, snapshot_is_due);
         Ok(Self { identity, raft, batcher, applied, writer })
     }
 

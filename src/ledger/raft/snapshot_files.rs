@@ -13,6 +13,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use thiserror::Error;
@@ -42,24 +43,37 @@ pub enum SnapshotFileError {
     Damaged(PathBuf),
 }
 
-/// A directory of snapshots.
+/// A directory of snapshots. Clones share it.
 #[derive(Clone, Debug)]
-pub(super) struct SnapshotFiles(Arc<Mutex<Box<dyn Disk>>>);
+pub(super) struct SnapshotFiles(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    disk: Mutex<Box<dyn Disk>>,
+    newest_len: AtomicU64,
+}
 
 impl SnapshotFiles {
     pub(super) fn new(disk: Box<dyn Disk>) -> Self {
-        Self(Arc::new(Mutex::new(disk)))
+        Self(Arc::new(Inner { disk: Mutex::new(disk), newest_len: AtomicU64::new(0) }))
+    }
+
+    /// Returns how many bytes the newest snapshot has that was read or written.
+    pub(super) fn newest_len(&self) -> u64 {
+        self.0.newest_len.load(Ordering::Relaxed)
     }
 
     /// Writes a snapshot and returns when it is durable.
     pub(super) fn save(&self, meta: &SnapshotMeta, state: &[u8]) -> io::Result<()> {
         let disk = self.disk();
         let index = meta.last_log_id.map_or(0, |last| last.index());
+        let bytes = encode(meta, state)?;
         let file = disk.create(UNFINISHED)?;
-        file.write_all_at(&encode(meta, state)?, 0)?;
+        file.write_all_at(&bytes, 0)?;
         file.sync_data()?;
         disk.rename(UNFINISHED, &format!("{index:020}{SUFFIX}"))?;
         disk.sync_dir()?;
+        self.0.newest_len.store(bytes.len() as u64, Ordering::Relaxed);
         let names = names(&**disk)?;
         for old in names.iter().rev().skip(KEPT) {
             disk.remove(old)?;
@@ -75,12 +89,13 @@ impl SnapshotFiles {
         let Some(name) = names.last() else { return Ok(None) };
         let path = disk.path(name);
         let bytes = disk.read(name, usize::MAX).map_err(io(path.clone()))?;
+        self.0.newest_len.store(bytes.len() as u64, Ordering::Relaxed);
         decode(&bytes).map(Some).ok_or(SnapshotFileError::Damaged(path))
     }
 
     fn disk(&self) -> MutexGuard<'_, Box<dyn Disk>> {
         // Nothing is left half changed in memory by a panic.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.disk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
