@@ -63,7 +63,7 @@ struct Watched {
 struct FileStamp {
     inode: u64,
     len: u64,
-    modified: (i64, i64),
+    changed: (i64, i64),
 }
 
 /// Why a certificate or its key is refused. Nothing of the key is in it.
@@ -259,8 +259,9 @@ impl FileStamp {
     /// Looks at a file; `None` if that cannot be done, which is a look as well.
     fn of(path: &Path) -> Option<Self> {
         let file = fs::metadata(path).ok()?;
-        let modified = (file.mtime(), file.mtime_nsec());
-        Some(Self { inode: file.ino(), len: file.len(), modified })
+        // The time of change: that of modification can be set back.
+        let changed = (file.ctime(), file.ctime_nsec());
+        Some(Self { inode: file.ino(), len: file.len(), changed })
     }
 }
 

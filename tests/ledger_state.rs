@@ -192,7 +192,9 @@ fn a_revocation_without_expiry_is_kept_for_good() {
     apply_one(&mut state, BORN + 1, Command::Revoke(known));
     apply_one(&mut state, BORN + 2, Command::Revoke(unknown));
     apply_one(&mut state, BORN + 5_000, Command::Permit { user: user(1), autologin: false });
-    assert!(state.is_revoked(token(1), &user(1), at(BORN + 4_000)));
+    let late = Spend { expires_at: at(BORN + 9_000), ..spend(1, 1) };
+    let outcome = apply_one(&mut state, BORN + 5_001, Command::Spend(late));
+    assert_eq!(outcome, Outcome::Refused(SpendRefusal::Revoked));
 }
 
 #[test]

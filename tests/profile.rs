@@ -77,7 +77,6 @@ impl Pki {
                 kind: TlsKeyKind::Crypt,
                 path: self.dir.path().join("tls-crypt.key"),
             }),
-            host: None,
         }
     }
 

@@ -6,7 +6,6 @@ use actix_web::HttpRequest;
 use actix_web::http::header;
 
 use super::AdminError;
-use crate::clock::Clock;
 use crate::ledger::Ledger;
 use crate::redeem::Redeemer;
 use crate::token::{Purpose, Role, UnixSeconds, UserName, VerifiedToken};
@@ -18,8 +17,6 @@ pub struct AdminDoor {
     pub redeemer: Arc<Redeemer>,
     /// What is listed and changed.
     pub ledger: Arc<dyn Ledger>,
-    /// Judges the time of admin tokens.
-    pub clock: Arc<dyn Clock>,
 }
 
 /// Someone who entered. Only [`AdminDoor::enter`] makes one.
@@ -64,7 +61,7 @@ impl AdminDoor {
 
     /// The time that judges: never one that the ledger has left behind.
     pub(super) fn now(&self) -> UnixSeconds {
-        self.clock.now().max(self.ledger.log_time())
+        self.redeemer.now()
     }
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{AdminDoor, AdminError};
 use crate::ledger::TokenUse;
-use crate::token::{Role, UseLimit};
+use crate::token::Role;
 
 #[derive(Serialize)]
 pub(super) struct TokenList {
@@ -46,10 +46,7 @@ impl Token {
             batch: record.token.nonce.batch().to_string(),
             user: record.user.to_string(),
             kind: record.kind.as_str(),
-            uses: match record.uses {
-                UseLimit::Limited(max) => Some(max.get()),
-                UseLimit::Unlimited => None,
-            },
+            uses: record.uses.count(),
             used: token.used,
             uses_left: token.uses_left(),
             issued_at: record.issued_at.to_string(),

@@ -35,11 +35,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_contradicts_itself_nowhere() {
-        command().debug_assert();
-    }
-
-    #[test]
     fn every_shell_gets_a_script_that_knows_the_commands() {
         for shell in Shell::value_variants() {
             let mut script = Vec::new();

@@ -8,17 +8,6 @@ use crate::config::{Config, Keys};
 use super::Global;
 use super::failure::Failure;
 
-/// Loads the config.
-pub(crate) fn load(global: &Global) -> Result<Config, Failure> {
-    Config::load(global.config.as_deref()).map_err(|error| {
-        Failure::new(
-            &error,
-            "name the config with --config FILE; `jeton init` makes a first one, \
-             `jeton config check` tells all that is wrong with one",
-        )
-    })
-}
-
 /// Returns the folder of the private keys.
 pub(crate) fn signing_folder(keys: &Keys) -> Result<&Path, Failure> {
     keys.signing.as_deref().ok_or_else(|| {
@@ -46,7 +35,7 @@ impl<'a> WhenNeeded<'a> {
         if let Some(config) = self.config.get() {
             return Ok(config);
         }
-        let config = load(self.global)?;
+        let config = self.global.load()?;
         Ok(self.config.get_or_init(|| config))
     }
 }

@@ -9,7 +9,7 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::keyring::Keyring;
 use crate::token::{
-    Claims, KeyId, Purpose, TimeError, UnixSeconds, UntrustedToken, UseLimit, VerifyError, verify,
+    Claims, KeyId, Purpose, TimeError, UnixSeconds, UntrustedToken, VerifyError, verify,
 };
 
 use super::Global;
@@ -19,7 +19,7 @@ use super::failure::Failure;
 use super::format::InspectFormat;
 use super::passphrase::PassphraseArgs;
 use super::table::to_json;
-use super::{configured, moment, output, pasted, signing_key};
+use super::{moment, output, pasted, signing_key};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -99,7 +99,7 @@ fn check(token: &str, keys: Option<PathBuf>, global: &Global) -> Result<Signatur
     let keys = match keys {
         Some(folder) => Keyring::load(&folder).map_err(|error| signing_key::explain(&error))?,
         None if global.config.is_some() => {
-            let folder = configured::load(global)?.keys.trusted;
+            let folder = global.load()?.keys.trusted;
             Keyring::load(&folder).map_err(|error| signing_key::explain(&error))?
         }
         None => match Config::load(None).map(|config| Keyring::load(&config.keys.trusted)) {
@@ -118,7 +118,7 @@ fn check(token: &str, keys: Option<PathBuf>, global: &Global) -> Result<Signatur
 }
 
 fn ask_node(token: &str, lock: &PassphraseArgs, global: &Global) -> Result<Forecast, Failure> {
-    let config = configured::load(global)?;
+    let config = global.load()?;
     let node = AdminClient::open(&config, lock)?;
     Ok(node.inspect(token)?)
 }
@@ -161,10 +161,7 @@ impl Report {
             "user": self.claims.user,
             "profile_type": kind,
             "role": role,
-            "uses": match self.claims.uses {
-                UseLimit::Limited(uses) => Some(uses.get()),
-                UseLimit::Unlimited => None,
-            },
+            "uses": self.claims.uses.count(),
             "network": self.claims.network.map(|network| network.to_string()),
             "issued_at": self.claims.issued_at.to_string(),
             "expires_at": self.claims.expires_at().to_string(),

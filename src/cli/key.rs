@@ -85,7 +85,7 @@ impl From<PurposeName> for KeyPurpose {
 /// Lists, makes or retires.
 pub(crate) fn run(args: KeyArgs, global: &Global) -> Result<(), Failure> {
     let KeyArgs { command, passphrase } = args;
-    let keys = configured::load(global)?.keys;
+    let keys = global.load()?.keys;
     match command {
         KeyCommand::List { format } => list(&keys, format),
         KeyCommand::New { purpose, encrypt } => {

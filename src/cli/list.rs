@@ -8,7 +8,7 @@ use super::failure::Failure;
 use super::format::ListFormat;
 use super::passphrase::PassphraseArgs;
 use super::table::Table;
-use super::{configured, moment, output};
+use super::{moment, output};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -41,7 +41,7 @@ pub(crate) struct ListArgs {
 /// Asks for the tokens and shows them.
 pub(crate) fn run(args: ListArgs, global: &Global) -> Result<(), Failure> {
     let ListArgs { user, format, passphrase } = args;
-    let node = AdminClient::open(&configured::load(global)?, &passphrase)?;
+    let node = AdminClient::open(&global.load()?, &passphrase)?;
     let mut tokens = node.tokens()?;
     tokens.retain(|token| user.as_ref().is_none_or(|user| token.user == *user));
     if tokens.is_empty() && format == ListFormat::Text {

@@ -164,7 +164,7 @@ fn table(minted: &[Minted]) -> Table {
             claims.nonce.batch().to_string().into(),
             claims.user.as_str().into(),
             minted.kind.as_str().into(),
-            counted(claims.uses).into(),
+            claims.uses.count().into(),
             claims.network.map(|network| network.to_string()).into(),
             claims.issued_at.to_string().into(),
             claims.expires_at().to_string().into(),
@@ -175,14 +175,6 @@ fn table(minted: &[Minted]) -> Table {
         ]);
     }
     table
-}
-
-/// The number of uses for programs: nothing stands for any number.
-fn counted(uses: UseLimit) -> Option<u32> {
-    match uses {
-        UseLimit::Limited(uses) => Some(uses.get()),
-        UseLimit::Unlimited => None,
-    }
 }
 
 #[cfg(test)]

@@ -160,11 +160,7 @@ impl Inside {
             stop.await;
             return Ok(());
         };
-        let door = AdminDoor {
-            redeemer: Arc::clone(&self.redeemer),
-            ledger: self.ledger.clone(),
-            clock: Arc::new(SystemClock),
-        };
+        let door = AdminDoor { redeemer: Arc::clone(&self.redeemer), ledger: self.ledger.clone() };
         admin::run(listener, Arc::new(door), stop).await
     }
 

@@ -12,7 +12,7 @@ use super::Global;
 use super::admin_client::{AdminClient, Target};
 use super::failure::Failure;
 use super::passphrase::PassphraseArgs;
-use super::{configured, output, pasted, signing_key};
+use super::{output, pasted, signing_key};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -73,7 +73,7 @@ struct What {
 /// Revokes, and says what is refused now.
 pub(crate) fn run(args: RevokeArgs, global: &Global) -> Result<(), Failure> {
     let RevokeArgs { what, passphrase } = args;
-    let config = configured::load(global)?;
+    let config = global.load()?;
     // All are understood before the first is revoked.
     let targets = targets(&what, &config.keys.trusted)?;
     let node = AdminClient::open(&config, &passphrase)?;

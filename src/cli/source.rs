@@ -40,5 +40,5 @@ fn easy_rsa(pki: &Path, template: &Path, control_key: Option<&ControlKey>) -> Ea
         },
         path: key.path().to_owned(),
     });
-    EasyRsaFiles { pki: pki.to_owned(), template: template.to_owned(), tls_key, host: None }
+    EasyRsaFiles { pki: pki.to_owned(), template: template.to_owned(), tls_key }
 }

@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::format::UserFormat;
 use super::passphrase::PassphraseArgs;
 use super::table::Table;
-use super::{configured, output, users_file};
+use super::{output, users_file};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -56,7 +56,7 @@ enum UserCommand {
 
 /// Lists users, or changes one.
 pub(crate) fn run(args: UserArgs, global: &Global) -> Result<(), Failure> {
-    let config = configured::load(global)?;
+    let config = global.load()?;
     let node = AdminClient::open(&config, &args.passphrase)?;
     match args.command {
         UserCommand::List { format } => output::show(&written(&node.users()?, format)?),

@@ -1,13 +1,10 @@
 //! The proof that a use was spent.
 
-use super::TokenId;
-
 /// One use of a token, spent and durable. Only the ledger makes one, and it is
 /// what a counted profile is delivered for.
 #[derive(Debug, Eq, PartialEq)]
 #[must_use = "a grant is a use that was spent"]
 pub struct Grant {
-    token: TokenId,
     used: u32,
     left: u32,
 }
@@ -16,13 +13,7 @@ impl Grant {
     #[cfg(feature = "server")]
     /// Attests that `spend` was applied as the `used`-th use.
     pub(super) const fn of(spend: &super::Spend, used: u32) -> Self {
-        Self { token: spend.token, used, left: spend.max.get().saturating_sub(used) }
-    }
-
-    /// Returns the token that was used.
-    #[must_use]
-    pub const fn token(&self) -> TokenId {
-        self.token
+        Self { used, left: spend.max.get().saturating_sub(used) }
     }
 
     /// Returns how many uses were spent up to and with this one.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Command, Entry, Outcome, RequestId, Revocation, Spend, SpendRefusal, TokenRecord};
 use crate::token::{
-    Batch, Claims, KeyId, Nonce, ProfileKind, Purpose, TokenId, UnixSeconds, UseLimit, UserName,
+    Batch, Claims, KeyId, Nonce, ProfileKind, TokenId, UnixSeconds, UseLimit, UserName,
 };
 
 /// How long a verdict is remembered at least, in seconds of the log's time. A
@@ -140,12 +140,6 @@ impl State {
             autologin_permitted: self.autologin.contains(&claims.user),
             used: self.token(token).map_or(0, |token| token.used),
         }
-    }
-
-    /// Tells whether an admin token or a record is revoked.
-    #[must_use]
-    pub fn is_revoked(&self, token: TokenId, user: &UserName, issued_at: UnixSeconds) -> bool {
-        self.revoked.covers(token, user, issued_at)
     }
 
     /// Returns what is known of `token`.
@@ -399,22 +393,6 @@ impl TokenUse {
     }
 }
 
-impl TokenRecord {
-    /// Makes the record of a profile token; `None` for an admin token.
-    #[must_use]
-    pub fn of(token: TokenId, claims: &Claims) -> Option<Self> {
-        let Purpose::Profile(kind) = claims.purpose else { return None };
-        Some(Self {
-            token,
-            kind,
-            user: claims.user.clone(),
-            issued_at: claims.issued_at,
-            expires_at: claims.expires_at(),
-            uses: claims.uses,
-        })
-    }
-}
-
 impl Spend {
     fn record(&self) -> TokenRecord {
         TokenRecord {
@@ -441,8 +419,5 @@ fn shard_of(token: TokenId) -> usize {
 }
 
 fn left_of(uses: UseLimit, used: u32) -> Option<u32> {
-    match uses {
-        UseLimit::Limited(max) => Some(max.get().saturating_sub(used)),
-        UseLimit::Unlimited => None,
-    }
+    uses.count().map(|max| max.saturating_sub(used))
 }

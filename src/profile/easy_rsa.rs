@@ -61,9 +61,6 @@ pub struct EasyRsaFiles {
     pub template: PathBuf,
     /// The TLS key, unless the template holds it or the server has none.
     pub tls_key: Option<TlsKeyFile>,
-    /// The host in the name of a profile; by default that of the template's
-    /// first `remote`.
-    pub host: Option<String>,
 }
 
 impl EasyRsaFiles {
@@ -252,8 +249,7 @@ impl ProfileSource for EasyRsa {
         let tls_key = self.files.read_tls_key()?;
 
         let document = template.document();
-        let remote = document.first_remote();
-        let host = self.files.host.as_deref().or(remote.as_deref());
+        let host = document.first_remote();
         let mut materials = vec![Material { name: "ca", body: &ca }];
         if let Some(identity) = &identity {
             materials.push(Material { name: "cert", body: &identity.certificate });
@@ -262,7 +258,7 @@ impl ProfileSource for EasyRsa {
         if let Some((kind, key)) = &tls_key {
             materials.push(Material { name: kind.block(), body: key });
         }
-        let text = render(kind, user, host, &document, &materials);
+        let text = render(kind, user, host.as_deref(), &document, &materials);
         let path = &self.files.template;
         finish(text, user, kind, path, identity.map(|identity| identity.not_after))
     }

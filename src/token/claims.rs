@@ -161,9 +161,9 @@ pub struct UnknownKind(pub String);
 pub enum Role {
     /// Reads.
     Viewer,
-    /// Mints and revokes besides.
+    /// Revokes besides, and mints where the node may.
     Operator,
-    /// Permits and manages keys besides.
+    /// Permits besides.
     Admin,
 }
 
@@ -231,6 +231,15 @@ pub enum UseLimit {
 impl UseLimit {
     /// One use, the default everywhere.
     pub const ONCE: Self = Self::Limited(NonZeroU32::MIN);
+
+    /// Returns the number; `None` for any number.
+    #[must_use]
+    pub const fn count(self) -> Option<u32> {
+        match self {
+            Self::Limited(uses) => Some(uses.get()),
+            Self::Unlimited => None,
+        }
+    }
 }
 
 impl fmt::Display for UseLimit {

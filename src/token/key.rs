@@ -26,7 +26,7 @@ impl FromStr for KeyId {
     type Err = NonceError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        hex4(text).map(Self).ok_or(NonceError::Batch)
+        hex4(text).map(Self).ok_or(NonceError::KeyId)
     }
 }
 
@@ -212,6 +212,12 @@ mod tests {
                 assert!(VerifyingKey::from_bytes(&bytes).is_err(), "{low:x} {high:x}");
             }
         }
+    }
+
+    #[test]
+    fn a_key_id_is_eight_hex_digits() {
+        assert_eq!("3f2a9c01".parse(), Ok(KeyId([0x3f, 0x2a, 0x9c, 0x01])));
+        assert_eq!("3F2A9C01".parse::<KeyId>(), Err(NonceError::KeyId));
     }
 
     #[test]

@@ -85,13 +85,16 @@ impl fmt::Display for TokenId {
     }
 }
 
-/// Why a text is no batch or nonce.
+/// Why a text is no batch, key id or nonce.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 #[non_exhaustive]
 pub enum NonceError {
     /// A batch has exactly eight lower-case hex digits.
     #[error("a batch is written as 8 hex digits, such as 0a1b2c3d")]
     Batch,
+    /// A key id has exactly eight lower-case hex digits.
+    #[error("a key id is written as 8 hex digits, such as 3f2a9c01")]
+    KeyId,
     /// A token id has exactly 22 characters of base64url.
     #[error("a token id is written as 22 characters of base64url")]
     Nonce,

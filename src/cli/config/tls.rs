@@ -77,5 +77,5 @@ fn time_fault(path: &Path, certificate: &CertificateDer<'_>, now: UnixSeconds) -
     if now < from {
         return Some(format!("`public.tls_cert`: {path} is not valid before {from}"));
     }
-    (now > until).then(|| format!("`public.tls_cert`: {path} expired at {until}"))
+    (now >= until).then(|| format!("`public.tls_cert`: {path} expired at {until}"))
 }

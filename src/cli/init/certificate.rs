@@ -55,7 +55,7 @@ fn names(host: &str) -> Result<Vec<SanType>, rcgen::Error> {
     }])
 }
 
-/// Makes a certificate valid while `from <= now <= until`.
+/// Makes a certificate valid while `from <= now < until`.
 pub(super) fn set_validity(params: &mut CertificateParams, from: UnixSeconds, until: UnixSeconds) {
     let moment = |at: UnixSeconds| date_time_ymd(1970, 1, 1) + Duration::from_secs(at.get());
     params.not_before = moment(from);

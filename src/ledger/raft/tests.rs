@@ -78,23 +78,27 @@ async fn of_64_at_once_exactly_three_are_granted_and_a_restart_remembers() {
     let ledger = Arc::new(RaftLedger::open(&dir, clock()).await.unwrap());
     let spends = (0..64).map(|request| {
         let ledger = Arc::clone(&ledger);
-        tokio::spawn(async move { ledger.spend(spend(1, 3, request)).await.unwrap() })
+        tokio::spawn(async move { (request, ledger.spend(spend(1, 3, request)).await.unwrap()) })
     });
     let mut granted = Vec::new();
     for answer in spends.collect::<Vec<_>>() {
         match answer.await.unwrap() {
-            Ok(grant) => granted.push((grant.used(), grant.left())),
-            Err(refusal) => assert_eq!(refusal, SpendRefusal::UsedUp),
+            (request, Ok(grant)) => granted.push((grant.used(), grant.left(), request)),
+            (_, Err(refusal)) => assert_eq!(refusal, SpendRefusal::UsedUp),
         }
     }
     granted.sort_unstable();
-    assert_eq!(granted, [(1, 2), (2, 1), (3, 0)]);
+    let counts: Vec<_> = granted.iter().map(|(used, left, _)| (*used, *left)).collect();
+    assert_eq!(counts, [(1, 2), (2, 1), (3, 0)]);
     Arc::into_inner(ledger).unwrap().close().await;
 
     let ledger = RaftLedger::open(&dir, clock()).await.unwrap();
     assert_eq!(ledger.spend(spend(1, 3, 99)).await.unwrap(), Err(SpendRefusal::UsedUp));
     // A repeated request gets its verdict again, also over a restart.
-    assert_eq!(ledger.list(UnixSeconds::new(NOW)).len(), 0);
+    for (used, _, request) in granted {
+        let again = ledger.spend(spend(1, 3, request)).await.unwrap().unwrap();
+        assert_eq!(again.used(), used);
+    }
     ledger.close().await;
 }
 
