@@ -55,7 +55,7 @@ fn script() -> Vec<Vec<Record>> {
     let mut batches = vec![vec![vote(1)], vec![entry(0, 10), entry(1, 600)]];
     batches.extend((2..8).map(|index| vec![entry(index, 700)]));
     batches.push(vec![Record::TruncateAfter(Some(5)), vote(2), entry(6, 30)]);
-    batches.push(vec![Record::Committed((*b"six").into()), purge(3)]);
+    batches.push(vec![vote(9), purge(3)]);
     batches.push((7..13).map(|index| entry(index, 500)).collect());
     batches.push(vec![purge(9), vote(3)]);
     batches.push((13..16).map(|index| entry(index, 0)).collect());
@@ -437,7 +437,6 @@ enum Step {
     /// Entries of these lengths.
     Append(Vec<usize>),
     Vote(u64),
-    Committed(u64),
     /// Back from the last index by so many.
     Truncate(u64),
     /// On from what is purged by so many.
@@ -451,7 +450,6 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         6 => proptest::collection::vec(0..1000_usize, 0..6).prop_map(Step::Append),
         1 => any::<u64>().prop_map(Step::Vote),
-        1 => any::<u64>().prop_map(Step::Committed),
         1 => (0..5_u64).prop_map(Step::Truncate),
         2 => (0..12_u64).prop_map(Step::Purge),
         1 => Just(Step::Reopen),
@@ -470,7 +468,6 @@ fn records_of(step: &Step, model: &LogState) -> Vec<Record> {
             (first..).zip(lens).map(|(index, len)| entry(index, *len)).collect()
         }
         Step::Vote(term) => vec![vote(*term)],
-        Step::Committed(id) => vec![Record::Committed(id.to_le_bytes().into())],
         Step::Truncate(back) => {
             let kept = last.and_then(|last| last.checked_sub(*back)).max(purged);
             vec![Record::TruncateAfter(kept)]

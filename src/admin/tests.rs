@@ -54,7 +54,7 @@ fn world() -> World {
         Keyring::new(keys).unwrap(),
         Box::new(Alice),
         ledger.clone(),
-        clock.clone(),
+        clock,
         CacheSizes::default(),
     ));
     World { door: Arc::new(AdminDoor { redeemer, ledger: ledger.clone() }), ledger }

@@ -16,8 +16,6 @@ pub const OPAQUE_LEN_MAX: usize = 256;
 pub struct Head {
     /// The last vote.
     pub vote: Option<Arc<[u8]>>,
-    /// The last log id known to be committed.
-    pub committed: Option<Arc<[u8]>>,
     /// The last index that was purged, and its log id.
     pub purged: Option<(u64, Arc<[u8]>)>,
     /// The entries there are.
@@ -60,7 +58,6 @@ impl Head {
     pub fn apply(&mut self, record: &Record) -> Result<(), ReplayError> {
         match record {
             Record::Vote(bytes) => self.vote = Some(opaque(bytes)?),
-            Record::Committed(bytes) => self.committed = Some(opaque(bytes)?),
             Record::Entry { index, .. } => self.append(*index)?,
             Record::TruncateAfter(kept) => self.truncate_after(*kept)?,
             Record::Purge { index, bytes } => self.purge(*index, bytes)?,
@@ -107,7 +104,6 @@ impl Head {
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
         put_option(&mut out, self.vote.as_ref(), |out, vote| put_bytes(out, vote));
-        put_option(&mut out, self.committed.as_ref(), |out, id| put_bytes(out, id));
         put_option(&mut out, self.purged.as_ref(), |out, (index, id)| {
             put_u64(out, *index);
             put_bytes(out, id);
@@ -123,11 +119,10 @@ impl Head {
     pub(super) fn decode(payload: &[u8]) -> Option<Self> {
         let mut input = Input(payload);
         let vote = option(&mut input, Input::bytes)?;
-        let committed = option(&mut input, Input::bytes)?;
         let purged = option(&mut input, |input| Some((input.u64()?, input.bytes()?)))?;
         let held =
             option(&mut input, |input| Some(Held { first: input.u64()?, last: input.u64()? }))?;
-        let head = Self { vote, committed, purged, held };
+        let head = Self { vote, purged, held };
         (input.is_empty() && head.is_possible()).then_some(head)
     }
 
@@ -140,7 +135,7 @@ impl Head {
         };
         let ordered = self.held.is_none_or(|held| held.first <= held.last);
         let purged_id = self.purged.as_ref().map(|(_, id)| id);
-        let mut opaques = [self.vote.as_ref(), self.committed.as_ref(), purged_id].into_iter();
+        let mut opaques = [self.vote.as_ref(), purged_id].into_iter();
         follows && ordered && opaques.all(|bytes| bytes.is_none_or(|b| b.len() <= OPAQUE_LEN_MAX))
     }
 }
@@ -242,20 +237,13 @@ mod tests {
         let len = OPAQUE_LEN_MAX + 1;
         let refused = Err(ReplayError::OpaqueTooLong { len });
         assert_eq!(verdict(&[Record::Vote(bytes(len))]), refused);
-        assert_eq!(verdict(&[Record::Committed(bytes(len))]), refused);
         assert_eq!(verdict(&[Record::Purge { index: 1, bytes: bytes(len) }]), refused);
     }
 
     #[test]
     fn head_reads_back_as_written_and_in_no_other_way() {
-        let head = verdict(&[
-            Record::Vote((*b"vote").into()),
-            entry(1),
-            purge(1),
-            Record::Committed((*b"id").into()),
-            entry(2),
-        ])
-        .unwrap();
+        let head =
+            verdict(&[Record::Vote((*b"vote").into()), entry(1), purge(1), entry(2)]).unwrap();
         for head in [head, Head::default()] {
             let mut payload = head.encode();
             assert_eq!(Head::decode(&payload), Some(head));

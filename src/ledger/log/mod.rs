@@ -34,9 +34,9 @@
 //!           cut by a mark byte 0xa5 as the last byte of the body in each
 //!           512-byte sector of the file, and as the last byte of the frame
 //!
-//! payload of a head frame   = vote? | committed? | purged? | held?
+//! payload of a head frame   = vote? | purged? | held?
 //!           x? = 0x00, or 0x01 and x;  bytes = length u64 | the bytes
-//!           vote, committed = bytes;  purged = index u64 | bytes
+//!           vote = bytes;  purged = index u64 | bytes
 //!           held = first index u64 | last index u64
 //! payload of another frame  = one or more records:
 //!           0x01 Vote           bytes
@@ -44,7 +44,6 @@
 //!           0x03 TruncateAfter  index u64
 //!           0x04 TruncateAfter  (nothing: all entries go)
 //!           0x05 Purge          index u64 | bytes
-//!           0x06 Committed      bytes
 //! ```
 //!
 //! Every byte of a segment is either checked by a checksum or must have one

@@ -8,7 +8,6 @@ const ENTRY: u8 = 2;
 const TRUNCATE_AFTER: u8 = 3;
 const TRUNCATE_ALL: u8 = 4;
 const PURGE: u8 = 5;
-const COMMITTED: u8 = 6;
 
 /// One change of the log, in the order of their tags on disk.
 #[derive(Clone, Eq, PartialEq)]
@@ -31,8 +30,6 @@ pub enum Record {
         /// The log id of that entry.
         bytes: Arc<[u8]>,
     },
-    /// Replaces the log id up to which entries are known to be committed.
-    Committed(Arc<[u8]>),
 }
 
 impl Record {
@@ -44,7 +41,7 @@ impl Record {
     /// Returns the number of bytes that [`Record::encode`] adds.
     pub(super) fn encoded_len(&self) -> usize {
         match self {
-            Self::Vote(bytes) | Self::Committed(bytes) => 9 + bytes.len(),
+            Self::Vote(bytes) => 9 + bytes.len(),
             Self::Entry { bytes, .. } | Self::Purge { bytes, .. } => 17 + bytes.len(),
             Self::TruncateAfter(Some(_)) => 9,
             Self::TruncateAfter(None) => 1,
@@ -73,10 +70,6 @@ impl Record {
                 put_u64(out, *index);
                 put_bytes(out, bytes);
             }
-            Self::Committed(bytes) => {
-                out.push(COMMITTED);
-                put_bytes(out, bytes);
-            }
         }
     }
 
@@ -97,7 +90,6 @@ impl Record {
             TRUNCATE_AFTER => Self::TruncateAfter(Some(input.u64()?)),
             TRUNCATE_ALL => Self::TruncateAfter(None),
             PURGE => Self::Purge { index: input.u64()?, bytes: input.bytes()? },
-            COMMITTED => Self::Committed(input.bytes()?),
             _ => return None,
         })
     }
@@ -111,7 +103,6 @@ impl fmt::Debug for Record {
             Self::Entry { index, bytes } => write!(f, "Entry({index}, {} bytes)", bytes.len()),
             Self::TruncateAfter(index) => write!(f, "TruncateAfter({index:?})"),
             Self::Purge { index, bytes } => write!(f, "Purge({index}, {} bytes)", bytes.len()),
-            Self::Committed(bytes) => write!(f, "Committed({} bytes)", bytes.len()),
         }
     }
 }
@@ -173,7 +164,6 @@ mod tests {
             Record::TruncateAfter(Some(u64::MAX)),
             Record::TruncateAfter(None),
             Record::Purge { index: 0, bytes: (*b"").into() },
-            Record::Committed((*b"log id").into()),
         ]
     }
 
@@ -202,7 +192,7 @@ mod tests {
     fn each_tag_has_its_number_for_good() {
         let tags: Vec<u8> =
             one_of_each().iter().map(|r| encoded(std::slice::from_ref(r))[0]).collect();
-        assert_eq!(tags, [1, 2, 3, 4, 5, 6]);
+        assert_eq!(tags, [1, 2, 3, 4, 5]);
     }
 
     #[test]
@@ -217,7 +207,7 @@ mod tests {
 
     #[test]
     fn unknown_tag_is_refused() {
-        for tag in [0, 7, 255] {
+        for tag in [0, 6, 255] {
             assert_eq!(Record::decode_all(&[tag]), None);
         }
     }

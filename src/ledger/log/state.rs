@@ -20,7 +20,7 @@ impl LogState {
         Self { head, entries: BTreeMap::new() }
     }
 
-    /// Returns vote, committed, purged, and which entries there are.
+    /// Returns vote, purged, and which entries there are.
     #[must_use]
     pub const fn head(&self) -> &Head {
         &self.head
@@ -44,7 +44,7 @@ impl LogState {
                 self.entries.insert(*index, Arc::clone(bytes));
             }
             Record::TruncateAfter(_) | Record::Purge { .. } => self.drop_what_is_not_held(),
-            Record::Vote(_) | Record::Committed(_) => {}
+            Record::Vote(_) => {}
         }
         Ok(())
     }
