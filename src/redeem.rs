@@ -108,6 +108,9 @@ pub enum Refusal {
     /// There is no profile to deliver.
     #[error("no profile to deliver")]
     NoProfile(#[source] ProfileError),
+    /// The profile cannot be read now: the disk or the system has a problem.
+    #[error("the profile cannot be read")]
+    ProfileUnreadable(#[source] ProfileError),
     /// All its uses are spent.
     #[error("used up")]
     UsedUp,
@@ -210,20 +213,20 @@ impl Redeemer {
         if standing.before_ledger {
             return Err(Refusal::BeforeLedger);
         }
+        // What this node has applied can only lag behind the ledger, so what is
+        // used up here is used up, and a dead link touches no file.
+        let uses_left = standing.uses_left(claims.uses);
+        if uses_left == Some(0) {
+            return Err(Refusal::UsedUp);
+        }
 
         if kind == ProfileKind::Autologin && !standing.autologin_permitted {
             return Err(Refusal::AutologinDenied);
         }
 
         let profile = self.profiles.load().load(&claims.user, kind, now);
-        let profile = profile.map_err(Refusal::NoProfile)?;
+        let profile = profile?;
 
-        // What this node has applied can only lag behind the ledger, so what is
-        // used up here is used up.
-        let uses_left = standing.uses_left(claims.uses);
-        if uses_left == Some(0) {
-            return Err(Refusal::UsedUp);
-        }
         let uses_left = match attempt.intent {
             Intent::Look => uses_left,
             Intent::Spend(request_id) => self.spend(token, request_id).await?,
@@ -276,6 +279,15 @@ impl Refusal {
             SpendRefusal::Contradiction => Self::Contradiction,
             SpendRefusal::UsedUp => Self::UsedUp,
         }
+    }
+}
+
+impl From<ProfileError> for Refusal {
+    fn from(error: ProfileError) -> Self {
+        if matches!(error, ProfileError::Io { .. }) {
+            return Self::ProfileUnreadable(error);
+        }
+        Self::NoProfile(error)
     }
 }
 

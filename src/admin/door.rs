@@ -8,7 +8,7 @@ use actix_web::http::header;
 use super::AdminError;
 use crate::ledger::Ledger;
 use crate::redeem::Redeemer;
-use crate::token::{Purpose, Role, UnixSeconds, UserName, VerifiedToken};
+use crate::token::{KeyId, Purpose, Role, UnixSeconds, UserName, VerifiedToken};
 
 /// What the operators' door needs.
 #[derive(Debug)]
@@ -24,6 +24,7 @@ pub struct AdminDoor {
 pub(super) struct Operator {
     name: UserName,
     role: Role,
+    key_id: KeyId,
 }
 
 impl AdminDoor {
@@ -56,7 +57,7 @@ impl AdminDoor {
         if self.ledger.standing(token)?.revoked {
             return Err(AdminError::NotAdmitted);
         }
-        Ok(Operator { name: claims.user.clone(), role })
+        Ok(Operator { name: claims.user.clone(), role, key_id: token.id().key_id })
     }
 
     /// The time that judges: never one that the ledger has left behind.
@@ -66,6 +67,11 @@ impl AdminDoor {
 }
 
 impl Operator {
+    /// Returns the key that signed the token this operator entered with.
+    pub(super) const fn key_id(&self) -> KeyId {
+        self.key_id
+    }
+
     /// Writes down what was done, by whom.
     pub(super) fn did(&self, what: &str) {
         tracing::info!(target: "jeton::audit", operator = %self.name, role = %self.role, "{what}");

@@ -20,6 +20,8 @@ pub(super) enum AdminError {
     Time(TimeError),
     #[error("the role {has} may not do this, it needs {needs}")]
     Role { has: Role, needs: Role },
+    #[error("that key signed the token this request came with")]
+    OwnKey,
     #[error("the request is not understood: {0}")]
     Request(String),
     #[error(transparent)]
@@ -65,6 +67,11 @@ impl AdminError {
             Self::Role { .. } => {
                 (StatusCode::FORBIDDEN, "role", "ask for an admin token with that role")
             }
+            Self::OwnKey => (
+                StatusCode::CONFLICT,
+                "own_key",
+                "trust another admin key, and revoke this one with a token of that",
+            ),
             Self::Request(_) => {
                 (StatusCode::BAD_REQUEST, "request", "see the documentation of /api/v1")
             }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{AdminDoor, AdminError};
 use crate::ledger::Revocation;
-use crate::token::{Batch, KeyId, Nonce, Role, UnixSeconds, UserName};
+use crate::token::{Batch, CLOCK_ALLOWANCE, KeyId, Lifetime, Nonce, Role, UnixSeconds, UserName};
 
 /// Exactly one of the four, by its name.
 #[derive(Deserialize)]
@@ -33,8 +33,11 @@ pub(super) async fn revoke(
     door: Data<AdminDoor>,
     wish: Json<Wish>,
 ) -> Result<Json<Revoked>, AdminError> {
-    let operator = door.enter(&request, Role::Operator)?;
+    let operator = door.enter(&request, wish.needed())?;
     let revocation = wish.understand(door.now())?;
+    if revocation == Revocation::Key(operator.key_id()) {
+        return Err(AdminError::OwnKey);
+    }
     let answer = Revoked::of(&revocation);
     door.ledger.revoke(revocation).await?;
     operator.did(&format!("revoked {}", answer.revoked));
@@ -42,13 +45,22 @@ pub(super) async fn revoke(
 }
 
 impl Wish {
+    /// Whoever may revoke a key could shut everybody out for good.
+    const fn needed(&self) -> Role {
+        if self.key.is_some() { Role::Admin } else { Role::Operator }
+    }
+
     fn understand(&self, now: UnixSeconds) -> Result<Revocation, AdminError> {
         let Self { token, batch, user, key, expires_at } = self;
         match (token, batch, user, key) {
-            (Some(token), None, None, None) => Ok(Revocation::Token {
-                nonce: parse::<Nonce>(token)?,
-                expires_at: expires_at.as_deref().map(moment).transpose()?,
-            }),
+            (Some(token), None, None, None) => {
+                // Whoever is wrong about the expiry must not bring the token back:
+                // the line is kept at least as long as any token lives.
+                let kept = now.plus(u64::from(Lifetime::MAX.seconds() + CLOCK_ALLOWANCE));
+                let expires_at = expires_at.as_deref().map(moment).transpose()?;
+                let expires_at = expires_at.map(|at| at.max(kept));
+                Ok(Revocation::Token { nonce: parse::<Nonce>(token)?, expires_at })
+            }
             (None, Some(batch), None, None) => Ok(Revocation::Batch(parse::<Batch>(batch)?)),
             (None, None, Some(user), None) => {
                 Ok(Revocation::User { user: parse::<UserName>(user)?, issued_until: now })

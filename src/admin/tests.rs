@@ -159,6 +159,40 @@ async fn each_role_may_do_what_is_its_own() {
 }
 
 #[actix_web::test]
+async fn only_an_admin_revokes_a_key_and_not_his_own() {
+    let world = world();
+    let other = json!({ "key": "00000000" });
+    let own = json!({ "key": key(KeyPurpose::Admin).verifying_key().id().to_string() });
+    for (role, wish, expected) in [
+        (Role::Operator, &other, StatusCode::FORBIDDEN),
+        (Role::Admin, &own, StatusCode::CONFLICT),
+        (Role::Admin, &other, StatusCode::OK),
+    ] {
+        let bearer = admin(role);
+        let (status, _) =
+            world.ask(Method::POST, "/api/v1/revocations", &bearer, wish.clone()).await;
+        assert_eq!(status, expected, "{role} {wish}");
+    }
+    assert_eq!(world.get("/api/v1/status", &admin(Role::Viewer)).await.0, StatusCode::OK);
+}
+
+/// A script with the wrong time zone must not bring a token back.
+#[actix_web::test]
+async fn a_wrong_expiry_does_not_end_a_revocation() {
+    let world = world();
+    let bearer = admin(Role::Operator);
+    let profile =
+        Claims { uses: UseLimit::ONCE, ..claims(Purpose::Profile(ProfileKind::UserLocked)) };
+    let wish = json!({ "token": profile.nonce.to_string(), "expires_at": "2026-01-01T00:00:00Z" });
+    let other = json!({ "token": "AAAAAAAAAAAAAAAAAAAAAA" });
+    for wish in [wish, other] {
+        world.ask(Method::POST, "/api/v1/revocations", &bearer, wish).await;
+    }
+    let verified = world.door.redeemer.verify(&token(&profile)).unwrap();
+    assert!(world.ledger.standing(&verified).unwrap().revoked);
+}
+
+#[actix_web::test]
 async fn users_show_who_may_autologin() {
     let world = world();
     let bearer = admin(Role::Admin);
@@ -182,7 +216,7 @@ async fn users_show_who_may_autologin() {
 #[actix_web::test]
 async fn one_revocation_names_one_thing() {
     let world = world();
-    let bearer = admin(Role::Operator);
+    let bearer = admin(Role::Admin);
     for bad in [
         json!({}),
         json!({ "user": "alice", "key": "00000000" }),

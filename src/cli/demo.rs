@@ -76,10 +76,11 @@ pub(crate) fn run(DemoArgs { port, keep, qr }: DemoArgs, global: &Global) -> Res
         let signals = Signals::listen()?;
         let node = Node::open(config).await?;
         let minted = link_for_alice(&node, made, plan.public_url).await?;
-        output::show(&welcome(folder.path(), &minted))?;
+        // The code first: it is tall, and would push the links off the screen.
         if qr || io::stdout().is_terminal() {
             output::show(&super::qr::draw(&minted.links.scan)?)?;
         }
+        output::show(&welcome(folder.path(), &minted))?;
         signals.rule(node, Hangup::Stops).await
     })?;
     leave(folder, keep);

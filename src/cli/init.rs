@@ -61,7 +61,7 @@ pub(crate) struct InitArgs {
 pub(crate) fn run(args: InitArgs, _: &Global) -> Result<(), Failure> {
     let plan = Plan {
         listen: listen(&args.public_url),
-        admin: ADMIN_LISTEN,
+        admin: admin_beside(listen(&args.public_url)),
         public_url: args.public_url,
         demo: args.demo,
     };
@@ -225,6 +225,13 @@ fn listen(url: &PublicUrl) -> SocketAddr {
         },
     };
     SocketAddr::new(address, port(url))
+}
+
+/// Returns where the operators' door listens: its usual port, or the next if the
+/// public door has that.
+fn admin_beside(public: SocketAddr) -> SocketAddr {
+    let taken = public.port() == ADMIN_LISTEN.port();
+    SocketAddr::new(ADMIN_LISTEN.ip(), ADMIN_LISTEN.port() + u16::from(taken))
 }
 
 /// Returns the port that `url` names, behind its last colon.

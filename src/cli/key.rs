@@ -50,7 +50,7 @@ enum KeyCommand {
         #[arg(long, value_enum, default_value_t = PurposeName::Profile)]
         purpose: PurposeName,
 
-        /// Encrypt the private key with a passphrase
+        /// Encrypt the private key with a passphrase; --passphrase-file implies it
         #[arg(long)]
         encrypt: bool,
     },
@@ -89,6 +89,7 @@ pub(crate) fn run(args: KeyArgs, global: &Global) -> Result<(), Failure> {
     match command {
         KeyCommand::List { format } => list(&keys, format),
         KeyCommand::New { purpose, encrypt } => {
+            let encrypt = encrypt || passphrase.names_a_file();
             new(&keys, purpose.into(), encrypt.then_some(&passphrase))
         }
         KeyCommand::Retire { id, last } => retire(&keys, id, last, &passphrase),

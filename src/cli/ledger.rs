@@ -40,6 +40,9 @@ behind that moment.";
 /// it, nor of the revocations, so it refuses every link that was minted before its
 /// birth, which is a minute from now: a minter's clock may be that far ahead. A
 /// ledger that exists is never touched.
+///
+/// Revoked keys and permissions are forgotten with the old ledger: take the public
+/// halves of stolen keys away before serving, and allow autologin again.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 struct NewArgs {}
@@ -55,7 +58,12 @@ fn new(global: &Global, clock: &dyn Clock) -> Result<(), Failure> {
     let born_at = clock.now().plus(CLOCK_ALLOWANCE.into());
     create(&dir, born_at)?;
     output::show(&format!("{}\n", dir.display()))?;
-    output::remark(&format!("Links minted before {born_at} are refused."));
+    output::remark(&format!(
+        "Links minted before {born_at} are refused.\n\
+         It knows no revocation: take the public halves of stolen keys out of keys.trusted before \
+         you serve.\n\
+         It knows no permission: `jeton user allow-autologin` those who may."
+    ));
     Ok(())
 }
 

@@ -32,6 +32,7 @@ mod mint;
 mod minting;
 mod moment;
 mod node;
+mod open_files;
 mod output;
 mod passphrase;
 mod pasted;
@@ -122,7 +123,7 @@ impl From<Failure> for Stop {
 /// [`Stop`] if it failed, or if there is nothing to run.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Stop> {
     core_dump::forbid();
-    let arguments = sacli::argv(arguments);
+    let arguments = revoke::argv(sacli::argv(arguments));
     let Root { global, command } = Root::try_parse_from(arguments).map_err(Stop::Usage)?;
     match command {
         Command::Init(args) => init::run(args, &global),

@@ -12,12 +12,12 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::failure::Failure;
-use super::{global, source};
+use super::{global, open_files, source};
 use crate::admin::{self, AdminDoor};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Profiles};
 use crate::http::{self, PublicDoor, RandomRequestIds, TrustedProxies};
-use crate::keyring::Keyring;
+use crate::keyring::{Keyring, KeyringError, SigningKeys};
 use crate::ledger::Ledger;
 use crate::ledger::log::LogError;
 use crate::ledger::raft::{IdentityError, OpenError, RaftLedger};
@@ -52,6 +52,7 @@ impl Node {
     /// ledger.
     pub(super) async fn open(config: Config) -> Result<Self, Failure> {
         let keys = trusted_keys(&config)?;
+        refuse_open_keys(&config)?;
         let profiles = open_profiles(&config)?;
         let certificate = certificate(&config)?;
         let public_url = config.public_url.clone();
@@ -146,7 +147,8 @@ impl Inside {
             &self.config.limits.http,
             Box::new(RandomRequestIds),
         );
-        let limits = self.config.limits.http;
+        let mut limits = self.config.limits.http;
+        limits.connections = open_files::make_room(limits.connections);
         let tls = tls.transpose().map_err(io::Error::other)?;
         http::run(listener, tls, Arc::new(door), limits, None, stop).await
     }
@@ -241,6 +243,21 @@ fn trusted_keys(config: &Config) -> Result<Keyring, Failure> {
         ));
     }
     Ok(keys)
+}
+
+/// Refuses to serve beside private keys that others can read. A node needs none,
+/// so that there are none is no fault; what is wrong with them otherwise is found
+/// by whoever signs.
+fn refuse_open_keys(config: &Config) -> Result<(), Failure> {
+    let Some(folder) = config.keys.signing.as_deref().filter(|folder| folder.exists()) else {
+        return Ok(());
+    };
+    match SigningKeys::load(folder, None) {
+        Err(error @ (KeyringError::Exposed { .. } | KeyringError::Writable { .. })) => {
+            Err(Failure::new(&error, "whoever read it may have copied it: make a new key"))
+        }
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 fn open_profiles(config: &Config) -> Result<Box<dyn crate::profile::ProfileSource>, Failure> {

@@ -41,6 +41,11 @@ pub(crate) struct PassphraseArgs {
 }
 
 impl PassphraseArgs {
+    /// Tells whether the command line names a file with a passphrase.
+    pub(crate) const fn names_a_file(&self) -> bool {
+        self.passphrase_file.is_some()
+    }
+
     /// Reads the passphrase, if there is one.
     pub(crate) fn read(&self) -> Result<Passphrase, Failure> {
         let passphrase = match &self.passphrase_file {

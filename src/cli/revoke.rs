@@ -1,5 +1,6 @@
 //! `jeton revoke`: has links refused from now on.
 
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -33,6 +34,9 @@ const WAIT_MAX_S: u64 = 2;
 /// token has so few.
 const ID_LIKE_LEN_MAX: usize = 40;
 
+/// What [`argv`] puts before an id that begins with a hyphen.
+const ID_MARK: &str = "id:";
+
 /// Refuse links from now on
 ///
 /// Asks the admin API of the node on this machine. Once this command is done, no
@@ -53,8 +57,7 @@ pub(crate) struct RevokeArgs {
 #[group(required = true, multiple = false)]
 struct What {
     /// Links: their ids from `jeton list`, or tokens, or URLs, or `-` for stdin
-    // An id may begin with a hyphen.
-    #[arg(value_name = "ID|TOKEN|URL", allow_hyphen_values = true)]
+    #[arg(value_name = "ID|TOKEN|URL")]
     tokens: Vec<String>,
 
     /// All links of this user that were minted until now
@@ -68,6 +71,20 @@ struct What {
     /// All links that this key signed or will sign
     #[arg(long, value_name = "KEYID")]
     key: Option<KeyId>,
+}
+
+/// Returns `args` with a mark before ids that begin with a hyphen, as one in 64
+/// does, so that they are not taken for options.
+pub(crate) fn argv(mut args: Vec<OsString>) -> Vec<OsString> {
+    if args.iter().any(|arg| arg == "revoke") {
+        for arg in &mut args {
+            let is_id = |text: &str| text.starts_with('-') && text.parse::<Nonce>().is_ok();
+            if arg.to_str().is_some_and(is_id) {
+                *arg = [OsStr::new(ID_MARK), arg].into_iter().collect();
+            }
+        }
+    }
+    args
 }
 
 /// Revokes, and says what is refused now.
@@ -112,7 +129,7 @@ fn targets(what: &What, trusted: &Path) -> Result<Vec<Target>, Failure> {
 
 /// Reads an id, or the id of a token that one of our keys signed.
 fn token(argument: &str, trusted: &Path) -> Result<Target, Failure> {
-    let text = pasted::read(argument)?;
+    let text = pasted::read(argument.strip_prefix(ID_MARK).unwrap_or(argument))?;
     if let Ok(nonce) = text.trim().parse::<Nonce>() {
         return Ok(Target::Token { nonce, expires_at: None });
     }
@@ -168,7 +185,6 @@ fn own_key(id: KeyId) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use clap::{Args as _, FromArgMatches as _};
 
     use super::super::minting::tests::{counting, minter, order};
     use super::*;
@@ -198,13 +214,17 @@ mod tests {
     }
 
     #[test]
-    fn ids_that_begin_with_hyphens_are_ids() {
-        let command = RevokeArgs::augment_args(clap::Command::new("revoke"));
+    fn ids_that_begin_with_hyphens_are_ids_and_options_stay_options() {
         for id in ["-T3cgGZ1YSY-MJCwbrhQYw", "--3cgGZ1YSY-MJCwbrhQYw", "-h3cgGZ1YSY-MJCwbrhQYw"] {
-            let matches = command.clone().try_get_matches_from(["revoke", id, id]).unwrap();
-            let args = RevokeArgs::from_arg_matches(&matches).unwrap();
-            assert_eq!(args.what.tokens, [id, id]);
+            let typed = ["jeton", "revoke", id, "--config", "x", "-", "--user"].map(Into::into);
+            let marked = argv(typed.to_vec());
+            assert_eq!(marked[2], *format!("id:{id}"));
+            assert_eq!(marked[3..], typed[3..]);
+            let expected = Target::Token { nonce: id.parse().unwrap(), expires_at: None };
+            assert_eq!(token(marked[2].to_str().unwrap(), Path::new("")).unwrap(), expected);
         }
+        let other = ["jeton", "list", "-T3cgGZ1YSY-MJCwbrhQYw"].map(OsString::from).to_vec();
+        assert_eq!(argv(other.clone()), other);
     }
 
     #[test]

@@ -44,11 +44,11 @@ fn admit(
     client: Result<IpAddr, UnknownClient>,
     intent: Intent,
 ) -> Result<IpAddr, Denial> {
+    let client = client.map_err(|UnknownClient| Denial::UnknownClient)?;
+    door.admit(client).map_err(Denial::TooManyRequests)?;
     if intent != Intent::Look && is_prefetch(request.headers()) {
         return Err(Denial::Prefetch);
     }
-    let client = client.map_err(|UnknownClient| Denial::UnknownClient)?;
-    door.admit(client).map_err(Denial::TooManyRequests)?;
     Ok(client)
 }
 

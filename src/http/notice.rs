@@ -127,7 +127,9 @@ fn of(refusal: &Refusal, now: UnixSeconds) -> Notice {
             "This link is no longer valid",
             "Something is wrong with it. Ask your administrator for a new one.",
         ),
-        Refusal::LedgerUnavailable(_) | Refusal::LedgerOverloaded => notice(
+        Refusal::LedgerUnavailable(_)
+        | Refusal::LedgerOverloaded
+        | Refusal::ProfileUnreadable(_) => notice(
             "Try again shortly",
             "The server cannot hand out profiles at this moment. Nothing was used up.",
         )

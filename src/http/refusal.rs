@@ -182,6 +182,11 @@ fn of(refusal: &Refusal) -> Row {
             let text = "profile not available, ask your administrator";
             row(StatusCode::NOT_FOUND, text, Severity::Warn, "no-profile")
         }
+        Refusal::ProfileUnreadable(_) => {
+            let text = "try again shortly; nothing was used up";
+            row(StatusCode::SERVICE_UNAVAILABLE, text, Severity::Error, "profile-unreadable")
+                .retry_after(LEDGER_RETRY_S)
+        }
         // Someone else may have had the profile: who was sent the link will ask.
         Refusal::UsedUp => row(StatusCode::GONE, "this link is used up", Severity::Warn, "used-up"),
         Refusal::Contradiction => {

@@ -52,14 +52,24 @@ fn write_line<B>(response: &ServiceResponse<B>, id: RequestId, begun: Instant) {
     if health::PATHS.contains(&route) {
         return;
     }
-    tracing::info!(
-        target: "jeton::request",
-        route,
-        method = known(response.request().method()),
-        status = response.status().as_u16(),
-        micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
-        request_id = shown(id),
-    );
+    let status = response.status();
+    // The level of an event is fixed where it is written.
+    macro_rules! event {
+        ($level:ident) => {
+            tracing::event!(
+                target: "jeton::request",
+                tracing::Level::$level,
+                route,
+                method = known(response.request().method()),
+                status = status.as_u16(),
+                micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
+                request_id = shown(id),
+            )
+        };
+    }
+    // Anybody can cause refusals, and no rate limit stands before some of them:
+    // they must not fill a disk. What matters of them is in the redemption log.
+    if status.is_client_error() { event!(DEBUG) } else { event!(INFO) }
 }
 
 /// Names a method, but none that a client made up.
