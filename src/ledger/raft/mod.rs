@@ -5,7 +5,7 @@
 //! (`machine`), and the `batcher` that lets one sync of the disk serve all who
 //! wait.
 //!
-//! A ledger is made once, by [`create`], which also founds the cluster of one.
+//! A ledger is made once, by [`create()`], which also founds the cluster of one.
 //! [`RaftLedger::open`] never makes, founds or repairs anything: a directory
 //! that is not a whole ledger is refused.
 //!
