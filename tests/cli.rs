@@ -4,12 +4,16 @@
 #![expect(clippy::unwrap_used, reason = "a fixture that cannot be made fails its test")]
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use snapbox::cmd::Command;
 use snapbox::{Assert, Data, Redactions};
 use tempfile::TempDir;
+
+#[path = "support/footprint.rs"]
+mod footprint;
+use footprint::footprints;
 
 /// A folder to work in, and what every snapshot leaves out.
 struct Terminal {
@@ -48,22 +52,6 @@ impl Terminal {
 
 fn snapshot(name: &str) -> Data {
     Data::read_from(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cmd").join(name), None).raw()
-}
-
-/// Every file below `folder` with all that changes when something touches it.
-fn everything(folder: &Path) -> Vec<(PathBuf, u32, i64, u64)> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let entry = entry.unwrap();
-        let metadata = entry.metadata().unwrap();
-        let (mode, changed) = (metadata.permissions().mode(), metadata.ctime_nsec());
-        found.push((entry.path(), mode, changed, metadata.len()));
-        if metadata.is_dir() {
-            found.extend(everything(&entry.path()));
-        }
-    }
-    found.sort();
-    found
 }
 
 /// Walks from each command to those below it, so that none is forgotten.
@@ -158,26 +146,26 @@ Next:
   jeton mint --config node/jeton.toml --user alice
 
 "#]]);
-    let before = everything(&terminal.path("node"));
+    let before = footprints(&terminal.path("node"));
     terminal
         .jeton(&["config", "check"])
         .env("JETON_CONFIG", "node/jeton.toml")
         .assert()
         .success()
         .stdout_eq("node/jeton.toml: no fault\n");
-    assert_eq!(everything(&terminal.path("node")), before);
+    assert_eq!(footprints(&terminal.path("node")), before);
 }
 
 #[test]
 fn a_second_init_touches_nothing() {
     let terminal = Terminal::with_init(&["--public-url", "https://vpn.example.com"]);
-    let before = everything(terminal.folder.path());
+    let before = footprints(terminal.folder.path());
     terminal.jeton(&["init"]).assert().code(1).stdout_eq("").stderr_eq(snapbox::str![[r#"
 error: ./keys exists already
 hint: nothing was touched; name a new folder with --dir DIR
 
 "#]]);
-    assert_eq!(everything(terminal.folder.path()), before);
+    assert_eq!(footprints(terminal.folder.path()), before);
 }
 
 #[test]
@@ -187,7 +175,7 @@ fn an_init_that_fails_leaves_nothing_behind() {
     for dir in ["file/node", "no/such/node", "file"] {
         terminal.jeton(&["init", "--dir", dir]).assert().code(1).stdout_eq("");
     }
-    assert_eq!(everything(terminal.folder.path()).len(), 1);
+    assert_eq!(footprints(terminal.folder.path()).len(), 1);
 }
 
 #[test]
@@ -246,7 +234,7 @@ hint: name a file that can be read with --config FILE
 #[test]
 fn a_new_ledger_never_takes_the_place_of_one() {
     let terminal = Terminal::with_init(&[]);
-    let before = everything(terminal.folder.path());
+    let before = footprints(terminal.folder.path());
     terminal.jeton(&["ledger", "new"]).assert().code(1).stdout_eq("").stderr_eq(snapbox::str![[
         r#"
 error: ledger is there already
@@ -254,7 +242,7 @@ hint: keep it: a new ledger refuses all links minted so far. If it is damaged, m
 
 "#
     ]]);
-    assert_eq!(everything(terminal.folder.path()), before);
+    assert_eq!(footprints(terminal.folder.path()), before);
     fs::rename(terminal.path("ledger"), terminal.path("away")).unwrap();
     terminal
         .jeton(&["ledger", "new"])

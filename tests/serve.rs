@@ -7,18 +7,19 @@
 use std::fs::{self, Permissions};
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::TcpListener;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+#[path = "support/footprint.rs"]
+mod footprint;
+use footprint::footprints;
+
 /// How long a program may take for anything.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// Every file of a folder with what changes when something touches it.
-type Look = Vec<(PathBuf, u32, i64, u64)>;
 
 fn jeton(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(snapbox::cmd::cargo_bin!("jeton"));
@@ -54,21 +55,6 @@ fn init() -> (TempDir, u16) {
     let admin = format!("127.0.0.1:{}", free_port());
     fs::write(&file, config.replace("127.0.0.1:8444", &admin)).unwrap();
     (folder, port)
-}
-
-fn look(folder: &Path) -> Look {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let entry = entry.unwrap();
-        let metadata = entry.metadata().unwrap();
-        let (mode, changed) = (metadata.permissions().mode(), metadata.ctime_nsec());
-        found.push((entry.path(), mode, changed, metadata.len()));
-        if metadata.is_dir() {
-            found.extend(look(&entry.path()));
-        }
-    }
-    found.sort();
-    found
 }
 
 /// A program that runs, and is killed if its test ends early.
@@ -188,7 +174,7 @@ fn a_node_that_cannot_serve_says_why_and_changes_nothing() {
     for (what, break_it, error, hint) in BROKEN {
         let (folder, port) = init();
         let taken = break_it(folder.path(), port);
-        let before = look(folder.path());
+        let before = footprints(folder.path());
         let refused = run(folder.path(), &["serve"]);
         let said = text(&refused.stderr);
         assert_eq!(refused.status.code(), Some(1), "{what}: {said}");
@@ -196,7 +182,7 @@ fn a_node_that_cannot_serve_says_why_and_changes_nothing() {
         let [error_line, hint_line] = lines[..] else { panic!("{what}: {said}") };
         assert!(error_line.starts_with("error: ") && error_line.contains(error), "{what}: {said}");
         assert!(hint_line.starts_with("hint: ") && hint_line.contains(hint), "{what}: {said}");
-        assert_eq!(look(folder.path()), before, "{what}");
+        assert_eq!(footprints(folder.path()), before, "{what}");
         drop(taken);
     }
 }

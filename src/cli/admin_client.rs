@@ -7,7 +7,7 @@
 
 use std::fmt::Write as _;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -29,6 +29,7 @@ use crate::token::{
 use super::failure::Failure;
 use super::passphrase::PassphraseArgs;
 use super::random::{self, NoRandomness};
+use super::reachable::reachable;
 use super::{configured, moment, signing_key, text};
 
 /// How long a request's admin token lives, in seconds.
@@ -365,17 +366,6 @@ impl AdminClient {
     }
 }
 
-/// Returns where to knock for what listens at `listen`: a node that listens on
-/// all addresses is reached on the loopback one.
-fn reachable(listen: SocketAddr) -> SocketAddr {
-    let ip = match listen.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        IpAddr::V4(_) | IpAddr::V6(_) => listen.ip(),
-    };
-    SocketAddr::new(ip, listen.port())
-}
-
 /// Tells whether nothing can have reached the node.
 fn is_unreachable(error: &ureq::Error) -> bool {
     if let ureq::Error::Io(error) = error {
@@ -532,14 +522,5 @@ mod tests {
             "{said}"
         );
         assert!(said.contains("hint: is `jeton serve` running"), "{said}");
-    }
-
-    #[test]
-    fn a_node_on_all_addresses_is_reached_on_loopback() {
-        for (listen, at) in
-            [("0.0.0.0:9", "127.0.0.1:9"), ("[::]:9", "[::1]:9"), ("192.0.2.1:9", "192.0.2.1:9")]
-        {
-            assert_eq!(reachable(listen.parse().unwrap()), at.parse().unwrap());
-        }
     }
 }

@@ -1,7 +1,6 @@
 //! `jeton healthcheck`: asks a node whether it is ready, for containers that
 //! have neither shell nor curl.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use ureq::tls::TlsConfig;
 
 use super::failure::Failure;
 use super::global::Global;
+use super::reachable::reachable;
 use crate::config::Public;
 
 /// How long a node may take to answer.
@@ -75,12 +75,7 @@ fn ask(url: &str) -> Result<u16, ureq::Error> {
 /// Returns where a listener is reached from its own machine.
 fn local(public: &Public) -> String {
     let scheme = if public.plain_http { "http" } else { "https" };
-    let address = match public.listen.ip() {
-        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
-        address @ (IpAddr::V4(_) | IpAddr::V6(_)) => address,
-    };
-    format!("{scheme}://{}/readyz", SocketAddr::new(address, public.listen.port()))
+    format!("{scheme}://{}/readyz", reachable(public.listen))
 }
 
 #[cfg(test)]

@@ -39,6 +39,7 @@ mod pasted;
 mod permission;
 mod qr;
 mod random;
+mod reachable;
 mod revoke;
 mod sacli;
 mod serve;

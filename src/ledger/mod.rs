@@ -26,7 +26,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
-use crate::token::{TokenId, UnixSeconds, UserName, VerifiedToken};
+use crate::token::{UnixSeconds, UserName, VerifiedToken};
 
 pub use command::{
     Command, Entry, Outcome, RequestId, Revocation, Spend, SpendRefusal, TokenRecord,
@@ -63,9 +63,6 @@ pub trait Ledger: fmt::Debug + Send + Sync {
     /// [`LedgerError::Unavailable`] if this node cannot vouch for what it has
     /// applied.
     fn standing(&self, token: &VerifiedToken) -> Result<Standing, LedgerError>;
-
-    /// Returns what is known of one token.
-    fn token(&self, id: TokenId) -> Option<TokenUse>;
 
     /// Returns the known tokens that could still give a profile at `now`,
     /// those that expire first coming first.

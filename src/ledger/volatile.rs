@@ -26,6 +26,11 @@ impl VolatileLedger {
         Self { state: Mutex::new(State::new(born_at)), clock, fault: Mutex::new(None) }
     }
 
+    /// Returns what is known of one token.
+    pub(crate) fn token(&self, id: TokenId) -> Option<TokenUse> {
+        self.state().token(id).cloned()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
     }
@@ -67,10 +72,6 @@ impl Ledger for VolatileLedger {
 
     fn standing(&self, token: &VerifiedToken) -> Result<Standing, LedgerError> {
         Ok(self.state().standing(token.id(), token.claims()))
-    }
-
-    fn token(&self, id: TokenId) -> Option<TokenUse> {
-        self.state().token(id).cloned()
     }
 
     fn list(&self, now: UnixSeconds) -> Vec<TokenUse> {

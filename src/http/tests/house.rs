@@ -17,8 +17,8 @@ use crate::cache::CacheSizes;
 use crate::clock::ManualClock;
 use crate::http::{Limits, PublicDoor, Rate, RequestIds, TrustedProxies, run};
 use crate::keyring::Keyring;
+use crate::ledger::RequestId;
 use crate::ledger::volatile::VolatileLedger;
-use crate::ledger::{Ledger, RequestId};
 use crate::profile::{Fingerprint, Profile, ProfileError, ProfileSource};
 use crate::redeem::Redeemer;
 use crate::token::{

@@ -49,7 +49,7 @@ use super::{
     Standing, State, Status, TokenRecord, TokenUse, snapshot,
 };
 use crate::clock::Clock;
-use crate::token::{TokenId, UnixSeconds, UserName, VerifiedToken};
+use crate::token::{UnixSeconds, UserName, VerifiedToken};
 
 pub use create::create;
 pub use error::OpenError;
@@ -225,10 +225,6 @@ impl Ledger for RaftLedger {
 
     fn standing(&self, token: &VerifiedToken) -> Result<Standing, LedgerError> {
         self.applied.read(|state| state.standing(token.id(), token.claims()))
-    }
-
-    fn token(&self, id: TokenId) -> Option<TokenUse> {
-        self.applied.show(|state| state.token(id).cloned())
     }
 
     fn list(&self, now: UnixSeconds) -> Vec<TokenUse> {

@@ -13,7 +13,7 @@ use super::*;
 use crate::clock::ManualClock;
 use crate::ledger::RequestId;
 use crate::ledger::log::{DiskFile, LogError};
-use crate::token::{Batch, KeyId, Nonce, ProfileKind};
+use crate::token::{Batch, KeyId, Nonce, ProfileKind, TokenId};
 
 const NOW: u64 = 1_790_000_000;
 
