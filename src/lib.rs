@@ -11,9 +11,9 @@
 //!
 //! | floor | rooms | what they are |
 //! |---|---|---|
-//! | 0 | [`token`], [`clock`] | claims, envelope, sign, verify; the one look at the wall clock |
+//! | 0 | [`token`], [`clock`], `random`, `qr` | claims, envelope, sign, verify; the one look at the wall clock; the one draw of randomness; QR codes |
 //! | 1 | [`keyring`], [`profile`], [`ledger`] | trusted keys and key files; profiles and their sources; counts, revocations, permissions |
-//! | 2 | `redeem`, `cache` | the whole decision, top to bottom; what is kept to save work |
+//! | 2 | `redeem`, `cache`, `mint` | the whole decision, top to bottom; what is kept to save work; from orders to tokens and links |
 //! | 3 | `http`, `admin`, `tls` | the public door; the operators' door; certificates |
 //! | 4 | `config`, `cli` | what was configured; the commands, which alone know all rooms |
 //!
@@ -39,7 +39,13 @@ pub mod config;
 pub mod http;
 pub mod keyring;
 pub mod ledger;
+#[cfg(feature = "server")]
+pub mod mint;
 pub mod profile;
+#[cfg(feature = "server")]
+pub mod qr;
+#[cfg(feature = "server")]
+pub mod random;
 #[cfg(feature = "server")]
 pub mod redeem;
 #[cfg(feature = "server")]

@@ -8,13 +8,16 @@ use std::path::{Path, PathBuf};
 
 /// The rooms and the floors they stand on. A room may import from lower floors,
 /// and from the neighbours that are named.
-const ROOMS: [(&str, u8, &[&str]); 12] = [
+const ROOMS: [(&str, u8, &[&str]); 15] = [
     ("token", 0, &[]),
     ("clock", 0, &["token"]),
+    ("qr", 0, &[]),
+    ("random", 0, &[]),
     ("keyring", 1, &[]),
     ("profile", 1, &[]),
     ("ledger", 1, &[]),
     ("cache", 2, &[]),
+    ("mint", 2, &[]),
     ("redeem", 2, &["cache"]),
     ("tls", 3, &[]),
     ("http", 3, &[]),

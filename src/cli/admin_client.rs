@@ -21,6 +21,7 @@ use zeroize::Zeroizing;
 
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
+use crate::random::{self, NoRandomness};
 use crate::token::{
     Batch, Claims, ClaimsError, KeyId, KeyPurpose, Lifetime, Nonce, ProfileKind, Purpose, Role,
     SigningKey, UnixSeconds, UseLimit, UserName, sign,
@@ -28,7 +29,6 @@ use crate::token::{
 
 use super::failure::Failure;
 use super::passphrase::PassphraseArgs;
-use super::random::{self, NoRandomness};
 use super::reachable::reachable;
 use super::{configured, moment, signing_key, text};
 

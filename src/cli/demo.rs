@@ -12,12 +12,13 @@ use tempfile::TempDir;
 use super::failure::Failure;
 use super::global::{self, Global};
 use super::init::{self, Made, Plan};
-use super::minting::{Minted, Minter, Order};
 use super::node::Node;
 use super::serve::{self, Hangup, Signals};
-use super::{logging, output, random};
+use super::{logging, output};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, Environment};
+use crate::mint::{Minted, Minter, Order};
+use crate::random;
 use crate::token::url::PublicUrl;
 use crate::token::{Lifetime, ProfileKind, UseLimit, UserName};
 
@@ -101,14 +102,14 @@ async fn link_for_alice(node: &Node, made: Made, public_url: PublicUrl) -> Resul
     let alice = UserName::new("alice").map_err(|error| fault(&error))?;
     node.ledger().permit(alice.clone(), true).await.map_err(|error| fault(&error))?;
     let order = Order {
-        users: vec![alice],
+        user: alice,
         kind: ProfileKind::Autologin,
         lifetime: Lifetime::from_seconds(LIFETIME_S).map_err(|error| fault(&error))?,
         uses: UseLimit::ONCE,
         network: None,
     };
     let minter = Minter::new(made.profile_key, public_url);
-    let minted = minter.mint(&order, SystemClock.now(), random::fill)?;
+    let minted = minter.mint(&[order], SystemClock.now(), random::fill)?;
     minted.into_iter().next().ok_or_else(|| Failure::say("nothing was minted", "try again"))
 }
 

@@ -4,6 +4,8 @@
 use std::error::Error;
 use std::fmt;
 
+use crate::random::NoRandomness;
+
 /// Why a command failed, for the person who typed it.
 #[derive(Debug)]
 pub struct Failure {
@@ -25,6 +27,12 @@ impl Failure {
     /// Returns what is wrong, without the hint, for a line of the log.
     pub(crate) fn reason(&self) -> &str {
         &self.error
+    }
+}
+
+impl From<NoRandomness> for Failure {
+    fn from(error: NoRandomness) -> Self {
+        Self::new(&error, "nothing was made; try again once the machine has started up")
     }
 }
 

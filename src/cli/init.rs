@@ -13,10 +13,11 @@ use zeroize::Zeroizing;
 
 use super::failure::Failure;
 use super::global::Global;
-use super::{ledger, output, random};
+use super::{ledger, output};
 use crate::clock::{Clock, SystemClock};
 use crate::config::ADMIN_LISTEN;
 use crate::keyring;
+use crate::random;
 use crate::token::url::PublicUrl;
 use crate::token::{KeyId, KeyPurpose, SigningKey};
 use staging::Staging;

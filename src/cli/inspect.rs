@@ -209,13 +209,13 @@ fn forecast_said(forecast: &Forecast) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::minting::tests::{counting, minter, order};
     use super::*;
+    use crate::mint::tests::{counting, minter, order};
 
     const ISSUED_AT: UnixSeconds = UnixSeconds::new(1_795_435_200);
 
     fn report(signature: Signature, now: UnixSeconds) -> Report {
-        let minted = minter().mint(&order(&["alice"]), ISSUED_AT, counting()).unwrap();
+        let minted = minter().mint(&[order("alice")], ISSUED_AT, counting()).unwrap();
         Report {
             key_id: minted[0].token.id().key_id,
             claims: minted[0].claims.clone(),

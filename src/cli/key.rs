@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::config::Keys;
 use crate::keyring::{self, Encryption, KeyringError};
+use crate::random;
 use crate::token::{KeyId, KeyPurpose, SigningKey};
 
 use super::Global;
@@ -13,7 +14,7 @@ use super::format::ListFormat;
 use super::key_files::{self, KeyFile, Place};
 use super::passphrase::PassphraseArgs;
 use super::table::Table;
-use super::{configured, output, random, signing_key};
+use super::{configured, output, signing_key};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -8,9 +8,10 @@ use tokio::runtime::Runtime;
 
 use super::failure::Failure;
 use super::global::Global;
-use super::{output, random};
+use super::output;
 use crate::clock::{Clock, SystemClock};
 use crate::ledger::raft::{self, Identity, OpenError};
+use crate::random;
 use crate::token::{CLOCK_ALLOWANCE, UnixSeconds};
 
 /// Make a new ledger for keys that have minted before

@@ -1,6 +1,8 @@
 //! `jeton mint`: makes tokens, offline.
 
 use crate::clock::{Clock as _, SystemClock};
+use crate::mint::{Minted, Order};
+use crate::random;
 use crate::token::{IpNetwork, ProfileKind, UseLimit, UserName};
 
 use super::Global;
@@ -8,10 +10,10 @@ use super::expiry::Expiry;
 use super::facts::Facts;
 use super::failure::Failure;
 use super::format::MintFormat;
-use super::minting::{Minted, MinterArgs, Order};
+use super::minting::MinterArgs;
 use super::permission::PermissionArgs;
 use super::table::Table;
-use super::{moment, output, qr, random};
+use super::{moment, output, qr};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -73,17 +75,19 @@ pub(crate) struct MintArgs {
 /// Mints and shows what was minted.
 pub(crate) fn run(args: MintArgs, global: &Global) -> Result<(), Failure> {
     let now = SystemClock.now();
-    let order = Order {
-        lifetime: args.expires.lifetime(now).map_err(|error| {
-            Failure::new(&error, "--expires takes a span such as 1h or 7d, or a moment to come")
-        })?,
-        users: args.users,
+    let lifetime = args.expires.lifetime(now).map_err(|error| {
+        Failure::new(&error, "--expires takes a span such as 1h or 7d, or a moment to come")
+    })?;
+    let order = |user| Order {
+        user,
         kind: args.profile_type,
+        lifetime,
         uses: args.uses,
         network: args.network,
     };
-    args.permission.read()?.check(&order)?;
-    let minted = args.minter.open(global)?.mint(&order, now, random::fill)?;
+    let orders: Vec<_> = args.users.into_iter().map(order).collect();
+    args.permission.read()?.check(&orders)?;
+    let minted = args.minter.open(global)?.mint(&orders, now, random::fill)?;
     output::show(&written(&minted, args.format)?)?;
     if args.qr {
         draw(&minted)?;
@@ -179,13 +183,15 @@ fn table(minted: &[Minted]) -> Table {
 
 #[cfg(test)]
 mod tests {
-    use super::super::minting::tests::{counting, minter, order};
     use super::*;
+    use crate::mint::tests::{counting, minter, order};
     use crate::token::UnixSeconds;
 
     fn minted() -> Vec<Minted> {
-        let order = Order { uses: UseLimit::Unlimited, ..order(&["alice", "bob"]) };
-        minter().mint(&order, UnixSeconds::new(1_795_435_200), counting()).unwrap()
+        let order = |user| Order { uses: UseLimit::Unlimited, ..order(user) };
+        minter()
+            .mint(&["alice", "bob"].map(order), UnixSeconds::new(1_795_435_200), counting())
+            .unwrap()
     }
 
     #[test]

@@ -8,10 +8,10 @@ use std::path::PathBuf;
 
 use clap::ValueHint;
 
+use crate::mint::Order;
 use crate::token::{ProfileKind, UserName};
 
 use super::failure::Failure;
-use super::minting::Order;
 use super::users_file;
 
 /// How a command line says who may have autologin.
@@ -50,23 +50,20 @@ pub(crate) enum Permissions {
 }
 
 impl Permissions {
-    /// Lets `order` pass if it asks for no autologin, or only for users that
+    /// Lets `orders` pass if they ask for no autologin, or only for users that
     /// may have it.
-    pub(crate) fn check(&self, order: &Order) -> Result<(), Failure> {
-        if order.kind != ProfileKind::Autologin {
-            return Ok(());
-        }
+    pub(crate) fn check(&self, orders: &[Order]) -> Result<(), Failure> {
+        let mut autologin = orders.iter().filter(|order| order.kind == ProfileKind::Autologin);
         match self {
             Self::Vouched => Ok(()),
-            Self::Listed(allowed) => {
-                match order.users.iter().find(|user| !allowed.contains(*user)) {
-                    None => Ok(()),
-                    Some(user) => Err(need_autologin(format!(
-                        "{user} is not allowed autologin; `jeton user allow-autologin {user}` \
+            Self::Listed(allowed) => match autologin.find(|order| !allowed.contains(&order.user)) {
+                None => Ok(()),
+                Some(Order { user, .. }) => Err(need_autologin(format!(
+                    "{user} is not allowed autologin; `jeton user allow-autologin {user}` \
                          allows it"
-                    ))),
-                }
-            }
+                ))),
+            },
+            Self::Unknown if autologin.next().is_none() => Ok(()),
             Self::Unknown => Err(need_autologin(
                 "--users FILE names a file of `jeton user list --format toml` that says who may; \
                  --allow-autologin vouches for it yourself; the nodes check again at the download",
@@ -82,11 +79,12 @@ fn need_autologin(hint: impl Into<String>) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use super::super::minting::tests::order;
     use super::*;
+    use crate::mint::tests::order;
 
-    fn autologin(users: &[&str]) -> Order {
-        Order { kind: ProfileKind::Autologin, ..order(users) }
+    fn autologin(users: &[&str]) -> Vec<Order> {
+        let autologin = |user: &&str| Order { kind: ProfileKind::Autologin, ..order(user) };
+        users.iter().map(autologin).collect()
     }
 
     fn listed(users: &[&str]) -> Permissions {
@@ -109,7 +107,7 @@ mod tests {
 
     #[test]
     fn other_kinds_need_no_word() {
-        assert!(Permissions::Unknown.check(&order(&["alice"])).is_ok());
-        assert!(listed(&[]).check(&order(&["alice"])).is_ok());
+        assert!(Permissions::Unknown.check(&[order("alice")]).is_ok());
+        assert!(listed(&[]).check(&[order("alice")]).is_ok());
     }
 }

@@ -186,10 +186,10 @@ fn own_key(id: KeyId) -> Failure {
 #[cfg(test)]
 mod tests {
 
-    use super::super::minting::tests::{counting, minter, order};
     use super::*;
     use crate::clock::ManualClock;
     use crate::keyring::write_new;
+    use crate::mint::tests::{counting, minter, order};
     use crate::token::{KeyPurpose, SigningKey};
 
     #[test]
@@ -198,7 +198,7 @@ mod tests {
         let (trusted, signing) = (folder.path().join("trusted"), folder.path().join("signing"));
         let key = SigningKey::from_seed(&[7; 32]);
         write_new(&trusted, &signing, KeyPurpose::Profile, &key, None).unwrap();
-        let minted = minter().mint(&order(&["alice"]), UnixSeconds::new(1_000), counting());
+        let minted = minter().mint(&[order("alice")], UnixSeconds::new(1_000), counting());
         let minted = &minted.unwrap()[0];
         let nonce = minted.claims.nonce;
         let known = Target::Token { nonce, expires_at: Some(UnixSeconds::new(4_600)) };

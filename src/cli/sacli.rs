@@ -3,16 +3,19 @@
 
 use std::ffi::OsString;
 use std::path::Path;
+use std::slice;
 
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
+use crate::mint::Order;
+use crate::random;
 use crate::token::{Lifetime, ProfileKind, UseLimit, UserName};
 
 use super::admin_client::{AdminClient, AdminError};
 use super::failure::Failure;
-use super::minting::{MinterArgs, Order};
+use super::minting::MinterArgs;
 use super::permission::{PermissionArgs, Permissions};
-use super::{Global, output, random};
+use super::{Global, output};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -95,16 +98,16 @@ fn add_profile_token(args: SacliArgs, global: &Global) -> Result<(), Failure> {
         Failure::say("AddProfileToken needs a user", "sacli --user NAME AddProfileToken")
     })?;
     let order = Order {
-        users: vec![user],
+        user,
         kind: args.profile_type,
         lifetime: args.token_expire,
         uses: args.token_usage_count,
         network: None,
     };
     if order.kind == ProfileKind::Autologin {
-        permissions(&args.permission, &args.minter, global)?.check(&order)?;
+        permissions(&args.permission, &args.minter, global)?.check(slice::from_ref(&order))?;
     }
-    let minted = args.minter.open(global)?.mint(&order, SystemClock.now(), random::fill)?;
+    let minted = args.minter.open(global)?.mint(&[order], SystemClock.now(), random::fill)?;
     let line = |link: &str| format!("Added token, import URL {link}\n");
     output::show(&minted.iter().map(|minted| line(&minted.links.import)).collect::<String>())
 }
@@ -176,8 +179,8 @@ mod tests {
     use clap::{Args as _, FromArgMatches as _};
 
     use super::super::fake_node::FakeNode;
-    use super::super::minting::tests::order;
     use super::*;
+    use crate::mint::tests::order;
     use crate::token::SigningKey;
 
     fn parsed(line: &str) -> Result<SacliArgs, clap::Error> {
@@ -258,7 +261,7 @@ mod tests {
         let node = FakeNode::answering([(200, answer)]);
         let client = AdminClient::new(node.address(), SigningKey::from_seed(&[9; 32]));
         let permissions = ask(&client).unwrap().unwrap();
-        let autologin = |user| Order { kind: ProfileKind::Autologin, ..order(&[user]) };
+        let autologin = |user| [Order { kind: ProfileKind::Autologin, ..order(user) }];
         assert!(permissions.check(&autologin("alice")).is_ok());
         let said = permissions.check(&autologin("bob")).unwrap_err().to_string();
         assert!(said.starts_with("error: need autologin\n"), "{said}");

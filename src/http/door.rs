@@ -15,6 +15,7 @@ use super::rate::RateLimiter;
 use super::redemption_log::{self, Asker};
 use super::refusal::Denial;
 use crate::ledger::{Ledger, LedgerError, RequestId};
+use crate::random;
 use crate::redeem::{Attempt, Delivery, Redeemer, Refusal, Refused};
 use crate::token::url::PublicUrl;
 use crate::token::{KeyPurpose, UnixSeconds};
@@ -50,9 +51,7 @@ pub struct RandomRequestIds;
 
 impl RequestIds for RandomRequestIds {
     fn next(&self) -> io::Result<RequestId> {
-        let mut id = [0; 16];
-        getrandom::fill(&mut id)?;
-        Ok(RequestId(id))
+        random::bytes().map(RequestId).map_err(io::Error::other)
     }
 }
 

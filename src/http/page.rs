@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 use super::door::PublicDoor;
 use super::notice::Notice;
 use super::plain_words::{KindWords, Moment};
-use super::qr::QrDrawing;
+use crate::qr::QrDrawing;
 
 /// The style of all pages.
 const STYLE: &str = include_str!("../../templates/jeton.css");

@@ -13,9 +13,9 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use super::door::PublicDoor;
 use super::page::{self, SharePage};
 use super::plain_words::{KindWords, Moment};
-use super::qr::QrDrawing;
 use super::refusal::Denial;
 use super::{admission, answer, attachment, request_log};
+use crate::qr::QrDrawing;
 use crate::redeem::{Delivery, Intent};
 use crate::token::url::{PublicUrl, SHARE_PATH, token_in_path};
 
@@ -98,7 +98,7 @@ fn show(
         network: claims.network.map(|network| network.to_string()),
         import: &import,
         action: &format!("{SHARE_PATH}/{token}"),
-        qr: QrDrawing::of(&import),
+        qr: QrDrawing::of(&import).ok(),
     }))
 }
 

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::staging::Staging;
 use crate::cli::failure::Failure;
-use crate::cli::random;
+use crate::random;
 
 /// Writes `server.conf`, `client-template.txt` and `tls-crypt.key` into `folder`,
 /// in which the PKI is `pki`.

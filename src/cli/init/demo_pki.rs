@@ -15,7 +15,7 @@ use rcgen::{
 use super::certificate::set_validity;
 use super::staging::Staging;
 use crate::cli::failure::Failure;
-use crate::cli::random;
+use crate::random;
 use crate::token::UnixSeconds;
 
 const DAY: u64 = 24 * 60 * 60;

@@ -1,0 +1,38 @@
+//! The one place where randomness is drawn: the operating system's source.
+//!
+//! Whoever decides takes random bytes as an argument, as it takes the time.
+
+use thiserror::Error;
+
+/// The system gave no random bytes; nothing was made with them.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[error("the system gives no random bytes: {0}")]
+pub struct NoRandomness(getrandom::Error);
+
+/// Returns `N` fresh random bytes.
+///
+/// # Errors
+///
+/// [`NoRandomness`] if the system has none.
+pub fn bytes<const N: usize>() -> Result<[u8; N], NoRandomness> {
+    let mut bytes = [0; N];
+    fill(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Fills `bytes` with fresh random bytes.
+///
+/// # Errors
+///
+/// [`NoRandomness`] if the system has none; then `bytes` hold nothing of use.
+pub fn fill(bytes: &mut [u8]) -> Result<(), NoRandomness> {
+    getrandom::fill(bytes).map_err(NoRandomness)
+}
+
+#[cfg(test)]
+impl NoRandomness {
+    /// Returns an error as a system without randomness gives it.
+    pub(crate) const fn example() -> Self {
+        Self(getrandom::Error::UNSUPPORTED)
+    }
+}
