@@ -13,7 +13,7 @@
 //! |---|---|---|
 //! | 0 | [`token`], [`clock`], `random`, `qr` | claims, envelope, sign, verify; the one look at the wall clock; the one draw of randomness; QR codes |
 //! | 1 | [`keyring`], [`profile`], [`ledger`] | trusted keys and key files; profiles and their sources; counts, revocations, permissions |
-//! | 2 | `redeem`, `cache`, `mint` | the whole decision, top to bottom; what is kept to save work; from orders to tokens and links |
+//! | 2 | `redeem`, `cache`, `mint`, `activity` | the whole decision, top to bottom; what is kept to save work; from orders to tokens and links; what happened of late |
 //! | 3 | `http`, `admin`, `tls` | the public door; the operators' door; certificates |
 //! | 4 | `config`, `cli` | what was configured; the commands, which alone know all rooms |
 //!
@@ -26,6 +26,8 @@
 //! Without default features only the pure floor is built: [`token`],
 //! [`keyring`], [`profile`], and the ledger without its engine.
 
+#[cfg(feature = "server")]
+pub mod activity;
 #[cfg(feature = "server")]
 pub mod admin;
 #[cfg(feature = "server")]

@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use actix_web::HttpRequest;
 use actix_web::http::header;
+use arc_swap::ArcSwapOption;
 
 use super::AdminError;
+use crate::activity::Activity;
 use crate::ledger::Ledger;
+use crate::mint::Minter;
 use crate::redeem::Redeemer;
 use crate::token::{KeyId, Purpose, Role, UnixSeconds, UserName, VerifiedToken};
 
@@ -17,6 +20,10 @@ pub struct AdminDoor {
     pub redeemer: Arc<Redeemer>,
     /// What is listed and changed.
     pub ledger: Arc<dyn Ledger>,
+    /// What happened of late.
+    pub activity: Arc<Activity>,
+    /// Mints, if this node was given a signing key on purpose.
+    pub minter: ArcSwapOption<Minter>,
 }
 
 /// Someone who entered. Only [`AdminDoor::enter`] makes one.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use actix_web::http::{Method, StatusCode};
 use actix_web::{App, test};
+use arc_swap::ArcSwapOption;
 use serde_json::{Value, json};
 
 use super::{AdminDoor, configure};
@@ -57,7 +58,15 @@ fn world() -> World {
         clock,
         CacheSizes::default(),
     ));
-    World { door: Arc::new(AdminDoor { redeemer, ledger: ledger.clone() }), ledger }
+    World {
+        door: Arc::new(AdminDoor {
+            redeemer,
+            ledger: ledger.clone(),
+            activity: Arc::default(),
+            minter: ArcSwapOption::empty(),
+        }),
+        ledger,
+    }
 }
 
 fn key(purpose: KeyPurpose) -> SigningKey {

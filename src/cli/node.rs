@@ -9,6 +9,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use tokio::sync::watch;
 
 use super::failure::Failure;
@@ -162,7 +163,12 @@ impl Inside {
             stop.await;
             return Ok(());
         };
-        let door = AdminDoor { redeemer: Arc::clone(&self.redeemer), ledger: self.ledger.clone() };
+        let door = AdminDoor {
+            redeemer: Arc::clone(&self.redeemer),
+            ledger: self.ledger.clone(),
+            activity: Arc::default(),
+            minter: ArcSwapOption::empty(),
+        };
         admin::run(listener, Arc::new(door), stop).await
     }
 

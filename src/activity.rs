@@ -1,0 +1,145 @@
+//! What happened at this node of late: who was given which profile, who was
+//! refused and why, and what operators did.
+//!
+//! The last events are kept in memory, bounded, for the operators' door. No
+//! event holds a token, a key or a profile.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+
+use crate::token::{ProfileKind, Role, TokenId, UnixSeconds, UserName};
+
+/// How many events about tokens and by operators are kept.
+const KNOWN_MAX: usize = 5_000;
+
+/// How many refusals of what was no token are kept. They have a place of their
+/// own, because anybody can cause them and would push the others out.
+const STRANGE_MAX: usize = 500;
+
+/// The events of late, newest last.
+#[derive(Debug, Default)]
+pub struct Activity {
+    recent: Mutex<Recent>,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Event {
+    /// When, by this node's clock.
+    pub at: UnixSeconds,
+    /// From where, if that is known.
+    pub client: Option<IpAddr>,
+    /// What.
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum What {
+    /// A profile went out.
+    Delivered {
+        /// For which token.
+        token: TokenSeen,
+        /// How many uses are left of it; `None` for any number.
+        uses_left: Option<u32>,
+    },
+    /// There was no profile.
+    Refused {
+        /// For which token, if it was a true one.
+        token: Option<TokenSeen>,
+        /// Why, by the label of the refusal, such as `used-up`.
+        reason: &'static str,
+    },
+    /// An operator did something.
+    Done {
+        /// Who.
+        operator: UserName,
+        /// As what.
+        role: Role,
+        /// What, such as `revoked user alice`.
+        what: String,
+    },
+}
+
+/// What is told of a verified token.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct TokenSeen {
+    /// Its identity.
+    pub id: TokenId,
+    /// Whose profile it gives.
+    pub user: UserName,
+    /// What kind; `None` if it is an admin token.
+    pub kind: Option<ProfileKind>,
+}
+
+#[derive(Debug, Default)]
+struct Recent {
+    known: VecDeque<Event>,
+    strange: VecDeque<Event>,
+}
+
+impl Activity {
+    /// Remembers an event.
+    pub fn note(&self, event: Event) {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_strange = matches!(event.what, What::Refused { token: None, .. });
+        let (events, max) = if is_strange {
+            (&mut recent.strange, STRANGE_MAX)
+        } else {
+            (&mut recent.known, KNOWN_MAX)
+        };
+        if events.len() == max {
+            events.pop_front();
+        }
+        events.push_back(event);
+    }
+
+    /// Returns the events that `wanted` lets through, newest first, at most
+    /// `max`.
+    pub fn recent(&self, max: usize, wanted: impl Fn(&Event) -> bool) -> Vec<Event> {
+        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = recent.known.iter().chain(&recent.strange).filter(|event| wanted(event));
+        let mut all: Vec<_> = all.cloned().collect();
+        all.sort_by_key(|event| std::cmp::Reverse(event.at));
+        all.truncate(max);
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(at: u64, token: Option<TokenSeen>) -> Event {
+        let what = What::Refused { token, reason: "unverified" };
+        Event { at: UnixSeconds::new(at), client: None, what }
+    }
+
+    fn done(at: u64) -> Event {
+        let operator = UserName::new("root").unwrap();
+        let what = What::Done { operator, role: Role::Admin, what: "revoked user bob".to_owned() };
+        Event { at: UnixSeconds::new(at), client: None, what }
+    }
+
+    #[test]
+    fn the_newest_come_first_and_garbage_pushes_nothing_out() {
+        let activity = Activity::default();
+        activity.note(done(1));
+        for at in 2..=10_000 {
+            activity.note(refused(at, None));
+        }
+        let all = activity.recent(usize::MAX, |_| true);
+        assert_eq!(all.len(), STRANGE_MAX + 1);
+        assert_eq!((all.first().unwrap().at.get(), all.last().unwrap().at.get()), (10_000, 1));
+        assert_eq!(activity.recent(2, |_| true).len(), 2);
+        assert_eq!(activity.recent(9, |event| event.at.get() < 5).len(), 1);
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let activity = Activity::default();
+        (0..10_000).for_each(|at| activity.note(done(at)));
+        assert_eq!(activity.recent(usize::MAX, |_| true).len(), KNOWN_MAX);
+    }
+}
