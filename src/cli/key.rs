@@ -102,7 +102,7 @@ fn list(keys: &Keys, format: ListFormat) -> Result<(), Failure> {
     output::show(&match format {
         ListFormat::Text => for_people(&files).to_text(),
         ListFormat::Json => for_programs(&files).to_json()?,
-        ListFormat::Csv => for_programs(&files).to_csv(),
+        ListFormat::Csv => for_programs(&files).to_csv()?,
     })?;
     for id in untrusted(&files) {
         output::remark(&format!(

@@ -55,7 +55,7 @@ fn written(tokens: &[LiveToken], format: ListFormat) -> Result<String, Failure> 
     match format {
         ListFormat::Text => Ok(for_people(tokens).to_text()),
         ListFormat::Json => for_programs(tokens).to_json(),
-        ListFormat::Csv => Ok(for_programs(tokens).to_csv()),
+        ListFormat::Csv => for_programs(tokens).to_csv(),
     }
 }
 

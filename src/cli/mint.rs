@@ -1,9 +1,14 @@
-//! `jeton mint`: makes tokens, offline.
+//! `jeton mint`: makes tokens, offline: one, or as many as a file has lines.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, ValueHint};
+use indicatif::ProgressBar;
 
 use crate::clock::{Clock as _, SystemClock};
-use crate::mint::{Minted, Order};
+use crate::mint::{Minted, Minter, Order};
 use crate::random;
-use crate::token::{IpNetwork, ProfileKind, UseLimit, UserName};
+use crate::token::{Batch, IpNetwork, ProfileKind, UnixSeconds, UseLimit, UserName};
 
 use super::Global;
 use super::expiry::Expiry;
@@ -13,7 +18,7 @@ use super::format::MintFormat;
 use super::minting::MinterArgs;
 use super::permission::PermissionArgs;
 use super::table::Table;
-use super::{moment, output, qr};
+use super::{moment, orders_csv, output, progress, qr, sheet};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -22,8 +27,13 @@ Examples:
   jeton mint --user alice --uses unlimited --expires 2026-12-01T12:00Z
   jeton mint --user alice --qr                         and a code for the phone
   jeton mint --user alice --format url | mail -s VPN alice@example.com
+  jeton mint --csv people.csv > links.csv              a link for each line, one batch
+  jeton mint --csv people.csv --sheet links.html       and a page to print, with QR codes
   jeton mint --user alice --key k.pem --public-url https://vpn.example.com
                                                        on a machine without a config
+
+The first line of people.csv names its columns: user, and as needed profile_type,
+expires and uses. What a line leaves empty is as the options say.
 
 Minting needs a signing key and the public URL, and no network. The share link is
 the one to put into a chat: previews and scanners that open it spend nothing.";
@@ -34,10 +44,15 @@ the one to put into a chat: previews and scanners that open it spend nothing.";
 /// of one run are one batch, which `jeton revoke --batch` takes back as a whole.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
+#[command(group(ArgGroup::new("whom").required(true).args(["users", "csv"])))]
 pub(crate) struct MintArgs {
     /// Whose profile the link gives; repeat it for one link each
-    #[arg(long = "user", value_name = "USER", required = true)]
+    #[arg(long = "user", value_name = "USER")]
     users: Vec<UserName>,
+
+    /// File with a line for each link, `-` for stdin; see below
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    csv: Option<PathBuf>,
 
     /// Kind of profile: user-locked (asks for the user's password), autologin
     /// (asks for nothing) or server-locked (for any user, by password)
@@ -57,9 +72,14 @@ pub(crate) struct MintArgs {
     #[arg(long, value_name = "CIDR")]
     network: Option<IpNetwork>,
 
-    /// How to write the result
-    #[arg(long, value_enum, default_value_t = MintFormat::Text)]
-    format: MintFormat,
+    /// How to write the result [default: text, or csv with --csv, or nothing with
+    /// --sheet]
+    #[arg(long, value_enum)]
+    format: Option<MintFormat>,
+
+    /// Write a new file to print: a QR code and a link for each person
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    sheet: Option<PathBuf>,
 
     /// Draw the import link as a QR code, on stderr
     #[arg(long)]
@@ -73,32 +93,91 @@ pub(crate) struct MintArgs {
 }
 
 /// Mints and shows what was minted.
-pub(crate) fn run(args: MintArgs, global: &Global) -> Result<(), Failure> {
+pub(crate) fn run(args: &MintArgs, global: &Global) -> Result<(), Failure> {
     let now = SystemClock.now();
-    let lifetime = args.expires.lifetime(now).map_err(|error| {
-        Failure::new(&error, "--expires takes a span such as 1h or 7d, or a moment to come")
-    })?;
-    let order = |user| Order {
-        user,
-        kind: args.profile_type,
-        lifetime,
-        uses: args.uses,
-        network: args.network,
-    };
-    let orders: Vec<_> = args.users.into_iter().map(order).collect();
+    let orders = args.orders(now)?;
     args.permission.read()?.check(&orders)?;
-    let minted = args.minter.open(global)?.mint(&orders, now, random::fill)?;
-    output::show(&written(&minted, args.format)?)?;
+    let bar = progress::bar(orders.len(), "minting");
+    let minted = mint(&args.minter.open(global)?, &orders, now, &bar)?;
+    // What may still fail comes first: until the result is shown, no link is out.
+    if let Some(path) = &args.sheet {
+        bar.set_message("drawing");
+        bar.set_position(0);
+        sheet::write(path, &minted, &bar)?;
+    }
+    bar.finish_and_clear();
+    let format = args.format();
+    if let Some(format) = format {
+        output::show(&written(&minted, format)?)?;
+    }
     if args.qr {
         draw(&minted)?;
     }
-    if args.format == MintFormat::Text {
+    if format == Some(MintFormat::Text) {
         output::remark(
             "Whoever has a link can use it. Send the share link: a preview that opens it spends \
              nothing.",
         );
     }
+    if args.csv.is_some() || args.sheet.is_some() {
+        output::remark(&batch_remark(&minted));
+    }
     Ok(())
+}
+
+impl MintArgs {
+    /// What is to be minted.
+    fn orders(&self, now: UnixSeconds) -> Result<Vec<Order>, Failure> {
+        let lifetime = self.expires.lifetime(now).map_err(|error| {
+            Failure::new(&error, "--expires takes a span such as 1h or 7d, or a moment to come")
+        })?;
+        let order = |user: &UserName| Order {
+            user: user.clone(),
+            kind: self.profile_type,
+            lifetime,
+            uses: self.uses,
+            network: self.network,
+        };
+        match &self.csv {
+            Some(path) => orders_csv::read(path, order, now),
+            None => Ok(self.users.iter().map(order).collect()),
+        }
+    }
+
+    /// How to write the result; `None` if it is in the sheet alone.
+    fn format(&self) -> Option<MintFormat> {
+        match (self.format, &self.csv, &self.sheet) {
+            (Some(format), ..) => Some(format),
+            (None, _, Some(_)) => None,
+            (None, Some(_), None) => Some(MintFormat::Csv),
+            (None, None, None) => Some(MintFormat::Text),
+        }
+    }
+}
+
+/// Mints all `orders` in one batch.
+fn mint(
+    minter: &Minter,
+    orders: &[Order],
+    now: UnixSeconds,
+    bar: &ProgressBar,
+) -> Result<Vec<Minted>, Failure> {
+    let batch = Batch(random::bytes()?);
+    let mint_one = |order| {
+        bar.inc(1);
+        Ok(minter.mint_one(order, batch, now, &mut random::fill)?)
+    };
+    orders.iter().map(mint_one).collect()
+}
+
+fn batch_remark(minted: &[Minted]) -> String {
+    let batch = minted.first().map(|minted| minted.claims.nonce.batch().to_string());
+    let batch = batch.unwrap_or_default();
+    let count = minted.len();
+    let links = if count == 1 { "link" } else { "links" };
+    format!(
+        "{count} {links}, batch {batch}. To take all of them back: jeton revoke --batch {batch}"
+    )
 }
 
 fn draw(minted: &[Minted]) -> Result<(), Failure> {
@@ -117,7 +196,7 @@ fn written(minted: &[Minted], format: MintFormat) -> Result<String, Failure> {
             Ok(blocks.join("\n"))
         }
         MintFormat::Json => table(minted).to_json_lines(),
-        MintFormat::Csv => Ok(table(minted).to_csv()),
+        MintFormat::Csv => table(minted).to_csv(),
         MintFormat::Url => {
             Ok(minted.iter().map(|minted| format!("{}\n", minted.links.import)).collect())
         }

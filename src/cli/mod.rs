@@ -9,7 +9,6 @@ mod completions;
 mod config;
 mod configured;
 mod core_dump;
-mod csv;
 mod demo;
 mod expiry;
 mod facts;
@@ -32,15 +31,18 @@ mod minting;
 mod moment;
 mod node;
 mod open_files;
+mod orders_csv;
 mod output;
 mod passphrase;
 mod pasted;
 mod permission;
+mod progress;
 mod qr;
 mod reachable;
 mod revoke;
 mod sacli;
 mod serve;
+mod sheet;
 mod signing_key;
 mod source;
 mod table;
@@ -128,7 +130,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Stop> {
         Command::Init(args) => init::run(args, &global),
         Command::Demo(args) => demo::run(args, &global),
         Command::Serve(args) => serve::run(args, &global),
-        Command::Mint(args) => mint::run(args, &global),
+        Command::Mint(args) => mint::run(&args, &global),
         Command::Inspect(args) => inspect::run(args, &global),
         Command::List(args) => list::run(args, &global),
         Command::Revoke(args) => revoke::run(args, &global),

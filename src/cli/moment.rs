@@ -17,6 +17,12 @@ pub(crate) fn local(at: UnixSeconds) -> String {
     local_in(at, &TimeZone::system()).unwrap_or_else(|| at.to_string())
 }
 
+/// Writes a moment for paper, in this machine's time zone and rounded down to the
+/// minute: `1 December 2026, 13:00 CET`.
+pub(crate) fn on_paper(at: UnixSeconds) -> String {
+    on_paper_in(at, &TimeZone::system())
+}
+
 /// Says how far `at` is from `now`, in its largest unit: `in 59 min`, `2 days ago`.
 pub(crate) fn distance(at: UnixSeconds, now: UnixSeconds) -> String {
     let length = length(at.get().abs_diff(now.get()));
@@ -28,6 +34,11 @@ fn both_in(at: UnixSeconds, zone: &TimeZone) -> String {
         Some(local) if offset_seconds(at, zone) != Some(0) => format!("{at} ({local})"),
         _ => at.to_string(),
     }
+}
+
+fn on_paper_in(at: UnixSeconds, zone: &TimeZone) -> String {
+    let zoned = timestamp(at).map(|at| at.to_zoned(zone.clone()));
+    zoned.map_or_else(|| at.to_string(), |at| at.strftime("%-d %B %Y, %H:%M %Z").to_string())
 }
 
 fn local_in(at: UnixSeconds, zone: &TimeZone) -> Option<String> {
@@ -79,6 +90,13 @@ mod tests {
         assert_eq!(both_in(at, &zone), "2026-12-01T12:00:00Z (2026-12-01 13:00:00 +01)");
         assert_eq!(both_in(at, &TimeZone::UTC), "2026-12-01T12:00:00Z");
         assert_eq!(both_in(UnixSeconds::new(u64::MAX), &zone), "unix second 18446744073709551615");
+    }
+
+    #[test]
+    fn a_moment_on_paper_has_its_zone() {
+        let zone = TimeZone::fixed(jiff::tz::offset(1));
+        let at = UnixSeconds::new(1_796_126_459);
+        assert_eq!(on_paper_in(at, &zone), "1 December 2026, 13:00 +01");
     }
 
     #[test]

@@ -4,7 +4,6 @@ use anstyle::Style;
 use serde::ser::{Serialize, Serializer};
 use serde_json::Value;
 
-use super::csv;
 use super::failure::Failure;
 
 /// What stands between two columns.
@@ -48,10 +47,17 @@ impl Table {
         text
     }
 
-    /// Returns comma-separated values, the first line the names.
-    pub(crate) fn to_csv(&self) -> String {
-        let rows: String = self.rows.iter().map(|row| csv::line(row.iter().map(shown))).collect();
-        csv::line(&self.head) + &rows
+    /// Returns comma-separated values (RFC 4180, with line feeds), the first line
+    /// the names.
+    pub(crate) fn to_csv(&self) -> Result<String, Failure> {
+        let rows = self.rows.iter().map(|row| row.iter().map(shown).collect());
+        let head = self.head.iter().copied().map(str::to_owned).collect();
+        let mut lines = csv::Writer::from_writer(Vec::new());
+        for line in std::iter::once::<Vec<String>>(head).chain(rows) {
+            lines.write_record(&line).map_err(|error| fault(&error))?;
+        }
+        let bytes = lines.into_inner().map_err(|error| fault(&error))?;
+        String::from_utf8(bytes).map_err(|error| fault(&error))
     }
 
     /// Returns one JSON array with an object for each row.
@@ -78,10 +84,12 @@ impl Serialize for Row<'_> {
 
 /// Returns `value` as one line of JSON.
 pub(crate) fn to_json(value: &impl Serialize) -> Result<String, Failure> {
-    let json = serde_json::to_string(value).map_err(|error| {
-        Failure::new(&error, "this is a fault in jeton, please report it; try --format text")
-    })?;
+    let json = serde_json::to_string(value).map_err(|error| fault(&error))?;
     Ok(json + "\n")
+}
+
+fn fault(error: &dyn std::error::Error) -> Failure {
+    Failure::new(error, "this is a fault in jeton, please report it; try --format text")
 }
 
 fn shown(cell: &Value) -> String {
@@ -126,7 +134,7 @@ mod tests {
 
     #[test]
     fn programs_read_the_same_cells_in_the_same_order() {
-        assert_eq!(table().to_csv(), "user,left,kind\nj\u{fc}rgen,2,autologin\nal,,\n");
+        assert_eq!(table().to_csv().unwrap(), "user,left,kind\nj\u{fc}rgen,2,autologin\nal,,\n");
         let lines = table().to_json_lines().unwrap();
         let (first, second) = (
             "{\"user\":\"j\u{fc}rgen\",\"left\":2,\"kind\":\"autologin\"}",
@@ -135,6 +143,6 @@ mod tests {
         assert_eq!(lines, format!("{first}\n{second}\n"));
         assert_eq!(table().to_json().unwrap(), format!("[{first},{second}]\n"));
         assert_eq!(Table::new(&["a", "b"]).to_json().unwrap(), "[]\n");
-        assert_eq!(Table::new(&["a", "b"]).to_csv(), "a,b\n");
+        assert_eq!(Table::new(&["a", "b"]).to_csv().unwrap(), "a,b\n");
     }
 }

@@ -80,7 +80,7 @@ fn written(users: &[User], format: UserFormat) -> Result<String, Failure> {
     match format {
         UserFormat::Text => Ok(for_people(users).to_text()),
         UserFormat::Json => for_programs(users).to_json(),
-        UserFormat::Csv => Ok(for_programs(users).to_csv()),
+        UserFormat::Csv => for_programs(users).to_csv(),
         UserFormat::Toml => {
             Ok(users_file::write(users.iter().map(|user| (&user.user, user.autologin))))
         }

@@ -1,0 +1,20 @@
+//! A bar on stderr for long work. Where stderr is no terminal there is none.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// How often the bar is drawn anew.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Starts a bar for `len` steps of `what`.
+pub(crate) fn bar(len: usize, what: &'static str) -> ProgressBar {
+    let bar = ProgressBar::new(u64::try_from(len).unwrap_or(u64::MAX));
+    let template = "{msg} {wide_bar} {human_pos} of {human_len}, {eta} left";
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar.set_message(what);
+    bar.enable_steady_tick(TICK);
+    bar
+}
