@@ -183,6 +183,8 @@ fn the_core_is_pure() {
             || [
                 "ledger/state.rs",
                 "ledger/command.rs",
+                "ledger/note.rs",
+                "ledger/query.rs",
                 "ledger/snapshot.rs",
                 "ledger/log/frame.rs",
                 "ledger/log/record.rs",

@@ -6,8 +6,8 @@ use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU32;
 
 use jeton::ledger::{
-    Command, Entry, Outcome, RequestId, Revocation, Spend, SpendRefusal, State, TokenRecord,
-    VERDICT_MEMORY, snapshot,
+    Command, Entry, Note, Outcome, RequestId, Revocation, Spend, SpendRefusal, State, TokenQuery,
+    TokenRecord, VERDICT_MEMORY, snapshot,
 };
 use jeton::token::{Batch, KeyId, Nonce, ProfileKind, TokenId, UnixSeconds, UseLimit, UserName};
 use proptest::prelude::*;
@@ -209,11 +209,35 @@ fn a_record_is_listed_and_does_not_change_a_count() {
         expires_at: wish.expires_at,
         uses: UseLimit::Limited(wish.max),
     };
-    apply_one(&mut state, BORN + 5, Command::Record(record.clone()));
-    assert_eq!(state.live_tokens(at(BORN + 5)).count(), 1);
+    let record = Command::Record { record, note: Note::default() };
+    apply_one(&mut state, BORN + 5, record.clone());
+    assert_eq!(state.tokens(&TokenQuery::default(), at(BORN + 5)).total, 1);
     apply_one(&mut state, BORN + 6, Command::Spend(wish.clone()));
-    apply_one(&mut state, BORN + 7, Command::Record(record));
+    apply_one(&mut state, BORN + 7, record);
     assert_eq!(state.token(wish.token).unwrap().used, 1);
+}
+
+/// A record may come behind the first use, and a note may be mended; but a
+/// record without one takes none away, and one that contradicts is not heard.
+#[test]
+fn a_note_is_taken_only_for_the_token_that_is_known() {
+    let mut state = State::new(at(BORN));
+    let wish = spend(2, 1);
+    apply_one(&mut state, BORN + 5, Command::Spend(wish.clone()));
+    let known = state.token(wish.token).unwrap().record.clone();
+    let other = TokenRecord { user: user(9), ..known.clone() };
+    for (record, note, expected) in [
+        (&known, "for her phone", "for her phone"),
+        (&known, "", "for her phone"),
+        (&other, "mine", "for her phone"),
+        (&known, "for her tablet", "for her tablet"),
+    ] {
+        let note = Note::new(note).unwrap();
+        apply_one(&mut state, BORN + 6, Command::Record { record: record.clone(), note });
+        let saved = snapshot::decode(&bytes(&state)).unwrap();
+        let kept = saved.token(wish.token).unwrap();
+        assert_eq!((kept.note.as_str(), kept.used), (expected, 1));
+    }
 }
 
 #[test]

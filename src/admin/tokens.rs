@@ -5,7 +5,7 @@ use actix_web::web::{Data, Json};
 use serde::Serialize;
 
 use super::{AdminDoor, AdminError};
-use crate::ledger::TokenUse;
+use crate::ledger::{TokenQuery, TokenUse};
 use crate::token::Role;
 
 #[derive(Serialize)]
@@ -33,7 +33,9 @@ pub(super) async fn list(
     door: Data<AdminDoor>,
 ) -> Result<Json<TokenList>, AdminError> {
     door.enter(&request, Role::Viewer)?;
-    let tokens = door.ledger.list(door.now()).iter().map(Token::of).collect();
+    let all = TokenQuery { limit: usize::MAX, ..TokenQuery::default() };
+    let tokens = door.ledger.tokens(&all, door.now()).tokens;
+    let tokens = tokens.iter().map(|listed| Token::of(&listed.token)).collect();
     Ok(Json(TokenList { tokens }))
 }
 

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
+use super::Note;
 use crate::token::{
     Batch, Claims, KeyId, Nonce, ProfileKind, Purpose, TokenId, UnixSeconds, UseLimit, UserName,
 };
@@ -34,7 +35,12 @@ pub enum Command {
     },
     /// Remembers a token that was minted, so that lists show it before its
     /// first use. It holds what the token says, never the token.
-    Record(TokenRecord),
+    Record {
+        /// What the token says.
+        record: TokenRecord,
+        /// What was written beside it.
+        note: Note,
+    },
 }
 
 /// A wish to use a token once. Only [`Spend::of`] makes one, from claims.

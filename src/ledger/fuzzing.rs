@@ -1,7 +1,7 @@
 //! What fuzzers call, and the replay of their seeds. Each function panics if a
 //! property does not hold, whatever the bytes.
 
-use super::{Command, Entry, Outcome, State, snapshot};
+use super::{Command, Entry, Outcome, State, TokenQuery, snapshot};
 use crate::token::{UnixSeconds, UseLimit};
 
 /// Any bytes as a snapshot: what decodes is written again the same each time.
@@ -46,9 +46,10 @@ fn check(state: &State, entry: &Entry, outcomes: &[Outcome]) {
             (_, outcome) => assert_eq!(*outcome, Outcome::Done),
         }
     }
-    for token in state.live_tokens(state.log_time()) {
-        if let UseLimit::Limited(max) = token.record.uses {
-            assert!(token.used < max.get(), "a used up token is called live");
+    let all = TokenQuery { limit: usize::MAX, ..TokenQuery::default() };
+    for listed in state.tokens(&all, state.log_time()).tokens {
+        if let UseLimit::Limited(max) = listed.token.record.uses {
+            assert!(listed.token.used < max.get(), "a used up token is called live");
         }
     }
 }

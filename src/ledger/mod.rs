@@ -13,6 +13,8 @@ mod error;
 pub mod fuzzing;
 mod grant;
 pub mod log;
+mod note;
+mod query;
 #[cfg(feature = "server")]
 pub mod raft;
 pub mod snapshot;
@@ -33,6 +35,10 @@ pub use command::{
 };
 pub use error::LedgerError;
 pub use grant::Grant;
+pub use note::{Note, NoteError};
+pub use query::{
+    Cursor, ListedToken, NoCursor, StateFilter, TokenPage, TokenQuery, TokenState, UnknownState,
+};
 pub use state::{Standing, State, TokenUse, VERDICT_MEMORY};
 
 /// What is promised to come: an answer, or the reason why there is none.
@@ -53,8 +59,8 @@ pub trait Ledger: fmt::Debug + Send + Sync {
     /// Allows or denies `user` the `autologin` kind.
     fn permit(&self, user: UserName, autologin: bool) -> Answer<'_, ()>;
 
-    /// Remembers a minted token for lists.
-    fn record(&self, record: TokenRecord) -> Answer<'_, ()>;
+    /// Remembers a minted token for lists, and what was written beside it.
+    fn record(&self, record: TokenRecord, note: Note) -> Answer<'_, ()>;
 
     /// Tells how `token` stands, as far as this node has applied the log.
     ///
@@ -64,9 +70,9 @@ pub trait Ledger: fmt::Debug + Send + Sync {
     /// applied.
     fn standing(&self, token: &VerifiedToken) -> Result<Standing, LedgerError>;
 
-    /// Returns the known tokens that could still give a profile at `now`,
-    /// those that expire first coming first.
-    fn list(&self, now: UnixSeconds) -> Vec<TokenUse>;
+    /// Lists the known tokens that `query` wants and that are not expired at
+    /// `now`.
+    fn tokens(&self, query: &TokenQuery, now: UnixSeconds) -> TokenPage;
 
     /// Returns the users who may have `autologin` profiles.
     fn autologin_users(&self) -> BTreeSet<UserName>;

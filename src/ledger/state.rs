@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Command, Entry, Outcome, RequestId, Revocation, Spend, SpendRefusal, TokenRecord};
+use super::{
+    Command, Entry, Note, Outcome, RequestId, Revocation, Spend, SpendRefusal, TokenRecord,
+};
 use crate::token::{
     Batch, Claims, KeyId, Nonce, ProfileKind, TokenId, UnixSeconds, UseLimit, UserName,
 };
@@ -54,6 +56,8 @@ pub struct TokenUse {
     pub record: TokenRecord,
     /// How often it was used; always 0 for an unlimited one, which is not counted.
     pub used: u32,
+    /// What was written beside it; empty if nobody recorded it.
+    pub note: Note,
 }
 
 /// Everything that is refused whatever its count.
@@ -148,17 +152,9 @@ impl State {
         self.shard(token).and_then(|shard| shard.get(&token))
     }
 
-    /// Returns all known tokens that could still give a profile at `now`: not
-    /// expired, not revoked, not used up. The order is the same each time.
-    pub fn live_tokens(&self, now: UnixSeconds) -> impl Iterator<Item = &TokenUse> {
-        let now = now.max(self.log_time);
-        self.tokens.iter().flat_map(|shard| shard.values()).filter(move |token| {
-            let record = &token.record;
-            now < record.expires_at
-                && token.uses_left() != Some(0)
-                && self.born_at <= record.issued_at
-                && !self.revoked.covers(record.token, &record.user, record.issued_at)
-        })
+    /// Tells whether the token, its batch, its user or its key is revoked.
+    pub(super) fn is_revoked(&self, record: &TokenRecord) -> bool {
+        self.revoked.covers(record.token, &record.user, record.issued_at)
     }
 
     /// Returns the users who may have `autologin` profiles.
@@ -179,12 +175,30 @@ impl State {
                 Arc::make_mut(&mut self.autologin).remove(user);
                 Outcome::Done
             }
-            Command::Record(record) => {
-                if self.log_time < record.expires_at && self.token(record.token).is_none() {
-                    self.insert(TokenUse { record: record.clone(), used: 0 });
-                }
+            Command::Record { record, note } => {
+                self.remember(record, note);
                 Outcome::Done
             }
+        }
+    }
+
+    /// Remembers a token that is not known yet. Of one that is, only the note
+    /// can change, and only by a record that says the same as what is known.
+    fn remember(&mut self, record: &TokenRecord, note: &Note) {
+        if record.expires_at <= self.log_time {
+            return;
+        }
+        match self.token(record.token) {
+            None => {
+                let (record, note) = (record.clone(), note.clone());
+                self.insert(TokenUse { record, used: 0, note });
+            }
+            Some(known) if known.record == *record && known.note != *note && !note.is_empty() => {
+                if let Some(known) = self.token_mut(record.token) {
+                    known.note.clone_from(note);
+                }
+            }
+            Some(_) => {}
         }
     }
 
@@ -224,7 +238,7 @@ impl State {
     fn count(&mut self, spend: &Spend) -> Result<u32, SpendRefusal> {
         let record = spend.record();
         let Some(known) = self.token_mut(spend.token) else {
-            self.insert(TokenUse { record, used: 1 });
+            self.insert(TokenUse { record, used: 1, note: Note::default() });
             return Ok(1);
         };
         if known.record != record {

@@ -6,8 +6,8 @@ use std::future::ready;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::{
-    Answer, Command, Entry, Grant, Ledger, LedgerError, Outcome, Revocation, Spend, SpendRefusal,
-    Standing, State, Status, TokenRecord, TokenUse,
+    Answer, Command, Entry, Grant, Ledger, LedgerError, Note, Outcome, Revocation, Spend,
+    SpendRefusal, Standing, State, Status, TokenPage, TokenQuery, TokenRecord, TokenUse,
 };
 use crate::clock::Clock;
 use crate::token::{TokenId, UnixSeconds, UserName, VerifiedToken};
@@ -66,16 +66,16 @@ impl Ledger for VolatileLedger {
         self.done(Command::Permit { user, autologin })
     }
 
-    fn record(&self, record: TokenRecord) -> Answer<'_, ()> {
-        self.done(Command::Record(record))
+    fn record(&self, record: TokenRecord, note: Note) -> Answer<'_, ()> {
+        self.done(Command::Record { record, note })
     }
 
     fn standing(&self, token: &VerifiedToken) -> Result<Standing, LedgerError> {
         Ok(self.state().standing(token.id(), token.claims()))
     }
 
-    fn list(&self, now: UnixSeconds) -> Vec<TokenUse> {
-        self.state().live_tokens(now).cloned().collect()
+    fn tokens(&self, query: &TokenQuery, now: UnixSeconds) -> TokenPage {
+        self.state().tokens(query, now)
     }
 
     fn autologin_users(&self) -> BTreeSet<UserName> {

@@ -45,8 +45,8 @@ use self::snapshot_files::SnapshotFiles;
 use self::types::{Raft, SnapshotMeta};
 use super::log::{Disk, FileDisk, LedgerId, Log, Recovery, SegmentLen, Writer};
 use super::{
-    Answer, Command, Grant, Ledger, LedgerError, Outcome, Revocation, Spend, SpendRefusal,
-    Standing, State, Status, TokenRecord, TokenUse, snapshot,
+    Answer, Command, Grant, Ledger, LedgerError, Note, Outcome, Revocation, Spend, SpendRefusal,
+    Standing, State, Status, TokenPage, TokenQuery, TokenRecord, snapshot,
 };
 use crate::clock::Clock;
 use crate::token::{UnixSeconds, UserName, VerifiedToken};
@@ -219,20 +219,17 @@ impl Ledger for RaftLedger {
         self.change(Command::Permit { user, autologin })
     }
 
-    fn record(&self, record: TokenRecord) -> Answer<'_, ()> {
-        self.change(Command::Record(record))
+    fn record(&self, record: TokenRecord, note: Note) -> Answer<'_, ()> {
+        self.change(Command::Record { record, note })
     }
 
     fn standing(&self, token: &VerifiedToken) -> Result<Standing, LedgerError> {
         self.applied.read(|state| state.standing(token.id(), token.claims()))
     }
 
-    fn list(&self, now: UnixSeconds) -> Vec<TokenUse> {
-        // A clone shares all counts, so that sorting holds up nobody.
-        let state = self.applied.show(State::clone);
-        let mut tokens: Vec<_> = state.live_tokens(now).cloned().collect();
-        tokens.sort_by_key(|token| (token.record.expires_at, token.record.token));
-        tokens
+    fn tokens(&self, query: &TokenQuery, now: UnixSeconds) -> TokenPage {
+        // A clone shares all counts, so that a long list holds up nobody.
+        self.applied.show(State::clone).tokens(query, now)
     }
 
     fn autologin_users(&self) -> BTreeSet<UserName> {

@@ -1,0 +1,107 @@
+//! What an operator wrote beside a token.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// A remark that lists show beside a token, such as whom the link was sent to.
+/// It has at most [`Note::LEN_MAX`] characters and no control character, and
+/// most often none at all.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Note(Box<str>);
+
+impl Note {
+    /// The most characters a note may have.
+    pub const LEN_MAX: usize = 200;
+
+    /// Checks `text` and takes it.
+    ///
+    /// # Errors
+    ///
+    /// Returns the first rule that `text` breaks.
+    pub fn new(text: impl Into<Box<str>>) -> Result<Self, NoteError> {
+        let text = text.into();
+        let length = text.chars().count();
+        if length > Self::LEN_MAX {
+            return Err(NoteError::TooLong(length));
+        }
+        if text.chars().any(char::is_control) {
+            return Err(NoteError::ControlCharacter);
+        }
+        Ok(Self(text))
+    }
+
+    /// Returns the note as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Tells whether there is no remark.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl FromStr for Note {
+    type Err = NoteError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::new(text)
+    }
+}
+
+impl TryFrom<String> for Note {
+    type Error = NoteError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::new(text)
+    }
+}
+
+impl From<Note> for String {
+    fn from(note: Note) -> Self {
+        note.0.into()
+    }
+}
+
+/// Why a text is no note.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[non_exhaustive]
+pub enum NoteError {
+    /// It has more than [`Note::LEN_MAX`] characters.
+    #[error("the note has {0} characters, at most {max} are allowed", max = Note::LEN_MAX)]
+    TooLong(usize),
+    /// It holds a control character, such as a line feed.
+    #[error("the note holds a control character")]
+    ControlCharacter,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_has_at_most_200_characters_whatever_their_bytes() {
+        assert!(Note::new("\u{674e}".repeat(200)).is_ok());
+        assert_eq!(Note::new("x".repeat(201)), Err(NoteError::TooLong(201)));
+        assert!(Note::new("").unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_note_is_one_line() {
+        for text in ["a\nb", "\0", "\u{1b}[31m", "\u{85}"] {
+            assert_eq!(Note::new(text), Err(NoteError::ControlCharacter), "{text:?}");
+        }
+    }
+}
