@@ -1,5 +1,6 @@
 //! Who may enter, and what stands behind the door.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use actix_web::HttpRequest;
@@ -7,7 +8,7 @@ use actix_web::http::header;
 use arc_swap::ArcSwapOption;
 
 use super::AdminError;
-use crate::activity::Activity;
+use crate::activity::{Activity, Event, What};
 use crate::ledger::Ledger;
 use crate::mint::Minter;
 use crate::redeem::Redeemer;
@@ -32,6 +33,9 @@ pub(super) struct Operator {
     name: UserName,
     role: Role,
     key_id: KeyId,
+    client: Option<IpAddr>,
+    redeemer: Arc<Redeemer>,
+    activity: Arc<Activity>,
 }
 
 impl AdminDoor {
@@ -64,7 +68,14 @@ impl AdminDoor {
         if self.ledger.standing(token)?.revoked {
             return Err(AdminError::NotAdmitted);
         }
-        Ok(Operator { name: claims.user.clone(), role, key_id: token.id().key_id })
+        Ok(Operator {
+            name: claims.user.clone(),
+            role,
+            key_id: token.id().key_id,
+            client: request.peer_addr().map(|peer| peer.ip()),
+            redeemer: Arc::clone(&self.redeemer),
+            activity: Arc::clone(&self.activity),
+        })
     }
 
     /// The time that judges: never one that the ledger has left behind.
@@ -82,6 +93,10 @@ impl Operator {
     /// Writes down what was done, by whom.
     pub(super) fn did(&self, what: &str) {
         tracing::info!(target: "jeton::audit", operator = %self.name, role = %self.role, "{what}");
+        let what =
+            What::Done { operator: self.name.clone(), role: self.role, what: what.to_owned() };
+        let at = self.redeemer.now();
+        self.activity.note(Event { at, client: self.client, what });
     }
 }
 

@@ -3,9 +3,10 @@
 //!
 //! It listens on its own address, loopback unless the config says otherwise,
 //! and never gives a profile. Scaffolding: `door` (who may enter) and `error`
-//! (how a request fails). Content, a file for each thing one can do: `inspect`,
-//! `revocations`, `status`, `tokens`, `users`.
+//! (how a request fails). Content, a file for each thing one can do: `activity`,
+//! `inspect`, `revocations`, `status`, `tokens`, `users`.
 
+mod activity;
 mod door;
 mod error;
 mod inspect;
@@ -65,6 +66,7 @@ fn configure(app: &mut ServiceConfig, door: &Arc<AdminDoor>) {
         .error_handler(|error, _request| AdminError::body(&error).into());
     app.app_data(Data::from(Arc::clone(door))).app_data(json).service(
         web::scope("/api/v1")
+            .route("/activity", web::get().to(activity::list))
             .route("/inspect", web::post().to(inspect::inspect))
             .route("/revocations", web::post().to(revocations::revoke))
             .route("/status", web::get().to(status::show))

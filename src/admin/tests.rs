@@ -268,3 +268,29 @@ async fn inspecting_tells_what_a_click_would_do_and_spends_nothing() {
         (&json!("refuse"), &json!("token not verified"))
     );
 }
+
+#[actix_web::test]
+async fn what_operators_did_is_seen_by_viewers_newest_first() {
+    let world = world();
+    let bearer = admin(Role::Admin);
+    for allowed in [true, false] {
+        let wish = json!({ "allowed": allowed });
+        world.ask(Method::PUT, "/api/v1/users/alice/autologin", &bearer, wish).await;
+    }
+    let viewer = admin(Role::Viewer);
+    let (_, all) = world.get("/api/v1/activity", &viewer).await;
+    let event = |did: &str| {
+        json!({
+            "at": "2026-09-21T14:13:20Z", "event": "operation", "client": "127.0.0.1",
+            "operator": "root", "role": "admin", "did": did,
+        })
+    };
+    let (first, last) = (event("denied autologin for alice"), event("allowed autologin for alice"));
+    assert_eq!(all, json!({ "events": [first, last] }));
+    let (_, one) = world.get("/api/v1/activity?limit=1&user=root&event=operation", &viewer).await;
+    assert_eq!(one, json!({ "events": [first] }));
+    let (_, none) = world.get("/api/v1/activity?user=alice", &viewer).await;
+    assert_eq!(none, json!({ "events": [] }));
+    let (status, _) = world.get("/api/v1/activity?users=alice", &viewer).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+}

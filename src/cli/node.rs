@@ -14,10 +14,11 @@ use tokio::sync::watch;
 
 use super::failure::Failure;
 use super::{global, open_files, source};
+use crate::activity::Activity;
 use crate::admin::{self, AdminDoor};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Profiles};
-use crate::http::{self, PublicDoor, RandomRequestIds, TrustedProxies};
+use crate::http::{self, PublicDoor, RandomRequestIds, RedemptionLog, TrustedProxies};
 use crate::keyring::{Keyring, KeyringError, SigningKeys};
 use crate::ledger::Ledger;
 use crate::ledger::log::LogError;
@@ -46,6 +47,7 @@ struct Inside {
     certificate: Option<Arc<ReloadingCertificate>>,
     redeemer: Arc<Redeemer>,
     ledger: Arc<RaftLedger>,
+    activity: Arc<Activity>,
 }
 
 impl Node {
@@ -67,7 +69,8 @@ impl Node {
         let ledger = Arc::new(opened.map_err(|error| explain(&error))?);
         let redeemer = Redeemer::new(keys, profiles, ledger.clone(), clock, config.limits.cache);
         let redeemer = Arc::new(redeemer);
-        let inside = Inside { config, public_url, certificate, redeemer, ledger };
+        let activity = Arc::default();
+        let inside = Inside { config, public_url, certificate, redeemer, ledger, activity };
         Ok(Self { public, admin, inside })
     }
 
@@ -147,6 +150,7 @@ impl Inside {
             TrustedProxies::new(self.config.public.trusted_proxies.clone()),
             &self.config.limits.http,
             Box::new(RandomRequestIds),
+            RedemptionLog { activity: Arc::clone(&self.activity) },
         );
         let mut limits = self.config.limits.http;
         limits.connections = open_files::make_room(limits.connections);
@@ -166,7 +170,7 @@ impl Inside {
         let door = AdminDoor {
             redeemer: Arc::clone(&self.redeemer),
             ledger: self.ledger.clone(),
-            activity: Arc::default(),
+            activity: Arc::clone(&self.activity),
             minter: ArcSwapOption::empty(),
         };
         admin::run(listener, Arc::new(door), stop).await

@@ -8,7 +8,7 @@ use actix_web::http::header::{HeaderMap, HeaderName};
 
 use super::client_address::UnknownClient;
 use super::door::PublicDoor;
-use super::redemption_log::{self, Asker};
+use super::redemption_log::Asker;
 use super::refusal::Denial;
 use crate::ledger::RequestId;
 use crate::redeem::{Delivery, Intent};
@@ -31,7 +31,7 @@ pub(super) async fn redeem(
     match admitted.and_then(|client| Ok((token?, client))) {
         Ok((token, client)) => door.redeem(token, client, asker).await,
         Err(denial) => {
-            redemption_log::refused(&denial, asker);
+            door.log.refused(&denial, asker, door.now());
             Err(denial)
         }
     }

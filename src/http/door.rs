@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::client_address::{TrustedProxies, UnknownClient};
 use super::limits::Limits;
 use super::rate::RateLimiter;
-use super::redemption_log::{self, Asker};
+use super::redemption_log::{Asker, RedemptionLog};
 use super::refusal::Denial;
 use crate::ledger::{Ledger, LedgerError, RequestId};
 use crate::random;
@@ -27,6 +27,7 @@ const ABORTED: &str = "the redemption panicked, or the server stopped";
 #[derive(Debug)]
 pub struct PublicDoor {
     pub(super) request_ids: Box<dyn RequestIds>,
+    pub(super) log: RedemptionLog,
     redeemer: Arc<Redeemer>,
     ledger: Arc<dyn Ledger>,
     public_url: PublicUrl,
@@ -67,9 +68,11 @@ impl PublicDoor {
         proxies: TrustedProxies,
         limits: &Limits,
         request_ids: Box<dyn RequestIds>,
+        log: RedemptionLog,
     ) -> Self {
         let rate = RateLimiter::new(limits);
-        Self { request_ids, redeemer, ledger, public_url, proxies, rate, opened: Instant::now() }
+        let opened = Instant::now();
+        Self { request_ids, log, redeemer, ledger, public_url, proxies, rate, opened }
     }
 
     /// Returns where the world reaches this door.
@@ -110,18 +113,19 @@ impl PublicDoor {
         asker: Asker,
     ) -> Result<Delivery, Denial> {
         let redeemer = Arc::clone(&self.redeemer);
+        let log = self.log.clone();
         let token = Zeroizing::new(token.to_owned());
         let task = tokio::spawn(async move {
             let attempt = Attempt { token: &token, client, intent: asker.intent };
             let decision = redeemer.redeem(attempt).await.map_err(Denial::Redemption);
-            redemption_log::decided(&decision, asker);
+            log.decided(&decision, asker, redeemer.now());
             decision
         });
         task.await.unwrap_or_else(|_| {
             // A panic's message is not ours to write down.
             let refusal = Refusal::OutcomeUnknown(LedgerError::OutcomeUnknown(ABORTED.to_owned()));
             let decision = Err(Denial::Redemption(Refused { refusal, token: None }));
-            redemption_log::decided(&decision, asker);
+            self.log.decided(&decision, asker, self.now());
             decision
         })
     }

@@ -49,6 +49,7 @@ use rustls::ServerConfig;
 pub use client_address::TrustedProxies;
 pub use door::{PublicDoor, RandomRequestIds, RequestIds};
 pub use limits::{Limits, Rate};
+pub use redemption_log::RedemptionLog;
 
 /// Puts all routes of the public door into an application.
 pub fn configure(config: &mut web::ServiceConfig, door: &Arc<PublicDoor>) {

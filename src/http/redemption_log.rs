@@ -1,15 +1,25 @@
-//! One line for each decision: who asked for which token, and what became of
-//! it. Neither a token nor a profile is ever in it.
+//! What is written down of each decision: one line, who asked for which token
+//! and what became of it; and, where a profile was wanted and not only looked
+//! at, an event for the operators. Neither a token nor a profile is in them.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use tracing::field;
 
-use super::refusal::{Denial, Severity};
+use super::refusal::{Denial, Row, Severity};
 use super::{attachment, request_log};
+use crate::activity::{Activity, Event, TokenSeen, What};
 use crate::ledger::RequestId;
 use crate::redeem::{Delivery, Intent};
-use crate::token::{ProfileKind, Purpose, VerifiedToken};
+use crate::token::{ProfileKind, Purpose, UnixSeconds, VerifiedToken};
+
+/// Where decisions are written down.
+#[derive(Clone, Debug)]
+pub struct RedemptionLog {
+    /// What operators are shown.
+    pub activity: Arc<Activity>,
+}
 
 /// Who asked, in which request, and what for.
 #[derive(Clone, Copy, Debug)]
@@ -20,16 +30,43 @@ pub(super) struct Asker {
     pub(super) intent: Intent,
 }
 
-/// Writes down a decision.
-pub(super) fn decided(decision: &Result<Delivery, Denial>, asker: Asker) {
-    match decision {
-        Ok(delivery) => delivered(delivery, asker),
-        Err(denial) => refused(denial, asker),
+impl RedemptionLog {
+    /// Writes down a decision of the moment `now`.
+    pub(super) fn decided(
+        &self,
+        decision: &Result<Delivery, Denial>,
+        asker: Asker,
+        now: UnixSeconds,
+    ) {
+        match decision {
+            Ok(delivery) => self.delivered(delivery, asker, now),
+            Err(denial) => self.refused(denial, asker, now),
+        }
+    }
+
+    /// Writes down that a profile goes out, or would for [`Intent::Look`].
+    fn delivered(&self, delivery: &Delivery, asker: Asker, now: UnixSeconds) {
+        write_delivery(delivery, asker);
+        if asker.intent != Intent::Look {
+            let token = seen(&delivery.token);
+            let what = What::Delivered { token, uses_left: delivery.uses_left };
+            self.activity.note(Event { at: now, client: asker.client, what });
+        }
+    }
+
+    /// Writes down a refusal and why.
+    pub(super) fn refused(&self, denial: &Denial, asker: Asker, now: UnixSeconds) {
+        let row = denial.row();
+        write_refusal(denial, &row, asker);
+        // Nobody has clicked yet when a browser prefetches.
+        if asker.intent != Intent::Look && !matches!(denial, Denial::Prefetch) {
+            let what = What::Refused { token: denial.token().map(seen), reason: row.label };
+            self.activity.note(Event { at: now, client: asker.client, what });
+        }
     }
 }
 
-/// Writes down that a profile goes out, or would for [`Intent::Look`].
-fn delivered(delivery: &Delivery, asker: Asker) {
+fn write_delivery(delivery: &Delivery, asker: Asker) {
     let claims = delivery.token.claims();
     tracing::info!(
         target: "jeton::redemption",
@@ -46,9 +83,8 @@ fn delivered(delivery: &Delivery, asker: Asker) {
     );
 }
 
-/// Writes down a refusal and why, at the level of its row.
-pub(super) fn refused(denial: &Denial, asker: Asker) {
-    let row = denial.row();
+/// Writes the line of a refusal, at the level of its row.
+fn write_refusal(denial: &Denial, row: &Row, asker: Asker) {
     let token = denial.token();
     let cause = denial.cause();
     // The level of an event is fixed where it is written.
@@ -74,6 +110,10 @@ pub(super) fn refused(denial: &Denial, asker: Asker) {
         Severity::Warn => event!(WARN),
         Severity::Error => event!(ERROR),
     }
+}
+
+fn seen(token: &VerifiedToken) -> TokenSeen {
+    TokenSeen { id: token.id(), user: token.claims().user.clone(), kind: kind(token) }
 }
 
 fn kind(token: &VerifiedToken) -> Option<ProfileKind> {

@@ -13,9 +13,10 @@ use rustls::ServerConfig;
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
+use crate::activity::Activity;
 use crate::cache::CacheSizes;
 use crate::clock::ManualClock;
-use crate::http::{Limits, PublicDoor, Rate, RequestIds, TrustedProxies, run};
+use crate::http::{Limits, PublicDoor, Rate, RedemptionLog, RequestIds, TrustedProxies, run};
 use crate::keyring::Keyring;
 use crate::ledger::RequestId;
 use crate::ledger::volatile::VolatileLedger;
@@ -39,6 +40,7 @@ pub(super) struct House {
     pub(super) clock: Arc<ManualClock>,
     pub(super) ledger: Arc<VolatileLedger>,
     pub(super) redeemer: Arc<Redeemer>,
+    pub(super) activity: Arc<Activity>,
     profile_key: SigningKey,
     admin_key: SigningKey,
     minted: AtomicU64,
@@ -113,7 +115,8 @@ impl House {
         );
         let redeemer = Arc::new(redeemer);
         let minted = AtomicU64::new(0);
-        Self { clock, ledger, redeemer, profile_key, admin_key, minted, gate }
+        let activity = Arc::default();
+        Self { clock, ledger, redeemer, activity, profile_key, admin_key, minted, gate }
     }
 
     pub(super) fn gate(&self) -> Arc<Gate> {
@@ -163,6 +166,7 @@ impl House {
             proxies,
             limits,
             Box::new(CountedIds::default()),
+            RedemptionLog { activity: Arc::clone(&self.activity) },
         ))
     }
 

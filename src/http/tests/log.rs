@@ -9,6 +9,7 @@ use actix_web::{App, rt};
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::house::{House, SECRET_LINE, limits};
+use crate::activity::EventLine;
 use crate::http::{TrustedProxies, configure};
 use crate::ledger::LedgerError;
 use crate::token::url::REST_PATH as R;
@@ -104,6 +105,34 @@ fn a_look_at_the_share_page_is_shown_and_its_button_delivers() {
     }
     let lines = paper.lines("jeton::request");
     assert!(lines.iter().all(|line| line.contains("route=\"/t/{token:.*}\"")), "{lines:#?}");
+}
+
+#[test]
+fn operators_see_what_was_wanted_and_not_what_was_looked_at() {
+    let house = House::new();
+    let token = house.mint(1);
+    let page = format!("/t/{}", token.as_str());
+    let bad = format!("{R}?token=x");
+    let asked = [
+        (Method::HEAD, format!("{R}?token={}", token.as_str())),
+        (Method::GET, page.clone()),
+        (Method::POST, page.clone()),
+        (Method::POST, page),
+        (Method::GET, bad),
+    ];
+    written(&house, &asked);
+    let events = house.activity.recent(9, |_| true);
+    let lines: Vec<_> =
+        events.iter().map(|event| serde_json::to_value(EventLine::of(event)).unwrap()).collect();
+    let client = |line: &serde_json::Value| line["client"] == "192.0.2.1";
+    assert!(lines.len() == 3 && lines.iter().all(client), "{lines:#?}");
+    let is = |event: &str, reason: Option<&str>| {
+        let found = lines.iter().filter(|line| line["event"] == event);
+        found.filter(|line| line["reason"].as_str() == reason).count() == 1
+    };
+    assert!(is("delivered", None), "{lines:#?}");
+    assert!(is("refused", Some("used-up")), "{lines:#?}");
+    assert!(is("refused", Some("unverified")), "{lines:#?}");
 }
 
 #[test]

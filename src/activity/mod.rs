@@ -4,11 +4,15 @@
 //! The last events are kept in memory, bounded, for the operators' door. No
 //! event holds a token, a key or a profile.
 
+mod line;
+
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
 use crate::token::{ProfileKind, Role, TokenId, UnixSeconds, UserName};
+
+pub use line::{EventLine, EventName};
 
 /// How many events about tokens and by operators are kept.
 const KNOWN_MAX: usize = 5_000;
@@ -98,12 +102,18 @@ impl Activity {
     /// Returns the events that `wanted` lets through, newest first, at most
     /// `max`.
     pub fn recent(&self, max: usize, wanted: impl Fn(&Event) -> bool) -> Vec<Event> {
+        // Requests wait for this lock: no more is copied than is shown.
         let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        let all = recent.known.iter().chain(&recent.strange).filter(|event| wanted(event));
-        let mut all: Vec<_> = all.cloned().collect();
-        all.sort_by_key(|event| std::cmp::Reverse(event.at));
-        all.truncate(max);
-        all
+        let mut known = recent.known.iter().rev().peekable();
+        let mut strange = recent.strange.iter().rev().peekable();
+        let newest_first = std::iter::from_fn(|| {
+            let is_strange_newer = match (known.peek(), strange.peek()) {
+                (Some(known), Some(strange)) => strange.at > known.at,
+                (known, _) => known.is_none(),
+            };
+            if is_strange_newer { strange.next() } else { known.next() }
+        });
+        newest_first.filter(|event| wanted(event)).take(max).cloned().collect()
     }
 }
 

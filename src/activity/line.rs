@@ -1,0 +1,168 @@
+//! An event as the outside reads it: one JSON object, the same in the
+//! operators' API and in the audit log.
+
+use std::net::IpAddr;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{Event, TokenSeen, What};
+
+/// An event as JSON. What does not apply to an event is not in it.
+#[derive(Debug, Default, Serialize, ToSchema)]
+#[schema(as = Event)]
+pub struct EventLine {
+    /// When, RFC 3339 in UTC.
+    #[schema(format = DateTime)]
+    at: String,
+    event: EventName,
+    /// Why there was no profile, such as `used-up`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    /// The token's id, if it was a true token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    /// The key that signed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_id: Option<String>,
+    /// The user it is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<String>,
+    /// The kind of profile it gives.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    profile_type: Option<&'static str>,
+    /// The address the request came from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    client: Option<IpAddr>,
+    /// How many uses are left of a token that gave a profile; `null` for any
+    /// number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u32>)]
+    uses_left: Option<Option<u32>>,
+    /// The operator who did something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operator: Option<String>,
+    /// That operator's role.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<String>,
+    /// What was done, such as `revoked user alice`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    did: Option<String>,
+}
+
+/// What happened, in one word.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum EventName {
+    /// A profile went out.
+    Delivered,
+    /// There was no profile.
+    #[default]
+    Refused,
+    /// An operator did something.
+    Operation,
+}
+
+impl EventLine {
+    /// Writes `event` as the outside reads it.
+    #[must_use]
+    pub fn of(event: &Event) -> Self {
+        let (at, client) = (event.at.to_string(), event.client);
+        let blank = Self { at, event: event.what.name(), client, ..Self::default() };
+        match &event.what {
+            What::Delivered { token, uses_left } => {
+                Self { uses_left: Some(*uses_left), ..blank }.about(token)
+            }
+            What::Refused { token, reason } => {
+                let line = Self { reason: Some(reason), ..blank };
+                match token {
+                    Some(token) => line.about(token),
+                    None => line,
+                }
+            }
+            What::Done { operator, role, what } => Self {
+                operator: Some(operator.to_string()),
+                role: Some(role.to_string()),
+                did: Some(what.clone()),
+                ..blank
+            },
+        }
+    }
+
+    fn about(self, token: &TokenSeen) -> Self {
+        Self {
+            id: Some(token.id.nonce.to_string()),
+            key_id: Some(token.id.key_id.to_string()),
+            user: Some(token.user.to_string()),
+            profile_type: token.kind.map(|kind| kind.as_str()),
+            ..self
+        }
+    }
+}
+
+impl What {
+    /// Says in one word what happened.
+    #[must_use]
+    pub const fn name(&self) -> EventName {
+        match self {
+            Self::Delivered { .. } => EventName::Delivered,
+            Self::Refused { .. } => EventName::Refused,
+            Self::Done { .. } => EventName::Operation,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::token::{Batch, KeyId, Nonce, ProfileKind, Role, TokenId, UnixSeconds, UserName};
+
+    fn json_of(what: What, client: Option<&str>) -> Value {
+        let at = UnixSeconds::new(1_790_000_000);
+        let client = client.map(|client| client.parse().unwrap());
+        serde_json::to_value(EventLine::of(&Event { at, client, what })).unwrap()
+    }
+
+    fn alice() -> TokenSeen {
+        let nonce = Nonce::new(Batch([0; 4]), [1; 12]);
+        TokenSeen {
+            id: TokenId { key_id: KeyId([0xab; 4]), nonce },
+            user: UserName::new("alice").unwrap(),
+            kind: Some(ProfileKind::UserLocked),
+        }
+    }
+
+    #[test]
+    fn each_event_has_what_applies_to_it_and_nothing_else() {
+        let at = "2026-09-21T14:13:20Z";
+        let id = "AAAAAAEBAQEBAQEBAQEBAQ";
+        let left = |uses_left| What::Delivered { token: alice(), uses_left };
+        let expected = json!({
+            "at": at, "event": "delivered", "id": id, "key_id": "abababab", "user": "alice",
+            "profile_type": "user-locked", "client": "192.0.2.1", "uses_left": 0,
+        });
+        assert_eq!(json_of(left(Some(0)), Some("192.0.2.1")), expected);
+        assert_eq!(json_of(left(None), None)["uses_left"], Value::Null);
+        assert!(json_of(left(None), None).as_object().unwrap().contains_key("uses_left"));
+
+        let refused = |token| What::Refused { token, reason: "used-up" };
+        let expected = json!({ "at": at, "event": "refused", "reason": "used-up" });
+        assert_eq!(json_of(refused(None), None), expected);
+        let expected = json!({
+            "at": at, "event": "refused", "reason": "used-up", "id": id, "key_id": "abababab",
+            "user": "alice", "profile_type": "user-locked", "client": "2001:db8::1",
+        });
+        assert_eq!(json_of(refused(Some(alice())), Some("2001:db8::1")), expected);
+
+        let operator = UserName::new("root").unwrap();
+        let did = What::Done { operator, role: Role::Admin, what: "revoked user bob".to_owned() };
+        let expected = json!({
+            "at": at, "event": "operation", "operator": "root", "role": "admin",
+            "did": "revoked user bob", "client": "127.0.0.1",
+        });
+        assert_eq!(json_of(did, Some("127.0.0.1")), expected);
+    }
+}
