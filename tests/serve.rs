@@ -129,9 +129,10 @@ fn mint(folder: &Path) -> String {
 /// What is broken, and the words that must be in the error and in the hint.
 type Broken = (&'static str, fn(&Path, u16) -> Option<TcpListener>, &'static str, &'static str);
 
-const BROKEN: [Broken; 6] = [
+const BROKEN: [Broken; 7] = [
     ("no ledger", no_ledger, "there is no ledger in", "jeton ledger new"),
     ("an open ledger", open_ledger, "ledger", "chmod"),
+    ("an open audit log", open_audit_log, "audit.jsonl", "chmod"),
     ("no key", no_key, "no key for profiles", "jeton key new"),
     ("an open TLS key", open_tls_key, "tls/key.pem", "tls_key"),
     ("no PKI", no_pki, "openvpn/pki", "profiles"),
@@ -147,6 +148,12 @@ fn no_ledger(folder: &Path, _: u16) -> Option<TcpListener> {
 
 fn open_ledger(folder: &Path, _: u16) -> Option<TcpListener> {
     fs::set_permissions(folder.join("ledger"), Permissions::from_mode(0o755)).unwrap();
+    None
+}
+
+fn open_audit_log(folder: &Path, _: u16) -> Option<TcpListener> {
+    fs::write(folder.join("audit.jsonl"), "").unwrap();
+    fs::set_permissions(folder.join("audit.jsonl"), Permissions::from_mode(0o644)).unwrap();
     None
 }
 
@@ -220,6 +227,44 @@ fn a_use_stays_spent_when_the_node_starts_again() {
     assert_eq!(fetch(folder.path(), &link).0, 410);
     node.signal("INT");
     assert_eq!(node.end().0, Some(0));
+}
+
+/// What became of each link, from the audit log called `name`.
+fn audited(folder: &Path, name: &str) -> Vec<String> {
+    let log = fs::read_to_string(folder.join(name)).unwrap_or_default();
+    let word = |line: &str| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let word = line.get("reason").or_else(|| line.get("event")).unwrap();
+        word.as_str().unwrap().to_owned()
+    };
+    log.lines().map(word).collect()
+}
+
+#[test]
+fn what_became_of_each_link_is_in_the_audit_log_also_when_it_is_rotated() {
+    let (folder, _) = init();
+    let folder = folder.path();
+    let node = Running::serve(folder);
+    let link = mint(folder);
+    assert_eq!(fetch(folder, &link).0, 200);
+    assert_eq!(fetch(folder, &link).0, 410);
+    fs::rename(folder.join("audit.jsonl"), folder.join("audit.jsonl.1")).unwrap();
+    node.signal("HUP");
+    let begun = Instant::now();
+    while !folder.join("audit.jsonl").exists() {
+        assert!(begun.elapsed() < PATIENCE, "it was not opened anew");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(run(folder, &["revoke", "--user", "alice"]).status.success());
+    assert_eq!(fetch(folder, &format!("{link}x")).0, 404);
+    node.signal("TERM");
+    assert_eq!(node.end().0, Some(0));
+    assert_eq!(audited(folder, "audit.jsonl.1"), ["delivered", "used-up"]);
+    assert_eq!(audited(folder, "audit.jsonl"), ["operation", "unverified"]);
+    let mode = fs::metadata(folder.join("audit.jsonl")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let log = fs::read_to_string(folder.join("audit.jsonl.1")).unwrap();
+    assert!(!log.contains(link.rsplit('=').next().unwrap()), "the log has the token");
 }
 
 #[test]

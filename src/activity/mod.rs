@@ -1,17 +1,26 @@
 //! What happened at this node of late: who was given which profile, who was
 //! refused and why, and what operators did.
 //!
-//! The last events are kept in memory, bounded, for the operators' door. No
-//! event holds a token, a key or a profile.
+//! The last events are kept in memory, bounded, for the operators' door, and all
+//! go to the audit log, if there is one (`audit_log`, `audit_file`). `line` is
+//! how an event is read from outside. No event holds a token, a key or a
+//! profile.
 
+mod audit_file;
+mod audit_log;
 mod line;
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use audit_log::AuditLog;
 
 use crate::token::{ProfileKind, Role, TokenId, UnixSeconds, UserName};
 
+pub use audit_file::{AuditError, look};
 pub use line::{EventLine, EventName};
 
 /// How many events about tokens and by operators are kept.
@@ -21,10 +30,11 @@ const KNOWN_MAX: usize = 5_000;
 /// own, because anybody can cause them and would push the others out.
 const STRANGE_MAX: usize = 500;
 
-/// The events of late, newest last.
+/// The events of late, newest last, and the way into the audit log.
 #[derive(Debug, Default)]
 pub struct Activity {
     recent: Mutex<Recent>,
+    audit: Option<AuditLog>,
 }
 
 /// Something that happened.
@@ -77,6 +87,14 @@ pub struct TokenSeen {
     pub kind: Option<ProfileKind>,
 }
 
+impl Event {
+    /// Tells whether this is the refusal of what was no token, which anybody
+    /// can cause as often as he likes.
+    pub(crate) const fn is_strange(&self) -> bool {
+        matches!(self.what, What::Refused { token: None, .. })
+    }
+}
+
 #[derive(Debug, Default)]
 struct Recent {
     known: VecDeque<Event>,
@@ -84,11 +102,23 @@ struct Recent {
 }
 
 impl Activity {
-    /// Remembers an event.
+    /// Begins to write all events to the file at `path` as well; it is made if
+    /// it does not exist. The default is to keep them in memory only.
+    ///
+    /// # Errors
+    ///
+    /// [`AuditError`] if the file is open to others, or cannot be written.
+    pub fn with_audit_log(path: &Path) -> Result<Self, AuditError> {
+        Ok(Self { audit: Some(AuditLog::open(path)?), ..Self::default() })
+    }
+
+    /// Remembers an event. Nobody waits for the audit log.
     pub fn note(&self, event: Event) {
+        if let Some(audit) = &self.audit {
+            audit.note(event.clone());
+        }
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_strange = matches!(event.what, What::Refused { token: None, .. });
-        let (events, max) = if is_strange {
+        let (events, max) = if event.is_strange() {
             (&mut recent.strange, STRANGE_MAX)
         } else {
             (&mut recent.known, KNOWN_MAX)
@@ -114,6 +144,27 @@ impl Activity {
             if is_strange_newer { strange.next() } else { known.next() }
         });
         newest_first.filter(|event| wanted(event)).take(max).cloned().collect()
+    }
+
+    /// Opens the file of the audit log anew, because it was moved away.
+    pub fn reopen_audit_log(&self) {
+        if let Some(audit) = &self.audit {
+            audit.reopen();
+        }
+    }
+
+    /// Returns how many lines of the audit log were lost, because the disk was
+    /// full or too slow.
+    #[must_use]
+    pub fn audit_lines_lost(&self) -> u64 {
+        self.audit.as_ref().map_or(0, AuditLog::lost)
+    }
+
+    /// Ends the audit log and waits until all is written, but no longer than
+    /// `patience`; `false` if something may be missing.
+    #[must_use]
+    pub fn close_audit_log(&self, patience: Duration) -> bool {
+        self.audit.as_ref().is_none_or(|audit| audit.close(patience))
     }
 }
 

@@ -72,7 +72,7 @@ pub(crate) fn run(DemoArgs { port, keep, qr }: DemoArgs, global: &Global) -> Res
     };
     let made = init::make(folder.path(), &plan, &SystemClock)?;
     let config = configured(folder.path())?;
-    logging::start(global, config.log)?;
+    logging::start(global, &config.log)?;
     serve::runtime()?.block_on(async {
         let signals = Signals::listen()?;
         let node = Node::open(config).await?;

@@ -156,6 +156,10 @@ signing = \"keys/signing\"
 {profiles}
 [ledger]
 dir = \"ledger\"
+
+[log]
+# One JSON line for each profile given, each refusal, and each change by an operator.
+audit = \"audit.jsonl\"
 "
     )
 }
@@ -275,6 +279,7 @@ mod tests {
         assert_eq!(config.public.tls_cert, Some(dir.join("tls/cert.pem")));
         assert_eq!(config.keys.signing, Some(dir.join("keys/signing")));
         assert_eq!(config.ledger.dir, dir.join("ledger"));
+        assert_eq!(config.log.audit, Some(dir.join("audit.jsonl")));
         assert_eq!(config.profiles, None);
     }
 

@@ -10,7 +10,7 @@ use crate::config::{Log, LogFormat, LogLevel};
 
 /// Starts logging, once, as the command line says, else as `RUST_LOG`, else as
 /// the configuration.
-pub(crate) fn start(global: &Global, log: Log) -> Result<(), Failure> {
+pub(crate) fn start(global: &Global, log: &Log) -> Result<(), Failure> {
     let filter = filter(global.log_level, std::env::var("RUST_LOG").ok(), log.level)?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     let colours = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use super::failure::Failure;
 use super::{global, open_files, source};
-use crate::activity::Activity;
+use crate::activity::{self, Activity, AuditError};
 use crate::admin::{self, AdminDoor};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Profiles};
@@ -31,6 +31,9 @@ use crate::token::url::PublicUrl;
 /// How long the doors' threads may take to end once the doors are closed, in
 /// milliseconds.
 const LETTING_GO_MAX_MS: u64 = 1_000;
+
+/// How long the last lines of the audit log may take.
+const AUDIT_LOG_TIME: Duration = Duration::from_secs(2);
 
 /// A node that is ready to answer.
 pub(super) struct Node {
@@ -58,6 +61,8 @@ impl Node {
         refuse_open_keys(&config)?;
         let profiles = open_profiles(&config)?;
         let certificate = certificate(&config)?;
+        let audit = config.log.audit.as_deref();
+        audit.map_or(Ok(()), activity::look).map_err(|error| refuse_audit_log(&error))?;
         let public_url = config.public_url.clone();
         let public_url = public_url.ok_or_else(|| global::missing(&config, "public_url"))?;
         let public = bind("public.listen", config.public.listen)?;
@@ -69,7 +74,8 @@ impl Node {
         let ledger = Arc::new(opened.map_err(|error| explain(&error))?);
         let redeemer = Redeemer::new(keys, profiles, ledger.clone(), clock, config.limits.cache);
         let redeemer = Arc::new(redeemer);
-        let activity = Arc::default();
+        let activity = audit.map_or_else(|| Ok(Activity::default()), Activity::with_audit_log);
+        let activity = Arc::new(activity.map_err(|error| refuse_audit_log(&error))?);
         let inside = Inside { config, public_url, certificate, redeemer, ledger, activity };
         Ok(Self { public, admin, inside })
     }
@@ -216,26 +222,35 @@ impl Inside {
                 tracing::error!(error, "new profiles refused, the old ones stay");
             }
         }
+        self.activity.reopen_audit_log();
         if let Some(Err(error)) = self.certificate.as_ref().map(|pair| pair.reload()) {
             let error = super::failure::with_sources(&error);
             tracing::error!(error, "new certificate refused, the old one stays");
         }
     }
 
-    /// Closes the ledger once the doors' threads have let go of it. What it
-    /// acknowledged is on the disk in any case.
+    /// Closes what is written to, once the doors' threads have let go of it.
     async fn close(self) {
-        let Self { redeemer, mut ledger, .. } = self;
+        let Self { redeemer, ledger, activity, .. } = self;
         drop(redeemer);
-        for _ in 0..LETTING_GO_MAX_MS {
-            ledger = match Arc::try_unwrap(ledger) {
-                Ok(ledger) => return ledger.close().await,
-                Err(shared) => shared,
-            };
-            tokio::time::sleep(Duration::from_millis(1)).await;
+        close_ledger(ledger).await;
+        if !activity.close_audit_log(AUDIT_LOG_TIME) {
+            tracing::error!("the disk does not take the last lines of the audit log");
         }
-        tracing::warn!("the ledger is still in use and is left as it is");
     }
+}
+
+/// Closes the ledger once nobody uses it any more. What it acknowledged is on
+/// the disk in any case.
+async fn close_ledger(mut ledger: Arc<RaftLedger>) {
+    for _ in 0..LETTING_GO_MAX_MS {
+        ledger = match Arc::try_unwrap(ledger) {
+            Ok(ledger) => return ledger.close().await,
+            Err(shared) => shared,
+        };
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    tracing::warn!("the ledger is still in use and is left as it is");
 }
 
 async fn until(mut stopped: watch::Receiver<bool>) {
@@ -290,6 +305,15 @@ fn certificate(config: &Config) -> Result<Option<Arc<ReloadingCertificate>>, Fai
         Failure::new(&error, "correct public.tls_cert and public.tls_key, or the files they name")
     })?;
     Ok(Some(Arc::new(certificate)))
+}
+
+/// Says what to do about an audit log that cannot be used.
+fn refuse_audit_log(error: &AuditError) -> Failure {
+    let hint = match error {
+        AuditError::Exposed { .. } => "it has names and addresses in it: chmod go= on that file",
+        AuditError::Io { .. } | AuditError::Thread(_) => "set another `log.audit`, or none",
+    };
+    Failure::new(error, hint)
 }
 
 fn bind(key: &str, address: SocketAddr) -> Result<TcpListener, Failure> {

@@ -28,7 +28,7 @@ pub(crate) struct ServeArgs {}
 
 pub(crate) fn run(ServeArgs {}: ServeArgs, global: &Global) -> Result<(), Failure> {
     let config = global.load()?;
-    logging::start(global, config.log)?;
+    logging::start(global, &config.log)?;
     runtime()?.block_on(async {
         let signals = Signals::listen()?;
         let node = Node::open(config).await?;

@@ -1,5 +1,6 @@
 //! `[log]`: how to log.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::ValueEnum;
@@ -7,12 +8,14 @@ use clap::ValueEnum;
 use super::document::Document;
 
 /// `[log]`: how to log.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Log {
     /// For people or for programs.
     pub format: LogFormat,
     /// The least important lines that are still written.
     pub level: LogLevel,
+    /// The file with one JSON line for each event; `None` for no such file.
+    pub audit: Option<PathBuf>,
 }
 
 /// For whom log lines are written.
@@ -46,6 +49,7 @@ impl Log {
         Self {
             format: doc.take("log.format").unwrap_or_default(),
             level: doc.take("log.level").unwrap_or_default(),
+            audit: doc.take_path("log.audit"),
         }
     }
 }

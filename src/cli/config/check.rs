@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use super::{Use, tls};
+use crate::activity::{self, AuditError};
 use crate::cli::failure::with_sources;
 use crate::cli::source;
 use crate::clock::Clock;
@@ -36,6 +37,7 @@ pub(super) fn faults(
         faults.extend(trusted(&config.keys.trusted));
         faults.extend(config.profiles.iter().flat_map(profiles));
         faults.extend(ledger(&config.ledger.dir));
+        faults.extend(config.log.audit.as_deref().and_then(audit));
     }
     if let Some(signing) = &config.keys.signing {
         faults.extend(private(signing));
@@ -126,6 +128,15 @@ fn ledger(dir: &Path) -> Option<String> {
         )),
         Err(error) => Some(format!("`ledger.dir`: {}", with_sources(&error))),
     }
+}
+
+fn audit(path: &Path) -> Option<String> {
+    let error = activity::look(path).err()?;
+    let hint = match error {
+        AuditError::Exposed { .. } => format!(": chmod go= {}", path.display()),
+        AuditError::Io { .. } | AuditError::Thread(_) => String::new(),
+    };
+    Some(format!("`log.audit`: {}{hint}", with_sources(&error)))
 }
 
 /// Says if others than its owner may look at `path`. What cannot be read at all

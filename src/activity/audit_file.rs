@@ -1,0 +1,180 @@
+//! The file of the audit log: one JSON object a line, only ever appended to.
+//!
+//! It has names and addresses in it, so nobody but its owner may read it.
+
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Access, access};
+use thiserror::Error;
+
+/// Read, write or search, for anyone but the owner.
+const OTHERS: u32 = 0o077;
+
+/// Why the audit log cannot be used.
+#[derive(Debug, Error)]
+pub enum AuditError {
+    /// The file cannot be opened or written.
+    #[error("cannot write {path}")]
+    Io {
+        /// The file, or the folder that it would be made in.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Others than its owner are let in.
+    #[error("{path} has mode {mode:03o}, which lets others in")]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The system gives no thread to write it.
+    #[error("there is no thread for the audit log")]
+    Thread(#[source] io::Error),
+}
+
+/// Looks whether the file at `path` could be opened, and changes nothing.
+///
+/// # Errors
+///
+/// [`AuditError`] if it is open to others, or cannot be written or made.
+pub fn look(path: &Path) -> Result<(), AuditError> {
+    let metadata = match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return look_at_folder(path),
+        other => other.map_err(|source| io_error(path, source))?,
+    };
+    refuse_open(path, &metadata)?;
+    let opened = OpenOptions::new().append(true).open(path);
+    opened.map(drop).map_err(|source| io_error(path, source))
+}
+
+/// Looks whether a file could be made at `path`.
+fn look_at_folder(path: &Path) -> Result<(), AuditError> {
+    // A bare file name has the empty path for its parent.
+    let named = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = named.unwrap_or_else(|| Path::new("."));
+    access(folder, Access::WRITE_OK | Access::EXEC_OK)
+        .map_err(|error| io_error(folder, error.into()))
+}
+
+/// The open file.
+#[derive(Debug)]
+pub(super) struct AuditFile {
+    file: File,
+    /// The last line in it has no end: a crash or a full disk cut it.
+    is_torn: bool,
+}
+
+impl AuditFile {
+    /// Opens the file at `path`, or makes it for its owner alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`look`].
+    pub(super) fn open(path: &Path) -> Result<Self, AuditError> {
+        let error = |source| io_error(path, source);
+        let opened = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
+        let file = opened.map_err(error)?;
+        let metadata = file.metadata().map_err(error)?;
+        refuse_open(path, &metadata)?;
+        let is_torn = metadata.is_file() && !ends_with_line(path, metadata.len()).map_err(error)?;
+        Ok(Self { file, is_torn })
+    }
+
+    /// Appends one line. A line that an error cut short is ended before the
+    /// next one, so that it spoils no other.
+    pub(super) fn append(&mut self, line: &[u8]) -> io::Result<()> {
+        let before: &[u8] = if self.is_torn { b"\n" } else { b"" };
+        let bytes = [before, line, b"\n"].concat();
+        let mut left = bytes.as_slice();
+        while !left.is_empty() {
+            let written = match self.file.write(left) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => written,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            let (done, rest) = left.split_at(written);
+            self.is_torn = done.last() != Some(&b'\n');
+            left = rest;
+        }
+        Ok(())
+    }
+
+    /// Makes what was written last.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+}
+
+/// Refuses a file that others may read or write. What is no file, such as a
+/// pipe to a log collector, has a guard of its own.
+fn refuse_open(path: &Path, metadata: &Metadata) -> Result<(), AuditError> {
+    let mode = metadata.mode() & 0o777;
+    if metadata.is_file() && mode & OTHERS != 0 {
+        return Err(AuditError::Exposed { path: path.to_owned(), mode });
+    }
+    Ok(())
+}
+
+fn ends_with_line(path: &Path, len: u64) -> io::Result<bool> {
+    let Some(last) = len.checked_sub(1) else { return Ok(true) };
+    let mut byte = [0];
+    File::open(path)?.read_exact_at(&mut byte, last)?;
+    Ok(byte == *b"\n")
+}
+
+fn io_error(path: &Path, source: io::Error) -> AuditError {
+    AuditError::Io { path: path.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_new_file_is_its_owners_alone_and_an_open_one_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.jsonl");
+        look(&path).unwrap();
+        assert!(!path.exists(), "looking makes nothing");
+        AuditFile::open(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        look(&path).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+        assert!(matches!(look(&path), Err(AuditError::Exposed { mode: 0o640, .. })));
+        assert!(matches!(AuditFile::open(&path), Err(AuditError::Exposed { .. })));
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_written_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        for path in [folder.path().to_owned(), folder.path().join("no/audit.jsonl")] {
+            assert!(matches!(look(&path), Err(AuditError::Io { .. })), "{path:?}");
+            assert!(AuditFile::open(&path).is_err(), "{path:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_there_stays_and_a_torn_line_spoils_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.jsonl");
+        for (line, expected) in [("a", "a\n"), ("b", "a\nb\n")] {
+            AuditFile::open(&path).unwrap().append(line.as_bytes()).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), expected);
+        }
+        OpenOptions::new().append(true).open(&path).unwrap().write_all(b"torn").unwrap();
+        let mut file = AuditFile::open(&path).unwrap();
+        file.append(b"c").unwrap();
+        file.append(b"d").unwrap();
+        file.sync().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "a\nb\ntorn\nc\nd\n");
+    }
+}
