@@ -21,16 +21,17 @@ use zeroize::Zeroizing;
 
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
-use crate::random::{self, NoRandomness};
+use crate::mint::MintError;
 use crate::token::{
-    Batch, Claims, ClaimsError, KeyId, KeyPurpose, Lifetime, Nonce, ProfileKind, Purpose, Role,
-    SigningKey, UnixSeconds, UseLimit, UserName, sign,
+    Batch, KeyId, KeyPurpose, Lifetime, Nonce, ProfileKind, Role, SigningKey, Token, UnixSeconds,
+    UserName,
 };
 
 use super::failure::Failure;
 use super::passphrase::PassphraseArgs;
 use super::reachable::reachable;
-use super::{configured, moment, signing_key, text};
+use super::token_query::TokenQuery;
+use super::{admin_token, configured, moment, signing_key, text};
 
 /// How long a request's admin token lives, in seconds.
 const TOKEN_LIFETIME: u32 = 60;
@@ -42,8 +43,11 @@ const TOKEN_USER: &str = "cli";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The most bytes of an answer that are read: a million tokens and more.
-const ANSWER_LEN_MAX: u64 = 512 << 20;
+/// The most bytes of an answer that are read: a million users and more.
+const ANSWER_LEN_MAX: u64 = 256 << 20;
+
+/// How many tokens are asked for at a time, the most that a node gives.
+const PAGE_LEN: u32 = 1_000;
 
 /// A door to one node's admin API.
 pub(crate) struct AdminClient {
@@ -52,9 +56,9 @@ pub(crate) struct AdminClient {
     key: SigningKey,
 }
 
-/// A token that the ledger knows and that may still be used.
+/// A token that the ledger knows.
 #[derive(Debug, Deserialize)]
-pub(crate) struct LiveToken {
+pub(crate) struct KnownToken {
     /// Its nonce.
     #[serde(deserialize_with = "text::value")]
     pub id: Nonce,
@@ -68,19 +72,49 @@ pub(crate) struct LiveToken {
     pub user: UserName,
     /// What kind of profile.
     #[serde(deserialize_with = "text::value")]
-    pub kind: ProfileKind,
+    pub profile_type: ProfileKind,
     /// How often it may be used in all; `None` for any number.
     pub uses: Option<u32>,
     /// How often it was used.
     pub used: u32,
     /// How often it may still be used; `None` for any number.
     pub uses_left: Option<u32>,
+    /// What became of it.
+    pub state: TokenState,
+    /// What was noted about it.
+    pub note: Option<String>,
     /// When it was minted.
     #[serde(deserialize_with = "moment::from_rfc3339")]
     pub issued_at: UnixSeconds,
     /// The first moment at which it is no longer valid.
     #[serde(deserialize_with = "moment::from_rfc3339")]
     pub expires_at: UnixSeconds,
+}
+
+/// What became of a token.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum TokenState {
+    /// Nobody used it yet.
+    Unused,
+    /// It was used, and may be again.
+    InUse,
+    /// No use is left.
+    UsedUp,
+    /// It was revoked.
+    Revoked,
+}
+
+impl TokenState {
+    /// Returns the word for it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unused => "unused",
+            Self::InUse => "in-use",
+            Self::UsedUp => "used-up",
+            Self::Revoked => "revoked",
+        }
+    }
 }
 
 /// A user whom the node knows.
@@ -184,10 +218,7 @@ pub(crate) enum AdminError {
     },
     /// No admin token can be minted.
     #[error(transparent)]
-    NoRandomness(#[from] NoRandomness),
-    /// No admin token can be minted now.
-    #[error("this machine's clock is wrong")]
-    Clock(#[from] ClaimsError),
+    Mint(#[from] MintError),
 }
 
 impl From<AdminError> for Failure {
@@ -205,8 +236,9 @@ impl From<AdminError> for Failure {
                 "does another program use the address of [admin] `listen`?"
             }
             AdminError::Refused { hint, .. } => hint,
-            AdminError::NoRandomness(error) => return Self::from(*error),
-            AdminError::Clock(_) => "set the clock, and let it be kept right",
+            AdminError::Mint(_) => {
+                "nothing was asked; set this machine's clock, or try again once it has started up"
+            }
         };
         Self::new(&error, hint)
     }
@@ -231,7 +263,7 @@ impl AdminClient {
         let listen = config.admin.listen.ok_or_else(|| {
             Failure::say(
                 "the config names no address of an admin API",
-                "set `listen` under [admin], for instance \"127.0.0.1:9443\", and restart `jeton \
+                "set `listen` under [admin], for instance \"127.0.0.1:8444\", and restart `jeton \
                  serve`",
             )
         })?;
@@ -260,14 +292,54 @@ impl AdminClient {
         self.key.verifying_key().id()
     }
 
-    /// Asks for all live tokens.
-    pub(crate) fn tokens(&self) -> Result<Vec<LiveToken>, AdminError> {
+    /// Asks for nothing, to learn whether the node answers this key.
+    pub(crate) fn knock(&self) -> Result<(), AdminError> {
+        let IgnoredAny = self.get("session")?;
+        Ok(())
+    }
+
+    /// Asks for all tokens that `query` means, page by page.
+    pub(crate) fn tokens(&self, query: &TokenQuery) -> Result<Vec<KnownToken>, AdminError> {
         #[derive(Deserialize)]
-        struct Answer {
-            tokens: Vec<LiveToken>,
+        struct Page {
+            tokens: Vec<KnownToken>,
+            next: Option<String>,
         }
-        let answer: Answer = self.get("tokens")?;
-        Ok(answer.tokens)
+        let filter = query.to_text();
+        let mut tokens = Vec::new();
+        let mut after: Option<String> = None;
+        loop {
+            let mut path = format!("tokens?limit={PAGE_LEN}{filter}");
+            if let Some(after) = &after {
+                path += &format!("&after={}", escaped(after));
+            }
+            let page: Page = self.get(&path)?;
+            tokens.extend(page.tokens);
+            if page.next.is_none() {
+                break;
+            }
+            // A place that does not move would be asked for again for ever.
+            if page.next == after {
+                return Err(AdminError::Stranger { address: self.address, status: 200 });
+            }
+            after = page.next;
+        }
+        for token in &mut tokens {
+            token.note = token.note.take().map(|note| plain(&note)).filter(|note| !note.is_empty());
+        }
+        Ok(tokens)
+    }
+
+    /// Tells the node of a token that was minted here, so that it is listed before
+    /// its first use.
+    pub(crate) fn record(&self, token: &Token, note: Option<&str>) -> Result<(), AdminError> {
+        let request = self.agent.post(self.url("records"));
+        let mut body = json!({ "token": token.as_str() });
+        if let (Some(note), Value::Object(fields)) = (note, &mut body) {
+            fields.insert("note".to_owned(), note.into());
+        }
+        let IgnoredAny = self.send(request, &body)?;
+        Ok(())
     }
 
     /// Has tokens refused; for a user, returns the last second whose tokens are.
@@ -295,7 +367,8 @@ impl AdminClient {
 
     /// Allows or denies `user` autologin profiles.
     pub(crate) fn permit(&self, user: &UserName, allowed: bool) -> Result<(), AdminError> {
-        let request = self.agent.put(self.url(&format!("users/{}/autologin", escaped(user))));
+        let request =
+            self.agent.put(self.url(&format!("users/{}/autologin", escaped(user.as_str()))));
         let IgnoredAny = self.send(request, &json!({ "allowed": allowed }))?;
         Ok(())
     }
@@ -328,16 +401,8 @@ impl AdminClient {
     fn bearer(&self) -> Result<Zeroizing<String>, AdminError> {
         #[expect(clippy::expect_used, reason = "the constant is a name")]
         let user = UserName::new(TOKEN_USER).expect("a good name");
-        let claims = Claims {
-            purpose: Purpose::Admin(Role::Admin),
-            nonce: Nonce::new(Batch(random::bytes()?), random::bytes()?),
-            issued_at: SystemClock.now(),
-            lifetime: Lifetime::from_seconds(TOKEN_LIFETIME)?,
-            uses: UseLimit::Unlimited,
-            user,
-            network: None,
-        };
-        let token = sign(&claims, &self.key)?;
+        let lifetime = Lifetime::from_seconds(TOKEN_LIFETIME).map_err(MintError::from)?;
+        let token = admin_token::mint(&self.key, Role::Admin, user, lifetime, SystemClock.now())?;
         Ok(Zeroizing::new(format!("Bearer {}", token.as_str())))
     }
 
@@ -385,10 +450,11 @@ fn is_unreachable(error: &ureq::Error) -> bool {
     )
 }
 
-/// Escapes a name for one segment of a path (RFC 3986, section 2.3).
-fn escaped(user: &UserName) -> String {
+/// Escapes a text for one segment of a path, or one value of a query (RFC 3986,
+/// section 2.3).
+pub(super) fn escaped(plain: &str) -> String {
     let mut text = String::new();
-    for byte in user.as_str().bytes() {
+    for byte in plain.bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
                 text.push(char::from(byte));
@@ -421,9 +487,12 @@ mod tests {
 
     #[test]
     fn each_request_carries_its_own_admin_token() {
-        let node = FakeNode::answering([(200, r#"{"tokens":[]}"#), (200, r#"{"users":[]}"#)]);
+        let node = FakeNode::answering([
+            (200, r#"{"tokens":[],"next":null,"total":0}"#),
+            (200, r#"{"users":[]}"#),
+        ]);
         let client = client(&node);
-        assert!(client.tokens().unwrap().is_empty());
+        assert!(client.tokens(&TokenQuery::default()).unwrap().is_empty());
         assert!(client.users().unwrap().is_empty());
         let requests = node.requests();
         let tokens: Vec<_> = requests.iter().map(|request| request.bearer()).collect();
@@ -433,20 +502,71 @@ mod tests {
             assert_eq!(claims.purpose, Purpose::Admin(Role::Admin));
             assert_eq!((claims.user.as_str(), claims.lifetime.seconds()), ("cli", 60));
         }
-        assert_eq!(requests[0].line(), "GET /api/v1/tokens HTTP/1.1");
+        assert_eq!(requests[0].line(), "GET /api/v1/tokens?limit=1000&state=live HTTP/1.1");
         assert_eq!(requests[1].line(), "GET /api/v1/users HTTP/1.1");
     }
 
+    /// Returns a token as a node tells it; the byte makes it another one.
+    fn line(byte: u8, note: &str) -> String {
+        let id = Nonce::new(Batch([1; 4]), [byte; 12]);
+        format!(
+            r#"{{"id":"{id}","key_id":"3f2a9c01","batch":"01010101","user":"alice","profile_type":"user-locked","uses":3,"used":1,"uses_left":2,"state":"in-use","note":{note},"issued_at":"2026-11-23T12:00:00Z","expires_at":"2026-11-23T13:00:00Z"}}"#
+        )
+    }
+
     #[test]
-    fn live_tokens_are_read() {
-        let line = r#"{"id":"AQEBAQICAgICAgICAgICAg","key_id":"3f2a9c01","batch":"01010101","user":"alice","kind":"user-locked","uses":3,"used":1,"uses_left":2,"issued_at":"2026-11-23T12:00:00Z","expires_at":"2026-11-23T13:00:00Z"}"#;
-        let answer = format!(r#"{{"tokens":[{line}]}}"#);
-        let node = FakeNode::answering([(200, answer.as_str())]);
-        let tokens = client(&node).tokens().unwrap();
-        assert_eq!(tokens[0].id, Nonce::new(Batch([1; 4]), [2; 12]));
+    fn tokens_are_read_page_by_page() {
+        let first = format!(
+            r#"{{"tokens":[{},{}],"next":"a+b/c","total":3}}"#,
+            line(2, "null"),
+            line(3, r#""her \u001b phone""#)
+        );
+        let last = format!(r#"{{"tokens":[{}],"next":null,"total":3}}"#, line(4, "null"));
+        let node = FakeNode::answering([(200, first.as_str()), (200, last.as_str())]);
+        let query = TokenQuery { user: Some(UserName::new("a b").unwrap()), ..Default::default() };
+        let tokens = client(&node).tokens(&query).unwrap();
+        let ids: Vec<_> = tokens.iter().map(|token| token.id).collect();
+        assert_eq!(ids, [2, 3, 4].map(|byte| Nonce::new(Batch([1; 4]), [byte; 12])));
         assert_eq!(tokens[0].batch, Batch([1; 4]));
         assert_eq!((tokens[0].uses, tokens[0].used, tokens[0].uses_left), (Some(3), 1, Some(2)));
+        assert_eq!((tokens[0].state, tokens[0].note.as_deref()), (TokenState::InUse, None));
+        assert_eq!(tokens[1].note.as_deref(), Some("her   phone"));
         assert_eq!(tokens[0].expires_at, UnixSeconds::new(1_795_438_800));
+        let lines: Vec<_> =
+            node.requests().iter().map(|request| request.line().to_owned()).collect();
+        assert_eq!(
+            lines,
+            [
+                "GET /api/v1/tokens?limit=1000&state=live&user=a%20b HTTP/1.1",
+                "GET /api/v1/tokens?limit=1000&state=live&user=a%20b&after=a%2Bb%2Fc HTTP/1.1",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_node_that_turns_in_circles_is_asked_no_more() {
+        let page = r#"{"tokens":[],"next":"x","total":9}"#;
+        let node = FakeNode::answering([(200, page), (200, page)]);
+        assert!(said(client(&node).tokens(&TokenQuery::default())).contains("is no admin API"));
+        assert_eq!(node.requests().len(), 2);
+    }
+
+    #[test]
+    fn a_minted_token_is_recorded_with_its_note() {
+        let node = FakeNode::answering([(200, r#"{"id":"x"}"#), (200, r#"{"id":"x"}"#)]);
+        let client = client(&node);
+        let order = [crate::mint::tests::order("alice")];
+        let minted = crate::mint::tests::minter()
+            .mint(&order, UnixSeconds::new(1_000), crate::mint::tests::counting())
+            .unwrap();
+        let token = &minted[0].token;
+        client.record(token, None).unwrap();
+        client.record(token, Some("her phone")).unwrap();
+        let requests = node.requests();
+        assert_eq!(requests[0].line(), "POST /api/v1/records HTTP/1.1");
+        assert_eq!(requests[0].body(), json!({ "token": token.as_str() }));
+        let with_note = json!({ "token": token.as_str(), "note": "her phone" });
+        assert_eq!(requests[1].body(), with_note);
     }
 
     #[test]
@@ -499,7 +619,7 @@ mod tests {
     fn a_refusal_is_passed_on_in_the_node_s_words() {
         let body = r#"{"error":{"code":"forbidden","message":"no \u001b[31mway","hint":"ask"}}"#;
         let node = FakeNode::answering([(403, body)]);
-        let said = said(client(&node).tokens());
+        let said = said(client(&node).tokens(&TokenQuery::default()));
         assert_eq!(said, "error: no [31mway\nhint: ask");
     }
 
@@ -507,7 +627,7 @@ mod tests {
     fn a_stranger_is_not_believed() {
         for answer in [(200, "<html>"), (404, "not found"), (302, ""), (200, "{}")] {
             let node = FakeNode::answering([answer]);
-            let said = said(client(&node).tokens());
+            let said = said(client(&node).tokens(&TokenQuery::default()));
             assert!(said.contains("is no admin API"), "{said}");
         }
     }
@@ -516,7 +636,7 @@ mod tests {
     fn a_refused_connection_names_the_address() {
         let address = FakeNode::nobody();
         let client = AdminClient::new(address, SigningKey::from_seed(&[9; 32]));
-        let said = said(client.tokens());
+        let said = said(client.tokens(&TokenQuery::default()));
         assert!(
             said.contains(&format!("cannot reach the admin API at http://{address}")),
             "{said}"

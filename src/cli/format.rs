@@ -24,6 +24,17 @@ pub(crate) enum InspectFormat {
     Json,
 }
 
+/// How `admin-link` writes what it made.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum LinkFormat {
+    /// The link, and on stderr what it is
+    Text,
+    /// One JSON object
+    Json,
+    /// The token alone, for `Authorization: Bearer`
+    Token,
+}
+
 /// How lists are written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum ListFormat {

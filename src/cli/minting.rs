@@ -8,7 +8,7 @@ use crate::token::KeyPurpose;
 use crate::token::url::PublicUrl;
 
 use super::Global;
-use super::configured::{self, WhenNeeded};
+use super::configured::WhenNeeded;
 use super::failure::Failure;
 use super::passphrase::PassphraseArgs;
 use super::signing_key::{self, KeyChoice};
@@ -40,20 +40,8 @@ impl MinterArgs {
             Some(public_url) => public_url.clone(),
             None => config.get()?.public_url.clone().ok_or_else(no_public_url)?,
         };
-        let passphrase = self.passphrase.read()?;
-        let key = match &self.key {
-            Some(KeyChoice::File(path)) => {
-                signing_key::load_file(path, KeyPurpose::Profile, &passphrase)?
-            }
-            Some(KeyChoice::Id(id)) => {
-                let folder = configured::signing_folder(&config.get()?.keys)?;
-                signing_key::load(folder, KeyPurpose::Profile, Some(*id), &passphrase)?
-            }
-            None => {
-                let folder = configured::signing_folder(&config.get()?.keys)?;
-                signing_key::load(folder, KeyPurpose::Profile, None, &passphrase)?
-            }
-        };
+        let key =
+            signing_key::choose(self.key.as_ref(), KeyPurpose::Profile, &config, &self.passphrase)?;
         Ok(Minter::new(key, public_url))
     }
 }

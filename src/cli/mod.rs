@@ -5,6 +5,8 @@
 //! result, and to stderr where it is for people; [`Failure`] is how it fails.
 
 mod admin_client;
+mod admin_link;
+mod admin_token;
 mod completions;
 mod config;
 mod configured;
@@ -47,6 +49,7 @@ mod signing_key;
 mod source;
 mod table;
 mod text;
+mod token_query;
 mod user;
 mod users_file;
 
@@ -92,6 +95,7 @@ enum Command {
     List(list::ListArgs),
     Revoke(revoke::RevokeArgs),
     User(user::UserArgs),
+    AdminLink(admin_link::AdminLinkArgs),
     Key(key::KeyArgs),
     Ledger(ledger::LedgerArgs),
     Config(config::ConfigArgs),
@@ -135,6 +139,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Stop> {
         Command::List(args) => list::run(args, &global),
         Command::Revoke(args) => revoke::run(args, &global),
         Command::User(args) => user::run(args, &global),
+        Command::AdminLink(args) => admin_link::run(args, &global),
         Command::Key(args) => key::run(args, &global),
         Command::Ledger(args) => ledger::run(args, &global),
         Command::Config(args) => config::run(args, &global),

@@ -1,4 +1,4 @@
-//! A token as an administrator hands it in: its text, a link that carries it,
+//! A token as an administrator hands it in: its id, its text, a link that carries it,
 //! or `-` for one of these on stdin, where no shell history and no `ps` sees it.
 
 use std::io::{BufRead as _, BufReader, Read};
@@ -6,6 +6,7 @@ use std::io::{BufRead as _, BufReader, Read};
 use crate::token::url::{UrlError, token_in_pasted};
 use crate::token::{ClaimsError, VerifyError};
 
+use super::admin_link::SIGN_IN;
 use super::failure::Failure;
 
 /// The most bytes of stdin that are looked at; no link of ours has more.
@@ -18,9 +19,10 @@ pub(crate) fn read(argument: &str) -> Result<String, Failure> {
 
 /// Finds the token in `text`, which it may be or be carried by.
 pub(crate) fn token(text: &str) -> Result<&str, Failure> {
+    let text = text.split_once(SIGN_IN).map_or(text, |(_address, token)| token);
     token_in_pasted(text).map_err(|error| {
         let hint = if error == UrlError::Missing {
-            "give a token, or one of the three links that carry it"
+            "give a token, or one of the links that carry it"
         } else {
             "copy the link again, whole and with nothing added to it"
         };
@@ -71,6 +73,12 @@ mod tests {
         assert_eq!(token(&first_line(&b" abc \r\n"[..]).unwrap()).unwrap(), "abc");
         assert!(first_line(&b"\n"[..]).is_err());
         assert!(first_line(&b""[..]).is_err());
+    }
+
+    #[test]
+    fn a_link_to_sign_in_carries_a_token_too() {
+        assert_eq!(token(" http://127.0.0.1:8444/sign-in#AbC\n").unwrap(), "AbC");
+        assert!(token("http://127.0.0.1:8444/sign-in#").is_err());
     }
 
     #[test]

@@ -9,9 +9,10 @@ use std::str::FromStr;
 use crate::keyring::{self, KeyFileError, KeyringError, SigningKeys};
 use crate::token::{KeyId, KeyPurpose, SigningKey};
 
+use super::configured::{self, WhenNeeded};
 use super::failure::Failure;
 use super::key_files::{self, KeyFile};
-use super::passphrase::Passphrase;
+use super::passphrase::{Passphrase, PassphraseArgs};
 
 /// The key that `--key` names.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -30,6 +31,23 @@ impl FromStr for KeyChoice {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Ok(text.parse().map_or_else(|_| Self::File(text.into()), Self::Id))
     }
+}
+
+/// Opens the signing key for `purpose` that `--key` names, or the newest one. The
+/// config is looked at only if the key is not named by its file.
+pub(crate) fn choose(
+    choice: Option<&KeyChoice>,
+    purpose: KeyPurpose,
+    config: &WhenNeeded<'_>,
+    passphrase: &PassphraseArgs,
+) -> Result<SigningKey, Failure> {
+    let passphrase = passphrase.read()?;
+    let id = match choice {
+        Some(KeyChoice::File(path)) => return load_file(path, purpose, &passphrase),
+        Some(KeyChoice::Id(id)) => Some(*id),
+        None => None,
+    };
+    load(configured::signing_folder(&config.get()?.keys)?, purpose, id, &passphrase)
 }
 
 /// Opens the signing key for `purpose` in `folder` that has `id`, or the newest

@@ -32,6 +32,17 @@ impl Table {
         self.rows.push(row.into());
     }
 
+    /// Takes a column out.
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        if let Some(column) = self.head.iter().position(|found| *found == name) {
+            self.head.remove(column);
+            for row in &mut self.rows {
+                row.remove(column);
+            }
+        }
+        self
+    }
+
     /// Returns the table for people: names in bold capitals, cells aligned.
     pub(crate) fn to_text(&self) -> String {
         let bold = Style::new().bold();
@@ -130,6 +141,12 @@ mod tests {
     fn columns_are_aligned_and_lines_have_no_blank_end() {
         let plain = anstream::adapter::strip_str(&table().to_text()).to_string();
         assert_eq!(plain, "USER    LEFT  KIND\nj\u{fc}rgen  2     autologin\nal\n");
+    }
+
+    #[test]
+    fn a_column_can_be_left_out() {
+        assert_eq!(table().without("left").to_csv(), "user,kind\nj\u{fc}rgen,autologin\nal,\n");
+        assert_eq!(table().without("none").to_csv(), table().to_csv());
     }
 
     #[test]
