@@ -26,6 +26,27 @@ Examples:
 To rotate: make a new key, copy its public half to every node and reload them, and
 only then retire the old key. Links that it signed stay good until they expire.";
 
+const LIST_EXAMPLES: &str = "\
+Examples:
+  jeton key list
+  jeton key list --format json | jq -r '.[] | select(.place == \"signing\") | .id'
+
+A key that is trusted and does not sign here is another machine's, or a retired one
+whose links are still good.";
+
+const NEW_EXAMPLES: &str = "\
+Examples:
+  jeton key new                              signs links from now on, as the newest
+  jeton key new --purpose admin              signs in operators: `jeton admin-link`
+  jeton key new --encrypt --passphrase-file passphrase.txt
+
+Copy the public half to every node and reload them before the first link goes out.";
+
+const RETIRE_EXAMPLES: &str = "\
+Examples:
+  jeton key retire 3f2a9c01                  it signs no more, its links stay good
+  jeton revoke --key 3f2a9c01                and they are refused, as after a theft";
+
 /// List, make and retire the keys that sign
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -40,12 +61,14 @@ pub(crate) struct KeyArgs {
 #[derive(Subcommand)]
 enum KeyCommand {
     /// List the keys that sign and the keys that are trusted
+    #[command(after_help = LIST_EXAMPLES)]
     List {
         /// How to write the result
         #[arg(long, value_enum, default_value_t = ListFormat::Text)]
         format: ListFormat,
     },
     /// Make a key pair and print its id
+    #[command(after_help = NEW_EXAMPLES)]
     New {
         /// What the key signs: links to profiles, or logins of operators
         #[arg(long, value_enum, default_value_t = PurposeName::Profile)]
@@ -56,6 +79,7 @@ enum KeyCommand {
         encrypt: bool,
     },
     /// Let a key sign no more; what it signed stays good until it expires
+    #[command(after_help = RETIRE_EXAMPLES)]
     Retire {
         /// The key, as `jeton key list` shows it
         #[arg(value_name = "KEYID")]

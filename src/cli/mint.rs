@@ -17,6 +17,7 @@ use super::failure::Failure;
 use super::format::MintFormat;
 use super::minting::MinterArgs;
 use super::permission::PermissionArgs;
+use super::recording::RecordArgs;
 use super::table::Table;
 use super::{moment, orders_csv, output, progress, qr, sheet};
 
@@ -26,6 +27,7 @@ Examples:
   jeton mint --user alice --user bob --expires 7d      one link each, one batch
   jeton mint --user alice --uses unlimited --expires 2026-12-01T12:00Z
   jeton mint --user alice --qr                         and a code for the phone
+  jeton mint --user alice --record --note 'new phone'  and `jeton list` shows it at once
   jeton mint --user alice --format url | mail -s VPN alice@example.com
   jeton mint --csv people.csv > links.csv              a link for each line, one batch
   jeton mint --csv people.csv --sheet links.html       and a page to print, with QR codes
@@ -90,6 +92,9 @@ pub(crate) struct MintArgs {
 
     #[command(flatten)]
     permission: PermissionArgs,
+
+    #[command(flatten)]
+    recording: RecordArgs,
 }
 
 /// Mints and shows what was minted.
@@ -97,6 +102,7 @@ pub(crate) fn run(args: &MintArgs, global: &Global) -> Result<(), Failure> {
     let now = SystemClock.now();
     let orders = args.orders(now)?;
     args.permission.read()?.check(&orders)?;
+    let recorder = args.recording.open(&args.minter.passphrase, global)?;
     let bar = progress::bar(orders.len(), "minting");
     let minted = mint(&args.minter.open(global)?, &orders, now, &bar)?;
     // What may still fail comes first: until the result is shown, no link is out.
@@ -122,7 +128,7 @@ pub(crate) fn run(args: &MintArgs, global: &Global) -> Result<(), Failure> {
     if args.csv.is_some() || args.sheet.is_some() {
         output::remark(&batch_remark(&minted));
     }
-    Ok(())
+    recorder.map_or(Ok(()), |recorder| recorder.tell(&minted))
 }
 
 impl MintArgs {

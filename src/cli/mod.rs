@@ -41,6 +41,7 @@ mod permission;
 mod progress;
 mod qr;
 mod reachable;
+mod recording;
 mod revoke;
 mod sacli;
 mod serve;
@@ -128,7 +129,10 @@ impl From<Failure> for Stop {
 /// [`Stop`] if it failed, or if there is nothing to run.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Stop> {
     core_dump::forbid();
-    let arguments = revoke::argv(sacli::argv(arguments));
+    let arguments = pasted::mark_ids(arguments.into_iter().collect());
+    if sacli::is_called(&arguments) {
+        return sacli::run_called(arguments);
+    }
     let Root { global, command } = Root::try_parse_from(arguments).map_err(Stop::Usage)?;
     match command {
         Command::Init(args) => init::run(args, &global),

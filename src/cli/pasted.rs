@@ -1,10 +1,11 @@
 //! A token as an administrator hands it in: its id, its text, a link that carries it,
 //! or `-` for one of these on stdin, where no shell history and no `ps` sees it.
 
+use std::ffi::{OsStr, OsString};
 use std::io::{BufRead as _, BufReader, Read};
 
 use crate::token::url::{UrlError, token_in_pasted};
-use crate::token::{ClaimsError, VerifyError};
+use crate::token::{ClaimsError, Nonce, VerifyError};
 
 use super::admin_link::SIGN_IN;
 use super::failure::Failure;
@@ -12,8 +13,24 @@ use super::failure::Failure;
 /// The most bytes of stdin that are looked at; no link of ours has more.
 const LEN_MAX: u64 = 4_096;
 
+/// What [`mark_ids`] puts before an id that begins with a hyphen.
+const ID_MARK: &str = "id:";
+
+/// Returns `args` with a mark before ids that begin with a hyphen, as one in 64
+/// does, so that they are not taken for options. [`read`] takes it off again.
+pub(crate) fn mark_ids(mut args: Vec<OsString>) -> Vec<OsString> {
+    for arg in args.iter_mut().skip(1) {
+        let is_id = |text: &str| text.starts_with('-') && text.parse::<Nonce>().is_ok();
+        if arg.to_str().is_some_and(is_id) {
+            *arg = [OsStr::new(ID_MARK), arg].into_iter().collect();
+        }
+    }
+    args
+}
+
 /// Returns the text that `argument` stands for.
 pub(crate) fn read(argument: &str) -> Result<String, Failure> {
+    let argument = argument.strip_prefix(ID_MARK).unwrap_or(argument);
     if argument == "-" { first_line(std::io::stdin().lock()) } else { Ok(argument.to_owned()) }
 }
 
@@ -73,6 +90,17 @@ mod tests {
         assert_eq!(token(&first_line(&b" abc \r\n"[..]).unwrap()).unwrap(), "abc");
         assert!(first_line(&b"\n"[..]).is_err());
         assert!(first_line(&b""[..]).is_err());
+    }
+
+    #[test]
+    fn ids_that_begin_with_hyphens_are_ids_and_options_stay_options() {
+        for id in ["-T3cgGZ1YSY-MJCwbrhQYw", "--3cgGZ1YSY-MJCwbrhQYw", "-h3cgGZ1YSY-MJCwbrhQYw"] {
+            let typed = ["jeton", "revoke", id, "--config", "x", "-", "--user"].map(Into::into);
+            let marked = mark_ids(typed.to_vec());
+            assert_eq!(marked[2], *format!("id:{id}"));
+            assert_eq!(marked[3..], typed[3..]);
+            assert_eq!(read(marked[2].to_str().unwrap()).unwrap(), id);
+        }
     }
 
     #[test]

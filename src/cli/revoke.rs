@@ -1,6 +1,5 @@
 //! `jeton revoke`: has links refused from now on.
 
-use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -33,9 +32,6 @@ const WAIT_MAX_S: u64 = 2;
 /// The most characters that are taken for a mistyped id and so may be shown: no
 /// token has so few.
 const ID_LIKE_LEN_MAX: usize = 40;
-
-/// What [`argv`] puts before an id that begins with a hyphen.
-const ID_MARK: &str = "id:";
 
 /// Refuse links from now on
 ///
@@ -73,20 +69,6 @@ struct What {
     key: Option<KeyId>,
 }
 
-/// Returns `args` with a mark before ids that begin with a hyphen, as one in 64
-/// does, so that they are not taken for options.
-pub(crate) fn argv(mut args: Vec<OsString>) -> Vec<OsString> {
-    if args.iter().any(|arg| arg == "revoke") {
-        for arg in &mut args {
-            let is_id = |text: &str| text.starts_with('-') && text.parse::<Nonce>().is_ok();
-            if arg.to_str().is_some_and(is_id) {
-                *arg = [OsStr::new(ID_MARK), arg].into_iter().collect();
-            }
-        }
-    }
-    args
-}
-
 /// Revokes, and says what is refused now.
 pub(crate) fn run(args: RevokeArgs, global: &Global) -> Result<(), Failure> {
     let RevokeArgs { what, passphrase } = args;
@@ -94,6 +76,9 @@ pub(crate) fn run(args: RevokeArgs, global: &Global) -> Result<(), Failure> {
     // All are understood before the first is revoked.
     let targets = targets(&what, &config.keys.trusted)?;
     let node = AdminClient::open(&config, &passphrase)?;
+    if let Some(key) = what.key {
+        tell_if_unknown(key, &config.keys.trusted);
+    }
     for target in targets {
         if target == Target::Key(node.key_id()) {
             return Err(own_key(node.key_id()));
@@ -124,14 +109,34 @@ fn targets(what: &What, trusted: &Path) -> Result<Vec<Target>, Failure> {
     if let Some(key) = what.key {
         return Ok(vec![Target::Key(key)]);
     }
-    what.tokens.iter().map(|text| token(text, trusted)).collect()
+    let target = |(nonce, expires_at)| Target::Token { nonce, expires_at };
+    what.tokens.iter().map(|text| token(text, trusted).map(target)).collect()
 }
 
-/// Reads an id, or the id of a token that one of our keys signed.
-fn token(argument: &str, trusted: &Path) -> Result<Target, Failure> {
-    let text = pasted::read(argument.strip_prefix(ID_MARK).unwrap_or(argument))?;
+/// Warns of a key that may be a slip of the pen. It is revoked all the same: a
+/// stolen key may be gone from this machine.
+fn tell_if_unknown(id: KeyId, trusted: &Path) {
+    // Keys that cannot be read here are no reason to let a stolen one live.
+    if Keyring::load(trusted).is_ok_and(|keys| !knows(&keys, id)) {
+        output::remark(&format!(
+            "warning: no trusted key of this machine has the id {id}; it is revoked all the same\n\
+             hint: `jeton key list` shows the ids, if it was mistyped"
+        ));
+    }
+}
+
+fn knows(keys: &Keyring, id: KeyId) -> bool {
+    keys.iter().any(|(_path, trusted)| trusted.key.id() == id)
+}
+
+/// Reads an id, or the id and the expiry of a token that one of our keys signed.
+pub(super) fn token(
+    argument: &str,
+    trusted: &Path,
+) -> Result<(Nonce, Option<UnixSeconds>), Failure> {
+    let text = pasted::read(argument)?;
     if let Ok(nonce) = text.trim().parse::<Nonce>() {
-        return Ok(Target::Token { nonce, expires_at: None });
+        return Ok((nonce, None));
     }
     if text.trim().len() <= ID_LIKE_LEN_MAX {
         return Err(Failure::say(
@@ -143,7 +148,7 @@ fn token(argument: &str, trusted: &Path) -> Result<Target, Failure> {
     // The ledger forgets the line some time after the expiry, so a forged expiry
     // would bring the true token back: only a signed one is passed on.
     let token = verify(pasted::token(&text)?, &keys).map_err(|error| pasted::explain(&error))?;
-    Ok(Target::Token { nonce: token.id().nonce, expires_at: Some(token.claims().expires_at()) })
+    Ok((token.id().nonce, Some(token.claims().expires_at())))
 }
 
 /// Says what is refused now.
@@ -185,7 +190,6 @@ fn own_key(id: KeyId) -> Failure {
 
 #[cfg(test)]
 mod tests {
-
     use super::*;
     use crate::clock::ManualClock;
     use crate::keyring::write_new;
@@ -201,10 +205,10 @@ mod tests {
         let minted = minter().mint(&[order("alice")], UnixSeconds::new(1_000), counting());
         let minted = &minted.unwrap()[0];
         let nonce = minted.claims.nonce;
-        let known = Target::Token { nonce, expires_at: Some(UnixSeconds::new(4_600)) };
+        let known = (nonce, Some(UnixSeconds::new(4_600)));
         assert_eq!(token(&minted.links.share, &trusted).unwrap(), known);
         assert_eq!(token(minted.token.as_str(), &trusted).unwrap(), known);
-        let by_id = Target::Token { nonce, expires_at: None };
+        let by_id = (nonce, None);
         assert_eq!(token(&nonce.to_string(), &trusted).unwrap(), by_id);
         let mut forged = minted.token.as_str().to_owned();
         let other = if forged.as_bytes()[12] == b'B' { "C" } else { "B" };
@@ -214,17 +218,14 @@ mod tests {
     }
 
     #[test]
-    fn ids_that_begin_with_hyphens_are_ids_and_options_stay_options() {
-        for id in ["-T3cgGZ1YSY-MJCwbrhQYw", "--3cgGZ1YSY-MJCwbrhQYw", "-h3cgGZ1YSY-MJCwbrhQYw"] {
-            let typed = ["jeton", "revoke", id, "--config", "x", "-", "--user"].map(Into::into);
-            let marked = argv(typed.to_vec());
-            assert_eq!(marked[2], *format!("id:{id}"));
-            assert_eq!(marked[3..], typed[3..]);
-            let expected = Target::Token { nonce: id.parse().unwrap(), expires_at: None };
-            assert_eq!(token(marked[2].to_str().unwrap(), Path::new("")).unwrap(), expected);
-        }
-        let other = ["jeton", "list", "-T3cgGZ1YSY-MJCwbrhQYw"].map(OsString::from).to_vec();
-        assert_eq!(argv(other.clone()), other);
+    fn a_key_that_nobody_trusts_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (trusted, signing) = (folder.path().join("trusted"), folder.path().join("signing"));
+        let key = SigningKey::from_seed(&[7; 32]);
+        write_new(&trusted, &signing, KeyPurpose::Profile, &key, None).unwrap();
+        let keys = Keyring::load(&trusted).unwrap();
+        assert!(knows(&keys, key.verifying_key().id()));
+        assert!(!knows(&keys, KeyId([9; 4])));
     }
 
     #[test]

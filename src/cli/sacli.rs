@@ -1,43 +1,58 @@
 //! `jeton sacli`: the words of OpenVPN Access Server's command line, for scripts
-//! and fingers that know them.
+//! and fingers that know them. Each verb has a file of its own.
+
+mod add;
+mod delete;
+mod list;
 
 use std::ffi::OsString;
 use std::path::Path;
-use std::slice;
 
-use crate::clock::{Clock as _, SystemClock};
-use crate::config::Config;
+use clap::Parser;
+
 use crate::mint::Order;
-use crate::random;
 use crate::token::{Lifetime, ProfileKind, UseLimit, UserName};
 
-use super::admin_client::{AdminClient, AdminError};
+use super::admin_client::AdminClient;
 use super::failure::Failure;
+use super::format::ListFormat;
 use super::minting::MinterArgs;
-use super::permission::{PermissionArgs, Permissions};
-use super::{Global, output};
+use super::permission::PermissionArgs;
+use super::{Global, Stop};
 
 const EXAMPLES: &str = "\
 Examples:
-  jeton sacli --user alice AddProfileToken
-  jeton sacli --user alice --profile_type autologin AddProfileToken
-  jeton sacli --user alice --token_expire 1440 --token_usage_count 3 AddProfileToken
+  sacli --user alice AddProfileToken
+  sacli --user alice --profile_type autologin AddProfileToken
+  sacli --user alice --token_expire=\"1200\" --token_usage_count=\"3\" AddProfileToken
+  sacli ListProfileTokens
+  sacli --id QmF0Y2hFeGFtcGxlSWQwMQ DeleteProfileToken
 
-A link or a copy of this program that is named `sacli` does the same:
-  sacli --user alice AddProfileToken";
+Type `jeton sacli` for `sacli`, or give this program that name as well:
+  ln -s \"$(command -v jeton)\" /usr/local/sbin/sacli
+
+AddProfileToken asks the node on this machine whether there is such a user, and who
+may have autologin, and tells it of the link. Without a node in reach it mints all
+the same; then --users or --allow-autologin says who may have autologin.";
 
 /// The name under which the program is sacli alone.
 const NAME: &str = "sacli";
+
+/// The verbs that are spoken, as Access Server writes them.
+const ADD: &str = "AddProfileToken";
+const LIST: &str = "ListProfileTokens";
+const DELETE: &str = "DeleteProfileToken";
 
 /// Speak Access Server's command line
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct SacliArgs {
-    /// Whose profile the link gives
+    /// Whose profile the link gives; whose links are listed
     #[arg(long)]
     user: Option<UserName>,
 
-    /// Kind of profile: user-locked, autologin or server-locked
+    /// Kind of profile: user-locked (also userlogin), autologin or server-locked
+    /// (also generic)
     #[arg(
         long = "profile_type",
         visible_alias = "token_profile",
@@ -56,9 +71,14 @@ pub(crate) struct SacliArgs {
     #[arg(allow_negative_numbers = true)]
     token_usage_count: UseLimit,
 
-    /// Of verbs that are not spoken here
-    #[arg(long, hide = true)]
+    /// The link to delete: its id, its token, one of its URLs, or `-` for stdin
+    #[arg(long, value_name = "ID|TOKEN|URL")]
     id: Option<String>,
+
+    /// How ListProfileTokens writes the result
+    #[arg(long, value_enum, default_value_t = ListFormat::Text, hide_possible_values = true)]
+    #[arg(help = "How ListProfileTokens writes the result: text, json or csv")]
+    format: ListFormat,
 
     /// Of verbs that are not spoken here
     #[arg(long, hide = true)]
@@ -70,77 +90,60 @@ pub(crate) struct SacliArgs {
     #[command(flatten)]
     permission: PermissionArgs,
 
-    /// What to do: AddProfileToken
+    /// What to do: AddProfileToken, ListProfileTokens or DeleteProfileToken
     verb: String,
 }
 
-/// Returns `args` with `sacli` for a first argument, if the program was called
-/// by that name; otherwise as they are.
-pub(crate) fn argv(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
-    let mut args: Vec<_> = args.into_iter().collect();
-    let called = args.first().map(Path::new).and_then(Path::file_name);
-    if called.is_some_and(|name| name == NAME) {
-        args.insert(1, NAME.into());
-    }
-    args
+/// The program when it is called sacli.
+#[derive(Parser)]
+#[command(name = NAME, version, max_term_width = 100)]
+struct Called {
+    #[command(flatten)]
+    global: Global,
+    #[command(flatten)]
+    args: SacliArgs,
+}
+
+/// Tells whether the program was called by the name sacli.
+pub(crate) fn is_called(args: &[OsString]) -> bool {
+    args.first().map(Path::new).and_then(Path::file_name).is_some_and(|name| name == NAME)
+}
+
+/// Runs the program that was called sacli.
+pub(crate) fn run_called(arguments: Vec<OsString>) -> Result<(), Stop> {
+    let Called { global, args } = Called::try_parse_from(arguments).map_err(Stop::Usage)?;
+    Ok(run(args, &global)?)
 }
 
 /// Does what the verb says.
 pub(crate) fn run(args: SacliArgs, global: &Global) -> Result<(), Failure> {
-    if args.verb != "AddProfileToken" {
-        return Err(not_spoken(&args.verb));
-    }
-    add_profile_token(args, global)
-}
-
-fn add_profile_token(args: SacliArgs, global: &Global) -> Result<(), Failure> {
-    let user = args.user.ok_or_else(|| {
-        Failure::say("AddProfileToken needs a user", "sacli --user NAME AddProfileToken")
-    })?;
-    let order = Order {
-        user,
-        kind: args.profile_type,
-        lifetime: args.token_expire,
-        uses: args.token_usage_count,
-        network: None,
-    };
-    if order.kind == ProfileKind::Autologin {
-        permissions(&args.permission, &args.minter, global)?.check(slice::from_ref(&order))?;
-    }
-    let minted = args.minter.open(global)?.mint(&[order], SystemClock.now(), random::fill)?;
-    let line = |link: &str| format!("Added token, import URL {link}\n");
-    output::show(&minted.iter().map(|minted| line(&minted.links.import)).collect::<String>())
-}
-
-/// Asks the node who may have autologin, and the command line where no node is
-/// in reach.
-fn permissions(
-    permission: &PermissionArgs,
-    minter: &MinterArgs,
-    global: &Global,
-) -> Result<Permissions, Failure> {
-    let Ok(config) = Config::load(global.config.as_deref()) else {
-        return permission.read();
-    };
-    let Ok(node) = AdminClient::open(&config, &minter.passphrase) else {
-        return permission.read();
-    };
-    match ask(&node)? {
-        Some(permissions) => Ok(permissions),
-        None => permission.read(),
-    }
-}
-
-/// Asks the node; `None` if it is not in reach.
-fn ask(node: &AdminClient) -> Result<Option<Permissions>, AdminError> {
-    match node.users() {
-        Ok(users) => {
-            let allowed = users.into_iter().filter(|user| user.autologin).map(|user| user.user);
-            Ok(Some(Permissions::Listed(allowed.collect())))
+    match args.verb.as_str() {
+        ADD => {
+            let order = Order {
+                user: args.user.ok_or_else(|| lacks(ADD, "a user", "--user NAME"))?,
+                kind: args.profile_type,
+                lifetime: args.token_expire,
+                uses: args.token_usage_count,
+                network: None,
+            };
+            add::run(order, &args.minter, &args.permission, global)
         }
-        Err(AdminError::Unreachable { .. }) => Ok(None),
-        Err(error) => Err(error),
+        LIST => {
+            let node = AdminClient::open(&global.load()?, &args.minter.passphrase)?;
+            list::run(&node, args.user, args.format)
+        }
+        DELETE => {
+            let id = args.id.ok_or_else(|| lacks(DELETE, "a token", "--id ID"))?;
+            let config = global.load()?;
+            let node = AdminClient::open(&config, &args.minter.passphrase)?;
+            delete::run(&node, &id, &config.keys.trusted)
+        }
+        verb => Err(not_spoken(verb)),
     }
+}
+
+fn lacks(verb: &str, what: &str, option: &str) -> Failure {
+    Failure::say(format!("{verb} needs {what}"), format!("sacli {option} {verb}"))
 }
 
 /// Reads minutes as Access Server counts them.
@@ -154,10 +157,8 @@ fn minutes(text: &str) -> Result<Lifetime, String> {
 /// Names the command that does what a verb of Access Server does.
 fn not_spoken(verb: &str) -> Failure {
     let hint = match verb {
-        "ListProfileTokens" => "`jeton list` shows the links that may still be used",
-        "DeleteProfileToken" => "`jeton revoke ID` refuses a link from now on",
         "GetUserlogin" | "GetAutologin" | "GetGeneric" => {
-            "`jeton mint --user NAME` makes a link that gives the profile"
+            "`sacli --user NAME AddProfileToken` makes a link that gives the profile"
         }
         "UserPropPut" | "UserPropDel" => {
             "`jeton user allow-autologin NAME` and `jeton user deny-autologin NAME` set the one \
@@ -169,19 +170,19 @@ fn not_spoken(verb: &str) -> Failure {
         "start" | "stop" | "Reset" | "status" | "Status" => {
             "the system's service manager does that: `systemctl status jeton`"
         }
-        _ => "of Access Server's verbs jeton speaks AddProfileToken; `jeton help` shows the rest",
+        _ => {
+            "of Access Server's verbs jeton speaks AddProfileToken, ListProfileTokens and \
+             DeleteProfileToken; `jeton help` shows the rest"
+        }
     };
     Failure::say(format!("the verb {verb} is not spoken here"), hint)
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::{Args as _, FromArgMatches as _};
+    use clap::{Args as _, CommandFactory as _, FromArgMatches as _};
 
-    use super::super::fake_node::FakeNode;
     use super::*;
-    use crate::mint::tests::order;
-    use crate::token::SigningKey;
 
     fn parsed(line: &str) -> Result<SacliArgs, clap::Error> {
         let command = SacliArgs::augment_args(clap::Command::new("sacli"));
@@ -226,15 +227,30 @@ mod tests {
     }
 
     #[test]
+    fn access_server_s_other_names_for_kinds_are_understood() {
+        for (name, kind) in [
+            ("userlogin", ProfileKind::UserLocked),
+            ("autologin", ProfileKind::Autologin),
+            ("generic", ProfileKind::ServerLocked),
+        ] {
+            for option in ["--profile_type", "--token_profile"] {
+                let args = parsed(&format!("{option}={name} AddProfileToken")).unwrap();
+                assert_eq!(args.profile_type, kind);
+            }
+        }
+        let said = parsed("--profile_type all AddProfileToken").err().unwrap().to_string();
+        assert!(said.contains("use user-locked, autologin or server-locked"), "{said}");
+    }
+
+    #[test]
     fn other_verbs_name_the_command_to_use() {
         for (line, command) in [
-            ("ListProfileTokens", "jeton list"),
-            ("--id abc DeleteProfileToken", "jeton revoke"),
+            ("--user a GetAutologin", "AddProfileToken"),
             (
                 "--user a --key prop_autologin --value true UserPropPut",
                 "jeton user allow-autologin",
             ),
-            ("Whatever", "AddProfileToken"),
+            ("Whatever", "ListProfileTokens"),
         ] {
             let said = run(parsed(line).unwrap(), &Global::default()).unwrap_err().to_string();
             assert!(said.contains("is not spoken here\nhint: "), "{said}");
@@ -243,36 +259,24 @@ mod tests {
     }
 
     #[test]
+    fn a_verb_says_what_it_lacks() {
+        for (verb, option) in [(ADD, "--user NAME"), (DELETE, "--id ID")] {
+            let said = run(parsed(verb).unwrap(), &Global::default()).unwrap_err().to_string();
+            assert!(said.contains(&format!("hint: sacli {option} {verb}")), "{said}");
+        }
+    }
+
+    #[test]
     fn the_program_called_sacli_is_sacli() {
-        let argv = |line: &str| argv(line.split(' ').map(OsString::from));
-        assert_eq!(
-            argv("/usr/bin/sacli --user a X"),
-            ["/usr/bin/sacli", "sacli", "--user", "a", "X"]
-        );
-        assert_eq!(argv("sacli"), ["sacli", "sacli"]);
-        assert_eq!(argv("/opt/sacli/jeton list"), ["/opt/sacli/jeton", "list"]);
-        assert_eq!(argv("jeton sacli X"), ["jeton", "sacli", "X"]);
-    }
-
-    #[test]
-    fn the_node_says_who_may_have_autologin() {
-        let answer = r#"{"users":[{"user":"alice","autologin":true,"profile":true},
-                                  {"user":"bob","autologin":false,"profile":true}]}"#;
-        let node = FakeNode::answering([(200, answer)]);
-        let client = AdminClient::new(node.address(), SigningKey::from_seed(&[9; 32]));
-        let permissions = ask(&client).unwrap().unwrap();
-        let autologin = |user| [Order { kind: ProfileKind::Autologin, ..order(user) }];
-        assert!(permissions.check(&autologin("alice")).is_ok());
-        let said = permissions.check(&autologin("bob")).unwrap_err().to_string();
-        assert!(said.starts_with("error: need autologin\n"), "{said}");
-    }
-
-    #[test]
-    fn a_node_out_of_reach_is_no_failure_but_a_refusal_is() {
-        let client = AdminClient::new(FakeNode::nobody(), SigningKey::from_seed(&[9; 32]));
-        assert!(ask(&client).unwrap().is_none());
-        let node = FakeNode::answering([(403, r#"{"error":{"code":"x","message":"no"}}"#)]);
-        let client = AdminClient::new(node.address(), SigningKey::from_seed(&[9; 32]));
-        assert!(ask(&client).is_err());
+        for (line, called) in [
+            ("/usr/bin/sacli --user a X", true),
+            ("sacli", true),
+            ("/opt/sacli/jeton list", false),
+            ("jeton sacli X", false),
+        ] {
+            let args: Vec<_> = line.split(' ').map(OsString::from).collect();
+            assert_eq!(is_called(&args), called, "{line}");
+        }
+        Called::command().debug_assert();
     }
 }

@@ -18,6 +18,26 @@ Examples:
   jeton user allow-autologin alice
   jeton user list --format toml > users.toml    for `jeton mint --users` elsewhere";
 
+const LIST_EXAMPLES: &str = "\
+Examples:
+  jeton user list
+  jeton user list --format json | jq -r '.[] | select(.autologin) | .user'
+  jeton user list --format toml > users.toml    for `jeton mint --users` elsewhere
+
+A user without a profile was allowed or denied something, and gets nothing.";
+
+const ALLOW_EXAMPLES: &str = "\
+Examples:
+  jeton user allow-autologin alice
+  jeton mint --user alice --profile-type autologin --allow-autologin
+
+Whoever holds such a profile needs no password. It holds for links that are out too.";
+
+const DENY_EXAMPLES: &str = "\
+Examples:
+  jeton user deny-autologin alice
+  jeton revoke --user alice                 and all links of hers besides";
+
 /// List users, and allow or deny them autologin profiles
 ///
 /// Asks the admin API of the node on this machine, as the admin key allows.
@@ -34,12 +54,14 @@ pub(crate) struct UserArgs {
 #[derive(Subcommand)]
 enum UserCommand {
     /// List the users that have a profile or a permission
+    #[command(after_help = LIST_EXAMPLES)]
     List {
         /// How to write the result
         #[arg(long, value_enum, default_value_t = UserFormat::Text)]
         format: UserFormat,
     },
     /// Allow a user profiles that ask for no password
+    #[command(after_help = ALLOW_EXAMPLES)]
     AllowAutologin {
         /// Whom
         user: UserName,
@@ -48,6 +70,7 @@ enum UserCommand {
     ///
     /// Links to such profiles are refused from now on. A profile that was
     /// downloaded before goes on working: revoke its certificate to end it.
+    #[command(after_help = DENY_EXAMPLES)]
     DenyAutologin {
         /// Whom
         user: UserName,
