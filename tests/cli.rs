@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a fixture that cannot be made fails its test")]
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use snapbox::cmd::Command;
@@ -83,6 +83,113 @@ fn commands_in(help: &str) -> Vec<String> {
     let names = lines.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
     let names = names.filter_map(|line| line.split_whitespace().next());
     names.filter(|name| *name != "help").map(str::to_owned).collect()
+}
+
+/// An address of a node where none can be: nothing listens on port 1.
+const NO_NODE: &str = "127.0.0.1:1";
+
+/// Makes a link named `sacli` to the program and runs it, with no node in reach.
+fn sacli(terminal: &Terminal, arguments: &[&str]) -> Command {
+    let link = terminal.path("sacli");
+    if !link.exists() {
+        symlink(snapbox::cmd::cargo_bin!("jeton"), &link).unwrap();
+    }
+    Command::new(link)
+        .with_assert(terminal.assert.clone())
+        .env_clear()
+        .env("JETON_ADMIN_LISTEN", NO_NODE)
+        .current_dir(terminal.folder.path())
+        .args(arguments)
+}
+
+#[test]
+fn a_symlink_named_sacli_speaks_access_server_s_words() {
+    let terminal = Terminal::with_init(&["--public-url", "https://vpn.example.com"]);
+    let added = "Added token, import URL openvpn://import-profile/https://vpn.example.com/rest/\
+                 GetProfileViaToken?token=[..]\n";
+    let spoken: [&[&str]; 3] = [
+        &["--user", "alice", "AddProfileToken"],
+        &["AddProfileToken", "--token_usage_count=3", "--user=alice", "--token_expire=1200"],
+        &["--token_profile", "generic", "--user", "alice", "AddProfileToken"],
+    ];
+    for words in spoken {
+        sacli(&terminal, words).assert().success().stdout_eq(added).stderr_eq(
+            "No node is in reach: ListProfileTokens shows the link from its first use on.\n",
+        );
+    }
+    let autologin = ["--user", "alice", "--profile_type", "autologin", "AddProfileToken"];
+    sacli(&terminal, &autologin)
+        .assert()
+        .code(1)
+        .stdout_eq("")
+        .stderr_eq("error: need autologin\nhint: --users FILE [..]\n");
+    sacli(&terminal, &[&autologin[..], &["--allow-autologin"]].concat()).assert().success();
+    // An id may begin with a hyphen, and is no option.
+    for words in [
+        &["ListProfileTokens"][..],
+        &["--id", "-T3cgGZ1YSY-MJCwbrhQYw", "DeleteProfileToken"],
+        &["DeleteProfileToken", "--id=-T3cgGZ1YSY-MJCwbrhQYw"],
+    ] {
+        let unreachable = "error: cannot reach the admin API at [..]\nhint: [..]\n";
+        sacli(&terminal, words).assert().code(1).stdout_eq("").stderr_eq(unreachable);
+    }
+    sacli(&terminal, &["--id", "AQEB", "DeleteProfileToken"])
+        .assert()
+        .code(1)
+        .stderr_eq("error: `AQEB` is no id of a link, and too short for a token\nhint: [..]\n");
+}
+
+#[test]
+fn a_symlink_named_sacli_has_a_help_of_its_own() {
+    let terminal = Terminal::open();
+    let said = sacli(&terminal, &["--help"]).assert().success().get_output().stdout.clone();
+    let said = String::from_utf8(said).unwrap();
+    assert!(said.contains("\nUsage: sacli [OPTIONS] <VERB>\n"), "{said}");
+    terminal.assert.eq(said, snapshot("help/sacli.txt"));
+    sacli(&terminal, &["--user", "a/b", "X"]).assert().code(2).stdout_eq("");
+}
+
+#[test]
+fn a_link_to_sign_in_is_the_result_and_the_words_are_not() {
+    let terminal = Terminal::with_init(&[]);
+    let link = terminal.jeton(&["admin-link", "--role", "operator", "--user", "carol"]);
+    let link = link.assert().success().stdout_eq("http://127.0.0.1:8444/sign-in#[..]\n").stderr_eq(
+        snapbox::str![[r#"
+It signs carol in as operator, until [..].
+Open it in a browser on this machine; from elsewhere: ssh -L 8444:127.0.0.1:8444 HOST
+Whoever has it may do what the role operator may. To end it: jeton revoke [..]
+
+"#]],
+    );
+    let link = String::from_utf8(link.get_output().stdout.clone()).unwrap();
+    let read = terminal.jeton(&["inspect", link.trim()]).assert().success();
+    let read = String::from_utf8(read.get_output().stdout.clone()).unwrap();
+    for fact in ["signature  holds", "user       carol", "role       operator (no profile)"] {
+        assert!(read.lines().any(|line| line == fact), "{fact} in {read}");
+    }
+    let token = terminal.jeton(&["admin-link", "--format", "token"]).assert().success();
+    let token = String::from_utf8(token.get_output().stdout.clone()).unwrap();
+    assert!(!token.contains('/') && token.lines().count() == 1);
+    terminal.jeton(&["admin-link", "--expires", "0s"]).assert().code(1).stdout_eq("");
+    terminal
+        .jeton(&["admin-link"])
+        .env("JETON_ADMIN_LISTEN", "off")
+        .assert()
+        .code(1)
+        .stdout_eq("")
+        .stderr_eq("error: the config names no address of an operators' door\nhint: [..]\n");
+}
+
+#[test]
+fn what_cannot_be_recorded_is_not_minted() {
+    let terminal = Terminal::with_init(&["--public-url", "https://vpn.example.com"]);
+    terminal
+        .jeton(&["mint", "--user", "alice", "--record"])
+        .env("JETON_ADMIN_LISTEN", NO_NODE)
+        .assert()
+        .code(1)
+        .stdout_eq("")
+        .stderr_eq("error: cannot reach the admin API at [..]\nhint: [..]\n");
 }
 
 #[test]

@@ -165,6 +165,19 @@ pub(crate) fn command() -> clap::Command {
 mod tests {
     use super::*;
 
+    /// An option that could be an id would be taken for one.
+    #[test]
+    fn no_option_looks_like_an_id() {
+        fn look(command: &clap::Command) {
+            for option in command.get_arguments().filter_map(clap::Arg::get_long) {
+                let typed = vec!["jeton".into(), format!("--{option}").into()];
+                assert_eq!(pasted::mark_ids(typed.clone()), typed);
+            }
+            command.get_subcommands().for_each(look);
+        }
+        look(&command());
+    }
+
     #[test]
     fn the_command_line_is_consistent() {
         command().debug_assert();

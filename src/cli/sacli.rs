@@ -94,14 +94,15 @@ pub(crate) struct SacliArgs {
     verb: String,
 }
 
-/// The program when it is called sacli.
+/// Speak Access Server's command line
 #[derive(Parser)]
 #[command(name = NAME, version, max_term_width = 100)]
 struct Called {
     #[command(flatten)]
-    global: Global,
-    #[command(flatten)]
     args: SacliArgs,
+    // It comes last: its heading would stand above all that follows.
+    #[command(flatten)]
+    global: Global,
 }
 
 /// Tells whether the program was called by the name sacli.
