@@ -12,7 +12,7 @@
 //! | floor | rooms | what they are |
 //! |---|---|---|
 //! | 0 | [`token`], [`clock`], `random`, `qr` | claims, envelope, sign, verify; the one look at the wall clock; the one draw of randomness; QR codes |
-//! | 1 | [`keyring`], [`profile`], [`ledger`] | trusted keys and key files; profiles and their sources; counts, revocations, permissions |
+//! | 1 | [`keyring`], [`profile`], [`ledger`], `plain_words` | trusted keys and key files; profiles and their sources; counts, revocations, permissions; times and kinds for people |
 //! | 2 | `redeem`, `cache`, `mint`, `activity` | the whole decision, top to bottom; what is kept to save work; from orders to tokens and links; what happened of late |
 //! | 3 | `http`, `admin`, `tls` | the public door; the operators' door; certificates |
 //! | 4 | `config`, `cli` | what was configured; the commands, which alone know all rooms |
@@ -43,6 +43,8 @@ pub mod keyring;
 pub mod ledger;
 #[cfg(feature = "server")]
 pub mod mint;
+#[cfg(feature = "server")]
+mod plain_words;
 pub mod profile;
 #[cfg(feature = "server")]
 pub mod qr;

@@ -153,6 +153,12 @@ impl Redeemer {
         self.keys.store(Arc::new(keys));
     }
 
+    /// Returns the keys that are trusted now.
+    #[must_use]
+    pub fn keys(&self) -> Arc<Keyring> {
+        self.keys.load_full()
+    }
+
     /// Tells whether any key is trusted for `purpose`.
     #[must_use]
     pub fn trusts_keys_for(&self, purpose: KeyPurpose) -> bool {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// The rooms and the floors they stand on. A room may import from lower floors,
 /// and from the neighbours that are named.
-const ROOMS: [(&str, u8, &[&str]); 16] = [
+const ROOMS: [(&str, u8, &[&str]); 17] = [
     ("token", 0, &[]),
     ("clock", 0, &["token"]),
     ("qr", 0, &[]),
@@ -16,6 +16,7 @@ const ROOMS: [(&str, u8, &[&str]); 16] = [
     ("keyring", 1, &[]),
     ("profile", 1, &[]),
     ("ledger", 1, &[]),
+    ("plain_words", 1, &[]),
     ("activity", 2, &[]),
     ("cache", 2, &[]),
     ("mint", 2, &[]),

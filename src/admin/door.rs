@@ -8,11 +8,15 @@ use actix_web::http::header;
 use arc_swap::ArcSwapOption;
 
 use super::AdminError;
+use super::same_origin::{self, Sender};
+use super::session::{Session, Sessions};
 use crate::activity::{Activity, Event, What};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, LedgerError};
 use crate::mint::Minter;
 use crate::redeem::Redeemer;
-use crate::token::{KeyId, Purpose, Role, UnixSeconds, UserName, VerifiedToken};
+use crate::token::{
+    KeyId, Purpose, Role, TimeError, TrustedKeys as _, UnixSeconds, UserName, VerifiedToken,
+};
 
 /// What the operators' door needs.
 #[derive(Debug)]
@@ -25,6 +29,8 @@ pub struct AdminDoor {
     pub activity: Arc<Activity>,
     /// Mints, if this node was given a signing key on purpose.
     pub minter: ArcSwapOption<Minter>,
+    /// Who signed in on the pages.
+    pub sessions: Sessions,
 }
 
 /// Someone who entered. Only [`AdminDoor::enter`] makes one.
@@ -33,21 +39,48 @@ pub(super) struct Operator {
     name: UserName,
     role: Role,
     key_id: KeyId,
+    expires_at: UnixSeconds,
     client: Option<IpAddr>,
     redeemer: Arc<Redeemer>,
     activity: Arc<Activity>,
 }
 
+/// Why a text does not open this door.
+#[derive(Debug)]
+pub(super) enum Unfit {
+    /// No trusted key signed it as a token.
+    Unverified,
+    /// It gives a profile.
+    Profile,
+    /// It is too early or too late.
+    Time(TimeError),
+    /// The client is not in its network.
+    Network,
+    /// The token, its batch, its user or its key is revoked.
+    Revoked,
+    /// Whether it is revoked is not known.
+    Ledger(LedgerError),
+}
+
 impl AdminDoor {
-    /// Lets a request in whose bearer token is an admin token of at least
-    /// `needed`: verified, valid now, from its network and not revoked.
+    /// Lets a request in that carries an admin token of at least `needed`:
+    /// verified, valid now, from its network and not revoked.
+    ///
+    /// The token is a bearer token or, where no `Authorization` is sent, that of
+    /// the session which the cookie continues. A browser adds the cookie to
+    /// whatever page asks, so a change by cookie must come from a page of this
+    /// door.
     pub(super) fn enter(
         &self,
         request: &HttpRequest,
         needed: Role,
     ) -> Result<Operator, AdminError> {
-        let text = bearer(request).ok_or(AdminError::NoToken)?;
-        let token = self.redeemer.verify(text).map_err(|_| AdminError::NotAdmitted)?;
+        let token = if request.headers().contains_key(header::AUTHORIZATION) {
+            let text = bearer(request).ok_or(AdminError::NoToken)?;
+            self.redeemer.verify(text).map_err(|_| AdminError::NotAdmitted)?
+        } else {
+            self.token_of_session(request)?
+        };
         let operator = self.admit(request, &token)?;
         if operator.role < needed {
             return Err(AdminError::Role { has: operator.role, needs: needed });
@@ -55,23 +88,50 @@ impl AdminDoor {
         Ok(operator)
     }
 
-    fn admit(&self, request: &HttpRequest, token: &VerifiedToken) -> Result<Operator, AdminError> {
+    /// Finds the token of the session, if its key is still trusted.
+    fn token_of_session(&self, request: &HttpRequest) -> Result<Arc<VerifiedToken>, AdminError> {
+        let session = self.sessions.find(request, self.now()).ok_or(AdminError::NoToken)?;
+        if self.redeemer.keys().find(session.by.key.id()) != Some(&session.by) {
+            return Err(AdminError::NotAdmitted);
+        }
+        let is_change = !request.method().is_safe();
+        if is_change && same_origin::sender(request.headers()) != Sender::Own {
+            return Err(AdminError::CrossSite);
+        }
+        Ok(session.token)
+    }
+
+    /// Verifies an admin token and judges it for this request, and returns who
+    /// that is and what a session keeps of it.
+    pub(super) fn sign_in(
+        &self,
+        request: &HttpRequest,
+        text: &str,
+    ) -> Result<(Operator, Session), Unfit> {
+        let token = self.redeemer.verify(text).map_err(|_| Unfit::Unverified)?;
+        let operator = self.admit(request, &token)?;
+        let by = self.redeemer.keys().find(token.id().key_id).copied();
+        Ok((operator, Session { token, by: by.ok_or(Unfit::Unverified)? }))
+    }
+
+    fn admit(&self, request: &HttpRequest, token: &VerifiedToken) -> Result<Operator, Unfit> {
         let claims = token.claims();
-        let Purpose::Admin(role) = claims.purpose else { return Err(AdminError::NotAdmitted) };
-        claims.validate_time(self.now()).map_err(AdminError::Time)?;
+        let Purpose::Admin(role) = claims.purpose else { return Err(Unfit::Profile) };
+        claims.validate_time(self.now()).map_err(Unfit::Time)?;
         if let Some(network) = claims.network {
             let inside = request.peer_addr().is_some_and(|peer| network.contains(peer.ip()));
             if !inside {
-                return Err(AdminError::NotAdmitted);
+                return Err(Unfit::Network);
             }
         }
-        if self.ledger.standing(token)?.revoked {
-            return Err(AdminError::NotAdmitted);
+        if self.ledger.standing(token).map_err(Unfit::Ledger)?.revoked {
+            return Err(Unfit::Revoked);
         }
         Ok(Operator {
             name: claims.user.clone(),
             role,
             key_id: token.id().key_id,
+            expires_at: claims.expires_at(),
             client: request.peer_addr().map(|peer| peer.ip()),
             redeemer: Arc::clone(&self.redeemer),
             activity: Arc::clone(&self.activity),
@@ -84,10 +144,38 @@ impl AdminDoor {
     }
 }
 
+/// Programs need not know which of the checks failed, but for the time.
+impl From<Unfit> for AdminError {
+    fn from(unfit: Unfit) -> Self {
+        match unfit {
+            Unfit::Unverified | Unfit::Profile | Unfit::Network | Unfit::Revoked => {
+                Self::NotAdmitted
+            }
+            Unfit::Time(error) => Self::Time(error),
+            Unfit::Ledger(error) => Self::Ledger(error),
+        }
+    }
+}
+
 impl Operator {
+    /// Returns the name in the token this operator entered with.
+    pub(super) const fn name(&self) -> &UserName {
+        &self.name
+    }
+
+    /// Returns what this operator may do.
+    pub(super) const fn role(&self) -> Role {
+        self.role
+    }
+
     /// Returns the key that signed the token this operator entered with.
     pub(super) const fn key_id(&self) -> KeyId {
         self.key_id
+    }
+
+    /// Returns the first moment at which this operator is shut out.
+    pub(super) const fn expires_at(&self) -> UnixSeconds {
+        self.expires_at
     }
 
     /// Writes down what was done, by whom.

@@ -22,6 +22,8 @@ pub(super) enum AdminError {
     Role { has: Role, needs: Role },
     #[error("that key signed the token this request came with")]
     OwnKey,
+    #[error("the request comes from a page of another site")]
+    CrossSite,
     #[error("the request is not understood: {0}")]
     Request(String),
     #[error(transparent)]
@@ -67,6 +69,11 @@ impl AdminError {
             Self::Role { .. } => {
                 (StatusCode::FORBIDDEN, "role", "ask for an admin token with that role")
             }
+            Self::CrossSite => (
+                StatusCode::FORBIDDEN,
+                "cross_site",
+                "do this on the page itself, or send an admin token instead of the cookie",
+            ),
             Self::OwnKey => (
                 StatusCode::CONFLICT,
                 "own_key",
@@ -91,6 +98,13 @@ impl AdminError {
                 "run `jeton config check` on the node",
             ),
         }
+    }
+}
+
+impl AdminError {
+    /// Returns the next step.
+    pub(super) fn hint(&self) -> &'static str {
+        self.answer().2
     }
 }
 

@@ -3,14 +3,19 @@
 //!
 //! It listens on its own address, loopback unless the config says otherwise,
 //! and never gives a profile. Scaffolding: `door` (who may enter) and `error`
-//! (how a request fails). Content, a file for each thing one can do: `activity`,
-//! `inspect`, `revocations`, `status`, `tokens`, `users`.
+//! (how a request fails), `session` (what a sign-in becomes) and `same_origin`
+//! (whose page asks). Content for programs, a file for each thing one can do:
+//! `activity`, `inspect`, `revocations`, `status`, `tokens`, `users`; for people:
+//! `pages`.
 
 mod activity;
 mod door;
 mod error;
 mod inspect;
+mod pages;
 mod revocations;
+mod same_origin;
+mod session;
 mod status;
 mod tokens;
 mod users;
@@ -29,6 +34,7 @@ use actix_web::{App, HttpServer};
 
 pub use door::AdminDoor;
 use error::AdminError;
+pub use session::Sessions;
 
 /// The most bytes a request body may have.
 const BODY_MAX: usize = 16 * 1024;
@@ -74,6 +80,7 @@ fn configure(app: &mut ServiceConfig, door: &Arc<AdminDoor>) {
             .route("/users", web::get().to(users::list))
             .route("/users/{user}/autologin", web::put().to(users::permit)),
     );
+    pages::configure(app);
 }
 
 fn security_headers() -> DefaultHeaders {

@@ -7,7 +7,7 @@ use actix_web::{App, test};
 use arc_swap::ArcSwapOption;
 use serde_json::{Value, json};
 
-use super::{AdminDoor, configure};
+use super::{AdminDoor, Sessions, configure};
 use crate::cache::CacheSizes;
 use crate::clock::ManualClock;
 use crate::keyring::Keyring;
@@ -20,7 +20,7 @@ use crate::token::{
     UnixSeconds, UseLimit, UserName, sign,
 };
 
-const NOW: u64 = 1_790_000_000;
+pub(super) const NOW: u64 = 1_790_000_000;
 
 #[derive(Debug)]
 struct Alice;
@@ -39,12 +39,13 @@ impl ProfileSource for Alice {
     }
 }
 
-struct World {
-    door: Arc<AdminDoor>,
-    ledger: Arc<VolatileLedger>,
+pub(super) struct World {
+    pub(super) door: Arc<AdminDoor>,
+    pub(super) ledger: Arc<VolatileLedger>,
+    pub(super) clock: Arc<ManualClock>,
 }
 
-fn world() -> World {
+pub(super) fn world() -> World {
     let clock = Arc::new(ManualClock::at(UnixSeconds::new(NOW)));
     let ledger = Arc::new(VolatileLedger::new(UnixSeconds::new(NOW - 100), clock.clone()));
     let keys = KeyPurpose::ALL.map(|purpose| {
@@ -55,7 +56,7 @@ fn world() -> World {
         Keyring::new(keys).unwrap(),
         Box::new(Alice),
         ledger.clone(),
-        clock,
+        clock.clone(),
         CacheSizes::default(),
     ));
     World {
@@ -64,8 +65,10 @@ fn world() -> World {
             ledger: ledger.clone(),
             activity: Arc::default(),
             minter: ArcSwapOption::empty(),
+            sessions: Sessions::default(),
         }),
         ledger,
+        clock,
     }
 }
 
@@ -73,7 +76,7 @@ fn key(purpose: KeyPurpose) -> SigningKey {
     SigningKey::from_seed(&[purpose as u8 + 1; 32])
 }
 
-fn claims(purpose: Purpose) -> Claims {
+pub(super) fn claims(purpose: Purpose) -> Claims {
     Claims {
         purpose,
         nonce: Nonce::new(Batch([9; 4]), [1; 12]),
@@ -85,11 +88,11 @@ fn claims(purpose: Purpose) -> Claims {
     }
 }
 
-fn token(claims: &Claims) -> String {
+pub(super) fn token(claims: &Claims) -> String {
     sign(claims, &key(claims.purpose.key_purpose())).unwrap().as_str().to_owned()
 }
 
-fn admin(role: Role) -> String {
+pub(super) fn admin(role: Role) -> String {
     token(&claims(Purpose::Admin(role)))
 }
 

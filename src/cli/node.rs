@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use super::failure::Failure;
 use super::{global, open_files, source};
 use crate::activity::{self, Activity, AuditError};
-use crate::admin::{self, AdminDoor};
+use crate::admin::{self, AdminDoor, Sessions};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Profiles};
 use crate::http::{self, PublicDoor, RandomRequestIds, RedemptionLog, TrustedProxies};
@@ -178,6 +178,7 @@ impl Inside {
             ledger: self.ledger.clone(),
             activity: Arc::clone(&self.activity),
             minter: ArcSwapOption::empty(),
+            sessions: Sessions::default(),
         };
         admin::run(listener, Arc::new(door), stop).await
     }

@@ -24,7 +24,6 @@ mod health;
 mod limits;
 mod notice;
 mod page;
-mod plain_words;
 mod profile;
 mod rate;
 mod redemption_log;

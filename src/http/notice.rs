@@ -5,8 +5,8 @@
 
 use std::borrow::Cow;
 
-use super::plain_words::{Moment, counted};
 use super::refusal::Denial;
+use crate::plain_words::{Moment, counted};
 use crate::redeem::Refusal;
 use crate::token::UnixSeconds;
 

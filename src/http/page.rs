@@ -16,11 +16,12 @@ use sha2::{Digest as _, Sha256};
 
 use super::door::PublicDoor;
 use super::notice::Notice;
-use super::plain_words::{KindWords, Moment};
+use crate::plain_words::{KindWords, Moment};
 use crate::qr::QrDrawing;
 
 /// The style of all pages.
-const STYLE: &str = include_str!("../../templates/jeton.css");
+const STYLE: &str =
+    concat!(include_str!("../../templates/palette.css"), include_str!("../../templates/jeton.css"));
 
 const X_ROBOTS_TAG: HeaderName = HeaderName::from_static("x-robots-tag");
 

@@ -1,4 +1,4 @@
-//! What moments, spans and kinds are to people.
+//! What moments, spans and kinds are to people, on the pages of both doors.
 
 use jiff::Timestamp;
 
@@ -8,19 +8,19 @@ const MINUTE_S: u64 = 60;
 
 /// A moment, for people and for programs.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Moment {
+pub(crate) struct Moment {
     /// To the second, such as `2026-12-01T12:00:42Z`.
-    pub(super) exact: String,
+    pub(crate) exact: String,
     /// To the minute, such as `1 December 2026, 12:00 UTC`.
-    pub(super) date: String,
+    pub(crate) date: String,
     /// As seen from now, such as `in 57 minutes` or `3 hours ago`.
-    pub(super) relative: String,
+    pub(crate) relative: String,
 }
 
 impl Moment {
     /// Writes when something ends, or ended. Both are rounded down, so that
     /// nobody counts on time that he does not have.
-    pub(super) fn end(at: UnixSeconds, now: UnixSeconds) -> Self {
+    pub(crate) fn end(at: UnixSeconds, now: UnixSeconds) -> Self {
         let relative = match at.get().checked_sub(now.get()) {
             Some(left) if left > 0 => format!("in {}", span(left)),
             _ => format!("{} ago", span(now.get().saturating_sub(at.get()))),
@@ -30,7 +30,7 @@ impl Moment {
 
     /// Writes when something will begin. Both are rounded up, so that nobody
     /// comes too early.
-    pub(super) fn beginning(at: UnixSeconds, now: UnixSeconds) -> Self {
+    pub(crate) fn beginning(at: UnixSeconds, now: UnixSeconds) -> Self {
         let rounded_up = |seconds: u64| seconds.div_ceil(MINUTE_S).saturating_mul(MINUTE_S);
         let wait = rounded_up(at.get().saturating_sub(now.get()));
         Self {
@@ -69,23 +69,23 @@ fn span(seconds: u64) -> String {
 }
 
 /// Writes `1 day`, `2 days`.
-pub(super) fn counted(number: u64, unit: &str) -> String {
+pub(crate) fn counted(number: u64, unit: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {unit}{plural}")
 }
 
 /// What a kind of profile means for its holder.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct KindWords {
-    pub(super) name: &'static str,
+pub(crate) struct KindWords {
+    pub(crate) name: &'static str,
     /// In three words.
-    pub(super) short: &'static str,
+    pub(crate) short: &'static str,
     /// In a sentence.
-    pub(super) long: &'static str,
+    pub(crate) long: &'static str,
 }
 
 impl KindWords {
-    pub(super) const fn of(kind: ProfileKind) -> Self {
+    pub(crate) const fn of(kind: ProfileKind) -> Self {
         match kind {
             ProfileKind::UserLocked => Self {
                 name: "User-locked",

@@ -1,0 +1,82 @@
+//! How a page fails, and how that is said to people.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, ResponseError};
+use askama::Template;
+use thiserror::Error;
+
+use super::link::link;
+use super::sign_in::SIGN_IN;
+use super::{answer, see_other};
+use crate::admin::AdminError;
+use crate::random::NoRandomness;
+
+/// Why there is no page.
+#[derive(Debug, Error)]
+pub(super) enum PageError {
+    /// Nobody is signed in; the page asked for comes afterwards.
+    #[error("not signed in")]
+    SignIn { next: String, had_session: bool },
+    #[error(transparent)]
+    Door(#[from] AdminError),
+    #[error(transparent)]
+    Random(#[from] NoRandomness),
+    /// A template or a header cannot be written.
+    #[error("the page cannot be written")]
+    Template(askama::Error),
+}
+
+#[derive(Template)]
+#[template(path = "admin/error.html")]
+struct ErrorPage {
+    title: &'static str,
+    message: String,
+    hint: &'static str,
+}
+
+impl PageError {
+    /// Makes the error of a query that is not understood.
+    pub(super) fn query(error: impl std::fmt::Display) -> Self {
+        Self::Door(AdminError::Request(error.to_string()))
+    }
+}
+
+impl ResponseError for PageError {
+    fn status_code(&self) -> StatusCode {
+        match self {
+            Self::SignIn { .. } => StatusCode::SEE_OTHER,
+            Self::Door(error) => error.status_code(),
+            Self::Random(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Template(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let (message, hint) = match self {
+            Self::SignIn { next, had_session } => {
+                let why = if *had_session { "ended" } else { "" };
+                return see_other(&link(SIGN_IN, &[("next", next), ("why", why)]));
+            }
+            Self::Door(error) => (error.to_string(), error.hint()),
+            Self::Random(error) => (error.to_string(), "try again shortly"),
+            Self::Template(error) => {
+                tracing::error!(target: "jeton::request", %error, "a page cannot be written");
+                (self.to_string(), "this is a fault of jeton, report it")
+            }
+        };
+        let status = self.status_code();
+        let page = ErrorPage { title: title(status), message, hint };
+        // Nothing could be said about a fault in saying so.
+        answer(status, &page).unwrap_or_else(|_| HttpResponse::build(status).finish())
+    }
+}
+
+fn title(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::BAD_REQUEST => "That was not understood",
+        StatusCode::FORBIDDEN => "Not allowed",
+        StatusCode::NOT_FOUND => "There is no such page",
+        StatusCode::SERVICE_UNAVAILABLE => "Not now",
+        _ => "Something went wrong",
+    }
+}

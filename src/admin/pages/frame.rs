@@ -1,0 +1,67 @@
+//! What is around each page: where one is, who is signed in, until when.
+
+use actix_web::HttpRequest;
+
+use super::PageError;
+use super::link;
+use crate::admin::{AdminDoor, AdminError, Sessions};
+use crate::plain_words::Moment;
+use crate::token::{Role, UnixSeconds};
+
+/// What the head of a page shows, and what its reader may do.
+pub(super) struct Frame {
+    /// The part that is open, such as `Users`.
+    pub(super) here: &'static str,
+    pub(super) name: String,
+    pub(super) role: Role,
+    pub(super) expires: Moment,
+    /// The time that judges.
+    pub(super) now: UnixSeconds,
+}
+
+impl Frame {
+    /// The parts of the door and their addresses.
+    pub(super) const PARTS: [(&'static str, &'static str); 4] = [
+        ("Users", "/users"),
+        ("Tokens", "/tokens"),
+        ("Activity", "/activity"),
+        ("Nodes", "/nodes"),
+    ];
+
+    /// Lets a reader in to the part `here`. Who is not signed in is sent to do
+    /// that, and comes back.
+    pub(super) fn enter(
+        request: &HttpRequest,
+        door: &AdminDoor,
+        here: &'static str,
+    ) -> Result<Self, PageError> {
+        let operator = door.enter(request, Role::Viewer).map_err(|error| match error {
+            AdminError::NoToken | AdminError::NotAdmitted | AdminError::Time(_) => {
+                let asked = request.uri().path_and_query().map_or("", |asked| asked.as_str());
+                PageError::SignIn {
+                    next: link::page(asked).unwrap_or_default().to_owned(),
+                    had_session: Sessions::is_continued_by(request),
+                }
+            }
+            error => PageError::Door(error),
+        })?;
+        let now = door.now();
+        Ok(Self {
+            here,
+            name: operator.name().to_string(),
+            role: operator.role(),
+            expires: Moment::end(operator.expires_at(), now),
+            now,
+        })
+    }
+
+    /// Tells whether the reader may mint and revoke.
+    pub(super) fn operates(&self) -> bool {
+        self.role >= Role::Operator
+    }
+
+    /// Tells whether the reader may permit autologin.
+    pub(super) fn permits(&self) -> bool {
+        self.role >= Role::Admin
+    }
+}

@@ -1,0 +1,114 @@
+//! Whether a page of this door sent a request, or a page of somebody else.
+//!
+//! A browser adds the session's cookie to whatever page asks. So what changes
+//! something must have come from a page of this very origin, which browsers
+//! tell in `Sec-Fetch-Site` and, before that was known, in `Origin`.
+
+use actix_web::http::header::{HOST, HeaderMap, HeaderName, ORIGIN};
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// Who sent a request, as its headers say.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Sender {
+    /// A page of this door, or the user himself.
+    Own,
+    /// Somebody else's page, or nobody can tell.
+    Other,
+    /// The headers say nothing: a program, or a very old browser.
+    Silent,
+}
+
+/// Tells who sent a request with these headers.
+///
+/// `Sec-Fetch-Site` decides where it is there: `same-origin`, or `none` for what
+/// the user typed. Without it, `Origin` must name the host and port of `Host`.
+/// A header that comes twice is nobody's that we know.
+pub(super) fn sender(headers: &HeaderMap) -> Sender {
+    match (one(headers, &SEC_FETCH_SITE), one(headers, &ORIGIN)) {
+        (One::None, One::None) => Sender::Silent,
+        (One::Value("same-origin" | "none"), _) => Sender::Own,
+        (One::None, One::Value(origin)) if is_host(origin, headers) => Sender::Own,
+        _ => Sender::Other,
+    }
+}
+
+/// Tells whether an origin is this door, under the name it was asked by. The
+/// scheme is left out: behind a proxy this door does not know it.
+fn is_host(origin: &str, headers: &HeaderMap) -> bool {
+    let authority = origin.split_once("://").map(|(_scheme, authority)| authority);
+    match (authority, one(headers, &HOST)) {
+        (Some(authority), One::Value(host)) => authority.eq_ignore_ascii_case(host),
+        _ => false,
+    }
+}
+
+/// What a header says that should come once.
+enum One<'a> {
+    None,
+    Value(&'a str),
+    /// It comes twice, or is no text.
+    Odd,
+}
+
+fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> One<'a> {
+    let mut values = headers.get_all(name);
+    match (values.next(), values.next()) {
+        (None, _) => One::None,
+        (Some(value), None) => value.to_str().map_or(One::Odd, One::Value),
+        (Some(_), Some(_)) => One::Odd,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::HeaderValue;
+
+    use super::*;
+
+    fn judge(lines: &[(HeaderName, &'static str)]) -> Sender {
+        let mut headers = HeaderMap::new();
+        headers.append(HOST, HeaderValue::from_static("127.0.0.1:8444"));
+        for (name, value) in lines {
+            headers.append(name.clone(), HeaderValue::from_static(value));
+        }
+        sender(&headers)
+    }
+
+    #[test]
+    fn only_pages_of_this_door_are_its_own() {
+        let own = "http://127.0.0.1:8444";
+        for (lines, expected) in [
+            (&[][..], Sender::Silent),
+            (&[(SEC_FETCH_SITE, "same-origin")], Sender::Own),
+            (&[(SEC_FETCH_SITE, "none")], Sender::Own),
+            (&[(SEC_FETCH_SITE, "same-site")], Sender::Other),
+            (&[(SEC_FETCH_SITE, "cross-site")], Sender::Other),
+            (&[(SEC_FETCH_SITE, "")], Sender::Other),
+            (&[(ORIGIN, own)], Sender::Own),
+            (&[(ORIGIN, "https://127.0.0.1:8444")], Sender::Own),
+            (&[(ORIGIN, "http://127.0.0.1:8445")], Sender::Other),
+            (&[(ORIGIN, "http://127.0.0.1")], Sender::Other),
+            (&[(ORIGIN, "http://evil.example")], Sender::Other),
+            (&[(ORIGIN, "http://127.0.0.1:8444.evil.example")], Sender::Other),
+            (&[(ORIGIN, "http://evil.example@127.0.0.1:8444")], Sender::Other),
+            (&[(ORIGIN, "127.0.0.1:8444")], Sender::Other),
+            (&[(ORIGIN, "null")], Sender::Other),
+            (&[(ORIGIN, "")], Sender::Other),
+            // What is said twice is not believed, and the newer header decides.
+            (&[(ORIGIN, own), (ORIGIN, own)], Sender::Other),
+            (&[(SEC_FETCH_SITE, "same-origin"), (SEC_FETCH_SITE, "none")], Sender::Other),
+            (&[(SEC_FETCH_SITE, "cross-site"), (ORIGIN, own)], Sender::Other),
+            (&[(SEC_FETCH_SITE, "same-origin"), (ORIGIN, "null")], Sender::Own),
+        ] {
+            assert_eq!(judge(lines), expected, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn without_a_host_no_origin_is_this_door() {
+        let mut headers = HeaderMap::new();
+        headers.append(ORIGIN, HeaderValue::from_static("http://"));
+        assert_eq!(sender(&headers), Sender::Other);
+    }
+}

@@ -1,0 +1,121 @@
+//! Sessions: what a sign-in becomes, so that a browser need not keep a token.
+//!
+//! A session lasts no longer than its token. It remembers the token and the key
+//! that verified it, and nothing that could be judged once and then be wrong:
+//! time, network, revocation and trust are judged at every request, by
+//! [`AdminDoor::enter`](super::AdminDoor::enter).
+
+use std::sync::Arc;
+
+use actix_web::HttpRequest;
+use actix_web::cookie::{Cookie, SameSite};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use moka::policy::EvictionPolicy;
+use moka::sync::Cache;
+use sha2::{Digest as _, Sha256};
+
+use crate::random::NoRandomness;
+use crate::token::{TrustedKey, UnixSeconds, VerifiedToken};
+
+/// The prefix makes browsers refuse the cookie unless it is secure, of this host
+/// only and of all its paths.
+const COOKIE: &str = "__Host-jeton";
+
+/// How many sessions are kept; the one that rested longest goes first.
+const SESSIONS_MAX: u64 = 10_000;
+
+/// The sessions of this node, in memory only. They are found by the SHA-256 of
+/// their ids, so that what lies here signs nobody in.
+#[derive(Debug)]
+pub struct Sessions {
+    kept: Cache<[u8; 32], Session>,
+}
+
+/// Someone who signed in.
+#[derive(Clone, Debug)]
+pub(super) struct Session {
+    /// The token he signed in with.
+    pub(super) token: Arc<VerifiedToken>,
+    /// The key that verified it.
+    pub(super) by: TrustedKey,
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        // Any other policy may turn a newcomer away when all is full.
+        let kept = Cache::builder()
+            .max_capacity(SESSIONS_MAX)
+            .eviction_policy(EvictionPolicy::lru())
+            .build();
+        Self { kept }
+    }
+}
+
+impl Sessions {
+    /// Keeps a session and returns the cookie that continues it. `random` must
+    /// give fresh random bytes.
+    pub(super) fn open(
+        &self,
+        session: Session,
+        random: impl FnOnce() -> Result<[u8; 32], NoRandomness>,
+    ) -> Result<Cookie<'static>, NoRandomness> {
+        let id = BASE64_URL_SAFE_NO_PAD.encode(random()?);
+        self.kept.insert(hash(&id), session);
+        Ok(cookie(id))
+    }
+
+    /// Finds the session that a request continues at `now`.
+    pub(super) fn find(&self, request: &HttpRequest, now: UnixSeconds) -> Option<Session> {
+        let hash = hash(request.cookie(COOKIE)?.value());
+        let session = self.kept.get(&hash)?;
+        if now < session.token.claims().expires_at() {
+            return Some(session);
+        }
+        self.kept.invalidate(&hash);
+        None
+    }
+
+    /// Tells whether a request continues a session, be it over or not.
+    pub(super) fn is_continued_by(request: &HttpRequest) -> bool {
+        request.cookie(COOKIE).is_some()
+    }
+
+    /// Ends the session that a request continues, if there is one, and returns
+    /// the cookie that makes the browser forget it.
+    pub(super) fn end(&self, request: &HttpRequest) -> Cookie<'static> {
+        if let Some(id) = request.cookie(COOKIE) {
+            self.kept.invalidate(&hash(id.value()));
+        }
+        let mut gone = cookie(String::new());
+        gone.make_removal();
+        gone
+    }
+}
+
+/// It has no lifetime, so that it ends with the browser at the latest.
+fn cookie(id: String) -> Cookie<'static> {
+    Cookie::build(COOKIE, id)
+        .path("/")
+        .secure(true)
+        .http_only(true)
+        .same_site(SameSite::Strict)
+        .finish()
+}
+
+fn hash(id: &str) -> [u8; 32] {
+    Sha256::digest(id).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cookie_is_for_this_host_and_for_no_script() {
+        assert_eq!(
+            cookie("ID".to_owned()).to_string(),
+            "__Host-jeton=ID; HttpOnly; SameSite=Strict; Secure; Path=/"
+        );
+    }
+}
