@@ -23,6 +23,7 @@ import ssl
 import subprocess
 import tempfile
 import time
+import tomllib
 import types
 import unittest
 from pathlib import Path
@@ -30,6 +31,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 JETON = os.environ.get("JETON", str(HERE.parents[1] / "target" / "debug" / "jeton"))
 REST = "/rest/GetProfileViaToken"
+LINK = r"https://localhost:\d+/rest/GetProfileViaToken\?token=[A-Za-z0-9_-]+"
 PATIENCE_S = 20
 
 # Nothing of the caller's configuration may reach the program under test.
@@ -164,6 +166,23 @@ class World:
         assert count == 1, text
         limits = "[limits]\nrate_burst = 1000000\nrate_per_second = 1000000\n"
         self.config.write_text(f"{text}\n{profiles}\n{limits}")
+
+    def mints_itself(self):
+        """Gives the node a signing key, which is the operator's decision."""
+        key = self.key("profile").relative_to(self.dir)
+        self.change("[admin]\n", f'[admin]\nsigning_key = "{key}"\n')
+        return self
+
+    @property
+    def audit_file(self):
+        return self.dir / tomllib.loads(self.config.read_text())["log"]["audit"]
+
+    @property
+    def audit(self):
+        """The events of the audit log. The last line may still be on its way."""
+        file = self.audit_file
+        lines = file.read_text().splitlines(keepends=True) if file.exists() else []
+        return [json.loads(line) for line in lines if line.endswith("\n")]
 
     def change(self, old, new):
         """Replaces a text in jeton.toml, which must be there."""

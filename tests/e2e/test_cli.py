@@ -7,60 +7,7 @@ import json
 import re
 
 import forge
-from jeton import JETON, Case, World, jeton, run
-
-LINK = r"https://localhost:\d+/rest/GetProfileViaToken\?token=[A-Za-z0-9_-]+"
-
-
-class Sacli(Case):
-    """`jeton sacli` says what Access Server's `sacli` says."""
-
-    @classmethod
-    def setUpClass(cls):
-        cls.world = cls.enterClassContext(World())
-        cls.node = cls.world.serve()
-
-    SPELLINGS = [
-        "--user alice --profile_type user-locked --token_expire=1200 --token_usage_count=3"
-        " AddProfileToken",
-        "--user alice --token_profile user-locked --token_expire 1200 --token_usage_count 3"
-        " AddProfileToken",
-        "AddProfileToken --user=alice --token_profile=user-locked --token_expire=1200"
-        " --token_usage_count=3",
-    ]
-
-    def test_both_spellings_print_the_exact_line_and_the_link_works(self):
-        for spelling in self.SPELLINGS:
-            with self.subTest(spelling):
-                line = self.world.did("sacli", *spelling.split())
-                self.assert_link(line)
-
-    def assert_link(self, line):
-        pattern = rf"Added token, import URL openvpn://import-profile/({LINK})\n"
-        self.assertRegex(line, rf"\A{pattern}\Z")
-        url = re.search(pattern, line)[1]
-        said = json.loads(self.world.did("inspect", url, "--format", "json"))
-        self.assertEqual((said["uses"], said["profile_type"]), (3, "user-locked"))
-        profiles = [self.world.curl(url)[0] for _ in range(4)]
-        self.assertEqual(profiles, [200, 200, 200, 410])
-
-    def test_the_name_sacli_is_enough(self):
-        link = self.world.dir / "sacli"
-        link.symlink_to(JETON)
-        done = run([link, "--config", self.world.config, *self.SPELLINGS[0].split()])
-        self.assertEqual(done.returncode, 0, done)
-        self.assert_link(done.stdout)
-
-    def test_autologin_needs_the_permission(self):
-        words = "--user bob --profile_type autologin AddProfileToken".split()
-        self.assert_failed(self.world.jeton("sacli", *words), "need autologin")
-        self.world.did("user", "allow-autologin", "bob")
-        self.assertIn("Added token, import URL", self.world.did("sacli", *words))
-
-    def test_a_verb_that_is_not_spoken_names_the_command_to_use(self):
-        done = self.world.jeton("sacli", "ListProfileTokens")
-        self.assert_failed(done, "ListProfileTokens")
-        self.assertIn("jeton list", done.stderr)
+from jeton import LINK, Case, World, jeton
 
 
 class Mint(Case):

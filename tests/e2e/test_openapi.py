@@ -1,0 +1,86 @@
+"""The operators' API is what its description says, for whatever one sends."""
+
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from jeton import ENVIRONMENT, HERE, Case, World
+from operators import Operator
+
+SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
+WITHIN_S = 240
+
+
+class OpenApi(Case):
+    @classmethod
+    def setUpClass(cls):
+        cls.world = cls.enterClassContext(World().mints_itself())
+        cls.world.serve("--log-level", "info")
+        cls.operator = Operator(cls.world)
+
+    def description(self):
+        reply = Operator.nobody(self.world).ask("GET", "/openapi.json")
+        self.assertEqual(reply.status, 200, reply)
+        self.assertEqual(reply.header("Content-Type"), "application/json")
+        return reply.json
+
+    def test_it_names_every_route_and_what_each_may_answer(self):
+        described = self.description()
+        self.assertRegex(described["openapi"], r"\A3\.1")
+        routes = {
+            (method.upper(), path.removeprefix("/api/v1"))
+            for path, methods in described["paths"].items()
+            for method in methods
+        }
+        self.assertLessEqual(
+            {
+                ("GET", "/session"),
+                ("GET", "/tokens"),
+                ("POST", "/tokens"),
+                ("POST", "/records"),
+                ("POST", "/inspect"),
+                ("POST", "/revocations"),
+                ("GET", "/users"),
+                ("PUT", "/users/{user}/autologin"),
+                ("GET", "/status"),
+                ("GET", "/activity"),
+            },
+            routes,
+        )
+        for path, methods in described["paths"].items():
+            for method, operation in methods.items():
+                with self.subTest(f"{method} {path}"):
+                    self.assertTrue(operation.get("summary") or operation.get("description"))
+                    self.assertIn("401", operation["responses"])
+                    self.assertIn("403", operation["responses"])
+        self.assertNotIn("kind", json.dumps(described["components"]["schemas"]).split('"'))
+
+    def test_schemathesis_finds_nothing(self):
+        seed = int(os.environ.get("SEED") or random.randrange(1 << 32))
+        print(f"        SEED={seed}")
+        said = self.world.dir / "schemathesis.log"
+        command = [
+            *(SCHEMATHESIS, "--config-file", HERE / "schemathesis.toml", "run", f"http://{self.operator.host}/openapi.json"),
+            *("--header", f"Authorization: Bearer {self.operator.token}"),
+            *("--seed", str(seed), "--checks", "all", "--max-examples", "60"),
+            *("--workers", "1", "--generation-database", "none", "--no-color"),
+        ]
+        with said.open("wb") as out:
+            done = subprocess.run(
+                command,
+                cwd=self.world.dir,
+                env=ENVIRONMENT,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                timeout=WITHIN_S,
+            )
+        text = said.read_text()
+        self.assertEqual(done.returncode, 0, f"SEED={seed}\n{text[-8000:]}")
+        counts = re.search(r"(\d+) generated", text)
+        self.assertTrue(counts and int(counts[1]) > 100, text[-2000:])
+        self.assertTrue(self.world.is_ready())

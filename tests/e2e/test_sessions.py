@@ -1,0 +1,220 @@
+"""Signing in: a token becomes a session that is no more than the token, ends
+with it, and cannot be used from another site."""
+
+import re
+import time
+
+import forge
+from jeton import Case, World, wait_until
+from operators import COOKIE, Operator, admin_token
+
+SAME = {"Sec-Fetch-Site": "same-origin"}
+
+
+class Sessions(Case):
+    @classmethod
+    def setUpClass(cls):
+        cls.world = cls.enterClassContext(World().mints_itself())
+        cls.world.serve()
+
+    def assert_out(self, session):
+        """Neither the API nor a page knows this session."""
+        self.assertEqual(session.api("GET", "session").status, 401)
+        reply = session.ask("GET", "/users")
+        self.assertEqual((reply.status, reply.header("Location")), (303, "/sign-in"), reply)
+
+    def test_the_cookie_is_of_the_safest_kind_and_holds_no_token(self):
+        operator = Operator(self.world)
+        reply = operator.sign_in()
+        self.assertEqual((reply.status, reply.header("Location")), (303, "/"))
+        value, *attributes = reply.header("Set-Cookie").split("; ")
+        self.assertTrue(value.startswith(f"{COOKIE}="), value)
+        self.assertGreaterEqual(len(value.partition("=")[2]), 43, "256 bits")
+        self.assertNotIn(operator.token[:20], value)
+        self.assertLessEqual({"Secure", "HttpOnly", "SameSite=Strict", "Path=/"}, set(attributes))
+        self.assertFalse(any(word.startswith("Domain") for word in attributes))
+        self.assertNotEqual(operator.sign_in().header("Set-Cookie"), reply.header("Set-Cookie"))
+
+    def test_a_session_says_who_it_is(self):
+        session = Operator(self.world, "viewer", "vera").session()
+        said = session.did("GET", "session")
+        self.assertEqual((said["user"], said["role"], said["can_mint"]), ("vera", "viewer", True))
+        self.assertEqual(session.ask("GET", "/").header("Location"), "/users")
+        self.assertEqual(session.ask("GET", "/users").status, 200)
+
+    def test_the_whole_link_may_be_pasted(self):
+        operator = Operator(self.world)
+        link = f" http://{operator.host}/sign-in#{operator.token}\r\n"
+        self.assertEqual(operator.sign_in(link).status, 303)
+
+    def test_nobody_else_signs_in(self):
+        world, now = self.world, int(time.time())
+        operator = Operator(world)
+        for name, text in {
+            "nothing": "",
+            "nonsense": "nonsense",
+            "a profile token": world.mint().token,
+            "a profile token by the admin key": forge.token(world.key("admin")),
+            "an expired token": admin_token(world, issued_at=now - 90, lifetime=30),
+            "a flipped token": forge.flip_bit(operator.token, 300),
+        }.items():
+            with self.subTest(name):
+                form = Operator(world, token=text or "x").sign_in(text or " ")
+                self.assertIn(form.status, (400, 401, 403), form)
+                self.assertIsNone(form.header("Set-Cookie"))
+                self.assertIn("<form", form.text, "one can try again")
+                if len(text) > 20:
+                    self.assertNotIn(text, form.text, "what was typed is not shown again")
+
+    def test_pages_need_a_session(self):
+        for path in ("/", "/users", "/tokens", "/activity", "/nodes"):
+            reply = Operator.nobody(self.world).ask("GET", path)
+            self.assertEqual((reply.status, reply.header("Location")), (303, "/sign-in"), path)
+            self.assertEqual(reply.body, b"")
+
+    def test_sign_out_ends_the_session_at_the_node(self):
+        session, other = Operator(self.world).session(), Operator(self.world).session()
+        reply = session.ask("POST", "/sign-out", headers=SAME)
+        self.assertEqual(reply.status, 303, reply)
+        self.assertRegex(reply.header("Set-Cookie"), rf"{COOKIE}=;.*(Max-Age=0|Expires=Thu, 01)")
+        self.assert_out(session)
+        self.assertEqual(other.ask("GET", "/users").status, 200)
+
+    def test_a_restart_ends_all_sessions(self):
+        session = Operator(self.world).session()
+        self.world.node.kill()
+        self.world.serve()
+        self.assert_out(session)
+
+    def test_a_revoked_admin_token_dies_at_once_and_its_session_too(self):
+        token = admin_token(self.world)
+        operator, other = Operator(self.world, token=token), Operator(self.world)
+        session = operator.session()
+        self.assertEqual(session.api("GET", "tokens").status, 200)
+        nonce = forge.encode(forge.decode(token)[7:23])
+        other.did("POST", "revocations", {"token": nonce})
+        self.assert_out(session)
+        self.assertEqual(operator.api("GET", "session").status, 401)
+        self.assertEqual(operator.sign_in().status, 401)
+        self.assertEqual(other.api("GET", "session").status, 200)
+
+    def test_an_operator_who_is_revoked_as_a_user_is_out(self):
+        leaver = Operator(self.world, "operator", "lea")
+        session = leaver.session()
+        Operator(self.world).did("POST", "revocations", {"user": "lea"})
+        self.assert_out(session)
+        self.assertEqual(leaver.api("GET", "tokens").status, 401)
+
+    def test_a_session_ends_with_its_token(self):
+        issued_at = int(time.time()) - 100
+        operator = Operator(
+            self.world, token=admin_token(self.world, issued_at=issued_at, lifetime=103)
+        )
+        session = operator.session()
+        self.assertEqual(session.api("GET", "session").status, 200)
+        wait_until("its end", lambda: session.api("GET", "session").status == 401)
+        self.assertGreaterEqual(time.time(), issued_at + 103)
+        self.assert_out(session)
+
+    def test_admin_links_open_the_door(self):
+        for role in ("viewer", "operator", "admin"):
+            words = ["admin-link", "--expires", "10m", "--role", role, "--user", "olga"]
+            line = self.world.did(*words).strip().splitlines()[-1]
+            match = re.search(r"http://127\.0\.0\.1:(\d+)/sign-in#([\w-]+)$", line)
+            self.assertTrue(match, line)
+            self.assertEqual(int(match[1]), self.world.admin_port)
+            session = Operator(self.world, token=match[2]).session()
+            said = session.did("GET", "session")
+            self.assertEqual((said["user"], said["role"]), ("olga", role))
+
+
+class OtherSites(Case):
+    """What a page of another site can have a signed-in browser send."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.world = cls.enterClassContext(World().mints_itself())
+        cls.world.serve()
+        cls.operator = Operator(cls.world)
+        cls.session = cls.operator.session()
+
+    def foreign(self):
+        """Yields the headers of requests that a browser sends for others."""
+        host = self.operator.host
+        port = self.world.admin_port
+        yield {"Sec-Fetch-Site": "cross-site"}
+        yield {"Sec-Fetch-Site": "same-site"}
+        yield {"Sec-Fetch-Site": "cross-site", "Origin": f"http://{host}"}
+        yield {"Sec-Fetch-Site": "same-site", "Origin": f"http://{host}"}
+        yield {"Sec-Fetch-Site": "nonsense"}
+        yield {"Origin": "https://evil.test"}
+        yield {"Origin": "null"}
+        yield {"Origin": f"http://127.0.0.1:{port + 1}"}
+        yield {"Origin": f"http://sub.127.0.0.1:{port}"}
+        yield {"Origin": f"http://{host}.evil.test"}
+        yield {"Origin": f"http://evil.test#{host}"}
+        yield {}
+
+    def test_nothing_is_changed_for_another_site(self):
+        deeds = [
+            ("POST", "/api/v1/tokens", {"user": "alice"}),
+            ("POST", "/api/v1/revocations", {"user": "alice"}),
+            ("PUT", "/api/v1/users/alice/autologin", {"allowed": True}),
+            ("POST", "/sign-out", None),
+        ]
+        before = self.world.audit
+        for headers in self.foreign():
+            for method, path, body in deeds:
+                with self.subTest(f"{method} {path}", headers=headers):
+                    reply = self.session.ask(method, path, body, headers=headers)
+                    self.assertEqual(reply.status, 403, reply)
+        self.assertEqual(self.session.api("GET", "session").status, 200, "still signed in")
+        users = {user["user"]: user for user in self.session.did("GET", "users")["users"]}
+        self.assertFalse(users["alice"]["autologin"])
+        deeds_done = [event for event in self.world.audit if event["event"] == "operation"]
+        self.assertEqual(deeds_done, [event for event in before if event["event"] == "operation"])
+
+    def test_a_page_of_the_node_itself_is_obeyed(self):
+        host = self.operator.host
+        for headers in [
+            {"Sec-Fetch-Site": "same-origin"},
+            {"Sec-Fetch-Site": "none"},
+            {"Origin": f"http://{host}"},
+            {"Sec-Fetch-Site": "same-origin", "Origin": f"http://{host}"},
+        ]:
+            with self.subTest(headers=headers):
+                reply = self.session.api("POST", "tokens", {"user": "alice"}, headers=headers)
+                self.assertEqual(reply.status, 201, reply)
+
+    def test_a_bearer_comes_from_no_browser_and_is_exempt(self):
+        for headers in self.foreign():
+            reply = self.operator.api("POST", "tokens", {"user": "alice"}, headers=headers)
+            self.assertEqual(reply.status, 201, reply)
+
+    def test_nobody_is_signed_in_by_another_site(self):
+        for headers in self.foreign():
+            if headers:
+                with self.subTest(headers=headers):
+                    reply = self.operator.sign_in(**headers)
+                    self.assertEqual(reply.status, 403, reply)
+                    self.assertIsNone(reply.header("Set-Cookie"))
+
+    def test_no_get_changes_anything(self):
+        for path in ("/sign-out", "/api/v1/revocations", "/api/v1/users/alice/autologin"):
+            reply = self.session.ask("GET", path)
+            self.assertEqual(reply.status, 405, reply)
+        self.assertEqual(self.session.api("GET", "session").status, 200)
+
+    def test_every_page_forbids_what_it_does_not_need(self):
+        for path in ("/users", "/tokens", "/activity", "/nodes", "/sign-in"):
+            with self.subTest(path):
+                reply = self.session.ask("GET", path)
+                policy = reply.header("Content-Security-Policy")
+                self.assertIn("default-src 'none'", policy)
+                self.assertIn("frame-ancestors 'none'", policy)
+                self.assertNotIn("unsafe", policy)
+                self.assertNotRegex(reply.text, r"<script(?![^>]*\ssrc=)[^>]*>", "no inline script")
+                self.assertNotRegex(reply.text, r"<[^>]+\s(style|on\w+)=", "no inline style")
+                self.assertEqual(reply.header("X-Content-Type-Options"), "nosniff")
+                self.assertEqual(reply.header("Referrer-Policy"), "no-referrer")
+                self.assertEqual(reply.header("Cache-Control"), "no-store")
