@@ -1,23 +1,17 @@
 """Reading QR codes as a phone does: from a picture, by zbar."""
 
-import subprocess
-from pathlib import Path
-
-from jeton import ENVIRONMENT, must
-
-BROWSER = Path(__file__).resolve().parent / "browser"
+from jeton import HERE, must
 
 
 def read_picture(png):
     """Returns the texts of all codes in a picture."""
-    return must(["zbarimg", "-q", "--raw", "-Sdisable", "-Sqrcode.enable", png]).splitlines()
+    words = ["zbarimg", "-q", "--raw", "-Sdisable", "-Sqrcode.enable", png]
+    return must(words).splitlines()
 
 
-def read_svg(svg, folder):
-    """Has Chromium draw a standalone SVG, and returns the text of its code."""
-    drawn, png = folder / "code.svg", folder / "code.png"
-    drawn.write_text(svg)
-    command = ["node", BROWSER / "draw.mjs", drawn, png]
-    subprocess.run(command, check=True, env=ENVIRONMENT, timeout=60)
-    (text,) = read_picture(png)
-    return text
+def read_file(path):
+    """Has Chromium draw an SVG or an HTML file, and returns the texts of the
+    codes in it."""
+    png = path.with_suffix(".png")
+    must(["node", HERE / "browser" / "draw.mjs", path, png])
+    return read_picture(png)

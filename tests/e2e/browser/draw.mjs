@@ -1,15 +1,22 @@
-// Draws a standalone SVG as a picture: draw.mjs FROM.svg TO.png
+// Draws a file that needs nothing else as a picture: draw.mjs FROM.svg|.html TO.png
 import { readFileSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
 import { launch } from './chromium.mjs';
 
 const [from, to] = process.argv.slice(2);
 const browser = await launch();
 try {
-  const page = await browser.newPage({ viewport: { width: 600, height: 600 } });
-  const svg = Buffer.from(readFileSync(from)).toString('base64');
-  await page.setContent(`<img src="data:image/svg+xml;base64,${svg}" width="500" height="500">`);
-  await page.waitForFunction(() => document.images[0].complete && document.images[0].naturalWidth);
-  await page.screenshot({ path: to });
+  const page = await browser.newPage({ viewport: { width: 900, height: 700 }, deviceScaleFactor: 2 });
+  await page.emulateMedia({ media: 'print' });
+  if (from.endsWith('.svg')) {
+    // As an image it has no script, and no size but the one it is given here.
+    const data = readFileSync(from).toString('base64');
+    await page.setContent(`<img src="data:image/svg+xml;base64,${data}" width="500" height="500">`);
+    await page.waitForFunction(() => document.images[0].complete && document.images[0].naturalWidth);
+  } else {
+    await page.goto(pathToFileURL(from).href);
+  }
+  await page.screenshot({ path: to, fullPage: true });
 } finally {
   await browser.close();
 }
