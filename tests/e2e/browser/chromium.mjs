@@ -1,6 +1,7 @@
 // The browser of the tests: Debian's Chromium, which asks nobody for anything.
 import { chromium } from 'playwright-core';
 
+const PATIENCE_MS = 10_000;
 const QUIET = [
   '--no-sandbox',
   '--disable-gpu',
@@ -13,4 +14,18 @@ const QUIET = [
 
 export function launch() {
   return chromium.launch({ executablePath: '/usr/bin/chromium', args: QUIET });
+}
+
+/** Makes somebody's browser: no cookie, no history. */
+export async function newContext(browser, options = {}) {
+  const context = await browser.newContext({
+    // The public door has a certificate of its own making.
+    ignoreHTTPSErrors: true,
+    viewport: { width: 1280, height: 900 },
+    locale: 'en-GB',
+    timezoneId: 'Europe/Berlin',
+    ...options,
+  });
+  context.setDefaultTimeout(PATIENCE_MS);
+  return context;
 }

@@ -1,0 +1,133 @@
+// What an operator does in a day, and what a user does with what they get.
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { newContext } from './chromium.mjs';
+import { autologinSwitch, close, make, openDialog, row, signIn } from './console.mjs';
+import { assertAbsent, listen, readCode, story } from './story.mjs';
+
+await story(async (browser, facts) => {
+  const context = await newContext(browser, {
+    permissions: ['clipboard-read', 'clipboard-write'],
+  });
+  const page = await context.newPage();
+  const complaints = listen(page);
+
+  await signsIn(page, facts);
+  const link = await makesAnAutologinLink(page, facts);
+  await isRefusedForBobUntilHeMay(page);
+  await sharesIt(browser, link, facts);
+  await revokesAnother(browser, page);
+  assert.deepEqual(complaints, []);
+  await signsOut(context, page, facts);
+});
+
+async function signsIn(page, { link, token }) {
+  await signIn(page, link);
+  await assertAbsent(page, token);
+  const cookies = await page.context().cookies();
+  assert.deepEqual(cookies.map((cookie) => cookie.name), ['__Host-jeton']);
+  assert.ok(cookies[0].httpOnly && cookies[0].secure && cookies[0].sameSite === 'Strict');
+  for (const user of ['alice', 'bob']) await row(page, user).waitFor();
+}
+
+async function makesAnAutologinLink(page, { publicUrl }) {
+  const dialog = await openDialog(page, 'alice');
+  const links = await make(dialog, { kind: /autologin/i, hours: 2, uses: 1, note: 'her phone' });
+  const token = links.shareUrl.split('/t/')[1];
+  const rest = `${publicUrl}/rest/GetProfileViaToken`;
+  assert.equal(links.downloadUrl, `${rest}?token=${token}`);
+  assert.equal(links.importUrl, `openvpn://import-profile/${links.downloadUrl}`);
+  const code = await readCode(dialog.getByRole('img', { name: /qr/i }));
+  assert.equal(code, `openvpn://import-profile/${rest}/${token}`);
+  await copiesEach(page, dialog, links);
+  await close(dialog);
+  await assertAbsent(page, token);
+  await page.reload();
+  await assertAbsent(page, token);
+  return links;
+}
+
+async function copiesEach(page, dialog, links) {
+  const copied = new Set();
+  for (const button of await dialog.getByRole('button', { name: /copy/i }).all()) {
+    await page.evaluate(() => navigator.clipboard.writeText('nothing'));
+    await button.click();
+    await page.waitForFunction(async () => (await navigator.clipboard.readText()) !== 'nothing');
+    copied.add(await page.evaluate(() => navigator.clipboard.readText()));
+  }
+  for (const link of Object.values(links)) assert.ok(copied.has(link), 'each can be copied');
+}
+
+async function isRefusedForBobUntilHeMay(page) {
+  let dialog = await openDialog(page, 'bob');
+  const autologin = dialog.getByRole('radio', { name: /autologin/i });
+  assert.ok(await autologin.isDisabled());
+  await dialog.getByText(/permission|not allowed|allow autologin/i).first().waitFor();
+  await page.keyboard.press('Escape');
+  await dialog.waitFor({ state: 'hidden' });
+
+  const allow = autologinSwitch(page, 'bob');
+  assert.ok(!(await allow.isChecked()));
+  await allow.click();
+  await page.waitForFunction(
+    (name) => fetch('/api/v1/users').then((r) => r.json())
+      .then((said) => said.users.find((u) => u.user === name).autologin),
+    'bob',
+  );
+  assert.ok(await allow.isChecked());
+  dialog = await openDialog(page, 'bob');
+  const links = await make(dialog, { kind: /autologin/i });
+  assert.ok(links.shareUrl);
+  await close(dialog);
+}
+
+async function sharesIt(browser, { shareUrl }, { certificate, screenshots }) {
+  const context = await newContext(browser, { javaScriptEnabled: false });
+  const page = await context.newPage();
+  for (let looks = 0; looks < 3; looks += 1) await page.goto(shareUrl);
+  await page.getByRole('heading', { name: /alice/ }).waitFor();
+  const downloads = page.waitForEvent('download');
+  await page.getByRole('button', { name: /download/i }).click();
+  const download = await downloads;
+  assert.equal(download.suggestedFilename(), 'alice.ovpn');
+  const profile = await readFile(await download.path(), 'utf8');
+  assert.ok(profile.includes(certificate), "it is alice's");
+  assert.match(profile, /^# OVPN_ACCESS_SERVER_AUTOLOGIN=1$/m);
+  assert.doesNotMatch(profile, /^auth-user-pass/m);
+  await page.goto(shareUrl);
+  await page.getByRole('heading', { name: /used up/i }).waitFor();
+  await page.screenshot({ path: `${screenshots}/share-used-up.png` });
+  await context.close();
+}
+
+async function revokesAnother(browser, page) {
+  const dialog = await openDialog(page, 'alice');
+  const { shareUrl } = await make(dialog, { kind: /user-locked/i, uses: 5, note: 'to be revoked' });
+  await close(dialog);
+  await page.getByRole('link', { name: 'Tokens' }).click();
+  await page.waitForURL(/\/tokens/);
+  const token = row(page, 'to be revoked');
+  assert.match(await token.innerText(), /5/);
+  await token.getByRole('button', { name: /revoke/i }).click();
+  const confirm = page.getByRole('dialog');
+  if (await confirm.isVisible()) await confirm.getByRole('button', { name: /revoke/i }).click();
+  await token.waitFor({ state: 'hidden' });
+
+  const context = await newContext(browser, { javaScriptEnabled: false });
+  const share = await context.newPage();
+  await share.goto(shareUrl);
+  await share.getByRole('heading', { name: /revoked/i }).waitFor();
+  await context.close();
+}
+
+async function signsOut(context, page, { adminUrl }) {
+  await page.goto(`${adminUrl}/users`);
+  await page.getByRole('button', { name: /sign out/i }).click();
+  await page.waitForURL(/\/sign-in/);
+  assert.deepEqual(await context.cookies(), []);
+  await page.goBack();
+  await page.waitForURL(/\/sign-in/);
+  assert.equal(await page.getByRole('button', { name: /new token url/i }).count(), 0);
+  const status = await page.evaluate(() => fetch('/api/v1/tokens').then((r) => r.status));
+  assert.equal(status, 401);
+}
