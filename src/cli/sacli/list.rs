@@ -32,7 +32,7 @@ fn written(tokens: &[KnownToken], format: ListFormat) -> Result<String, Failure>
             .to_text())
         }
         ListFormat::Json => for_programs(tokens).to_json(),
-        ListFormat::Csv => Ok(for_programs(tokens).to_csv()),
+        ListFormat::Csv => for_programs(tokens).to_csv(),
     }
 }
 
