@@ -103,7 +103,8 @@ impl Node {
                     "the node would refuse the link: {}",
                     forecast.reason.as_deref().unwrap_or("it does not say why")
                 ),
-                "no link was given; `jeton config check` on the node looks at every profile",
+                "no link was given; `jeton config check` on the node looks at every profile, and `jeton \
+                 mint` makes a link unseen",
             ));
         }
         let recorded = self.client.record(&minted.token, None);
