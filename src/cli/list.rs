@@ -155,7 +155,7 @@ fn for_programs(tokens: &[KnownToken]) -> Table {
 }
 
 /// Says `2 of 3`, or `unlimited`.
-pub(super) fn uses_left(token: &KnownToken) -> String {
+fn uses_left(token: &KnownToken) -> String {
     match (token.uses_left, token.uses) {
         (Some(left), Some(uses)) => format!("{left} of {uses}"),
         _ => "unlimited".to_owned(),
