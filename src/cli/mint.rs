@@ -128,7 +128,11 @@ pub(crate) fn run(args: &MintArgs, global: &Global) -> Result<(), Failure> {
     if args.csv.is_some() || args.sheet.is_some() {
         output::remark(&batch_remark(&minted));
     }
-    recorder.map_or(Ok(()), |recorder| recorder.tell(&minted))
+    let Some(recorder) = recorder else { return Ok(()) };
+    let bar = progress::bar(minted.len(), "recording");
+    let told = recorder.tell(&minted, &bar);
+    bar.finish_and_clear();
+    told
 }
 
 impl MintArgs {

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use crate::config::{ControlKey, Profiles};
 use crate::profile::{
-    Directory, EasyRsa, EasyRsaFiles, ProfileError, ProfileSource, TlsKeyFile, TlsKeyKind,
+    self, Directory, EasyRsa, EasyRsaFiles, ProfileError, ProfileSource, TlsKeyFile, TlsKeyKind,
 };
+use crate::token::UnixSeconds;
 
 /// Opens the source of profiles.
 ///
@@ -21,13 +22,22 @@ pub(crate) fn open(profiles: &Profiles) -> Result<Box<dyn ProfileSource>, Profil
     }
 }
 
-/// Returns everything that stands in the way of every profile.
-pub(crate) fn check(profiles: &Profiles) -> Vec<ProfileError> {
-    match profiles {
-        Profiles::Directory { root } => Directory::open(root).err().into_iter().collect(),
+/// Returns everything that stands in the way of every profile, or, if nothing
+/// does, of any.
+pub(crate) fn check(profiles: &Profiles, now: UnixSeconds) -> Vec<ProfileError> {
+    let of_all = match profiles {
+        // Opening it looks at all there is.
+        Profiles::Directory { .. } => Vec::new(),
         Profiles::EasyRsa { pki, template, control_key } => {
             easy_rsa(pki, template, control_key.as_ref()).check()
         }
+    };
+    if !of_all.is_empty() {
+        return of_all;
+    }
+    match open(profiles) {
+        Ok(source) => profile::check_all(source.as_ref(), now),
+        Err(error) => vec![error],
     }
 }
 

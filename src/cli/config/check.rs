@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Fault, Profiles, Public};
 use crate::keyring::{KeyFileError, Keyring, KeyringError, SigningKeys};
 use crate::ledger::raft::{Identity, IdentityError};
-use crate::token::KeyPurpose;
+use crate::token::{KeyPurpose, UnixSeconds};
 
 /// Read, write or search, for anyone but the owner.
 const OTHERS: u32 = 0o077;
@@ -35,7 +35,7 @@ pub(super) fn faults(
         faults.extend(listeners(config));
         faults.extend(certificate(config, clock));
         faults.extend(trusted(&config.keys.trusted));
-        faults.extend(config.profiles.iter().flat_map(profiles));
+        faults.extend(config.profiles.iter().flat_map(|source| profiles(source, clock.now())));
         faults.extend(ledger(&config.ledger.dir));
         faults.extend(config.log.audit.as_deref().and_then(audit));
     }
@@ -114,8 +114,8 @@ fn private(folder: &Path) -> Option<String> {
     }
 }
 
-fn profiles(profiles: &Profiles) -> Vec<String> {
-    let faults = source::check(profiles);
+fn profiles(profiles: &Profiles, now: UnixSeconds) -> Vec<String> {
+    let faults = source::check(profiles, now);
     faults.iter().map(|error| format!("`profiles`: {}", with_sources(error))).collect()
 }
 
