@@ -74,6 +74,20 @@ pub(crate) fn counted(number: u64, unit: &str) -> String {
     format!("{number} {unit}{plural}")
 }
 
+/// Writes `1 user`, `12,345 users`.
+pub(crate) fn grouped(number: usize, unit: &str) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{text} {unit}{plural}")
+}
+
 /// What a kind of profile means for its holder.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct KindWords {
@@ -143,6 +157,15 @@ mod tests {
         assert_eq!(moment.relative, "in 2 minutes");
         assert_eq!(moment.date, "15 January 2027, 09:01 UTC");
         assert_eq!(Moment::beginning(AT, AT.minus(1)).relative, "in 1 minute");
+    }
+
+    #[test]
+    fn large_numbers_are_grouped() {
+        for (number, text) in
+            [(0, "0 users"), (1, "1 user"), (999, "999 users"), (1_234_567, "1,234,567 users")]
+        {
+            assert_eq!(grouped(number, "user"), text);
+        }
     }
 
     #[test]

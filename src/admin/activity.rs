@@ -88,7 +88,7 @@ impl Question {
 }
 
 /// Returns whom an event is about.
-fn named(what: &What) -> Option<&UserName> {
+pub(super) fn named(what: &What) -> Option<&UserName> {
     match what {
         What::Delivered { token, .. } => Some(&token.user),
         What::Refused { token, .. } => token.as_ref().map(|token| &token.user),

@@ -8,11 +8,15 @@
 //! around each page), `error`. Content, a file a page: `sign_in`, `users`,
 //! `tokens`, `activity`, `nodes`.
 
+mod activity;
 mod assets;
 mod error;
 mod frame;
 mod link;
+mod nodes;
 mod sign_in;
+mod tokens;
+mod users;
 
 #[cfg(test)]
 mod tests;
@@ -41,7 +45,11 @@ pub(super) fn configure(app: &mut ServiceConfig) {
                 .route(web::get().to(sign_in::show))
                 .route(web::post().to(sign_in::enter)),
         )
-        .route("/sign-out", web::post().to(sign_in::leave));
+        .route("/sign-out", web::post().to(sign_in::leave))
+        .route("/users", web::get().to(users::show))
+        .route("/tokens", web::get().to(tokens::show))
+        .route("/activity", web::get().to(activity::show))
+        .route("/nodes", web::get().to(nodes::show));
 }
 
 /// Answers with a page.

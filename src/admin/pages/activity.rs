@@ -1,0 +1,152 @@
+//! `/activity`: what happened at this node of late, in plain words.
+
+use actix_web::http::StatusCode;
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use askama::Template;
+use serde::Deserialize;
+
+use super::frame::Frame;
+use super::link::link;
+use super::{PageError, answer, query};
+use crate::activity::{Event, TokenSeen, What};
+use crate::admin::AdminDoor;
+use crate::admin::activity::named;
+use crate::plain_words::{KindWords, Moment, counted};
+use crate::token::UnixSeconds;
+
+/// How many events are shown, and how many who wants more is shown.
+const ROWS: usize = 100;
+const ROWS_MAX: usize = 1_000;
+
+const EVENTS: [(&str, &str); 3] =
+    [("delivered", "Delivered"), ("refused", "Refused"), ("operation", "Operations")];
+
+#[derive(Deserialize)]
+pub(super) struct Wish {
+    #[serde(default)]
+    user: String,
+    #[serde(default)]
+    event: String,
+    /// Anything, for more rows.
+    #[serde(default)]
+    more: String,
+}
+
+#[derive(Template)]
+#[template(path = "admin/activity.html")]
+struct ActivityPage<'a> {
+    frame: Frame,
+    wish: &'a Wish,
+    events: [(&'static str, &'static str); 3],
+    rows: Vec<Row>,
+    is_filtered: bool,
+    more: Option<String>,
+}
+
+struct Row {
+    at: Moment,
+    event: &'static str,
+    word: &'static str,
+    /// Whom it is about, and what else he has.
+    user: Option<(String, String)>,
+    text: String,
+    id: Option<String>,
+    client: Option<String>,
+}
+
+pub(super) async fn show(
+    request: HttpRequest,
+    door: Data<AdminDoor>,
+) -> Result<HttpResponse, PageError> {
+    let frame = Frame::enter(&request, &door, "Activity")?;
+    let wish: Wish = query(&request)?;
+    let max = if wish.more.is_empty() { ROWS } else { ROWS_MAX };
+    let now = frame.now;
+    let events = door.activity.recent(max, |event| wish.wants(event));
+    let is_cut = wish.more.is_empty() && events.len() == max;
+    let query = [("user", wish.user.trim()), ("event", &wish.event), ("more", "1")];
+    let page = ActivityPage {
+        frame,
+        wish: &wish,
+        events: EVENTS,
+        rows: events.iter().map(|event| Row::of(event, now)).collect(),
+        is_filtered: !(wish.user.trim().is_empty() && wish.event.is_empty()),
+        more: is_cut.then(|| link("/activity", &query)),
+    };
+    answer(StatusCode::OK, &page)
+}
+
+impl Wish {
+    fn wants(&self, event: &Event) -> bool {
+        let user = self.user.trim();
+        (user.is_empty() || named(&event.what).is_some_and(|name| name.as_str() == user))
+            && (self.event.is_empty() || self.event == word(&event.what).0)
+    }
+}
+
+impl Row {
+    fn of(event: &Event, now: UnixSeconds) -> Self {
+        let (word_of_event, word) = word(&event.what);
+        let (token, text) = match &event.what {
+            What::Delivered { token, uses_left } => (Some(token), delivered(token, *uses_left)),
+            What::Refused { token, reason } => (token.as_ref(), plain(reason).to_owned()),
+            What::Done { role, what, .. } => (None, format!("{what} (as {role})")),
+        };
+        let user = named(&event.what).map(ToString::to_string);
+        Self {
+            at: Moment::end(event.at, now),
+            event: word_of_event,
+            word,
+            user: user.map(|user| (link("/activity", &[("user", &user)]), user)),
+            text,
+            id: token.map(|token| token.id.nonce.to_string()),
+            client: event.client.map(|client| client.to_string()),
+        }
+    }
+}
+
+fn word(what: &What) -> (&'static str, &'static str) {
+    match what {
+        What::Delivered { .. } => ("delivered", "Delivered"),
+        What::Refused { .. } => ("refused", "Refused"),
+        What::Done { .. } => ("operation", "Operation"),
+    }
+}
+
+fn delivered(token: &TokenSeen, uses_left: Option<u32>) -> String {
+    let kind = token.kind.map_or("Profile", |kind| KindWords::of(kind).name);
+    match uses_left {
+        None => format!("{kind} profile, unlimited uses"),
+        Some(0) => format!("{kind} profile, last use"),
+        Some(left) => format!("{kind} profile, {} left", counted(u64::from(left), "use")),
+    }
+}
+
+/// Says in plain words why there was no profile.
+fn plain(reason: &str) -> &str {
+    match reason {
+        "unverified" | "no-token" => "Not a link of ours: unknown, forged or copied badly",
+        "admin-token" => "An admin token was used as a link",
+        "not-yet" => "The link is not valid yet: compare the clocks",
+        "expired" => "The link had expired",
+        "outside-network" => "Asked from outside the link's network",
+        "revoked" => "The link was revoked",
+        "before-ledger" => "The link is older than this ledger",
+        "autologin-denied" => "The user is not permitted autologin",
+        "no-profile" => "There is no profile to deliver",
+        "profile-unreadable" => "The profile could not be read: see the log",
+        "used-up" => "The link was used up",
+        "contradiction" => "Another token has the same nonce: is a key being misused?",
+        "ledger-unavailable" => "The ledger could not decide: see the log",
+        "ledger-overloaded" => "Too much was waiting for the ledger",
+        "outcome-unknown" => "The ledger did not answer in time; a use may be spent",
+        "prefetch" => "A browser looked ahead",
+        "too-many-requests" => "Asked too often",
+        "unknown-client" => "The proxy did not say who asks: see trusted_proxies",
+        "cross-site" => "Another website asked",
+        "body-too-large" => "The request was too large",
+        "body-incomplete" => "The request broke off",
+        other => other,
+    }
+}

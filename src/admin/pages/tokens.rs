@@ -1,0 +1,169 @@
+//! `/tokens`: the links that the ledger knows, those that expire first coming
+//! first.
+
+use actix_web::http::StatusCode;
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use askama::Template;
+use serde::Deserialize;
+
+use super::frame::Frame;
+use super::link::link;
+use super::{PageError, answer, query};
+use crate::admin::AdminDoor;
+use crate::ledger::{ListedToken, StateFilter, TokenQuery, TokenState};
+use crate::plain_words::{KindWords, Moment, grouped};
+use crate::token::{ProfileKind, UnixSeconds, UserName};
+
+/// The filter by state: its word in addresses, and for people.
+const STATES: [(&str, &str); 6] = [
+    ("live", "Live"),
+    ("unused", "Unused"),
+    ("in-use", "In use"),
+    ("used-up", "Used up"),
+    ("revoked", "Revoked"),
+    ("all", "All"),
+];
+
+/// What is wanted; an empty value is as good as none, because forms send it.
+#[derive(Deserialize)]
+pub(super) struct Wish {
+    #[serde(default)]
+    user: String,
+    #[serde(default)]
+    profile_type: String,
+    #[serde(default)]
+    state: String,
+    #[serde(default)]
+    batch: String,
+    #[serde(default)]
+    after: String,
+}
+
+#[derive(Template)]
+#[template(path = "admin/tokens.html")]
+struct TokensPage<'a> {
+    frame: Frame,
+    wish: &'a Wish,
+    /// The user whose links are shown, if it is just one.
+    user: Option<UserName>,
+    rows: Vec<Row>,
+    /// How many links match.
+    total: String,
+    is_filtered: bool,
+    first: String,
+    next: Option<String>,
+    kinds: [(ProfileKind, KindWords); 3],
+}
+
+struct Row {
+    id: String,
+    key_id: String,
+    batch: String,
+    user: UserName,
+    of_user: String,
+    kind: KindWords,
+    state: &'static str,
+    state_word: &'static str,
+    is_revoked: bool,
+    /// How often it may be used, and how often it still can; `None` for any
+    /// number.
+    uses: Option<(u32, u32)>,
+    expires: Moment,
+    issued: Moment,
+    note: String,
+}
+
+pub(super) async fn show(
+    request: HttpRequest,
+    door: Data<AdminDoor>,
+) -> Result<HttpResponse, PageError> {
+    let frame = Frame::enter(&request, &door, "Tokens")?;
+    let wish: Wish = query(&request)?;
+    let wanted = wish.understand()?;
+    let now = frame.now;
+    let list = door.ledger.tokens(&wanted, now);
+    let page = TokensPage {
+        frame,
+        first: wish.link(""),
+        next: list.next.map(|next| wish.link(&next.to_string())),
+        is_filtered: TokenQuery { after: None, ..wanted.clone() } != TokenQuery::default(),
+        user: wanted.user,
+        wish: &wish,
+        rows: list.tokens.iter().map(|token| Row::of(token, now)).collect(),
+        total: grouped(list.total, "link"),
+        kinds: ProfileKind::ALL.map(|kind| (kind, KindWords::of(kind))),
+    };
+    answer(StatusCode::OK, &page)
+}
+
+impl Wish {
+    fn understand(&self) -> Result<TokenQuery, PageError> {
+        let state = if self.state.is_empty() { "live" } else { &self.state };
+        Ok(TokenQuery {
+            user: given(&self.user)?,
+            kind: given(&self.profile_type)?,
+            state: state.parse::<StateFilter>().map_err(PageError::query)?,
+            batch: given(&self.batch)?,
+            after: given(&self.after)?,
+            limit: TokenQuery::LIMIT,
+        })
+    }
+
+    fn link(&self, after: &str) -> String {
+        let Self { user, profile_type, state, batch, after: _ } = self;
+        let query = [
+            ("user", user.trim()),
+            ("profile_type", profile_type),
+            ("state", state),
+            ("batch", batch),
+            ("after", after),
+        ];
+        link("/tokens", &query)
+    }
+
+    fn states(&self) -> impl Iterator<Item = (&'static str, &'static str, bool)> {
+        let wanted = if self.state.is_empty() { "live" } else { &self.state };
+        STATES.iter().map(move |(word, name)| (*word, *name, *word == wanted))
+    }
+}
+
+impl Row {
+    fn of(listed: &ListedToken, now: UnixSeconds) -> Self {
+        let record = &listed.token.record;
+        let left = listed.token.uses_left();
+        Self {
+            id: record.token.nonce.to_string(),
+            key_id: record.token.key_id.to_string(),
+            batch: record.token.nonce.batch().to_string(),
+            user: record.user.clone(),
+            of_user: link("/tokens", &[("user", record.user.as_str())]),
+            kind: KindWords::of(record.kind),
+            state: listed.state.as_str(),
+            state_word: word(listed.state),
+            is_revoked: listed.state == TokenState::Revoked,
+            uses: record.uses.count().zip(left),
+            expires: Moment::end(record.expires_at, now),
+            issued: Moment::end(record.issued_at, now),
+            note: listed.token.note.as_str().to_owned(),
+        }
+    }
+}
+
+const fn word(state: TokenState) -> &'static str {
+    match state {
+        TokenState::Unused => "Unused",
+        TokenState::InUse => "In use",
+        TokenState::UsedUp => "Used up",
+        TokenState::Revoked => "Revoked",
+    }
+}
+
+/// Reads a value that may be empty.
+fn given<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<Option<T>, PageError> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(PageError::query)
+}
