@@ -5,7 +5,9 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 jeton=${JETON:-$here/../../target/debug/jeton}
 [ -x "$jeton" ] || { printf 'error: %s is missing\nhint: cargo build --locked\n' "$jeton" >&2; exit 1; }
+python=$here/.venv/bin/python
+[ -x "$python" ] || { printf 'error: %s is missing\nhint: tests/e2e/install.sh\n' "$python" >&2; exit 1; }
 JETON=$(realpath "$jeton")
 export JETON
 # No bytecode is left in the sources.
-exec python3 -B "$here/suite.py" "$@"
+exec "$python" -B "$here/suite.py" "$@"
