@@ -21,12 +21,16 @@ class Sessions(Case):
         """Neither the API nor a page knows this session."""
         self.assertEqual(session.api("GET", "session").status, 401)
         reply = session.ask("GET", "/users")
-        self.assertEqual((reply.status, reply.header("Location")), (303, "/sign-in"), reply)
+        self.assert_sent_to_sign_in(reply)
+
+    def assert_sent_to_sign_in(self, reply):
+        self.assertEqual((reply.status, reply.body), (303, b""), reply)
+        self.assertRegex(reply.header("Location"), r"\A/(sign-in)?(\?|\Z)")
 
     def test_the_cookie_is_of_the_safest_kind_and_holds_no_token(self):
         operator = Operator(self.world)
         reply = operator.sign_in()
-        self.assertEqual((reply.status, reply.header("Location")), (303, "/"))
+        self.assertEqual(reply.status, 303, reply)
         value, *attributes = reply.header("Set-Cookie").split("; ")
         self.assertTrue(value.startswith(f"{COOKIE}="), value)
         self.assertGreaterEqual(len(value.partition("=")[2]), 43, "256 bits")
@@ -40,6 +44,8 @@ class Sessions(Case):
         said = session.did("GET", "session")
         self.assertEqual((said["user"], said["role"], said["can_mint"]), ("vera", "viewer", True))
         self.assertEqual(session.ask("GET", "/").header("Location"), "/users")
+        other = Operator(self.world, "viewer").sign_in().header("Location")
+        self.assertEqual(session.ask("GET", other).header("Location"), "/users")
         self.assertEqual(session.ask("GET", "/users").status, 200)
 
     def test_the_whole_link_may_be_pasted(self):
@@ -69,8 +75,7 @@ class Sessions(Case):
     def test_pages_need_a_session(self):
         for path in ("/", "/users", "/tokens", "/activity", "/nodes"):
             reply = Operator.nobody(self.world).ask("GET", path)
-            self.assertEqual((reply.status, reply.header("Location")), (303, "/sign-in"), path)
-            self.assertEqual(reply.body, b"")
+            self.assert_sent_to_sign_in(reply)
 
     def test_sign_out_ends_the_session_at_the_node(self):
         session, other = Operator(self.world).session(), Operator(self.world).session()
@@ -202,7 +207,7 @@ class OtherSites(Case):
     def test_no_get_changes_anything(self):
         for path in ("/sign-out", "/api/v1/revocations", "/api/v1/users/alice/autologin"):
             reply = self.session.ask("GET", path)
-            self.assertEqual(reply.status, 405, reply)
+            self.assertIn(reply.status, (404, 405), reply)
         self.assertEqual(self.session.api("GET", "session").status, 200)
 
     def test_every_page_forbids_what_it_does_not_need(self):
