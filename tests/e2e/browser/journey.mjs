@@ -16,7 +16,7 @@ await story(async (browser, facts) => {
   const link = await makesAnAutologinLink(page, facts);
   await isRefusedForBobUntilHeMay(page);
   await sharesIt(browser, link, facts);
-  await revokesAnother(browser, page);
+  await revokesOthers(browser, page, facts);
   assert.deepEqual(complaints, []);
   await signsOut(context, page, facts);
 });
@@ -100,24 +100,49 @@ async function sharesIt(browser, { shareUrl }, { certificate, screenshots }) {
   await context.close();
 }
 
-async function revokesAnother(browser, page) {
-  const dialog = await openDialog(page, 'alice');
-  const { shareUrl } = await make(dialog, { kind: /user-locked/i, uses: 5, note: 'to be revoked' });
-  await close(dialog);
-  await page.getByRole('link', { name: 'Tokens' }).click();
+async function revokesOthers(browser, page, { adminUrl }) {
+  const one = await makes(page, { kind: /user-locked/i, uses: 5, note: 'a lost phone' });
+  const other = await makes(page, { kind: /user-locked/i, uses: 5, note: 'a tablet' });
+  await page.getByRole('link', { name: 'Tokens', exact: true }).click();
   await page.waitForURL(/\/tokens/);
-  const token = row(page, 'to be revoked');
-  assert.match(await token.innerText(), /5/);
-  await token.getByRole('button', { name: /revoke/i }).click();
-  const confirm = page.getByRole('dialog');
-  if (await confirm.isVisible()) await confirm.getByRole('button', { name: /revoke/i }).click();
-  await token.waitFor({ state: 'hidden' });
+  assert.match(await row(page, 'a lost phone').innerText(), /5/);
+  await row(page, 'a lost phone').getByRole('button', { name: /^revoke/i }).click();
+  await confirms(page);
+  await row(page, 'a lost phone').waitFor({ state: 'hidden' });
+  await row(page, 'a tablet').waitFor();
+  assert.match(await looksAt(browser, one.shareUrl), /revoked/i);
+  assert.match(await looksAt(browser, other.shareUrl), /alice/);
 
+  await page.goto(`${adminUrl}/tokens?user=alice`);
+  await page.getByRole('button', { name: /revoke all/i }).click();
+  await confirms(page);
+  await row(page, 'a tablet').waitFor({ state: 'hidden' });
+  assert.match(await looksAt(browser, other.shareUrl), /revoked/i);
+  await page.goto(`${adminUrl}/tokens?user=alice&state=revoked`);
+  await row(page, 'a lost phone').waitFor();
+}
+
+async function makes(page, wish) {
+  const dialog = await openDialog(page, 'alice');
+  const links = await make(dialog, wish);
+  await close(dialog);
+  return links;
+}
+
+async function confirms(page) {
+  const dialog = page.getByRole('dialog');
+  await dialog.getByRole('button', { name: /^revoke/i }).click();
+  await dialog.waitFor({ state: 'hidden' });
+}
+
+/** Opens a share page as its user does, and returns the heading. */
+async function looksAt(browser, shareUrl) {
   const context = await newContext(browser, { javaScriptEnabled: false });
-  const share = await context.newPage();
-  await share.goto(shareUrl);
-  await share.getByRole('heading', { name: /revoked/i }).waitFor();
+  const page = await context.newPage();
+  await page.goto(shareUrl);
+  const heading = await page.getByRole('heading', { level: 1 }).innerText();
   await context.close();
+  return heading;
 }
 
 async function signsOut(context, page, { adminUrl }) {
