@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from jeton import ENVIRONMENT, HERE, Case, World
+from jeton import ENVIRONMENT, Case, World
 from operators import Operator
 
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
@@ -64,7 +64,7 @@ class OpenApi(Case):
         print(f"        SEED={seed}")
         said = self.world.dir / "schemathesis.log"
         command = [
-            *(SCHEMATHESIS, "--config-file", HERE / "schemathesis.toml", "run", f"http://{self.operator.host}/openapi.json"),
+            *(SCHEMATHESIS, "run", f"http://{self.operator.host}/openapi.json"),
             *("--header", f"Authorization: Bearer {self.operator.token}"),
             *("--seed", str(seed), "--checks", "all", "--max-examples", "60"),
             *("--workers", "1", "--generation-database", "none", "--no-color"),

@@ -128,7 +128,7 @@ class Sacli(Case):
         for line, word in [
             ("sacli AddProfileToken", "--user"),
             ("sacli DeleteProfileToken", "--id"),
-            ("sacli --user alice", "AddProfileToken"),
+            ("sacli --user alice", "VERB"),
             ("sacli --id nonsense DeleteProfileToken", "nonsense"),
         ]:
             with self.subTest(line):

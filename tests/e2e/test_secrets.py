@@ -12,6 +12,7 @@ from pathlib import Path
 
 import forge
 from jeton import REST, Case, World, directory, easy_rsa, must, needs, vpn_folder, wait_until
+from operators import Operator
 
 # A run of a secret that is longer than a window and a step is found for sure.
 WINDOW, STEP = 16, 8
@@ -52,7 +53,7 @@ class Secrets(Case):
     was written down is searched."""
 
     def setUp(self):
-        self.world = self.enterContext(World(easy_rsa("vpn")))
+        self.world = self.enterContext(World(easy_rsa("vpn")).mints_itself())
         shutil.copytree(vpn_folder(), self.world.dir / "vpn")
         self.secrets = {"the canary": [CANARY]}
 
@@ -72,9 +73,10 @@ class Secrets(Case):
         self.do_everything(node)
         node.terminate()
         self.assertEqual(node.ended(), 0)
-        log = self.world.log.read_text(errors="replace")
-        self.assertIn("used-up", log, "what was done is in the log")
-        self.assert_absent(log)
+        for file in (self.world.log, self.world.audit_file):
+            log = file.read_text(errors="replace")
+            self.assertIn("used-up", log, "what was done is in the log")
+            self.assert_absent(log)
 
     def assert_absent(self, text):
         self.collect_files()
@@ -102,6 +104,7 @@ class Secrets(Case):
         self.refuse_each_way()
         self.send_strange_requests()
         self.operate()
+        self.sign_in_and_out()
         self.reload(node)
 
     def keep(self, name, token):
@@ -173,6 +176,33 @@ class Secrets(Case):
         done = world.jeton("revoke", forge.flip_bit(minted.token, 300))
         self.assert_failed(done)
         self.assertNotIn(minted.token[-40:], done.stderr)
+
+    def sign_in_and_out(self):
+        """Does by the web what operators do, and sends secrets to where none
+        belong."""
+        operator = Operator(self.world)
+        self.keep("an admin token", operator.token)
+        session = operator.session()
+        self.secrets["a session"] = [session.cookie]
+        same = {"Sec-Fetch-Site": "same-origin"}
+        minted = session.api("POST", "tokens", {"user": "alice"}, headers=same).json
+        self.keep("a token minted here", minted["token"])
+        offline = self.keep("a recorded token", self.world.mint("bob").token)
+        for name in ("records", "inspect", "revocations"):
+            session.api("POST", name, {"token": offline}, headers=same)
+            operator.api("POST", name, {"token": forge.flip_bit(offline, 300)})
+            operator.api("POST", name, {"token": CANARY, CANARY: CANARY})
+        for target in (f"tokens?after={CANARY}", f"tokens?{CANARY}={offline}", f"{CANARY}/{offline}"):
+            operator.api("GET", target)
+        operator.api("PUT", f"users/{CANARY}{CANARY}/autologin", {"allowed": CANARY})
+        for page in ("users", "tokens", "activity", "nodes", "sign-in", offline, CANARY):
+            session.ask("GET", f"/{page}?user={CANARY}")
+        for text in (offline, CANARY, f"http://{operator.host}/sign-in#{operator.token}"):
+            operator.sign_in(text)
+        Operator(self.world, cookie=CANARY).api("GET", "tokens")
+        Operator(self.world, token=CANARY).api("GET", "tokens")
+        operator.ask("GET", "/metrics")
+        session.ask("POST", "/sign-out", headers=same)
 
     def reload(self, node):
         """Reloads well, and then with a TLS key and a profile that are broken."""
