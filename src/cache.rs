@@ -8,6 +8,7 @@
 //! the ledger's own state, never from here.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use moka::sync::Cache;
 use sha2::{Digest as _, Sha256};
@@ -44,6 +45,17 @@ impl Default for CacheSizes {
 pub(crate) struct VerifiedTokens {
     alive: Cache<[u8; 32], Verified>,
     dead: Cache<[u8; 32], Verified>,
+    hits: AtomicU64,
+    misses: AtomicU64,
+}
+
+/// How often something was found in a cache, and how often not.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Lookups {
+    /// Found.
+    pub hits: u64,
+    /// Not found, or not good any more.
+    pub misses: u64,
 }
 
 /// A token, and the key it was verified with.
@@ -55,7 +67,12 @@ struct Verified {
 
 impl VerifiedTokens {
     pub(crate) fn new(sizes: CacheSizes) -> Self {
-        Self { alive: Cache::new(sizes.verified_tokens), dead: Cache::new(sizes.dead_tokens) }
+        Self {
+            alive: Cache::new(sizes.verified_tokens),
+            dead: Cache::new(sizes.dead_tokens),
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+        }
     }
 
     /// Verifies `text` under `keys`, as [`token::verify`] does. A hit counts
@@ -68,13 +85,23 @@ impl VerifiedTokens {
         let hash = hash(text);
         let known = self.alive.get(&hash).or_else(|| self.dead.get(&hash));
         if let Some(known) = known.filter(|known| keys.find(known.by.key.id()) == Some(&known.by)) {
+            self.hits.fetch_add(1, Ordering::Relaxed);
             return Ok(known.token);
         }
+        self.misses.fetch_add(1, Ordering::Relaxed);
         let token = Arc::new(token::verify(text, keys)?);
         if let Some(by) = keys.find(token.id().key_id) {
             self.alive.insert(hash, Verified { by: *by, token: Arc::clone(&token) });
         }
         Ok(token)
+    }
+
+    /// Tells how often a signature check was saved.
+    pub(crate) fn lookups(&self) -> Lookups {
+        Lookups {
+            hits: self.hits.load(Ordering::Relaxed),
+            misses: self.misses.load(Ordering::Relaxed),
+        }
     }
 
     /// Moves a token that was found used up or revoked to the dead ones.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use thiserror::Error;
 
-use crate::cache::{CacheSizes, RenderedProfiles, VerifiedTokens};
+use crate::cache::{CacheSizes, Lookups, RenderedProfiles, VerifiedTokens};
 use crate::clock::Clock;
 use crate::keyring::Keyring;
 use crate::ledger::{Ledger, LedgerError, RequestId, Spend, SpendRefusal};
@@ -163,6 +163,18 @@ impl Redeemer {
     #[must_use]
     pub fn trusts_keys_for(&self, purpose: KeyPurpose) -> bool {
         self.keys.load().has(purpose)
+    }
+
+    /// Returns how many keys are trusted for `purpose`.
+    #[must_use]
+    pub fn count_trusted_keys(&self, purpose: KeyPurpose) -> usize {
+        self.keys.load().iter().filter(|(_path, key)| key.purpose == purpose).count()
+    }
+
+    /// Tells how often a signature check was saved, since the start.
+    #[must_use]
+    pub fn verify_cache_lookups(&self) -> Lookups {
+        self.tokens.lookups()
     }
 
     /// Takes profiles from `profiles` from now on.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// The rooms and the floors they stand on. A room may import from lower floors,
 /// and from the neighbours that are named.
-const ROOMS: [(&str, u8, &[&str]); 17] = [
+const ROOMS: &[(&str, u8, &[&str])] = &[
     ("token", 0, &[]),
     ("clock", 0, &["token"]),
     ("qr", 0, &[]),
@@ -19,6 +19,7 @@ const ROOMS: [(&str, u8, &[&str]); 17] = [
     ("plain_words", 1, &[]),
     ("activity", 2, &[]),
     ("cache", 2, &[]),
+    ("metrics", 2, &[]),
     ("mint", 2, &[]),
     ("redeem", 2, &["cache"]),
     ("tls", 3, &[]),

@@ -1,5 +1,6 @@
 //! Who may enter, and what stands behind the door.
 
+use std::fmt::Debug;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use super::same_origin::{self, Sender};
 use super::session::{Session, Sessions};
 use crate::activity::{Activity, Event, What};
 use crate::ledger::{Ledger, LedgerError};
+use crate::metrics::Metrics;
 use crate::mint::Minter;
 use crate::redeem::Redeemer;
 use crate::token::{
@@ -27,10 +29,20 @@ pub struct AdminDoor {
     pub ledger: Arc<dyn Ledger>,
     /// What happened of late.
     pub activity: Arc<Activity>,
+    /// How much of everything there was.
+    pub metrics: Arc<Metrics>,
+    /// The certificate of the public door, if it has TLS.
+    pub certificate: Option<Arc<dyn ServedCertificate>>,
     /// Mints, if this node was given a signing key on purpose.
     pub minter: ArcSwapOption<Minter>,
     /// Who signed in on the pages.
     pub sessions: Sessions,
+}
+
+/// The certificate that the public door shows at present.
+pub trait ServedCertificate: Debug + Send + Sync {
+    /// Returns the first moment at which it is no longer valid.
+    fn not_after(&self) -> UnixSeconds;
 }
 
 /// Someone who entered. Only [`AdminDoor::enter`] makes one.

@@ -5,13 +5,14 @@
 //! and never gives a profile. Scaffolding: `door` (who may enter) and `error`
 //! (how a request fails), `session` (what a sign-in becomes) and `same_origin`
 //! (whose page asks). Content for programs, a file for each thing one can do:
-//! `activity`, `inspect`, `revocations`, `status`, `tokens`, `users`; for people:
-//! `pages`.
+//! `activity`, `inspect`, `metrics`, `revocations`, `status`, `tokens`, `users`;
+//! for people: `pages`.
 
 mod activity;
 mod door;
 mod error;
 mod inspect;
+mod metrics;
 mod pages;
 mod revocations;
 mod same_origin;
@@ -32,7 +33,7 @@ use actix_web::middleware::DefaultHeaders;
 use actix_web::web::{self, Data, JsonConfig, ServiceConfig};
 use actix_web::{App, HttpServer};
 
-pub use door::AdminDoor;
+pub use door::{AdminDoor, ServedCertificate};
 use error::AdminError;
 pub use session::Sessions;
 
@@ -70,7 +71,9 @@ fn configure(app: &mut ServiceConfig, door: &Arc<AdminDoor>) {
     let json = JsonConfig::default()
         .limit(BODY_MAX)
         .error_handler(|error, _request| AdminError::body(&error).into());
-    app.app_data(Data::from(Arc::clone(door))).app_data(json).service(
+    app.app_data(Data::from(Arc::clone(door))).app_data(json);
+    app.route("/metrics", web::get().to(metrics::show));
+    app.service(
         web::scope("/api/v1")
             .route("/activity", web::get().to(activity::list))
             .route("/inspect", web::post().to(inspect::inspect))

@@ -15,18 +15,21 @@ use tokio::sync::watch;
 use super::failure::Failure;
 use super::{global, open_files, source};
 use crate::activity::{self, Activity, AuditError};
-use crate::admin::{self, AdminDoor, Sessions};
+use crate::admin::{self, AdminDoor, ServedCertificate, Sessions};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Profiles};
-use crate::http::{self, PublicDoor, RandomRequestIds, RedemptionLog, TrustedProxies};
+use crate::http::{
+    self, PublicDoor, REFUSAL_REASONS, RandomRequestIds, RedemptionLog, TrustedProxies,
+};
 use crate::keyring::{Keyring, KeyringError, SigningKeys};
 use crate::ledger::Ledger;
 use crate::ledger::log::LogError;
 use crate::ledger::raft::{IdentityError, OpenError, RaftLedger};
+use crate::metrics::{Metrics, TimedLedger};
 use crate::redeem::Redeemer;
 use crate::tls::ReloadingCertificate;
-use crate::token::KeyPurpose;
 use crate::token::url::PublicUrl;
+use crate::token::{KeyPurpose, UnixSeconds};
 
 /// How long the doors' threads may take to end once the doors are closed, in
 /// milliseconds.
@@ -50,7 +53,10 @@ struct Inside {
     certificate: Option<Arc<ReloadingCertificate>>,
     redeemer: Arc<Redeemer>,
     ledger: Arc<RaftLedger>,
+    /// The same ledger, as the doors use it.
+    timed_ledger: Arc<dyn Ledger>,
     activity: Arc<Activity>,
+    metrics: Arc<Metrics>,
 }
 
 impl Node {
@@ -72,11 +78,24 @@ impl Node {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let opened = RaftLedger::open(&config.ledger.dir, Arc::clone(&clock)).await;
         let ledger = Arc::new(opened.map_err(|error| explain(&error))?);
-        let redeemer = Redeemer::new(keys, profiles, ledger.clone(), clock, config.limits.cache);
+        let metrics = Arc::new(Metrics::new(&REFUSAL_REASONS));
+        let timed_ledger: Arc<dyn Ledger> =
+            Arc::new(TimedLedger::new(ledger.clone(), Arc::clone(&metrics)));
+        let used = Arc::clone(&timed_ledger);
+        let redeemer = Redeemer::new(keys, profiles, used, clock, config.limits.cache);
         let redeemer = Arc::new(redeemer);
         let activity = audit.map_or_else(|| Ok(Activity::default()), Activity::with_audit_log);
         let activity = Arc::new(activity.map_err(|error| refuse_audit_log(&error))?);
-        let inside = Inside { config, public_url, certificate, redeemer, ledger, activity };
+        let inside = Inside {
+            config,
+            public_url,
+            certificate,
+            redeemer,
+            ledger,
+            timed_ledger,
+            activity,
+            metrics,
+        };
         Ok(Self { public, admin, inside })
     }
 
@@ -151,12 +170,15 @@ impl Inside {
         let tls = self.certificate.as_ref().map(ReloadingCertificate::server_config);
         let door = PublicDoor::new(
             Arc::clone(&self.redeemer),
-            self.ledger.clone(),
+            Arc::clone(&self.timed_ledger),
             self.public_url.clone(),
             TrustedProxies::new(self.config.public.trusted_proxies.clone()),
             &self.config.limits.http,
             Box::new(RandomRequestIds),
-            RedemptionLog { activity: Arc::clone(&self.activity) },
+            RedemptionLog {
+                activity: Arc::clone(&self.activity),
+                metrics: Arc::clone(&self.metrics),
+            },
         );
         let mut limits = self.config.limits.http;
         limits.connections = open_files::make_room(limits.connections);
@@ -175,8 +197,10 @@ impl Inside {
         };
         let door = AdminDoor {
             redeemer: Arc::clone(&self.redeemer),
-            ledger: self.ledger.clone(),
+            ledger: Arc::clone(&self.timed_ledger),
             activity: Arc::clone(&self.activity),
+            metrics: Arc::clone(&self.metrics),
+            certificate: self.certificate.clone().map(|served| served as _),
             minter: ArcSwapOption::empty(),
             sessions: Sessions::default(),
         };
@@ -232,8 +256,8 @@ impl Inside {
 
     /// Closes what is written to, once the doors' threads have let go of it.
     async fn close(self) {
-        let Self { redeemer, ledger, activity, .. } = self;
-        drop(redeemer);
+        let Self { redeemer, ledger, timed_ledger, activity, .. } = self;
+        drop((redeemer, timed_ledger));
         close_ledger(ledger).await;
         if !activity.close_audit_log(AUDIT_LOG_TIME) {
             tracing::error!("the disk does not take the last lines of the audit log");
@@ -252,6 +276,12 @@ async fn close_ledger(mut ledger: Arc<RaftLedger>) {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     tracing::warn!("the ledger is still in use and is left as it is");
+}
+
+impl ServedCertificate for ReloadingCertificate {
+    fn not_after(&self) -> UnixSeconds {
+        Self::not_after(self)
+    }
 }
 
 async fn until(mut stopped: watch::Receiver<bool>) {

@@ -4,7 +4,8 @@
 //! `rate` and `client_address` are pure decisions about who asks, `admission`
 //! leads a request to its redemption, `answer` has the bodies and headers,
 //! `refusal` the table of all refusals, `request_log` and `redemption_log` the
-//! two lines that are written, `unwanted_body` keeps the connection clean.
+//! two lines that are written, `tls_connection` counts handshakes,
+//! `unwanted_body` keeps the connection clean.
 //!
 //! Content: `profile` is the route that gives a profile (`attachment` is its
 //! answer), `share` is the page for people and the button on it, `health` tells
@@ -32,6 +33,7 @@ mod request_log;
 mod share;
 #[cfg(test)]
 mod tests;
+mod tls_connection;
 mod unwanted_body;
 
 use std::future::Future;
@@ -49,6 +51,7 @@ pub use client_address::TrustedProxies;
 pub use door::{PublicDoor, RandomRequestIds, RequestIds};
 pub use limits::{Limits, Rate};
 pub use redemption_log::RedemptionLog;
+pub use refusal::REFUSAL_REASONS;
 
 /// Puts all routes of the public door into an application.
 pub fn configure(config: &mut web::ServiceConfig, door: &Arc<PublicDoor>) {
@@ -89,8 +92,12 @@ pub async fn run(
     #[cfg(target_os = "linux")]
     socket2::SockRef::from(&listener).set_tcp_user_timeout(Some(limits.unread_time))?;
     let workers = workers.or_else(|| available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
+    let metrics = Arc::clone(&door.log.metrics);
     let server = HttpServer::new(move || App::new().configure(|app| configure(app, &door)))
-        .on_connect(unwanted_body::prepare)
+        .on_connect(move |connection, data| {
+            tls_connection::count(connection, &metrics);
+            unwanted_body::prepare(data);
+        })
         .workers(workers.get())
         .max_connections(limits.connections_per_worker(workers))
         .keep_alive(limits.keep_alive)

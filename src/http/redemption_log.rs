@@ -1,6 +1,6 @@
 //! What is written down of each decision: one line, who asked for which token
 //! and what became of it; and, where a profile was wanted and not only looked
-//! at, an event for the operators. Neither a token nor a profile is in them.
+//! at, a number and an event for the operators. Neither a token nor a profile is in them.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use super::refusal::{Denial, Row, Severity};
 use super::{attachment, request_log};
 use crate::activity::{Activity, Event, TokenSeen, What};
 use crate::ledger::RequestId;
+use crate::metrics::Metrics;
 use crate::redeem::{Delivery, Intent};
 use crate::token::{ProfileKind, Purpose, UnixSeconds, VerifiedToken};
 
@@ -19,6 +20,8 @@ use crate::token::{ProfileKind, Purpose, UnixSeconds, VerifiedToken};
 pub struct RedemptionLog {
     /// What operators are shown.
     pub activity: Arc<Activity>,
+    /// What counts them.
+    pub metrics: Arc<Metrics>,
 }
 
 /// Who asked, in which request, and what for.
@@ -48,6 +51,7 @@ impl RedemptionLog {
     fn delivered(&self, delivery: &Delivery, asker: Asker, now: UnixSeconds) {
         write_delivery(delivery, asker);
         if asker.intent != Intent::Look {
+            self.metrics.redeemed(delivery.kind);
             let token = seen(&delivery.token);
             let what = What::Delivered { token, uses_left: delivery.uses_left };
             self.activity.note(Event { at: now, client: asker.client, what });
@@ -58,8 +62,12 @@ impl RedemptionLog {
     pub(super) fn refused(&self, denial: &Denial, asker: Asker, now: UnixSeconds) {
         let row = denial.row();
         write_refusal(denial, &row, asker);
+        if asker.intent == Intent::Look {
+            return;
+        }
+        self.metrics.refused(row.label);
         // Nobody has clicked yet when a browser prefetches.
-        if asker.intent != Intent::Look && !matches!(denial, Denial::Prefetch) {
+        if !matches!(denial, Denial::Prefetch) {
             let what = What::Refused { token: denial.token().map(seen), reason: row.label };
             self.activity.note(Event { at: now, client: asker.client, what });
         }

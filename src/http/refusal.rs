@@ -62,6 +62,32 @@ pub(super) enum Severity {
     Error,
 }
 
+/// All labels of the table, for what counts them.
+pub const REFUSAL_REASONS: [&str; 22] = [
+    "admin-token",
+    "autologin-denied",
+    "before-ledger",
+    "body-incomplete",
+    "body-too-large",
+    "contradiction",
+    "cross-site",
+    "expired",
+    "ledger-overloaded",
+    "ledger-unavailable",
+    "no-profile",
+    "no-token",
+    "not-yet",
+    "outcome-unknown",
+    "outside-network",
+    "prefetch",
+    "profile-unreadable",
+    "revoked",
+    "too-many-requests",
+    "unknown-client",
+    "unverified",
+    "used-up",
+];
+
 /// What a holder reads whose token was not verified. It is one text for all
 /// that can be wrong before the signature holds, so that nobody can feel his
 /// way towards a signature.
@@ -239,6 +265,8 @@ mod tests {
         let user = UserName::new("alice").unwrap();
         let no_profile = ProfileError::NotFound { user, kind: ProfileKind::UserLocked };
         let down = LedgerError::Unavailable("no quorum".to_owned());
+        let unreadable =
+            ProfileError::Io { path: "x".into(), source: std::io::ErrorKind::Other.into() };
         let late = LedgerError::OutcomeUnknown("no answer".to_owned());
         vec![
             (Refusal::Unverified(VerifyError::Base64), 404, "AUTH ERROR: token not found"),
@@ -251,6 +279,7 @@ mod tests {
             (Refusal::BeforeLedger, 410, "issued before"),
             (Refusal::AutologinDenied, 403, "NEED_AUTOLOGIN: user lacks autologin privilege"),
             (Refusal::NoProfile(no_profile), 404, "profile not available, ask your administrator"),
+            (Refusal::ProfileUnreadable(unreadable), 503, "nothing was used up"),
             (Refusal::UsedUp, 410, "used up"),
             (Refusal::Contradiction, 410, "not valid any more"),
             (Refusal::LedgerUnavailable(down), 503, "try again shortly; nothing was used up"),
@@ -267,6 +296,25 @@ mod tests {
             assert!(row.text.contains(text), "{refusal}: {}", row.text);
             assert_eq!(row.retry_after_s.is_some(), status == 503, "{refusal}");
         }
+    }
+
+    #[test]
+    fn every_label_is_counted_from_the_start() {
+        let denials = [
+            Denial::Link(UrlError::Missing),
+            Denial::Prefetch,
+            Denial::TooManyRequests(Duration::ZERO),
+            Denial::UnknownClient,
+            Denial::CrossSite,
+            Denial::BodyTooLarge,
+            Denial::BodyIncomplete,
+        ];
+        let redemptions = every_refusal().into_iter().map(|(refusal, ..)| of(&refusal).label);
+        let mut labels: Vec<_> =
+            denials.iter().map(|denial| denial.row().label).chain(redemptions).collect();
+        labels.sort_unstable();
+        labels.dedup();
+        assert_eq!(labels, REFUSAL_REASONS);
     }
 
     #[test]

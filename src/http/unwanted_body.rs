@@ -4,7 +4,6 @@
 //! follows its head may be a body to one hop and a request to the next. So
 //! nothing that follows on its connection is looked at.
 
-use std::any::Any;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix_web::body::{EitherBody, MessageBody};
@@ -22,7 +21,7 @@ use super::answer;
 struct Ended(AtomicBool);
 
 /// Prepares a new connection for [`refuse`].
-pub(super) fn prepare(_connection: &dyn Any, data: &mut Extensions) {
+pub(super) fn prepare(data: &mut Extensions) {
     data.insert(Ended::default());
 }
 

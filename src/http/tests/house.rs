@@ -16,10 +16,13 @@ use zeroize::Zeroizing;
 use crate::activity::Activity;
 use crate::cache::CacheSizes;
 use crate::clock::ManualClock;
-use crate::http::{Limits, PublicDoor, Rate, RedemptionLog, RequestIds, TrustedProxies, run};
+use crate::http::{
+    Limits, PublicDoor, REFUSAL_REASONS, Rate, RedemptionLog, RequestIds, TrustedProxies, run,
+};
 use crate::keyring::Keyring;
 use crate::ledger::RequestId;
 use crate::ledger::volatile::VolatileLedger;
+use crate::metrics::Metrics;
 use crate::profile::{Fingerprint, Profile, ProfileError, ProfileSource};
 use crate::redeem::Redeemer;
 use crate::token::{
@@ -41,6 +44,7 @@ pub(super) struct House {
     pub(super) ledger: Arc<VolatileLedger>,
     pub(super) redeemer: Arc<Redeemer>,
     pub(super) activity: Arc<Activity>,
+    pub(super) metrics: Arc<Metrics>,
     profile_key: SigningKey,
     admin_key: SigningKey,
     minted: AtomicU64,
@@ -116,7 +120,8 @@ impl House {
         let redeemer = Arc::new(redeemer);
         let minted = AtomicU64::new(0);
         let activity = Arc::default();
-        Self { clock, ledger, redeemer, activity, profile_key, admin_key, minted, gate }
+        let metrics = Arc::new(Metrics::new(&REFUSAL_REASONS));
+        Self { clock, ledger, redeemer, activity, metrics, profile_key, admin_key, minted, gate }
     }
 
     pub(super) fn gate(&self) -> Arc<Gate> {
@@ -166,7 +171,10 @@ impl House {
             proxies,
             limits,
             Box::new(CountedIds::default()),
-            RedemptionLog { activity: Arc::clone(&self.activity) },
+            RedemptionLog {
+                activity: Arc::clone(&self.activity),
+                metrics: Arc::clone(&self.metrics),
+            },
         ))
     }
 

@@ -12,6 +12,7 @@ use super::house::{House, SECRET_LINE, limits};
 use crate::activity::EventLine;
 use crate::http::{TrustedProxies, configure};
 use crate::ledger::LedgerError;
+use crate::metrics::Readings;
 use crate::token::url::REST_PATH as R;
 
 /// Everything that was written.
@@ -133,6 +134,15 @@ fn operators_see_what_was_wanted_and_not_what_was_looked_at() {
     assert!(is("delivered", None), "{lines:#?}");
     assert!(is("refused", Some("used-up")), "{lines:#?}");
     assert!(is("refused", Some("unverified")), "{lines:#?}");
+    let numbers = house.metrics.show(&Readings::default()).unwrap();
+    for line in [
+        "redemptions_total{profile_type=\"user-locked\"} 1",
+        "refusals_total{reason=\"used-up\"} 1",
+        "refusals_total{reason=\"unverified\"} 1",
+        "refusals_total{reason=\"revoked\"} 0",
+    ] {
+        assert!(numbers.contains(line), "{line}\n{numbers}");
+    }
 }
 
 #[test]

@@ -12,11 +12,15 @@ use std::time::{Duration, Instant};
 
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::CertificateDer;
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::version::{TLS12, TLS13};
+use rustls::{
+    ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion,
+};
 use tempfile::TempDir;
 
 use super::house::{House, limits, read_response, request};
 use crate::http::TrustedProxies;
+use crate::metrics::Readings;
 use crate::tls::{ReloadingCertificate, TlsError};
 use crate::token::UnixSeconds;
 
@@ -55,13 +59,19 @@ fn load(folder: &Path) -> Result<ReloadingCertificate, TlsError> {
 }
 
 fn client(trusted: &[&Made]) -> Arc<ClientConfig> {
+    client_of(trusted, rustls::ALL_VERSIONS)
+}
+
+fn client_of(
+    trusted: &[&Made],
+    versions: &[&'static SupportedProtocolVersion],
+) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     for made in trusted {
         roots.add(made.certificate.der().clone()).unwrap();
     }
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let builder =
-        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions);
     Arc::new(builder.unwrap().with_root_certificates(roots).with_no_client_auth())
 }
 
@@ -191,4 +201,28 @@ fn the_watcher_takes_a_new_pair_and_waits_for_its_second_half() {
         thread::sleep(Duration::from_millis(20));
     }
     assert_eq!(certificate.not_after(), before.plus(2 * 86_400));
+}
+
+#[test]
+fn completed_handshakes_are_counted_by_version_and_others_are_not() {
+    let folder = TempDir::new().unwrap();
+    let made = make(0);
+    made.write(folder.path());
+    let tls = Arc::new(load(folder.path()).unwrap()).server_config().unwrap();
+    let house = House::new();
+    let server = house.open_with(limits(), Some(tls), TrustedProxies::default());
+    for (version, handshakes) in [(&TLS12, 2), (&TLS13, 1)] {
+        let config = client_of(&[&made], &[version]);
+        for _ in 0..handshakes {
+            let mut connection = handshake(&config, server.connect()).unwrap();
+            connection.write_all(&request("GET", "/healthz", &[])).unwrap();
+            assert_eq!(read_response(&mut connection).status, 200);
+        }
+    }
+    handshake(&client(&[]), server.connect()).unwrap_err();
+    drop(server);
+    let text = house.metrics.show(&Readings::default()).unwrap();
+    for line in ["{version=\"1.2\"} 2\n", "{version=\"1.3\"} 1\n"] {
+        assert!(text.contains(line), "{line}{text}");
+    }
 }

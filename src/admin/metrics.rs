@@ -1,0 +1,33 @@
+//! `GET /metrics`: numbers for a monitoring system, which has no token. So they
+//! name no user, no token and no address.
+
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+
+use super::AdminDoor;
+use crate::metrics::{CONTENT_TYPE, Readings};
+use crate::token::KeyPurpose;
+
+pub(super) async fn show(door: Data<AdminDoor>) -> HttpResponse {
+    match door.metrics.show(&door.readings()) {
+        Ok(text) => HttpResponse::Ok().content_type(CONTENT_TYPE).body(text),
+        Err(std::fmt::Error) => HttpResponse::InternalServerError().finish(),
+    }
+}
+
+impl AdminDoor {
+    fn readings(&self) -> Readings {
+        let status = self.ledger.status();
+        let lookups = self.redeemer.verify_cache_lookups();
+        let count = |purpose| (purpose, self.redeemer.count_trusted_keys(purpose));
+        Readings {
+            verify_cache_hits: lookups.hits,
+            verify_cache_misses: lookups.misses,
+            certificate_expires_at: self.certificate.as_ref().map(|served| served.not_after()),
+            trusted_keys: KeyPurpose::ALL.map(count).into(),
+            ledger_ready: status.ready.is_ok(),
+            ledger_applied_index: status.applied,
+            audit_lines_lost: self.activity.audit_lines_lost(),
+        }
+    }
+}

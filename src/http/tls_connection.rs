@@ -1,0 +1,21 @@
+//! Counting the TLS handshakes that were completed.
+
+use std::any::Any;
+
+use actix_tls::accept::rustls_0_23::TlsStream;
+use actix_web::rt::net::TcpStream;
+use rustls::ProtocolVersion;
+
+use crate::metrics::{Metrics, TlsVersion};
+
+/// Counts the handshake of a new connection, if it has TLS.
+pub(super) fn count(connection: &dyn Any, metrics: &Metrics) {
+    let Some(stream) = connection.downcast_ref::<TlsStream<TcpStream>>() else { return };
+    let (_, session) = stream.get_ref();
+    match session.protocol_version() {
+        Some(ProtocolVersion::TLSv1_2) => metrics.shook_hands(TlsVersion::V12),
+        Some(ProtocolVersion::TLSv1_3) => metrics.shook_hands(TlsVersion::V13),
+        // `tls` offers no other.
+        Some(_) | None => {}
+    }
+}

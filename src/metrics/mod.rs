@@ -1,0 +1,306 @@
+//! How much of everything there was: numbers for a monitoring system, in the
+//! OpenMetrics text format.
+//!
+//! Most are counted here as things happen. The rest is known to other rooms and
+//! is handed in as [`Readings`] when somebody asks. No number names a user, a
+//! token or an address. `docs/metrics.md` tells what each means.
+
+mod timed_ledger;
+
+use std::fmt;
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::token::{KeyPurpose, ProfileKind, UnixSeconds};
+
+pub use timed_ledger::TimedLedger;
+
+/// What the text is, for the header of an answer.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The upper bounds of the classes of commits, in seconds: from a fast disk of
+/// one node's own to an election in the middle of it.
+const COMMIT_SECONDS: [f64; 15] = [
+    0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
+    10.0,
+];
+
+/// What is counted as it happens.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    redemptions: Family<KindLabel, Counter>,
+    refusals: Family<ReasonLabel, Counter>,
+    commits: Histogram,
+    failed_commits: Counter,
+    handshakes: Family<VersionLabel, Counter>,
+}
+
+/// The version of TLS that a handshake agreed on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum TlsVersion {
+    /// TLS 1.2.
+    V12,
+    /// TLS 1.3.
+    V13,
+}
+
+/// What is looked up when somebody asks.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Readings {
+    /// How often a verified token was known already.
+    pub verify_cache_hits: u64,
+    /// How often a signature had to be checked.
+    pub verify_cache_misses: u64,
+    /// When the certificate of the public door ends; `None` without one.
+    pub certificate_expires_at: Option<UnixSeconds>,
+    /// How many keys are trusted for what.
+    pub trusted_keys: Vec<(KeyPurpose, usize)>,
+    /// Whether the ledger could grant a use now.
+    pub ledger_ready: bool,
+    /// The index of the last entry that this node applied.
+    pub ledger_applied_index: u64,
+    /// How many lines of the audit log were lost.
+    pub audit_lines_lost: u64,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct KindLabel {
+    profile_type: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct ReasonLabel {
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct VersionLabel {
+    version: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct PurposeLabel {
+    purpose: &'static str,
+}
+
+impl Metrics {
+    /// Begins to count. `reasons` are all labels that refusals can have: a
+    /// number that is not there before it is 1 is missed by alerts.
+    #[must_use]
+    pub fn new(reasons: &[&'static str]) -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("jeton"),
+            redemptions: Family::default(),
+            refusals: Family::default(),
+            commits: Histogram::new(COMMIT_SECONDS),
+            failed_commits: Counter::default(),
+            handshakes: Family::default(),
+        };
+        metrics.begin_at_zero(reasons);
+        metrics.register();
+        metrics
+    }
+
+    fn begin_at_zero(&self, reasons: &[&'static str]) {
+        for kind in ProfileKind::ALL {
+            drop(self.redemptions.get_or_create(&KindLabel { profile_type: kind.as_str() }));
+        }
+        for &reason in reasons {
+            drop(self.refusals.get_or_create(&ReasonLabel { reason }));
+        }
+        for version in [TlsVersion::V12, TlsVersion::V13] {
+            drop(self.handshakes.get_or_create(&VersionLabel { version: version.as_str() }));
+        }
+    }
+
+    fn register(&mut self) {
+        let Self { registry, redemptions, refusals, commits, failed_commits, handshakes } = self;
+        registry.register("redemptions", "Profiles given", redemptions.clone());
+        registry.register(
+            "refusals",
+            "Requests for a profile that were given none",
+            refusals.clone(),
+        );
+        registry.register_with_unit(
+            "ledger_commit",
+            "Time until a change of the ledger was durable",
+            Unit::Seconds,
+            commits.clone(),
+        );
+        registry.register(
+            "ledger_commit_failures",
+            "Changes of the ledger that failed, or may have failed",
+            failed_commits.clone(),
+        );
+        registry.register(
+            "tls_handshakes",
+            "TLS handshakes completed at the public door",
+            handshakes.clone(),
+        );
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "The program", build);
+    }
+
+    /// Counts a profile that was given.
+    pub fn redeemed(&self, kind: ProfileKind) {
+        self.redemptions.get_or_create(&KindLabel { profile_type: kind.as_str() }).inc();
+    }
+
+    /// Counts a request for a profile that was given none.
+    pub fn refused(&self, reason: &'static str) {
+        self.refusals.get_or_create(&ReasonLabel { reason }).inc();
+    }
+
+    /// Counts a completed handshake.
+    pub fn shook_hands(&self, version: TlsVersion) {
+        self.handshakes.get_or_create(&VersionLabel { version: version.as_str() }).inc();
+    }
+
+    /// Counts a change of the ledger, which took so long if it was made.
+    fn committed(&self, took: Option<Duration>) {
+        match took {
+            Some(took) => self.commits.observe(took.as_secs_f64()),
+            None => {
+                self.failed_commits.inc();
+            }
+        }
+    }
+
+    /// Writes all numbers as an OpenMetrics text.
+    ///
+    /// # Errors
+    ///
+    /// As the formatter, which has no reason to fail.
+    pub fn show(&self, readings: &Readings) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        encode_registry(&mut text, &self.registry)?;
+        encode_registry(&mut text, &readings.registry())?;
+        encode_eof(&mut text)?;
+        Ok(text)
+    }
+}
+
+impl TlsVersion {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::V12 => "1.2",
+            Self::V13 => "1.3",
+        }
+    }
+}
+
+impl Readings {
+    fn registry(&self) -> Registry {
+        let mut registry = Registry::with_prefix("jeton");
+        let mut count = |name, help, number| {
+            registry.register(name, help, ConstCounter::new(number));
+        };
+        count(
+            "verify_cache_hits",
+            "Tokens whose signature was checked before",
+            self.verify_cache_hits,
+        );
+        count(
+            "verify_cache_misses",
+            "Texts whose signature had to be checked",
+            self.verify_cache_misses,
+        );
+        count("audit_lines_lost", "Lines that the audit log should have", self.audit_lines_lost);
+        let mut show = |name, help, unit, number| match unit {
+            Some(unit) => registry.register_with_unit(name, help, unit, ConstGauge::new(number)),
+            None => registry.register(name, help, ConstGauge::new(number)),
+        };
+        show(
+            "ledger_ready",
+            "Whether the ledger can grant a use: 1 or 0",
+            None,
+            u64::from(self.ledger_ready),
+        );
+        show(
+            "ledger_applied_index",
+            "The last entry applied by this node",
+            None,
+            self.ledger_applied_index,
+        );
+        if let Some(expires_at) = self.certificate_expires_at {
+            let help = "When the certificate of the public door ends, in Unix time";
+            show("certificate_expiry_timestamp", help, Some(Unit::Seconds), expires_at.get());
+        }
+        registry.register("trusted_keys", "Public keys whose tokens are accepted", self.keys());
+        registry
+    }
+
+    fn keys(&self) -> Family<PurposeLabel, Gauge> {
+        let keys = Family::<PurposeLabel, Gauge>::default();
+        for (purpose, count) in &self.trusted_keys {
+            let label = PurposeLabel { purpose: purpose.as_str() };
+            keys.get_or_create(&label).set(i64::try_from(*count).unwrap_or(i64::MAX));
+        }
+        keys
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REASONS: [&str; 2] = ["used-up", "revoked"];
+
+    #[test]
+    fn what_was_counted_is_shown_and_the_rest_is_zero() {
+        let metrics = Metrics::new(&REASONS);
+        (0..3).for_each(|_| metrics.redeemed(ProfileKind::Autologin));
+        metrics.refused("used-up");
+        metrics.shook_hands(TlsVersion::V13);
+        metrics.committed(Some(Duration::from_micros(600)));
+        metrics.committed(None);
+        let readings = Readings {
+            certificate_expires_at: Some(UnixSeconds::new(1_790_000_000)),
+            trusted_keys: vec![(KeyPurpose::Profile, 2), (KeyPurpose::Admin, 1)],
+            ledger_ready: true,
+            ledger_applied_index: 7,
+            verify_cache_hits: 5,
+            ..Readings::default()
+        };
+        let text = metrics.show(&readings).unwrap();
+        for line in [
+            "jeton_redemptions_total{profile_type=\"autologin\"} 3",
+            "jeton_redemptions_total{profile_type=\"user-locked\"} 0",
+            "jeton_refusals_total{reason=\"used-up\"} 1",
+            "jeton_refusals_total{reason=\"revoked\"} 0",
+            "jeton_tls_handshakes_total{version=\"1.2\"} 0",
+            "jeton_tls_handshakes_total{version=\"1.3\"} 1",
+            "jeton_ledger_commit_seconds_bucket{le=\"0.0005\"} 0",
+            "jeton_ledger_commit_seconds_bucket{le=\"0.001\"} 1",
+            "jeton_ledger_commit_seconds_count 1",
+            "jeton_ledger_commit_failures_total 1",
+            "jeton_verify_cache_hits_total 5",
+            "jeton_verify_cache_misses_total 0",
+            "jeton_audit_lines_lost_total 0",
+            "jeton_ledger_ready 1",
+            "jeton_ledger_applied_index 7",
+            "jeton_certificate_expiry_timestamp_seconds 1790000000",
+            "jeton_trusted_keys{purpose=\"profile\"} 2",
+            "jeton_trusted_keys{purpose=\"admin\"} 1",
+            concat!("jeton_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
+        ] {
+            assert!(text.lines().any(|shown| shown == line), "{line}\n{text}");
+        }
+        assert!(text.ends_with("# EOF\n"), "{text}");
+    }
+
+    #[test]
+    fn without_a_certificate_none_expires() {
+        let text = Metrics::new(&REASONS).show(&Readings::default()).unwrap();
+        assert!(!text.contains("certificate"), "{text}");
+    }
+}
