@@ -151,14 +151,7 @@ impl Minted {
     /// Returns what the ledger may remember of this token.
     #[must_use]
     pub fn record(&self) -> TokenRecord {
-        TokenRecord {
-            token: self.token.id(),
-            kind: self.kind,
-            user: self.claims.user.clone(),
-            issued_at: self.claims.issued_at,
-            expires_at: self.claims.expires_at(),
-            uses: self.claims.uses,
-        }
+        TokenRecord::of(self.token.id(), self.kind, &self.claims)
     }
 }
 

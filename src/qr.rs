@@ -68,6 +68,17 @@ impl QrDrawing {
         module.value()
     }
 
+    /// Returns it as a whole SVG document, dark on light whatever it is shown on.
+    #[must_use]
+    pub fn svg(&self) -> String {
+        let (side, path) = (self.side(), self.path());
+        format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {side} {side}\" \
+             shape-rendering=\"crispEdges\"><path fill=\"#fff\" d=\"M0 0h{side}v{side}H0z\"/>\
+             <path d=\"{path}\"/></svg>"
+        )
+    }
+
     /// Returns the dark modules as the `d` of an SVG path; one unit is one
     /// module, and each run of modules one rectangle.
     #[must_use]
@@ -114,6 +125,14 @@ mod tests {
         let path = code.path();
         assert!(path.starts_with("M4 4h7v1h-7z"), "{path}");
         assert!(path.contains(&format!("M{} 4h7v1h-7z", code.side() - 4 - 7)));
+    }
+
+    #[test]
+    fn an_svg_is_a_document_of_its_own() {
+        let code = QrDrawing::of("openvpn://import-profile/https://vpn.example.com/").unwrap();
+        let svg = code.svg();
+        assert!(svg.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\""), "{svg}");
+        assert!(svg.contains(&code.path()) && svg.ends_with("</svg>"));
     }
 
     #[test]

@@ -2,8 +2,10 @@
 //! operators' API and in the audit log.
 
 use std::net::IpAddr;
+use std::str::FromStr;
 
 use serde::Serialize;
+use thiserror::Error;
 use utoipa::ToSchema;
 
 use super::{Event, TokenSeen, What};
@@ -62,6 +64,24 @@ pub enum EventName {
     Refused,
     /// An operator did something.
     Operation,
+}
+
+/// A word that names no sort of event.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[error("it is one of delivered, refused and operation")]
+pub struct UnknownEvent;
+
+impl FromStr for EventName {
+    type Err = UnknownEvent;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        match name {
+            "delivered" => Ok(Self::Delivered),
+            "refused" => Ok(Self::Refused),
+            "operation" => Ok(Self::Operation),
+            _ => Err(UnknownEvent),
+        }
+    }
 }
 
 impl EventLine {

@@ -21,7 +21,7 @@ use audit_log::AuditLog;
 use crate::token::{ProfileKind, Role, TokenId, UnixSeconds, UserName};
 
 pub use audit_file::{AuditError, look};
-pub use line::{EventLine, EventName};
+pub use line::{EventLine, EventName, UnknownEvent};
 
 /// How many events about tokens and by operators are kept.
 const KNOWN_MAX: usize = 5_000;

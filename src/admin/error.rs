@@ -1,12 +1,15 @@
 //! How a request at the operators' door fails, and how that is said.
 
-use actix_web::http::StatusCode;
+use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use thiserror::Error;
+use utoipa::ToSchema;
 
 use crate::ledger::LedgerError;
+use crate::mint::MintError;
 use crate::profile::ProfileError;
+use crate::redeem::Refusal;
 use crate::token::{Role, TimeError};
 
 /// Why a request was not carried out.
@@ -26,6 +29,28 @@ pub(super) enum AdminError {
     CrossSite,
     #[error("the request is not understood: {0}")]
     Request(String),
+    #[error("the body is too large")]
+    TooLarge,
+    #[error("the content type is not application/json")]
+    ContentType,
+    #[error("there is nothing here")]
+    NotFound,
+    #[error("this method does nothing here")]
+    Method,
+    #[error("this node does not mint")]
+    NoSigningKey,
+    #[error("this node does not trust the key it signs with")]
+    UntrustedSigningKey,
+    #[error("need autologin")]
+    NeedAutologin,
+    #[error("there is no profile to deliver: {0}")]
+    NoProfile(ProfileError),
+    #[error("no key that this node trusts signed that as a profile token")]
+    NotAProfileToken,
+    #[error("such a token would give no profile: {0}")]
+    Dead(Refusal),
+    #[error("nothing was minted: {0}")]
+    Mint(#[from] MintError),
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     #[error(transparent)]
@@ -33,21 +58,6 @@ pub(super) enum AdminError {
 }
 
 impl AdminError {
-    /// Makes the error of a body that does not parse. The body may hold a
-    /// token, so it is not repeated.
-    pub(super) fn body(error: &actix_web::error::JsonPayloadError) -> Self {
-        use actix_web::error::JsonPayloadError as Json;
-        let too_large = matches!(error, Json::OverflowKnownLength { .. } | Json::Overflow { .. });
-        let what = if too_large {
-            "the body is too large"
-        } else if matches!(error, Json::ContentType) {
-            "the content type is not application/json"
-        } else {
-            "the body is not the JSON that belongs here"
-        };
-        Self::Request(what.to_owned())
-    }
-
     /// The status, a word for programs, and the next step.
     fn answer(&self) -> (StatusCode, &'static str, &'static str) {
         match self {
@@ -80,8 +90,48 @@ impl AdminError {
                 "trust another admin key, and revoke this one with a token of that",
             ),
             Self::Request(_) => {
-                (StatusCode::BAD_REQUEST, "request", "see the documentation of /api/v1")
+                (StatusCode::BAD_REQUEST, "request", "/openapi.json tells what belongs here")
             }
+            Self::TooLarge => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "too_large", "send no more than 16 KiB")
+            }
+            Self::ContentType => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "content_type",
+                "send the header `Content-Type: application/json`",
+            ),
+            Self::NotFound => {
+                (StatusCode::NOT_FOUND, "not_found", "/openapi.json tells what there is")
+            }
+            Self::Method => {
+                (StatusCode::METHOD_NOT_ALLOWED, "method", "the header `Allow` tells which do")
+            }
+            Self::NoSigningKey => (
+                StatusCode::CONFLICT,
+                "no_signing_key",
+                "mint with `jeton mint` where the key is, or give this node one: \
+                 `admin.signing_key`",
+            ),
+            Self::UntrustedSigningKey => (
+                StatusCode::CONFLICT,
+                "untrusted_signing_key",
+                "its public half belongs into the folder profile of `keys.trusted`",
+            ),
+            Self::NeedAutologin => {
+                (StatusCode::FORBIDDEN, "need_autologin", "an admin may allow autologin first")
+            }
+            Self::NoProfile(_) => {
+                (StatusCode::NOT_FOUND, "no_profile", "GET /api/v1/users tells who has one")
+            }
+            Self::NotAProfileToken => {
+                (StatusCode::NOT_FOUND, "no_profile_token", "is it whole, and its key trusted?")
+            }
+            Self::Dead(_) => (StatusCode::CONFLICT, "dead", "mint a new one, later if need be"),
+            Self::Mint(_) => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "mint",
+                "look at the clock and the log of the node",
+            ),
             Self::Ledger(LedgerError::OutcomeUnknown(_)) => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "outcome_unknown",
@@ -115,19 +165,28 @@ impl ResponseError for AdminError {
 
     fn error_response(&self) -> HttpResponse {
         let (status, code, hint) = self.answer();
-        HttpResponse::build(status)
-            .json(Body { error: ErrorBody { code, message: self.to_string(), hint } })
+        let mut response = HttpResponse::build(status);
+        if status == StatusCode::UNAUTHORIZED {
+            response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+        }
+        response.json(Failure { error: Reason { code, message: self.to_string(), hint } })
     }
 }
 
-#[derive(Serialize)]
-struct Body {
-    error: ErrorBody,
+/// Why a request was not carried out.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Failure {
+    error: Reason,
 }
 
-#[derive(Serialize)]
-struct ErrorBody {
+/// What is wrong, and what helps.
+#[derive(Serialize, ToSchema)]
+struct Reason {
+    /// One word for programs; it stays the same.
+    #[schema(example = "role")]
     code: &'static str,
+    /// What is wrong, for people.
     message: String,
+    /// What to do about it, for people.
     hint: &'static str,
 }

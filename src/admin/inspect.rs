@@ -5,47 +5,81 @@ use std::net::IpAddr;
 
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Json};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use utoipa::ToSchema;
 
+use super::body::Body;
+use super::fields::Fields;
+use super::openapi::{BodyErrors, words};
 use super::{AdminDoor, AdminError};
 use crate::redeem::{Attempt, Intent};
-use crate::token::{Role, VerifiedToken};
+use crate::token::{ProfileKind, Purpose, Role, UnixSeconds, UserName, VerifiedToken};
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+/// A click that is thought of.
+#[derive(ToSchema)]
 pub(super) struct Question {
+    /// The token; any text is judged.
     token: String,
-    /// Where the click would come from; needed for tokens bound to a network.
+    /// Where the click would come from, which matters for a token that is bound
+    /// to a network; where this request comes from if nothing is said.
+    #[schema(schema_with = words::address, required = false)]
     client: Option<IpAddr>,
 }
 
-#[derive(Serialize)]
+/// What the click would do.
+#[derive(Serialize, ToSchema)]
 pub(super) struct Prospect {
-    would: &'static str,
+    would: Would,
+    /// Why it would be refused; `null` if it would not.
+    #[schema(required = true)]
     reason: Option<String>,
-    user: Option<String>,
-    kind: Option<&'static str>,
-    /// `null` for unlimited or unknown.
+    /// Whose profile it gives; `null` if this is no token.
+    #[schema(required = true)]
+    user: Option<UserName>,
+    /// What kind of profile it gives; `null` if this is no profile token.
+    #[schema(value_type = Option<ProfileKind>, required = true)]
+    profile_type: Option<&'static str>,
+    /// How many uses are left; `null` for any number, or if it would be refused.
+    #[schema(required = true)]
     uses_left: Option<u32>,
+    /// When it expires; `null` if this is no token.
+    #[schema(value_type = Option<UnixSeconds>, required = true)]
     expires_at: Option<String>,
 }
 
+/// The two things a click can do.
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Would {
+    Deliver,
+    Refuse,
+}
+
+/// Tell what a click would do, spending nothing
+///
+/// Role: viewer.
+#[utoipa::path(
+    post,
+    path = "/api/v1/inspect",
+    operation_id = "inspect_token",
+    request_body = Question,
+    responses((status = 200, description = "What it would do", body = Prospect), BodyErrors),
+)]
 pub(super) async fn inspect(
     request: HttpRequest,
     door: Data<AdminDoor>,
-    question: Json<Question>,
+    body: Body,
 ) -> Result<Json<Prospect>, AdminError> {
     door.enter(&request, Role::Viewer)?;
+    let Question { token, client } = Question::read(Fields::of_body(&request, &body)?)?;
     let peer = request.peer_addr().map(|peer| peer.ip());
-    let client = question
-        .client
+    let client = client
         .or(peer)
         .ok_or_else(|| AdminError::Request("name the client whose click is meant".to_owned()))?;
-    let attempt = Attempt { token: &question.token, client, intent: Intent::Look };
+    let attempt = Attempt { token: &token, client, intent: Intent::Look };
     let prospect = match door.redeemer.redeem(attempt).await {
         Ok(delivery) => Prospect {
-            would: "deliver",
-            kind: Some(delivery.kind.as_str()),
+            would: Would::Deliver,
             uses_left: delivery.uses_left,
             ..Prospect::of(Some(&delivery.token))
         },
@@ -57,14 +91,27 @@ pub(super) async fn inspect(
     Ok(Json(prospect))
 }
 
+impl Question {
+    fn read(mut fields: Fields) -> Result<Self, AdminError> {
+        let question =
+            Self { token: fields.required("token")?, client: fields.optional("client")? };
+        fields.finish()?;
+        Ok(question)
+    }
+}
+
 impl Prospect {
     fn of(token: Option<&VerifiedToken>) -> Self {
         let claims = token.map(VerifiedToken::claims);
+        let kind = claims.and_then(|claims| match claims.purpose {
+            Purpose::Profile(kind) => Some(kind),
+            Purpose::Admin(_) => None,
+        });
         Self {
-            would: "refuse",
+            would: Would::Refuse,
             reason: None,
-            user: claims.map(|claims| claims.user.to_string()),
-            kind: None,
+            user: claims.map(|claims| claims.user.clone()),
+            profile_type: kind.map(ProfileKind::as_str),
             uses_left: None,
             expires_at: claims.map(|claims| claims.expires_at().to_string()),
         }

@@ -8,6 +8,17 @@ use super::AdminDoor;
 use crate::metrics::{CONTENT_TYPE, Readings};
 use crate::token::KeyPurpose;
 
+/// Numbers for a monitoring system
+///
+/// OpenMetrics text; `docs/metrics.md` tells what each number is.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    operation_id = "metrics",
+    security(()),
+    responses((status = 200, description = "The numbers", body = String,
+        content_type = "application/openmetrics-text")),
+)]
 pub(super) async fn show(door: Data<AdminDoor>) -> HttpResponse {
     match door.metrics.show(&door.readings()) {
         Ok(text) => HttpResponse::Ok().content_type(CONTENT_TYPE).body(text),
@@ -18,8 +29,9 @@ pub(super) async fn show(door: Data<AdminDoor>) -> HttpResponse {
 impl AdminDoor {
     fn readings(&self) -> Readings {
         let status = self.ledger.status();
+        let keys = self.redeemer.trusted_keys();
         let lookups = self.redeemer.verify_cache_lookups();
-        let count = |purpose| (purpose, self.redeemer.count_trusted_keys(purpose));
+        let count = |purpose| (purpose, keys.iter().filter(|(_id, of)| *of == purpose).count());
         Readings {
             verify_cache_hits: lookups.hits,
             verify_cache_misses: lookups.misses,

@@ -1,22 +1,33 @@
-//! The operators' door: list, revoke, permit and inspect, entered with an
+//! The operators' door: mint, list, revoke, permit and inspect, entered with an
 //! admin token.
 //!
 //! It listens on its own address, loopback unless the config says otherwise,
-//! and never gives a profile. Scaffolding: `door` (who may enter) and `error`
-//! (how a request fails), `session` (what a sign-in becomes) and `same_origin`
-//! (whose page asks). Content for programs, a file for each thing one can do:
-//! `activity`, `inspect`, `metrics`, `revocations`, `status`, `tokens`, `users`;
-//! for people: `pages`.
+//! and never gives a profile. Scaffolding: `routes` (which request goes where),
+//! `door` (who may enter), `session` (what a sign-in becomes) and `same_origin`
+//! (whose page asks), `body`, `fields` and `percent` (what a request says),
+//! `error` (how it fails), and `openapi` (all of it as a document). Content for
+//! programs, a file for each thing one can do: `activity`, `health`, `inspect`,
+//! `metrics`, `mint`, `records`, `revocations`, `session_info`, `status`,
+//! `tokens`, `users`; for people: `pages`.
 
 mod activity;
+mod body;
 mod door;
 mod error;
+mod fields;
+mod health;
 mod inspect;
 mod metrics;
+mod mint;
+mod openapi;
 mod pages;
+mod percent;
+mod records;
 mod revocations;
+mod routes;
 mod same_origin;
 mod session;
+mod session_info;
 mod status;
 mod tokens;
 mod users;
@@ -30,15 +41,12 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use actix_web::middleware::DefaultHeaders;
-use actix_web::web::{self, Data, JsonConfig, ServiceConfig};
+use actix_web::web::{Data, ServiceConfig};
 use actix_web::{App, HttpServer};
 
 pub use door::{AdminDoor, ServedCertificate};
 use error::AdminError;
 pub use session::Sessions;
-
-/// The most bytes a request body may have.
-const BODY_MAX: usize = 16 * 1024;
 
 /// Serves the operators' door on `listener` until `shutdown` completes.
 ///
@@ -68,22 +76,9 @@ pub async fn run(
 
 /// Adds the routes of the operators' door to an application.
 fn configure(app: &mut ServiceConfig, door: &Arc<AdminDoor>) {
-    let json = JsonConfig::default()
-        .limit(BODY_MAX)
-        .error_handler(|error, _request| AdminError::body(&error).into());
-    app.app_data(Data::from(Arc::clone(door))).app_data(json);
-    app.route("/metrics", web::get().to(metrics::show));
-    app.service(
-        web::scope("/api/v1")
-            .route("/activity", web::get().to(activity::list))
-            .route("/inspect", web::post().to(inspect::inspect))
-            .route("/revocations", web::post().to(revocations::revoke))
-            .route("/status", web::get().to(status::show))
-            .route("/tokens", web::get().to(tokens::list))
-            .route("/users", web::get().to(users::list))
-            .route("/users/{user}/autologin", web::put().to(users::permit)),
-    );
+    app.app_data(Data::from(Arc::clone(door)));
     pages::configure(app);
+    routes::configure(app);
 }
 
 fn security_headers() -> DefaultHeaders {

@@ -1,40 +1,95 @@
 //! `POST /api/v1/revocations`: refuse a token, a batch, a user or a key from
 //! now on.
 
+use std::str::FromStr;
+
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Json};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use utoipa::ToSchema;
 
+use super::body::Body;
+use super::fields::Fields;
+use super::openapi::{RevokeErrors, words};
 use super::{AdminDoor, AdminError};
 use crate::ledger::Revocation;
 use crate::token::{Batch, CLOCK_ALLOWANCE, KeyId, Lifetime, Nonce, Role, UnixSeconds, UserName};
 
-/// Exactly one of the four, by its name.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Wish {
-    token: Option<String>,
-    batch: Option<String>,
-    user: Option<String>,
-    key: Option<String>,
-    /// When the token expires, if known: the line is forgotten after that.
-    expires_at: Option<String>,
+/// What is to be refused from now on.
+pub(super) enum Wish {
+    Token(TokenWish),
+    Batch(BatchWish),
+    User(UserWish),
+    Key(KeyWish),
 }
 
-#[derive(Serialize)]
+/// One token.
+#[derive(ToSchema)]
+#[schema(as = RevokeToken)]
+pub(super) struct TokenWish {
+    /// Its id.
+    token: Nonce,
+    /// When the token expires, if known: some time after that the line is
+    /// forgotten.
+    expires_at: Option<Moment>,
+}
+
+/// All tokens of one mint run.
+#[derive(ToSchema)]
+#[schema(as = RevokeBatch)]
+pub(super) struct BatchWish {
+    batch: Batch,
+}
+
+/// All tokens of a user that were issued until now.
+#[derive(ToSchema)]
+#[schema(as = RevokeUser)]
+pub(super) struct UserWish {
+    user: UserName,
+}
+
+/// All tokens of a key; only an admin may do it, and not to the key of his own
+/// token.
+#[derive(ToSchema)]
+#[schema(as = RevokeKey)]
+pub(super) struct KeyWish {
+    key: KeyId,
+}
+
+/// What is refused from now on.
+#[derive(Serialize, ToSchema)]
 pub(super) struct Revoked {
+    /// What it is, in words.
+    #[schema(example = "user alice")]
     revoked: String,
+    /// Of a user, the last second whose tokens are refused.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = UnixSeconds, required = false)]
     issued_until: Option<String>,
 }
 
+/// Refuse a token, a batch, a user's tokens or a key's from now on
+///
+/// Nothing takes a revocation back. Role: operator; admin for a key.
+#[utoipa::path(
+    post,
+    path = "/api/v1/revocations",
+    operation_id = "revoke",
+    request_body = Wish,
+    responses((status = 200, description = "It is refused", body = Revoked), RevokeErrors),
+)]
 pub(super) async fn revoke(
     request: HttpRequest,
     door: Data<AdminDoor>,
-    wish: Json<Wish>,
+    body: Body,
 ) -> Result<Json<Revoked>, AdminError> {
-    let operator = door.enter(&request, wish.needed())?;
-    let revocation = wish.understand(door.now())?;
+    let operator = door.enter(&request, Role::Operator)?;
+    let wish = Wish::read(Fields::of_body(&request, &body)?)?;
+    // Whoever may revoke a key could shut everybody out for good.
+    if matches!(wish, Wish::Key(_)) {
+        door.enter(&request, Role::Admin)?;
+    }
+    let revocation = wish.revocation(door.now());
     if revocation == Revocation::Key(operator.key_id()) {
         return Err(AdminError::OwnKey);
     }
@@ -45,28 +100,37 @@ pub(super) async fn revoke(
 }
 
 impl Wish {
-    /// Whoever may revoke a key could shut everybody out for good.
-    const fn needed(&self) -> Role {
-        if self.key.is_some() { Role::Admin } else { Role::Operator }
+    /// Reads the one of the four that is there.
+    fn read(mut fields: Fields) -> Result<Self, AdminError> {
+        let wish = if fields.has("token") {
+            let token = fields.required("token")?;
+            Self::Token(TokenWish { token, expires_at: fields.optional("expires_at")? })
+        } else if fields.has("batch") {
+            Self::Batch(BatchWish { batch: fields.required("batch")? })
+        } else if fields.has("user") {
+            Self::User(UserWish { user: fields.required("user")? })
+        } else if fields.has("key") {
+            Self::Key(KeyWish { key: fields.required("key")? })
+        } else {
+            let what = "name one of token, batch, user and key";
+            return Err(AdminError::Request(what.to_owned()));
+        };
+        fields.finish()?;
+        Ok(wish)
     }
 
-    fn understand(&self, now: UnixSeconds) -> Result<Revocation, AdminError> {
-        let Self { token, batch, user, key, expires_at } = self;
-        match (token, batch, user, key) {
-            (Some(token), None, None, None) => {
+    fn revocation(self, now: UnixSeconds) -> Revocation {
+        match self {
+            Self::Token(TokenWish { token: nonce, expires_at }) => {
                 // Whoever is wrong about the expiry must not bring the token back:
                 // the line is kept at least as long as any token lives.
                 let kept = now.plus(u64::from(Lifetime::MAX.seconds() + CLOCK_ALLOWANCE));
-                let expires_at = expires_at.as_deref().map(moment).transpose()?;
-                let expires_at = expires_at.map(|at| at.max(kept));
-                Ok(Revocation::Token { nonce: parse::<Nonce>(token)?, expires_at })
+                let expires_at = expires_at.map(|Moment(at)| at.max(kept));
+                Revocation::Token { nonce, expires_at }
             }
-            (None, Some(batch), None, None) => Ok(Revocation::Batch(parse::<Batch>(batch)?)),
-            (None, None, Some(user), None) => {
-                Ok(Revocation::User { user: parse::<UserName>(user)?, issued_until: now })
-            }
-            (None, None, None, Some(key)) => Ok(Revocation::Key(parse::<KeyId>(key)?)),
-            _ => Err(AdminError::Request("name one of token, batch, user or key".to_owned())),
+            Self::Batch(BatchWish { batch }) => Revocation::Batch(batch),
+            Self::User(UserWish { user }) => Revocation::User { user, issued_until: now },
+            Self::Key(KeyWish { key }) => Revocation::Key(key),
         }
     }
 }
@@ -85,14 +149,40 @@ impl Revoked {
     }
 }
 
-fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, AdminError> {
-    text.parse().map_err(|error: T::Err| AdminError::Request(error.to_string()))
+/// A moment as RFC 3339 writes it, with whatever offset. One before 1970 counts
+/// as 1970: for what expired long ago, that is the same.
+#[derive(ToSchema)]
+#[schema(as = AnyMoment, value_type = String, format = DateTime)]
+struct Moment(UnixSeconds);
+
+impl FromStr for Moment {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let no_moment = "it is no date with a time, such as 2026-12-01T12:00:00Z";
+        // jiff reads more than RFC 3339 has: no seconds, the name of a zone.
+        let bytes = text.as_bytes();
+        let is = |at: usize, byte: u8| bytes.get(at).is_some_and(|b| b.eq_ignore_ascii_case(&byte));
+        let shape = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
+        let ends =
+            bytes.last().is_some_and(|b| b.is_ascii_digit() || b.eq_ignore_ascii_case(&b'z'));
+        if !ends || !shape.into_iter().all(|(at, byte)| is(at, byte)) {
+            return Err(no_moment);
+        }
+        let stamp: jiff::Timestamp = text.parse().map_err(|_| no_moment)?;
+        Ok(Self(UnixSeconds::new(stamp.as_second().try_into().unwrap_or(0))))
+    }
 }
 
-fn moment(text: &str) -> Result<UnixSeconds, AdminError> {
-    let stamp = parse::<jiff::Timestamp>(text)?;
-    let seconds = u64::try_from(stamp.as_second());
-    seconds
-        .map(UnixSeconds::new)
-        .map_err(|_| AdminError::Request("the time is before 1970".to_owned()))
+/// Exactly one of the four.
+impl utoipa::PartialSchema for Wish {
+    fn schema() -> words::Written {
+        words::one_of(["RevokeToken", "RevokeBatch", "RevokeUser", "RevokeKey"])
+    }
+}
+
+impl ToSchema for Wish {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "NewRevocation".into()
+    }
 }

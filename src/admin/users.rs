@@ -4,42 +4,64 @@
 use std::collections::BTreeSet;
 
 use actix_web::HttpRequest;
-use actix_web::web::{Data, Json, Path};
-use serde::{Deserialize, Serialize};
+use actix_web::web::{Data, Json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
+use super::body::Body;
+use super::fields::Fields;
+use super::openapi::{BodyErrors, UserErrors};
+use super::percent::{self, Plus};
 use super::{AdminDoor, AdminError};
 use crate::token::{Role, UserName};
 
-#[derive(Serialize)]
+/// All users.
+#[derive(Serialize, ToSchema)]
 pub(super) struct UserList {
+    /// Those with a profile and those with a permission, sorted by name.
     users: Vec<User>,
 }
 
-#[derive(Serialize)]
+/// A user.
+#[derive(Serialize, ToSchema)]
 struct User {
     user: UserName,
+    /// Whether autologin profiles are allowed.
     autologin: bool,
     /// Whether there is a profile for this user.
     profile: bool,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+/// What a user may have.
+#[derive(ToSchema)]
 pub(super) struct Permission {
+    /// Whether autologin profiles are allowed from now on.
     allowed: bool,
 }
 
-#[derive(Serialize)]
+/// What a user may have now.
+#[derive(Serialize, ToSchema)]
 pub(super) struct Permitted {
     user: UserName,
+    /// Whether autologin profiles are allowed.
     autologin: bool,
 }
 
+/// List users
+///
+/// Role: viewer.
+#[utoipa::path(
+    get,
+    path = "/api/v1/users",
+    operation_id = "list_users",
+    responses((status = 200, description = "All of them", body = UserList), UserErrors),
+)]
 pub(super) async fn list(
     request: HttpRequest,
     door: Data<AdminDoor>,
 ) -> Result<Json<UserList>, AdminError> {
     door.enter(&request, Role::Viewer)?;
+    Fields::none(&request)?;
     let with_profile: BTreeSet<_> = door.redeemer.users()?.into_iter().collect();
     let autologin = door.ledger.autologin_users();
     let users = with_profile.union(&autologin).map(|user| User {
@@ -50,17 +72,45 @@ pub(super) async fn list(
     Ok(Json(UserList { users: users.collect() }))
 }
 
+/// Allow or deny a user autologin profiles
+///
+/// It counts from the next click on, also for links that exist. Role: admin.
+#[utoipa::path(
+    put,
+    path = "/api/v1/users/{user}/autologin",
+    operation_id = "permit_autologin",
+    params(("user" = UserName, Path, description = "Whom")),
+    request_body = Permission,
+    responses((status = 200, description = "What counts now", body = Permitted), BodyErrors),
+)]
 pub(super) async fn permit(
     request: HttpRequest,
     door: Data<AdminDoor>,
-    user: Path<String>,
-    permission: Json<Permission>,
+    body: Body,
 ) -> Result<Json<Permitted>, AdminError> {
     let operator = door.enter(&request, Role::Admin)?;
-    let user =
-        UserName::new(user.into_inner()).map_err(|error| AdminError::Request(error.to_string()))?;
-    let autologin = permission.allowed;
+    let user = named(&request)?;
+    let Permission { allowed: autologin } = Permission::read(Fields::of_body(&request, &body)?)?;
     door.ledger.permit(user.clone(), autologin).await?;
     operator.did(&format!("{} autologin for {user}", if autologin { "allowed" } else { "denied" }));
     Ok(Json(Permitted { user, autologin }))
+}
+
+impl Permission {
+    fn read(mut fields: Fields) -> Result<Self, AdminError> {
+        let permission = Self { allowed: fields.truth("allowed")? };
+        fields.finish()?;
+        Ok(permission)
+    }
+}
+
+/// Returns the user whom the path names. The router's own decoding mends what is
+/// badly encoded, so the path is read as it was sent.
+fn named(request: &HttpRequest) -> Result<UserName, AdminError> {
+    let path = request.uri().path();
+    let name = path.strip_prefix("/api/v1/users/");
+    let name = name.and_then(|rest| rest.strip_suffix("/autologin")).ok_or(AdminError::NotFound)?;
+    let name = percent::decode(name, Plus::Plus)
+        .ok_or_else(|| AdminError::Request("the user in the path is badly encoded".to_owned()))?;
+    UserName::new(name).map_err(|error| AdminError::Request(error.to_string()))
 }

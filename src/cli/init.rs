@@ -114,7 +114,8 @@ pub(super) fn make(dir: &Path, plan: &Plan, clock: &dyn Clock) -> Result<Made, F
         demo_pki::write(&staging, "openvpn/pki", now)?;
         demo_openvpn::write(&staging, "openvpn")?;
     }
-    staging.write("jeton.toml", 0o644, &jeton_toml(plan))?;
+    let profile_id = profile_key.verifying_key().id();
+    staging.write("jeton.toml", 0o644, &jeton_toml(plan, profile_id))?;
     staging.publish(&names)?;
     Ok(Made { admin_key: admin_key.verifying_key().id(), profile_key })
 }
@@ -128,9 +129,11 @@ fn write_key(staging: &Staging, purpose: KeyPurpose) -> Result<SigningKey, Failu
     Ok(key)
 }
 
-fn jeton_toml(plan: &Plan) -> String {
+fn jeton_toml(plan: &Plan, profile_key: KeyId) -> String {
     let Plan { public_url, listen, admin, demo } = plan;
     let profiles = if *demo { DEMO_PROFILES } else { PROFILES };
+    // A demo is there to show everything; elsewhere a node mints only on purpose.
+    let off = if *demo { "" } else { "#" };
     format!(
         "\
 # Made by `jeton init`. `jeton config example` prints every key with its default.
@@ -146,6 +149,8 @@ tls_key = \"tls/key.pem\"
 
 [admin]
 listen = \"{admin}\"
+# What this node mints with, for the web page and the API.
+{off}signing_key = \"keys/signing/profile-{profile_key}.pem\"
 
 [keys]
 trusted = \"keys/trusted\"

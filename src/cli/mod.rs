@@ -32,6 +32,7 @@ mod mint;
 mod minting;
 mod moment;
 mod node;
+mod node_minter;
 mod open_files;
 mod orders_csv;
 mod output;

@@ -13,7 +13,7 @@ use arc_swap::ArcSwapOption;
 use tokio::sync::watch;
 
 use super::failure::Failure;
-use super::{global, open_files, source};
+use super::{global, node_minter, open_files, source};
 use crate::activity::{self, Activity, AuditError};
 use crate::admin::{self, AdminDoor, ServedCertificate, Sessions};
 use crate::clock::{Clock, SystemClock};
@@ -57,6 +57,7 @@ struct Inside {
     timed_ledger: Arc<dyn Ledger>,
     activity: Arc<Activity>,
     metrics: Arc<Metrics>,
+    operators: Arc<AdminDoor>,
 }
 
 impl Node {
@@ -71,6 +72,7 @@ impl Node {
         audit.map_or(Ok(()), activity::look).map_err(|error| refuse_audit_log(&error))?;
         let public_url = config.public_url.clone();
         let public_url = public_url.ok_or_else(|| global::missing(&config, "public_url"))?;
+        let minter = node_minter::open(&config, &keys, &public_url)?;
         let public = bind("public.listen", config.public.listen)?;
         // Without a trusted admin key nobody could enter.
         let admin = config.admin.listen.filter(|_| keys.has(KeyPurpose::Admin));
@@ -86,6 +88,15 @@ impl Node {
         let redeemer = Arc::new(redeemer);
         let activity = audit.map_or_else(|| Ok(Activity::default()), Activity::with_audit_log);
         let activity = Arc::new(activity.map_err(|error| refuse_audit_log(&error))?);
+        let operators = Arc::new(AdminDoor {
+            redeemer: Arc::clone(&redeemer),
+            ledger: Arc::clone(&timed_ledger),
+            activity: Arc::clone(&activity),
+            metrics: Arc::clone(&metrics),
+            certificate: certificate.clone().map(|served| served as _),
+            minter: ArcSwapOption::from_pointee(minter),
+            sessions: Sessions::default(),
+        });
         let inside = Inside {
             config,
             public_url,
@@ -95,6 +106,7 @@ impl Node {
             timed_ledger,
             activity,
             metrics,
+            operators,
         };
         Ok(Self { public, admin, inside })
     }
@@ -139,6 +151,9 @@ impl Node {
             None => tracing::info!("operators' door closed: no admin key is trusted, or it is off"),
         }
         let status = self.inside.ledger.status();
+        if let Some(minter) = self.inside.operators.minter.load().as_deref() {
+            tracing::info!(key_id = %minter.key_id(), "this node mints");
+        }
         tracing::info!(born_at = %status.born_at, node_id = status.node_id, "ledger ready");
         let clock = SystemClock.now();
         if clock < status.log_time {
@@ -195,16 +210,7 @@ impl Inside {
             stop.await;
             return Ok(());
         };
-        let door = AdminDoor {
-            redeemer: Arc::clone(&self.redeemer),
-            ledger: Arc::clone(&self.timed_ledger),
-            activity: Arc::clone(&self.activity),
-            metrics: Arc::clone(&self.metrics),
-            certificate: self.certificate.clone().map(|served| served as _),
-            minter: ArcSwapOption::empty(),
-            sessions: Sessions::default(),
-        };
-        admin::run(listener, Arc::new(door), stop).await
+        admin::run(listener, Arc::clone(&self.operators), stop).await
     }
 
     /// Watches the certificate, and reads keys and profiles again when asked.
@@ -229,6 +235,7 @@ impl Inside {
     fn reload(&self) {
         match trusted_keys(&self.config) {
             Ok(keys) => {
+                self.reload_minter(&keys);
                 tracing::info!(keys = keys.len(), "trusted keys reloaded");
                 self.redeemer.replace_keys(keys);
             }
@@ -254,10 +261,26 @@ impl Inside {
         }
     }
 
+    /// Takes a new signing key, if it is good and `trusted`. One that is no longer
+    /// trusted stays, too, but nothing is minted with it.
+    fn reload_minter(&self, trusted: &Keyring) {
+        match node_minter::open(&self.config, trusted, &self.public_url) {
+            Ok(None) => {}
+            Ok(Some(minter)) => {
+                tracing::info!(key_id = %minter.key_id(), "signing key reloaded");
+                self.operators.minter.store(Some(Arc::new(minter)));
+            }
+            Err(failure) => {
+                let error = failure.reason();
+                tracing::error!(error, "new signing key refused, the old one stays");
+            }
+        }
+    }
+
     /// Closes what is written to, once the doors' threads have let go of it.
     async fn close(self) {
-        let Self { redeemer, ledger, timed_ledger, activity, .. } = self;
-        drop((redeemer, timed_ledger));
+        let Self { redeemer, ledger, timed_ledger, activity, operators, .. } = self;
+        drop((redeemer, timed_ledger, operators));
         close_ledger(ledger).await;
         if !activity.close_audit_log(AUDIT_LOG_TIME) {
             tracing::error!("the disk does not take the last lines of the audit log");

@@ -85,6 +85,9 @@ pub struct Public {
 pub struct Admin {
     /// Where to listen; `None` if switched off.
     pub listen: Option<SocketAddr>,
+    /// The private profile key that this node mints with; `None`, as is usual,
+    /// if it does not mint.
+    pub signing_key: Option<PathBuf>,
 }
 
 /// `[keys]`: where the keys lie.
@@ -188,7 +191,7 @@ impl Admin {
             let what = "`admin.listen` must be a loopback address, because the door has no TLS";
             doc.fault(origin, what);
         }
-        Self { listen }
+        Self { listen, signing_key: doc.take_path("admin.signing_key") }
     }
 }
 
@@ -339,6 +342,15 @@ mod tests {
     fn the_door_for_operators_can_be_shut() {
         assert_eq!(parse("").0.admin.listen, Some(ADMIN_LISTEN));
         assert_eq!(parse("[admin]\nlisten = \"off\"").0.admin.listen, None);
+    }
+
+    #[test]
+    fn a_node_mints_only_where_the_file_says_so() {
+        let text = "[keys]\nsigning = \"keys/signing\"";
+        assert_eq!(parse(text).0.admin.signing_key, None);
+        let text = "[admin]\nsigning_key = \"keys/mine.pem\"";
+        let key = parse(text).0.admin.signing_key;
+        assert_eq!(key.as_deref(), Some(Path::new("/etc/jeton/keys/mine.pem")));
     }
 
     #[test]

@@ -136,6 +136,22 @@ pub struct TokenRecord {
     pub uses: UseLimit,
 }
 
+impl TokenRecord {
+    /// Returns what the ledger may remember of the profile token with this id,
+    /// kind and claims.
+    #[must_use]
+    pub fn of(token: TokenId, kind: ProfileKind, claims: &Claims) -> Self {
+        Self {
+            token,
+            kind,
+            user: claims.user.clone(),
+            issued_at: claims.issued_at,
+            expires_at: claims.expires_at(),
+            uses: claims.uses,
+        }
+    }
+}
+
 /// The answer to one command.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub enum Outcome {

@@ -37,6 +37,12 @@ impl IpNetwork {
         Ok(Self { address, prefix })
     }
 
+    /// Returns its first address.
+    #[must_use]
+    pub const fn address(&self) -> IpAddr {
+        self.address
+    }
+
     /// Tells whether `client` lies in this network. A client that reaches an
     /// IPv6 socket over IPv4 (`::ffff:a.b.c.d`) counts as IPv4.
     #[must_use]

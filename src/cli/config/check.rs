@@ -11,9 +11,9 @@ use crate::cli::failure::with_sources;
 use crate::cli::source;
 use crate::clock::Clock;
 use crate::config::{Config, Fault, Profiles, Public};
-use crate::keyring::{KeyFileError, Keyring, KeyringError, SigningKeys};
+use crate::keyring::{self, KeyFileError, Keyring, KeyringError, SigningKeys};
 use crate::ledger::raft::{Identity, IdentityError};
-use crate::token::{KeyPurpose, UnixSeconds};
+use crate::token::{KeyPurpose, TrustedKeys as _, UnixSeconds};
 
 /// Read, write or search, for anyone but the owner.
 const OTHERS: u32 = 0o077;
@@ -35,6 +35,7 @@ pub(super) fn faults(
         faults.extend(listeners(config));
         faults.extend(certificate(config, clock));
         faults.extend(trusted(&config.keys.trusted));
+        faults.extend(minter(config));
         faults.extend(config.profiles.iter().flat_map(|source| profiles(source, clock.now())));
         faults.extend(ledger(&config.ledger.dir));
         faults.extend(config.log.audit.as_deref().and_then(audit));
@@ -103,6 +104,25 @@ fn trusted(folder: &Path) -> Option<String> {
         )),
         Err(error) => Some(format!("`keys.trusted`: {}", with_sources(&error))),
     }
+}
+
+/// What is wrong with the key that this node is to mint with. An encrypted one is
+/// opened when the node starts.
+fn minter(config: &Config) -> Option<String> {
+    let path = config.admin.signing_key.as_deref()?;
+    let key = match keyring::read_private(path, None) {
+        Ok(key) => key,
+        Err(KeyringError::File { source: KeyFileError::PassphraseNeeded, .. }) => return None,
+        Err(error) => return Some(format!("`admin.signing_key`: {}", with_sources(&error))),
+    };
+    let id = key.verifying_key().id();
+    // What is wrong with the trusted keys is told there.
+    let trusted = Keyring::load(&config.keys.trusted).ok()?;
+    let is_trusted = trusted.find(id).is_some_and(|known| known.purpose == KeyPurpose::Profile);
+    (!is_trusted).then(|| {
+        let path = path.display();
+        format!("`admin.signing_key`: {path} is the key {id}, which is not trusted for profiles")
+    })
 }
 
 fn private(folder: &Path) -> Option<String> {

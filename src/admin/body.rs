@@ -1,0 +1,41 @@
+//! The body of a request, as bytes.
+//!
+//! It is parsed only after its sender was let in: whoever may not enter learns
+//! nothing from what is wrong with it.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::error::PayloadError;
+use actix_web::web::Bytes;
+use actix_web::{FromRequest, HttpRequest};
+
+use super::AdminError;
+
+/// What was sent. It may hold a token, so there is no `Debug`.
+pub(super) struct Body(Bytes);
+
+impl Body {
+    /// Returns the bytes.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl FromRequest for Body {
+    type Error = AdminError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, AdminError>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let bytes = Bytes::from_request(request, payload);
+        Box::pin(async move { bytes.await.map(Self).map_err(|error| incomplete(&error)) })
+    }
+}
+
+fn incomplete(error: &actix_web::Error) -> AdminError {
+    match error.as_error::<PayloadError>() {
+        Some(PayloadError::Overflow) => AdminError::TooLarge,
+        _ => AdminError::Request("the body did not arrive whole".to_owned()),
+    }
+}

@@ -1,0 +1,216 @@
+//! The fields of a request, from its body or its query, taken one by one.
+//!
+//! Whoever asks is told which field is wrong and what belongs there, but not
+//! what was sent: it may be a token. Nothing is passed over: an unknown field, a
+//! repeated one and one of another type are all refused.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+
+use actix_web::{HttpMessage as _, HttpRequest};
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::Value;
+
+use super::AdminError;
+use super::body::Body;
+use super::percent::{self, Plus};
+use crate::token::ProfileKind;
+
+/// What was given, by name. There may be a token among it, so there is no `Debug`.
+pub(super) struct Fields {
+    from: From,
+    given: BTreeMap<String, Value>,
+    known: Vec<&'static str>,
+}
+
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum From {
+    Body,
+    Query,
+}
+
+impl Fields {
+    /// Reads a body that is one JSON object. There is no query beside it.
+    pub(super) fn of_body(request: &HttpRequest, body: &Body) -> Result<Self, AdminError> {
+        Self::none(request)?;
+        if !request.content_type().eq_ignore_ascii_case("application/json") {
+            return Err(AdminError::ContentType);
+        }
+        let Object(pairs) = serde_json::from_slice(body.bytes()).map_err(|error| {
+            let place = format!("line {}, column {}", error.line(), error.column());
+            AdminError::Request(format!("the body is no JSON object ({place})"))
+        })?;
+        Self::collect(From::Body, pairs)
+    }
+
+    /// Reads the query.
+    pub(super) fn of_query(request: &HttpRequest) -> Result<Self, AdminError> {
+        let pair = |pair: &str| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let decode = |text| percent::decode(text, Plus::Space);
+            let pair = decode(name).zip(decode(value).map(Value::String));
+            pair.ok_or_else(|| AdminError::Request("the query is badly encoded".to_owned()))
+        };
+        let pairs = request.query_string().split('&').filter(|pair| !pair.is_empty());
+        Self::collect(From::Query, pairs.map(pair).collect::<Result<_, _>>()?)
+    }
+
+    /// Refuses a query where none belongs.
+    pub(super) fn none(request: &HttpRequest) -> Result<(), AdminError> {
+        Self::of_query(request)?.finish()
+    }
+
+    fn collect(from: From, pairs: Vec<(String, Value)>) -> Result<Self, AdminError> {
+        let mut given = BTreeMap::new();
+        for (name, value) in pairs {
+            if given.insert(name.clone(), value).is_some() {
+                let what = format!("{from} {} is there twice", shown(&name));
+                return Err(AdminError::Request(what));
+            }
+        }
+        Ok(Self { from, given, known: Vec::new() })
+    }
+
+    /// Takes a text that may be left out, or be null.
+    pub(super) fn optional<T: FromStr<Err: fmt::Display>>(
+        &mut self,
+        name: &'static str,
+    ) -> Result<Option<T>, AdminError> {
+        match self.take(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => self.text(name, &value).map(Some),
+        }
+    }
+
+    /// Takes a text that must be there.
+    pub(super) fn required<T: FromStr<Err: fmt::Display>>(
+        &mut self,
+        name: &'static str,
+    ) -> Result<T, AdminError> {
+        let value = self.take(name).ok_or_else(|| self.wrong(name, "is missing"))?;
+        self.text(name, &value)
+    }
+
+    /// Takes a whole number of `range` that may be left out, or be null.
+    pub(super) fn number(
+        &mut self,
+        name: &'static str,
+        range: RangeInclusive<u32>,
+    ) -> Result<Option<u32>, AdminError> {
+        let given = match (self.from, self.take(name)) {
+            (_, None | Some(Value::Null)) => return Ok(None),
+            (From::Body, Some(value)) => whole_number(&value),
+            (From::Query, Some(value)) => {
+                let digits = value.as_str().filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
+                digits.and_then(|digits| digits.parse().ok())
+            }
+        };
+        given.filter(|number| range.contains(number)).map(Some).ok_or_else(|| {
+            let (least, most) = range.into_inner();
+            self.wrong(name, &format!("must be a whole number from {least} to {most}"))
+        })
+    }
+
+    /// Takes a truth that must be there.
+    pub(super) fn truth(&mut self, name: &'static str) -> Result<bool, AdminError> {
+        let truth = self.take(name).and_then(|value| value.as_bool());
+        truth.ok_or_else(|| self.wrong(name, "must be true or false"))
+    }
+
+    /// Takes whatever is there.
+    pub(super) fn take(&mut self, name: &'static str) -> Option<Value> {
+        self.known.push(name);
+        self.given.remove(name)
+    }
+
+    /// Tells whether the field is there.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.given.contains_key(name)
+    }
+
+    /// Says what is wrong with a field.
+    pub(super) fn wrong(&self, name: &str, what: &str) -> AdminError {
+        AdminError::Request(format!("{} `{name}` {what}", self.from))
+    }
+
+    /// Refuses what nobody asked for.
+    pub(super) fn finish(self) -> Result<(), AdminError> {
+        let Some(name) = self.given.keys().next() else {
+            return Ok(());
+        };
+        let known = match self.known.as_slice() {
+            [] => "there is none here".to_owned(),
+            known => format!("there is {}", known.join(", ")),
+        };
+        let what = format!("{} {} is not known, {known}", self.from, shown(name));
+        Err(AdminError::Request(what))
+    }
+
+    fn text<T: FromStr<Err: fmt::Display>>(
+        &self,
+        name: &str,
+        value: &Value,
+    ) -> Result<T, AdminError> {
+        let text = value.as_str().ok_or_else(|| self.wrong(name, "must be a text"))?;
+        text.parse().map_err(|error: T::Err| self.wrong(name, &format!("is wrong: {error}")))
+    }
+}
+
+/// Returns a JSON number that has neither a fraction nor a sign.
+pub(super) fn whole_number(value: &Value) -> Option<u32> {
+    value.as_u64().and_then(|number| number.try_into().ok())
+}
+
+/// The name of a field that nobody knows, short and on one line.
+fn shown(name: &str) -> String {
+    format!("`{}`", name.chars().take(40).collect::<String>().escape_debug())
+}
+
+impl fmt::Display for From {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Body => "the field",
+            Self::Query => "the query key",
+        })
+    }
+}
+
+/// A kind of profile in the one spelling that the API has.
+pub(super) struct ProfileType(pub(super) ProfileKind);
+
+impl FromStr for ProfileType {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let kind = ProfileKind::ALL.into_iter().find(|kind| kind.as_str() == text);
+        kind.map(Self).ok_or("it is one of user-locked, autologin and server-locked")
+    }
+}
+
+/// A JSON object as it was written, with what it repeats.
+struct Object(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Pairs;
+        impl<'de> Visitor<'de> for Pairs {
+            type Value = Object;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some(pair) = map.next_entry()? {
+                    pairs.push(pair);
+                }
+                Ok(Object(pairs))
+            }
+        }
+        deserializer.deserialize_map(Pairs)
+    }
+}

@@ -1,0 +1,44 @@
+//! `GET /healthz` and `GET /readyz`: whether this node is alive, and whether it
+//! could decide now. Nobody has to sign in for it, so there is no detail.
+
+use actix_web::HttpResponse;
+use actix_web::http::{StatusCode, header};
+use actix_web::web::Data;
+
+use super::AdminDoor;
+
+/// Whether this node is alive
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    operation_id = "healthz",
+    security(()),
+    responses((status = 200, description = "It is", body = String, content_type = "text/plain")),
+)]
+pub(super) async fn alive() -> HttpResponse {
+    line(StatusCode::OK, "ok\n")
+}
+
+/// Whether this node could decide about a link now
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    operation_id = "readyz",
+    security(()),
+    responses(
+        (status = 200, description = "It could", body = String, content_type = "text/plain"),
+        (status = 503, description = "It could not: the ledger has no majority, or its disk failed",
+            body = String, content_type = "text/plain"),
+    ),
+)]
+pub(super) async fn ready(door: Data<AdminDoor>) -> HttpResponse {
+    match door.ledger.status().ready {
+        Ok(()) => line(StatusCode::OK, "ok\n"),
+        Err(_) => line(StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
+    }
+}
+
+fn line(status: StatusCode, text: &'static str) -> HttpResponse {
+    let text_plain = (header::CONTENT_TYPE, "text/plain; charset=utf-8");
+    HttpResponse::build(status).insert_header(text_plain).body(text)
+}

@@ -1,0 +1,235 @@
+//! `POST /api/v1/tokens`: mints a token on this node, if it was given a signing
+//! key on purpose.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::num::NonZeroU32;
+
+use actix_web::http::StatusCode;
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::body::Body;
+use super::fields::{Fields, ProfileType, whole_number};
+use super::openapi::{MintErrors, words};
+use super::{AdminDoor, AdminError};
+use crate::ledger::{LedgerError, Note};
+use crate::mint::{Minted, Minter, Order};
+use crate::qr::QrDrawing;
+use crate::random;
+use crate::redeem::{Attempt, Intent, Refusal};
+use crate::token::{
+    Batch, IpNetwork, KeyId, Lifetime, Nonce, ProfileKind, Role, UnixSeconds, UseLimit, UserName,
+};
+
+/// An hour, as links live unless told otherwise.
+const LIFETIME_S: u32 = 60 * 60;
+
+/// A token that is wanted.
+#[derive(ToSchema)]
+pub(super) struct NewToken {
+    /// Whose profile it is to give.
+    user: UserName,
+    /// What kind of profile; `user-locked` if nothing is said.
+    profile_type: Option<ProfileKind>,
+    /// For how many seconds; an hour if nothing is said.
+    #[schema(minimum = 1, maximum = 31_622_400)]
+    lifetime: Option<u32>,
+    /// How often, or `"unlimited"`; once if nothing is said.
+    #[schema(schema_with = words::uses, required = false)]
+    uses: UseLimit,
+    /// From where it may be used; from everywhere if nothing is said.
+    network: Option<IpNetwork>,
+    /// What lists show beside it.
+    note: Option<Note>,
+}
+
+/// A token, and the links that carry it. They are shown this once.
+#[derive(Serialize, ToSchema)]
+pub(super) struct MintedToken {
+    #[schema(value_type = Nonce)]
+    id: String,
+    #[schema(value_type = KeyId)]
+    key_id: String,
+    #[schema(value_type = Batch)]
+    batch: String,
+    user: UserName,
+    #[schema(value_type = ProfileKind)]
+    profile_type: &'static str,
+    /// How often it may be used; `null` for any number.
+    #[schema(required = true)]
+    uses: Option<u32>,
+    /// From where it may be used; `null` for everywhere.
+    #[schema(value_type = Option<IpNetwork>, required = true)]
+    network: Option<String>,
+    note: Note,
+    #[schema(value_type = UnixSeconds)]
+    issued_at: String,
+    #[schema(value_type = UnixSeconds)]
+    expires_at: String,
+    /// The token itself. Whoever has it has the profile.
+    token: String,
+    /// What OpenVPN Connect imports.
+    import_url: String,
+    /// What clients and scripts fetch.
+    download_url: String,
+    /// The page for people.
+    share_url: String,
+    /// What the QR code holds.
+    scan_url: String,
+    /// The QR code, a whole SVG document.
+    qr_svg: String,
+}
+
+/// Mint a token
+///
+/// It is in the ledger before the answer comes. A token that would give no
+/// profile is not minted. Role: operator.
+#[utoipa::path(
+    post,
+    path = "/api/v1/tokens",
+    operation_id = "mint_token",
+    request_body = NewToken,
+    responses((status = 201, description = "The token", body = MintedToken), MintErrors),
+)]
+pub(super) async fn mint(
+    request: HttpRequest,
+    door: Data<AdminDoor>,
+    body: Body,
+) -> Result<HttpResponse, AdminError> {
+    let operator = door.enter(&request, Role::Operator)?;
+    let wish = NewToken::read(Fields::of_body(&request, &body)?)?;
+    let minter = door.minter.load_full().ok_or(AdminError::NoSigningKey)?;
+    let (order, note) = wish.order()?;
+    let minted = mint_alive(&door, &minter, order).await?;
+    let qr_svg = QrDrawing::of(&minted.links.scan).map(|drawing| drawing.svg());
+    let qr_svg = qr_svg.map_err(|error| AdminError::Request(error.to_string()))?;
+    door.ledger.record(minted.record(), note.clone()).await?;
+    let (kind, user) = (minted.kind, &minted.claims.user);
+    operator.did(&format!("minted {kind} token {} for {user}", minted.claims.nonce));
+    let answer = MintedToken::of(minted, note, qr_svg);
+    Ok(HttpResponse::build(StatusCode::CREATED).json(answer))
+}
+
+/// Mints a token that a click would get the profile for: permission, profile
+/// and key are looked at as a click looks at them.
+async fn mint_alive(door: &AdminDoor, minter: &Minter, order: Order) -> Result<Minted, AdminError> {
+    let now = door.now();
+    let minted = mint_at(minter, &order, now)?;
+    match refusal(door, &minted).await {
+        None => Ok(minted),
+        // The user's tokens were revoked in this very second, with all that are
+        // issued until its end. One that is issued in the next is meant to live.
+        Some(Refusal::Revoked) => {
+            let minted = mint_at(minter, &order, now.plus(1))?;
+            match refusal(door, &minted).await {
+                None => Ok(minted),
+                Some(refusal) => Err(AdminError::of_refusal(refusal)),
+            }
+        }
+        Some(refusal) => Err(AdminError::of_refusal(refusal)),
+    }
+}
+
+fn mint_at(minter: &Minter, order: &Order, now: UnixSeconds) -> Result<Minted, AdminError> {
+    let mut batch = Batch([0; 4]);
+    let no_random = |error| AdminError::Mint(crate::mint::MintError::Random(error));
+    random::fill(&mut batch.0).map_err(no_random)?;
+    Ok(minter.mint_one(order, batch, now, &mut random::fill)?)
+}
+
+async fn refusal(door: &AdminDoor, minted: &Minted) -> Option<Refusal> {
+    let anywhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+    let client = minted.claims.network.map_or(anywhere, |network| network.address());
+    let attempt = Attempt { token: minted.token.as_str(), client, intent: Intent::Look };
+    door.redeemer.redeem(attempt).await.err().map(|refused| refused.refusal)
+}
+
+impl AdminError {
+    /// Says why a token that is wanted would give no profile.
+    fn of_refusal(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Unverified(_) | Refusal::NotAProfileToken => Self::UntrustedSigningKey,
+            Refusal::AutologinDenied => Self::NeedAutologin,
+            Refusal::NoProfile(error) => Self::NoProfile(error),
+            Refusal::ProfileUnreadable(error) => Self::Profiles(error),
+            Refusal::LedgerUnavailable(error) | Refusal::OutcomeUnknown(error) => {
+                Self::Ledger(error)
+            }
+            Refusal::LedgerOverloaded => Self::Ledger(LedgerError::Overloaded),
+            Refusal::NotYet(_)
+            | Refusal::Expired(_)
+            | Refusal::OutsideNetwork(_)
+            | Refusal::Revoked
+            | Refusal::BeforeLedger
+            | Refusal::UsedUp
+            | Refusal::Contradiction => Self::Dead(refusal),
+        }
+    }
+}
+
+impl NewToken {
+    fn read(mut fields: Fields) -> Result<Self, AdminError> {
+        let wish = Self {
+            user: fields.required("user")?,
+            profile_type: fields.optional("profile_type")?.map(|ProfileType(kind)| kind),
+            lifetime: fields.number("lifetime", 1..=Lifetime::MAX.seconds())?,
+            uses: uses(&mut fields)?,
+            network: fields.optional("network")?,
+            note: fields.optional("note")?,
+        };
+        fields.finish()?;
+        Ok(wish)
+    }
+
+    fn order(self) -> Result<(Order, Note), AdminError> {
+        let lifetime = Lifetime::from_seconds(self.lifetime.unwrap_or(LIFETIME_S))
+            .map_err(|error| AdminError::Request(error.to_string()))?;
+        let order = Order {
+            user: self.user,
+            kind: self.profile_type.unwrap_or_default(),
+            lifetime,
+            uses: self.uses,
+            network: self.network,
+        };
+        Ok((order, self.note.unwrap_or_default()))
+    }
+}
+
+fn uses(fields: &mut Fields) -> Result<UseLimit, AdminError> {
+    let given = match fields.take("uses") {
+        None | Some(Value::Null) => return Ok(UseLimit::ONCE),
+        Some(Value::String(text)) if text == "unlimited" => return Ok(UseLimit::Unlimited),
+        Some(value) => whole_number(&value).and_then(NonZeroU32::new),
+    };
+    given.map(UseLimit::Limited).ok_or_else(|| {
+        let what = format!("must be a whole number from 1 to {}, or \"unlimited\"", u32::MAX);
+        fields.wrong("uses", &what)
+    })
+}
+
+impl MintedToken {
+    fn of(minted: Minted, note: Note, qr_svg: String) -> Self {
+        let Minted { kind, claims, token, links } = minted;
+        Self {
+            id: claims.nonce.to_string(),
+            key_id: token.id().key_id.to_string(),
+            batch: claims.nonce.batch().to_string(),
+            profile_type: kind.as_str(),
+            uses: claims.uses.count(),
+            network: claims.network.map(|network| network.to_string()),
+            note,
+            issued_at: claims.issued_at.to_string(),
+            expires_at: claims.expires_at().to_string(),
+            user: claims.user,
+            token: token.as_str().to_owned(),
+            import_url: links.import,
+            download_url: links.download,
+            share_url: links.share,
+            scan_url: links.scan,
+            qr_svg,
+        }
+    }
+}

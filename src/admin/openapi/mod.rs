@@ -1,0 +1,118 @@
+//! `GET /openapi.json`: the API as a document (OpenAPI 3.1).
+//!
+//! It is made of what stands at the handlers and their types, so it says what
+//! the program does; a copy lies in `docs/openapi.json`.
+
+mod errors;
+pub(super) mod words;
+
+use std::sync::LazyLock;
+
+use actix_web::HttpResponse;
+use actix_web::http::header::ContentType;
+use utoipa::openapi::schema::{AdditionalProperties, Schema};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{OpenApi as Document, RefOr};
+use utoipa::{Modify, OpenApi};
+
+use super::{
+    activity, error, health, inspect, metrics, mint, records, revocations, session_info, status,
+    tokens, users,
+};
+
+pub(super) use errors::{
+    BodyErrors, MintErrors, ReadErrors, RecordErrors, RevokeErrors, UserErrors,
+};
+
+/// Where the document is.
+pub(super) const PATH: &str = "/openapi.json";
+
+/// The document, as text.
+pub(super) static TEXT: LazyLock<String> = LazyLock::new(|| {
+    let text = Api::openapi().to_pretty_json();
+    text.map_or_else(|_| "{}\n".to_owned(), |text| text + "\n")
+});
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "jeton",
+        description = "The operators' door of a jeton node: counted, signed links for OpenVPN \
+            profiles.\n\nOne enters with an admin token, signed offline by a key that the node \
+            trusts. There are three roles: a viewer reads; an operator also mints, records and \
+            revokes; an admin also permits autologin and revokes keys. Unknown fields and query \
+            keys are refused. Times are UTC."
+    ),
+    paths(
+        session_info::show,
+        tokens::list,
+        mint::mint,
+        records::record,
+        inspect::inspect,
+        revocations::revoke,
+        users::list,
+        users::permit,
+        status::show,
+        activity::list,
+        show,
+        health::alive,
+        health::ready,
+        metrics::show,
+    ),
+    components(schemas(
+        error::Failure,
+        revocations::TokenWish,
+        revocations::BatchWish,
+        revocations::UserWish,
+        revocations::KeyWish,
+        crate::activity::EventName,
+        crate::ledger::StateFilter,
+    )),
+    security(("admin_token" = [])),
+    modifiers(&Strict, &Bearer),
+)]
+struct Api;
+
+/// This document
+#[utoipa::path(
+    get,
+    path = "/openapi.json",
+    operation_id = "openapi",
+    security(()),
+    responses((status = 200, description = "The document", body = Object)),
+)]
+pub(super) async fn show() -> HttpResponse {
+    HttpResponse::Ok().content_type(ContentType::json()).body(TEXT.as_str())
+}
+
+/// No request may have a field that the document does not name.
+struct Strict;
+
+impl Modify for Strict {
+    fn modify(&self, document: &mut Document) {
+        let Some(components) = document.components.as_mut() else { return };
+        let requests =
+            ["NewToken", "NewRecord", "Question", "Permission", "RevokeToken", "RevokeBatch"];
+        for name in requests.into_iter().chain(["RevokeUser", "RevokeKey"]) {
+            if let Some(RefOr::T(Schema::Object(object))) = components.schemas.get_mut(name) {
+                let none = AdditionalProperties::FreeForm(false);
+                object.additional_properties = Some(Box::new(none));
+            }
+        }
+    }
+}
+
+/// What one enters with.
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, document: &mut Document) {
+        let bearer = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("jeton admin token")
+            .description(Some("An admin token, as `jeton admin-link` makes one."));
+        let scheme = SecurityScheme::Http(bearer.build());
+        let components = document.components.get_or_insert_default();
+        components.security_schemes.insert("admin_token".to_owned(), scheme.into());
+    }
+}

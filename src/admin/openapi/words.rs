@@ -1,0 +1,116 @@
+//! How the words of the API are written: the types of the lower floors, as the
+//! document shows them. Each is as strict as what reads it.
+
+use std::borrow::Cow;
+
+use utoipa::openapi::schema::{
+    KnownFormat, ObjectBuilder, OneOfBuilder, Schema, SchemaFormat, SchemaType, Type,
+};
+use utoipa::openapi::{Ref, RefOr};
+use utoipa::{PartialSchema, ToSchema};
+
+use crate::ledger::{Cursor, Note, StateFilter, TokenState};
+use crate::token::{
+    Batch, IpNetwork, KeyId, KeyPurpose, Nonce, ProfileKind, Role, UnixSeconds, UserName,
+};
+
+macro_rules! words {
+    ($($word:ty, $name:literal: $schema:expr;)*) => {$(
+        impl PartialSchema for $word {
+            fn schema() -> RefOr<Schema> {
+                $schema.into()
+            }
+        }
+
+        impl ToSchema for $word {
+            fn name() -> Cow<'static, str> {
+                Cow::Borrowed($name)
+            }
+        }
+    )*};
+}
+
+words! {
+    Nonce, "TokenId": text("What tells a token from all others of its key.")
+        .pattern(Some("^[A-Za-z0-9_-]{21}[AQgw]$"))
+        .examples(["CQkJCQEBAQEBAQEBAQEBAQ"]);
+    KeyId, "KeyId": text("The first 4 bytes of the SHA-256 of a public key.")
+        .pattern(Some("^[0-9a-f]{8}$"))
+        .examples(["3f2a9c01"]);
+    Batch, "Batch": text("What the tokens of one mint run have in common.")
+        .pattern(Some("^[0-9a-f]{8}$"))
+        .examples(["0a1b2c3d"]);
+    UserName, "User": text(
+            "The name of a user: at most 128 bytes of UTF-8, no control characters, no slash or \
+             backslash, and neither `.` nor `..`.",
+        )
+        .format(custom("user-name"))
+        .min_length(Some(1))
+        .max_length(Some(UserName::LEN_MAX))
+        .pattern(Some(r"^(?!\.{1,2}$)[^\u0000-\u001F\u007F-\u009F/\\]+$"))
+        .examples(["alice"]);
+    ProfileKind, "ProfileType": text("The kind of a profile.")
+        .enum_values(Some(ProfileKind::ALL.map(ProfileKind::as_str)));
+    Role, "Role": text("What the holder of an admin token may do; each may do more than the last.")
+        .enum_values(Some([Role::Viewer, Role::Operator, Role::Admin].map(|role| role.to_string())));
+    KeyPurpose, "KeyPurpose": text("What tokens a key may sign.")
+        .enum_values(Some(KeyPurpose::ALL.map(KeyPurpose::as_str)));
+    TokenState, "TokenState": text("How a token stands.")
+        .enum_values(Some(TokenState::ALL.map(TokenState::as_str)));
+    StateFilter, "StateFilter": text("Which tokens are wanted.")
+        .enum_values(Some(["live", "all"].into_iter().chain(TokenState::ALL.map(TokenState::as_str))));
+    Cursor, "Cursor": text("A place in a list; it has no meaning but that.")
+        .pattern(Some(r"^[0-9]{1,19}\.[0-9a-f]{8}\.[A-Za-z0-9_-]{21}[AQgw]$"));
+    Note, "Note": text("What was written beside a token, on one line.")
+        .max_length(Some(Note::LEN_MAX))
+        .pattern(Some(r"^[^\u0000-\u001F\u007F-\u009F]*$"))
+        .examples(["for her phone"]);
+    IpNetwork, "Network": text("An IPv4 or IPv6 network, with no bit set behind its prefix.")
+        .format(custom("ip-network"))
+        .examples(["192.0.2.0/24"]);
+    UnixSeconds, "Moment": text("A moment, RFC 3339; what jeton writes is UTC.")
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+        .examples(["2026-11-23T12:00:00Z"]);
+}
+
+/// How a type is written.
+pub(in crate::admin) type Written = RefOr<Schema>;
+
+/// Exactly one of the types with these names.
+pub(in crate::admin) fn one_of<const N: usize>(names: [&str; N]) -> Written {
+    let one_of = OneOfBuilder::new().description(Some("Exactly one of these."));
+    names.into_iter().fold(one_of, |one_of, name| one_of.item(Ref::from_schema_name(name))).into()
+}
+
+/// How often a new token may be used.
+pub(in crate::admin) fn uses() -> Written {
+    let count =
+        ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(u32::MAX));
+    let unlimited = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["unlimited"]));
+    let null = ObjectBuilder::new().schema_type(Type::Null);
+    let uses = OneOfBuilder::new().item(count).item(unlimited).item(null);
+    uses.description(Some("How often, or `unlimited`; once if nothing is said.")).into()
+}
+
+/// An IP address that may be left out.
+pub(in crate::admin) fn address() -> Written {
+    let of = |format| {
+        let format = Some(SchemaFormat::KnownFormat(format));
+        ObjectBuilder::new().schema_type(Type::String).format(format)
+    };
+    let null = ObjectBuilder::new().schema_type(Type::Null);
+    let address = OneOfBuilder::new().item(of(KnownFormat::Ipv4)).item(of(KnownFormat::Ipv6));
+    let what = "Where the click would come from, which matters for a token that is bound to a \
+                network; where this request comes from if nothing is said.";
+    address.item(null).description(Some(what)).into()
+}
+
+fn text(description: &str) -> ObjectBuilder {
+    let text = SchemaType::Type(Type::String);
+    ObjectBuilder::new().schema_type(text).description(Some(description))
+}
+
+/// A format of our own: a pattern cannot say it.
+fn custom(name: &str) -> Option<SchemaFormat> {
+    Some(SchemaFormat::Custom(name.to_owned()))
+}

@@ -1,0 +1,66 @@
+//! The document says what the program does.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::admin::{openapi, routes};
+
+fn document() -> Value {
+    serde_json::from_str(&openapi::TEXT).unwrap()
+}
+
+/// Every operation: its method, its path, and what stands there.
+fn operations(document: &Value) -> Vec<(String, String, &Value)> {
+    let paths = document["paths"].as_object().unwrap();
+    let operations = paths.iter().flat_map(|(path, item)| {
+        let item = item.as_object().unwrap();
+        item.iter().map(move |(method, is)| (method.to_ascii_uppercase(), path.clone(), is))
+    });
+    operations.collect()
+}
+
+#[test]
+fn every_route_is_in_the_document_and_the_other_way_round() {
+    let document = document();
+    let told: BTreeSet<_> =
+        operations(&document).into_iter().map(|(method, path, _)| (method, path)).collect();
+    let there: BTreeSet<_> =
+        routes::ROUTES.iter().map(|row| (row.method.to_string(), row.path.to_owned())).collect();
+    assert_eq!(told, there);
+}
+
+#[test]
+fn every_operation_has_a_name_of_its_own_and_says_who_may() {
+    let document = document();
+    let mut names = BTreeSet::new();
+    for (method, path, operation) in operations(&document) {
+        assert!(names.insert(operation["operationId"].as_str().unwrap().to_owned()), "{path}");
+        let is_open = operation["security"] == serde_json::json!([{}]);
+        assert_eq!(is_open, !path.starts_with("/api/"), "{method} {path}");
+        assert!(is_open || operation["responses"]["401"].is_object(), "{method} {path}");
+    }
+}
+
+/// Every reference leads somewhere.
+#[test]
+fn the_document_is_whole() {
+    let document = document();
+    for reference in openapi::TEXT.split("\"$ref\": \"#").skip(1) {
+        let pointer = reference.split('"').next().unwrap();
+        assert!(document.pointer(pointer).is_some(), "{pointer}");
+    }
+}
+
+/// `UPDATE=1 cargo test the_copy` writes it anew.
+#[test]
+fn the_copy_in_docs_is_current() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/openapi.json");
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(&path, openapi::TEXT.as_str()).unwrap();
+    }
+    let copy = fs::read_to_string(&path).unwrap_or_default();
+    assert!(copy == *openapi::TEXT, "docs/openapi.json is old: run this test with UPDATE=1");
+}
