@@ -20,6 +20,8 @@ use super::{
     tokens, users,
 };
 
+use crate::ledger::StateFilter;
+
 pub(super) use errors::{
     BodyErrors, MintErrors, ReadErrors, RecordErrors, RevokeErrors, UserErrors,
 };
@@ -60,6 +62,7 @@ pub(super) static TEXT: LazyLock<String> = LazyLock::new(|| {
         metrics::show,
     ),
     components(schemas(
+        StateFilter,
         error::Failure,
         revocations::TokenWish,
         revocations::BatchWish,
