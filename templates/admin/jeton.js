@@ -58,10 +58,10 @@ function tellTimes(root = document) {
   }
 }
 
-/** The hour today, else the day as well. */
+/** The hour alone while that is clear, else the day as well. */
 function shortly(date) {
-  const today = localDay.format(date) === localDay.format(new Date());
-  return today ? localHour.format(date) : `${localDay.format(date)}, ${localHour.format(date)}`;
+  const isNear = date.getTime() - Date.now() < 20 * 60 * minute;
+  return isNear ? localHour.format(date) : `${localDay.format(date)}, ${localHour.format(date)}`;
 }
 
 tellTimes();
@@ -82,7 +82,7 @@ function say(text, hint = "", isBad = false) {
     toast.append(small);
   }
   region.append(toast);
-  setTimeout(() => toast.remove(), isBad ? 12_000 : 5_000);
+  setTimeout(() => toast.remove(), isBad ? 20_000 : 6_000);
 }
 
 /** Shows in `place` what the API said. */
@@ -166,6 +166,7 @@ async function swap(address) {
   const path = $("#list").contains(focused) ? place(focused) : undefined;
   $("#list").replaceWith(document.adoptNode(list));
   tellTimes(list);
+  $("#heard").textContent = $(".count", list)?.textContent ?? "";
   if (path) (path() ?? $("#main")).focus();
   return true;
 }
@@ -462,7 +463,8 @@ if (entry) {
   } else if (!$("#problem")) {
     // A link from elsewhere comes without the cookie, and ends here although
     // there is a session.
-    const session = await fetch("/api/v1/status").catch(() => undefined);
-    if (session?.ok) location.replace(entry.elements.next.value || "/users");
+    const page = await fetch(location.href, { redirect: "manual" }).catch(() => undefined);
+    if (page?.type === "opaqueredirect") location.replace(entry.elements.next.value || "/users");
+    else await page?.text();
   }
 }

@@ -10,7 +10,7 @@ use super::frame::Frame;
 use super::{PageError, answer};
 use crate::admin::AdminDoor;
 use crate::plain_words::Moment;
-use crate::token::KeyPurpose;
+use crate::token::{KeyPurpose, TrustedKeys as _};
 
 #[derive(Template)]
 #[template(path = "admin/nodes.html")]
@@ -34,6 +34,8 @@ struct Node {
     certificate_expires: Option<Moment>,
     keys: Vec<Key>,
     mints_with: Option<String>,
+    /// Whether its own links work here.
+    trusts_its_own: bool,
 }
 
 struct Key {
@@ -75,6 +77,7 @@ fn this(door: &AdminDoor, frame: &Frame) -> Node {
                 },
             })
             .collect(),
+        trusts_its_own: minter.as_ref().is_some_and(|minter| keys.find(minter.key_id()).is_some()),
         mints_with: minter.as_ref().map(|minter| minter.key_id().to_string()),
     }
 }
