@@ -17,6 +17,7 @@ const format = (options) => new Intl.DateTimeFormat("en-GB", options);
 const localDay = format(day);
 const localHour = format(hour);
 const utcDay = format({ ...day, timeZone: "UTC" });
+const utcDate = format({ day: "numeric", month: "short", timeZone: "UTC" });
 const utcHour = format({ ...hour, timeZone: "UTC" });
 
 /** `24 Nov 2026, 13:00 (12:00 UTC)`; the date in UTC only where it differs. */
@@ -24,8 +25,7 @@ function moment(date) {
   const utc = utcHour.format(date);
   if (isUtc) return `${utcDay.format(date)}, ${utc} UTC`;
   const here = localDay.format(date);
-  const there = utcDay.format(date);
-  const other = here === there ? utc : `${there}, ${utc}`;
+  const other = here === utcDay.format(date) ? utc : `${utcDate.format(date)}, ${utc}`;
   return `${here}, ${localHour.format(date)} (${other} UTC)`;
 }
 
@@ -454,8 +454,9 @@ document.addEventListener("click", (event) => {
 
 const entry = $("form[data-sign-in]");
 if (entry) {
+  // A redirect carries the fragment of what was asked for along.
   const token = location.hash.slice(1);
-  if (token) {
+  if (/^[\w-]{80,}$/.test(token)) {
     // The token must not stay in the address bar or in the history.
     history.replaceState(null, "", location.pathname + location.search);
     entry.elements.token.value = token;

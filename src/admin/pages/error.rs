@@ -17,6 +17,8 @@ pub(super) enum PageError {
     /// Nobody is signed in; the page asked for comes afterwards.
     #[error("not signed in")]
     SignIn { next: String, had_session: bool },
+    #[error("nothing has this address")]
+    Lost,
     #[error(transparent)]
     Door(#[from] AdminError),
     #[error(transparent)]
@@ -31,7 +33,12 @@ pub(super) enum PageError {
 struct ErrorPage {
     title: &'static str,
     message: String,
-    hint: &'static str,
+    hint: String,
+}
+
+/// Answers a browser that looks for a page that is not there.
+pub(super) async fn lost() -> Result<HttpResponse, PageError> {
+    Err(PageError::Lost)
 }
 
 impl PageError {
@@ -45,6 +52,7 @@ impl ResponseError for PageError {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::SignIn { .. } => StatusCode::SEE_OTHER,
+            Self::Lost => StatusCode::NOT_FOUND,
             Self::Door(error) => error.status_code(),
             Self::Random(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Template(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -58,6 +66,7 @@ impl ResponseError for PageError {
                 return see_other(&link(SIGN_IN, &[("next", next), ("why", why)]));
             }
             Self::Door(error) => (error.to_string(), error.hint()),
+            Self::Lost => (self.to_string(), "perhaps it was mistyped"),
             Self::Random(error) => (error.to_string(), "try again shortly"),
             Self::Template(error) => {
                 tracing::error!(target: "jeton::request", %error, "a page cannot be written");
@@ -65,10 +74,19 @@ impl ResponseError for PageError {
             }
         };
         let status = self.status_code();
+        let (message, hint) = (sentence(&message), sentence(hint));
         let page = ErrorPage { title: title(status), message, hint };
         // Nothing could be said about a fault in saying so.
         answer(status, &page).unwrap_or_else(|_| HttpResponse::build(status).finish())
     }
+}
+
+/// Makes a sentence of a phrase.
+fn sentence(phrase: &str) -> String {
+    let mut letters = phrase.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string());
+    let end = if phrase.ends_with('?') { "" } else { "." };
+    first.unwrap_or_default() + letters.as_str() + end
 }
 
 fn title(status: StatusCode) -> &'static str {

@@ -21,10 +21,11 @@ mod users;
 #[cfg(test)]
 mod tests;
 
-use actix_web::http::StatusCode;
+use actix_web::guard::{self, GuardContext};
 use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::{Method, StatusCode};
 use actix_web::web::{self, Query, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource};
 use askama::Template;
 use serde::de::DeserializeOwned;
 
@@ -39,17 +40,37 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
 /// Adds the pages to the operators' door.
 pub(super) fn configure(app: &mut ServiceConfig) {
     assets::configure(app);
-    app.route("/", web::get().to(sign_in::start))
+    app.service(page("/", sign_in::start))
         .service(
             web::resource(sign_in::SIGN_IN)
                 .route(web::get().to(sign_in::show))
                 .route(web::post().to(sign_in::enter)),
         )
         .route("/sign-out", web::post().to(sign_in::leave))
-        .route("/users", web::get().to(users::show))
-        .route("/tokens", web::get().to(tokens::show))
-        .route("/activity", web::get().to(activity::show))
-        .route("/nodes", web::get().to(nodes::show));
+        .service(page("/users", users::show))
+        .service(page("/tokens", tokens::show))
+        .service(page("/activity", activity::show))
+        .service(page("/nodes", nodes::show))
+        .service(web::resource("/{nothing:.*}").guard(guard::fn_guard(is_lost)).to(error::lost));
+}
+
+/// Makes the place of a page that can be read.
+fn page<F, Args>(path: &'static str, show: F) -> Resource
+where
+    F: Handler<Args, Output = Result<HttpResponse, PageError>>,
+    Args: FromRequest + 'static,
+{
+    web::resource(path).route(web::get().to(show.clone())).route(web::head().to(show))
+}
+
+/// Tells whether a browser looks for a page that is not there. Programs are
+/// answered in JSON, like all that asks for the API.
+fn is_lost(context: &GuardContext<'_>) -> bool {
+    let head = context.head();
+    let accept = head.headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    head.method == Method::GET
+        && !head.uri.path().starts_with("/api/")
+        && accept.is_some_and(|accept| accept.contains("text/html"))
 }
 
 /// Answers with a page.

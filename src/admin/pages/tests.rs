@@ -1,16 +1,23 @@
 //! The pages over HTTP: who sees what, and what no page ever holds.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use actix_web::dev::ServiceResponse;
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{App, test};
 
 use super::POLICY;
+use crate::activity::{Event, What};
 use crate::admin::tests::{NOW, World, admin, claims, token, world};
 use crate::admin::{configure, security_headers};
 use crate::keyring::Keyring;
-use crate::ledger::{Ledger as _, Revocation};
-use crate::token::{Claims, ProfileKind, Purpose, Role, UnixSeconds};
+use crate::ledger::{Ledger as _, Note, Revocation, TokenQuery, TokenRecord};
+use crate::mint::tests::minter;
+use crate::token::{
+    Batch, Claims, KeyId, Nonce, ProfileKind, Purpose, Role, TokenId, UnixSeconds, UserName,
+};
 
 const HOST: &str = "127.0.0.1:8444";
 
@@ -68,6 +75,28 @@ impl World {
     async fn post_token(&self, token: &str) -> Answer {
         let own = [("Sec-Fetch-Site", "same-origin")];
         self.request(Method::POST, "/sign-in", &own, Some(&[("token", token)])).await
+    }
+
+    /// Records a token of `user`, each time another one.
+    async fn record(&self, user: &str, note: &str) {
+        let mut number = [0; 12];
+        let total = self.ledger.tokens(&TokenQuery::default(), UnixSeconds::new(NOW)).total;
+        number[4..].copy_from_slice(&u64::try_from(total).unwrap().to_be_bytes());
+        let claims = Claims {
+            nonce: Nonce::new(Batch([1; 4]), number),
+            user: UserName::new(user).unwrap(),
+            ..claims(Purpose::Profile(ProfileKind::UserLocked))
+        };
+        let key_id = KeyId([1; 4]);
+        let record = TokenRecord {
+            token: TokenId { key_id, nonce: claims.nonce },
+            kind: ProfileKind::UserLocked,
+            user: claims.user.clone(),
+            issued_at: claims.issued_at,
+            expires_at: claims.expires_at(),
+            uses: claims.uses,
+        };
+        self.ledger.record(record, Note::new(note).unwrap()).await.unwrap();
     }
 
     async fn signed_in(&self, role: Role) -> String {
@@ -225,6 +254,125 @@ async fn pages_have_the_strict_policy_and_are_not_kept() {
         assert_eq!(answer.header("cache-control"), "no-store", "{uri}");
         assert_eq!(answer.header("x-content-type-options"), "nosniff", "{uri}");
         assert_eq!(answer.header("referrer-policy"), "same-origin", "{uri}");
+    }
+}
+
+#[actix_web::test]
+async fn who_is_not_signed_in_comes_back_where_he_was() {
+    let world = world();
+    for (asked, location) in [
+        ("/users", "/sign-in?next=%2Fusers"),
+        ("/tokens?user=a%26b", "/sign-in?next=%2Ftokens%3Fuser%3Da%2526b"),
+    ] {
+        assert_eq!(world.page(asked, "").await.header("location"), location);
+    }
+    let gone = world.page("/nodes", "__Host-jeton=gone").await;
+    assert_eq!(gone.header("location"), "/sign-in?next=%2Fnodes&why=ended");
+    let form = [("token", &*admin(Role::Viewer)), ("next", "/tokens?user=a%26b")];
+    let answer = world.request(Method::POST, "/sign-in", &[], Some(&form)).await;
+    let start = world.page(answer.header("location"), &answer.cookie()).await;
+    assert_eq!(start.header("location"), "/tokens?user=a%26b");
+    let form = [("token", &*admin(Role::Viewer)), ("next", "//evil.example")];
+    let answer = world.request(Method::POST, "/sign-in", &[], Some(&form)).await;
+    assert_eq!(answer.header("location"), "/?signed-in=1");
+}
+
+#[actix_web::test]
+async fn each_role_sees_the_buttons_that_are_its_own() {
+    let world = world();
+    world.door.minter.store(Some(Arc::new(minter())));
+    world.record("alice", "").await;
+    for (role, mints, permits) in
+        [(Role::Viewer, false, false), (Role::Operator, true, false), (Role::Admin, true, true)]
+    {
+        let cookie = world.signed_in(role).await;
+        let users = world.page("/users", &cookie).await.body;
+        let tokens = world.page("/tokens?user=alice", &cookie).await.body;
+        assert_eq!(users.contains("New Token URL"), mints, "{role}");
+        assert_eq!(users.contains("<dialog"), mints, "{role}");
+        assert_eq!(users.contains(r#"role="switch""#), permits, "{role}");
+        assert_eq!(tokens.contains("data-revoke>"), mints, "{role}");
+        assert_eq!(tokens.contains("Revoke all of alice"), mints, "{role}");
+    }
+}
+
+#[actix_web::test]
+async fn a_node_without_a_signing_key_says_what_to_do() {
+    let world = world();
+    let cookie = world.signed_in(Role::Operator).await;
+    let users = world.page("/users", &cookie).await.body;
+    assert!(users.contains(r#"data-new disabled aria-describedby="no-key""#), "{users}");
+    assert!(users.contains("admin.signing_key"));
+}
+
+/// Names and notes are written by others.
+#[actix_web::test]
+async fn hostile_names_and_notes_are_text() {
+    let world = world();
+    let hostile = r#""><img src=x onerror=alert(1)>'&"#;
+    world.record(hostile, hostile).await;
+    let name = UserName::new(hostile).unwrap();
+    world.ledger.permit(name.clone(), true).await.unwrap();
+    world.door.activity.note(Event {
+        at: UnixSeconds::new(NOW),
+        client: None,
+        what: What::Done { operator: name, role: Role::Admin, what: hostile.to_owned() },
+    });
+    let cookie = world.signed_in(Role::Admin).await;
+    let asked = "%22%3E%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E'%26";
+    for uri in [
+        "/users".to_owned(),
+        format!("/users?q={asked}"),
+        "/tokens".to_owned(),
+        format!("/tokens?user={asked}"),
+        "/activity".to_owned(),
+        format!("/activity?user={asked}&event={asked}"),
+        format!("/tokens?state={asked}"),
+        format!("/tokens?batch={asked}"),
+    ] {
+        let body = world.page(&uri, &cookie).await.body;
+        assert!(!body.contains("<img"), "{uri}: {body}");
+        assert!(!body.contains(hostile), "{uri}: {body}");
+    }
+    let body = world.page("/tokens", &cookie).await.body;
+    assert!(body.contains("&#60;img"), "{body}");
+}
+
+#[actix_web::test]
+async fn long_lists_are_paged_and_each_token_comes_once() {
+    let world = world();
+    for number in 0..250 {
+        world.record(&format!("user{number}"), "").await;
+    }
+    let cookie = world.signed_in(Role::Viewer).await;
+    let mut seen = BTreeSet::new();
+    let mut uri = "/tokens?state=unused".to_owned();
+    for expected in [100, 100, 50] {
+        let body = world.page(&uri, &cookie).await.body;
+        assert!(body.contains("250 links"));
+        let ids: Vec<_> =
+            body.split("data-id=\"").skip(1).map(|rest| rest[..22].to_owned()).collect();
+        assert_eq!(ids.len(), expected);
+        seen.extend(ids);
+        let next = body.split(" rel=\"next\"").next().unwrap();
+        let next = next.rsplit("href=\"").next().unwrap();
+        uri = next.trim_end_matches('"').replace("&#38;", "&");
+    }
+    assert_eq!(seen.len(), 250);
+}
+
+#[actix_web::test]
+async fn a_browser_that_is_lost_gets_a_page_and_a_program_does_not() {
+    let world = world();
+    let browser = [("Accept", "text/html,*/*;q=0.8")];
+    let answer = world.request(Method::GET, "/nothing", &browser, None).await;
+    assert_eq!(answer.status, StatusCode::NOT_FOUND);
+    assert!(answer.body.contains("There is no such page"));
+    for uri in ["/nothing", "/api/v1/nothing"] {
+        let headers: &[_] = if uri == "/nothing" { &[] } else { &browser };
+        let answer = world.request(Method::GET, uri, headers, None).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND);
+        assert!(!answer.body.contains("<html"), "{uri}");
     }
 }
 
