@@ -35,16 +35,15 @@ impl Frame {
         door: &AdminDoor,
         here: &'static str,
     ) -> Result<Self, PageError> {
-        let operator = door.enter(request, Role::Viewer).map_err(|error| match error {
-            AdminError::NoToken | AdminError::NotAdmitted | AdminError::Time(_) => {
-                let asked = request.uri().path_and_query().map_or("", |asked| asked.as_str());
-                PageError::SignIn {
-                    next: link::page(asked).unwrap_or_default().to_owned(),
-                    had_session: Sessions::is_continued_by(request),
-                }
-            }
-            error => PageError::Door(error),
-        })?;
+        let entered = door.enter(request, Role::Viewer);
+        if let Err(AdminError::NoToken | AdminError::NotAdmitted | AdminError::Time(_)) = entered {
+            let asked = request.uri().path_and_query().map_or("", |asked| asked.as_str());
+            return Err(PageError::SignIn {
+                next: link::page(asked).unwrap_or_default().to_owned(),
+                had_session: Sessions::is_continued_by(request),
+            });
+        }
+        let operator = entered?;
         let now = door.now();
         Ok(Self {
             here,

@@ -31,6 +31,7 @@ struct Node {
     born_at: Moment,
     log_time: Moment,
     applied: u64,
+    /// `None` if something else in front of it has the certificate.
     certificate_expires: Option<Moment>,
     keys: Vec<Key>,
     mints_with: Option<String>,
@@ -66,7 +67,10 @@ fn this(door: &AdminDoor, frame: &Frame) -> Node {
         born_at: Moment::end(status.born_at, frame.now),
         log_time: Moment::end(status.log_time, frame.now),
         applied: status.applied,
-        certificate_expires: None,
+        certificate_expires: door
+            .certificate
+            .as_ref()
+            .map(|certificate| Moment::end(certificate.not_after(), frame.now)),
         keys: keys
             .iter()
             .map(|(_path, key)| Key {
