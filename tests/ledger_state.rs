@@ -225,7 +225,8 @@ fn a_note_is_taken_only_for_the_token_that_is_known() {
     let wish = spend(2, 1);
     apply_one(&mut state, BORN + 5, Command::Spend(wish.clone()));
     let known = state.token(wish.token).unwrap().record.clone();
-    let other = TokenRecord { user: user(9), ..known.clone() };
+    let mut other = known.clone();
+    other.user = user(9);
     for (record, note, expected) in [
         (&known, "for her phone", "for her phone"),
         (&known, "", "for her phone"),

@@ -1,6 +1,8 @@
 //! Which request goes where, in one table: the doors of the API are built from
 //! it, and a test compares it with the document.
 
+use std::future::ready;
+
 use actix_web::http::{Method, header};
 use actix_web::web::{self, PayloadConfig, ServiceConfig};
 use actix_web::{HttpResponse, Resource, ResponseError as _, Route, guard};
@@ -74,16 +76,16 @@ fn resource(path: &'static str) -> Resource {
         }
     }
     let allowed = allowed.join(", ");
-    resource.default_service(web::to(move || not_allowed(allowed.clone())))
+    resource.default_service(web::to(move || ready(not_allowed(&allowed))))
 }
 
 async fn not_found() -> HttpResponse {
     AdminError::NotFound.error_response()
 }
 
-async fn not_allowed(allowed: String) -> HttpResponse {
+fn not_allowed(allowed: &str) -> HttpResponse {
     let mut response = AdminError::Method.error_response();
-    if let Ok(allowed) = header::HeaderValue::try_from(allowed) {
+    if let Ok(allowed) = header::HeaderValue::from_str(allowed) {
         response.headers_mut().insert(header::ALLOW, allowed);
     }
     response

@@ -324,7 +324,7 @@ mod tests {
         let state = ten();
         let all = TokenQuery { state: StateFilter::All, ..TokenQuery::default() };
         let user = Some(UserName::new("user0").unwrap());
-        let query = TokenQuery { user, ..all.clone() };
+        let query = TokenQuery { user, ..all };
         assert_eq!(list(&state, &query), [9, 6, 3, 0]);
         let query = TokenQuery { batch: Some(Batch([1; 4])), ..query };
         assert_eq!(list(&state, &query), [9, 3]);

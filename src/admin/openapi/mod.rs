@@ -69,7 +69,6 @@ pub(super) static TEXT: LazyLock<String> = LazyLock::new(|| {
         revocations::UserWish,
         revocations::KeyWish,
         crate::activity::EventName,
-        crate::ledger::StateFilter,
     )),
     security(("admin_token" = [])),
     modifiers(&Strict, &Bearer),
