@@ -66,7 +66,7 @@ class OpenApi(Case):
         command = [
             *(SCHEMATHESIS, "run", f"http://{self.operator.host}/openapi.json"),
             *("--header", f"Authorization: Bearer {self.operator.token}"),
-            *("--seed", str(seed), "--checks", "all", "--max-examples", "60"),
+            *("--seed", str(seed), "--checks", "all", "--max-examples", "800"),
             *("--workers", "1", "--generation-database", "none", "--no-color"),
         ]
         with said.open("wb") as out:

@@ -93,7 +93,7 @@ class Roles(Case):
             offered = Operator(self.world).api("POST", "inspect", {"token": token})
             self.assertNotEqual(offered.json.get("would"), "deliver", offered)
             recorded = Operator(self.world).api("POST", "records", {"token": token})
-            self.assertEqual(recorded.status, 400, recorded)
+            self.assertIn(recorded.status, (400, 404), recorded)
 
     def test_a_key_cannot_revoke_itself(self):
         key_id = forge.key_id(self.world.key("admin")).hex()
@@ -131,7 +131,7 @@ class Roles(Case):
             (400, "POST", "/api/v1/tokens", {"user": "alice", "network": "nowhere"}),
             (400, "POST", "/api/v1/tokens", {"user": "alice", "kind": "autologin"}),
             (400, "POST", "/api/v1/tokens", "{"),
-            (400, "POST", "/api/v1/records", {"token": "nonsense"}),
+            (404, "POST", "/api/v1/records", {"token": "nonsense"}),
             (400, "POST", "/api/v1/revocations", {}),
             (400, "POST", "/api/v1/revocations", {"user": "alice", "batch": "01020304"}),
             (400, "POST", "/api/v1/revocations", {"token": "nonsense"}),

