@@ -159,9 +159,16 @@ impl Fields {
     }
 }
 
-/// Returns a JSON number that has neither a fraction nor a sign.
+/// Returns a JSON number without a fraction. To JSON, `1.0` is one, too.
 pub(super) fn whole_number(value: &Value) -> Option<u32> {
-    value.as_u64().and_then(|number| number.try_into().ok())
+    let number = value.as_f64()?;
+    let is_whole = number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it is whole and in range, see above"
+    )]
+    is_whole.then_some(number as u32)
 }
 
 /// The name of a field that nobody knows, short and on one line.
@@ -212,5 +219,30 @@ impl<'de> Deserialize<'de> for Object {
             }
         }
         deserializer.deserialize_map(Pairs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_whole_number_is_one_however_it_is_written() {
+        for (text, expected) in [
+            ("0", Some(0)),
+            ("7", Some(7)),
+            ("7.0", Some(7)),
+            ("7e2", Some(700)),
+            ("4294967295", Some(u32::MAX)),
+            ("4294967296", None),
+            ("-1", None),
+            ("0.5", None),
+            ("1e300", None),
+            ("18446744073709551616", None),
+            ("\"7\"", None),
+            ("true", None),
+        ] {
+            assert_eq!(whole_number(&serde_json::from_str(text).unwrap()), expected, "{text}");
+        }
     }
 }

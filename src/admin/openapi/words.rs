@@ -40,7 +40,7 @@ words! {
     Batch, "Batch": text("What the tokens of one mint run have in common.")
         .pattern(Some("^[0-9a-f]{8}$"))
         .examples(["0a1b2c3d"]);
-    UserName, "User": text(
+    UserName, "UserName": text(
             "The name of a user: at most 128 bytes of UTF-8, no control characters, no slash or \
              backslash, and neither `.` nor `..`.",
         )

@@ -44,6 +44,15 @@ fn every_operation_has_a_name_of_its_own_and_says_who_may() {
     }
 }
 
+/// Two types with one name would silently be one.
+#[test]
+fn a_user_is_not_a_name() {
+    let document = document();
+    let schemas = &document["components"]["schemas"];
+    assert_eq!(schemas["UserName"]["type"], "string");
+    assert_eq!(schemas["User"]["type"], "object");
+}
+
 /// Every reference leads somewhere.
 #[test]
 fn the_document_is_whole() {

@@ -22,7 +22,7 @@ async fn the_message_names_the_field() {
         ("profile_type", json!("Autologin")),
         ("lifetime", json!(0)),
         ("lifetime", json!(31_622_401)),
-        ("lifetime", json!(1.0)),
+        ("lifetime", json!(1.5)),
         ("lifetime", json!("60")),
         ("uses", json!(0)),
         ("uses", json!(-1)),
