@@ -129,13 +129,15 @@ fn mint(folder: &Path) -> String {
 /// What is broken, and the words that must be in the error and in the hint.
 type Broken = (&'static str, fn(&Path, u16) -> Option<TcpListener>, &'static str, &'static str);
 
-const BROKEN: [Broken; 7] = [
+const BROKEN: [Broken; 9] = [
     ("no ledger", no_ledger, "there is no ledger in", "jeton ledger new"),
     ("an open ledger", open_ledger, "ledger", "chmod"),
     ("an open audit log", open_audit_log, "audit.jsonl", "chmod"),
     ("no key", no_key, "no key for profiles", "jeton key new"),
     ("an open TLS key", open_tls_key, "tls/key.pem", "tls_key"),
     ("no PKI", no_pki, "openvpn/pki", "profiles"),
+    ("an open signing key", open_signing_key, "private key", "make a new key"),
+    ("a key for something else", admin_key_to_mint, "is a key for admin tokens", "jeton key list"),
     ("a port in use", port_in_use, "cannot listen on 127.0.0.1:", "public.listen"),
 ];
 
@@ -170,6 +172,36 @@ fn open_tls_key(folder: &Path, _: u16) -> Option<TcpListener> {
 fn no_pki(folder: &Path, _: u16) -> Option<TcpListener> {
     fs::rename(folder.join("openvpn/pki"), folder.join("openvpn/away")).unwrap();
     None
+}
+
+/// Returns the private key for `purpose`, by its path in the folder.
+fn private_key(folder: &Path, purpose: &str) -> String {
+    let entries = fs::read_dir(folder.join("keys/signing")).unwrap();
+    let mut names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    format!("keys/signing/{}", names.find(|name| name.starts_with(purpose)).unwrap())
+}
+
+fn open_signing_key(folder: &Path, _: u16) -> Option<TcpListener> {
+    let key = folder.join(private_key(folder, "profile-"));
+    // Elsewhere than where all keys are looked at.
+    let moved = folder.join("mine.pem");
+    fs::rename(key, &moved).unwrap();
+    fs::set_permissions(&moved, Permissions::from_mode(0o640)).unwrap();
+    mint_with(folder, "mine.pem");
+    None
+}
+
+fn admin_key_to_mint(folder: &Path, _: u16) -> Option<TcpListener> {
+    mint_with(folder, &private_key(folder, "admin-"));
+    None
+}
+
+/// Has the node mint with another key.
+fn mint_with(folder: &Path, key: &str) {
+    let file = folder.join("jeton.toml");
+    let config = fs::read_to_string(&file).unwrap();
+    let line = config.lines().find(|line| line.starts_with("signing_key")).unwrap();
+    fs::write(&file, config.replace(line, &format!("signing_key = \"{key}\""))).unwrap();
 }
 
 fn port_in_use(_: &Path, port: u16) -> Option<TcpListener> {
@@ -297,6 +329,44 @@ fn a_hangup_loads_anew_and_a_bad_set_changes_nothing() {
     let (code, log) = node.end();
     assert_eq!(code, Some(0));
     assert!(log.contains("refused"), "{log}");
+}
+
+/// Reads what a running node says until a line has `words`, and returns that line.
+fn said(node: &mut Running, words: &str) -> String {
+    let lines = BufReader::new(node.0.stderr.as_mut().unwrap()).lines();
+    lines.map(Result::unwrap).find(|line| line.contains(words)).unwrap()
+}
+
+#[test]
+fn a_hangup_takes_a_new_signing_key_and_keeps_the_old_one_before_a_bad_one() {
+    let (folder, _) = init();
+    let signing = folder.path().join(private_key(folder.path(), "profile-"));
+    let mut node = Running::serve(folder.path());
+    let first = said(&mut node, "this node mints");
+    let id = |line: &str| line.rsplit_once("key_id=").unwrap().1.to_owned();
+    fs::write(&signing, "no key").unwrap();
+    node.signal("HUP");
+    said(&mut node, "new signing key refused, the old one stays");
+    // A second key, trusted and put in the place of the first.
+    fs::remove_file(&signing).unwrap();
+    assert!(run(folder.path(), &["key", "new"]).status.success());
+    let new = folder.path().join(private_key(folder.path(), "profile-"));
+    fs::rename(new, &signing).unwrap();
+    node.signal("HUP");
+    let second = said(&mut node, "signing key reloaded");
+    assert_ne!(id(&first), id(&second));
+    node.signal("TERM");
+    assert_eq!(node.end().0, Some(0));
+}
+
+/// Whoever steals a node that was not told to mint cannot.
+#[test]
+fn a_new_node_does_not_mint_unless_it_is_told_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = run(folder.path(), &["init", "--public-url", "https://vpn.example.com"]);
+    assert!(made.status.success(), "{}", text(&made.stderr));
+    let config = fs::read_to_string(folder.path().join("jeton.toml")).unwrap();
+    assert!(config.lines().any(|line| line.starts_with("#signing_key = ")), "{config}");
 }
 
 #[test]
