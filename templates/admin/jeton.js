@@ -453,15 +453,23 @@ document.addEventListener("click", (event) => {
 // Signing in.
 
 const entry = $("form[data-sign-in]");
-if (entry) {
-  // A redirect carries the fragment of what was asked for along.
+
+/** Signs in with the token behind the `#`, if there is one. */
+function enterByLink() {
   const token = location.hash.slice(1);
-  if (/^[\w-]{80,}$/.test(token)) {
-    // The token must not stay in the address bar or in the history.
-    history.replaceState(null, "", location.pathname + location.search);
-    entry.elements.token.value = token;
-    entry.requestSubmit();
-  } else if (!$("#problem")) {
+  // A redirect carries along the fragment of what was asked for.
+  if (!/^[\w-]{80,}$/.test(token)) return false;
+  // The token must not stay in the address bar or in the history.
+  history.replaceState(null, "", location.pathname + location.search);
+  entry.elements.token.value = token;
+  entry.requestSubmit();
+  return true;
+}
+
+if (entry) {
+  // Whoever pastes the link on this very page loads nothing anew.
+  addEventListener("hashchange", enterByLink);
+  if (!enterByLink() && !$("#problem")) {
     // A link from elsewhere comes without the cookie, and ends here although
     // there is a session.
     const page = await fetch(location.href, { redirect: "manual" }).catch(() => undefined);
