@@ -55,8 +55,10 @@ class OpenApi(Case):
             for method, operation in methods.items():
                 with self.subTest(f"{method} {path}"):
                     self.assertTrue(operation.get("summary") or operation.get("description"))
-                    self.assertIn("401", operation["responses"])
-                    self.assertIn("403", operation["responses"])
+                    if path.startswith("/api/"):
+                        self.assertIn("401", operation["responses"])
+                    if method != "get":
+                        self.assertIn("403", operation["responses"])
         self.assertNotIn("kind", json.dumps(described["components"]["schemas"]).split('"'))
 
     def test_schemathesis_finds_nothing(self):

@@ -56,7 +56,8 @@ function focused(page) {
     const labels = [...(at.labels ?? [])].map((label) => label.textContent);
     const described = (at.getAttribute('aria-labelledby') ?? '').split(' ').filter(Boolean)
       .map((id) => document.getElementById(id)?.textContent ?? '');
-    const name = [at.getAttribute('aria-label'), ...described, ...labels, at.textContent];
+    const text = at.matches('a, button, [tabindex]') ? at.textContent : '';
+    const name = [at.getAttribute('aria-label'), ...described, ...labels, text];
     return {
       tag: at.tagName,
       type: at.type,

@@ -39,6 +39,7 @@ async function* views(page, { adminUrl, link, shareUrl, deadUrl }) {
   await page.getByRole('button', { name: /sign in/i }).click();
   await page.getByRole('alert').waitFor();
   yield 'sign-in-refused';
+  await page.goto('about:blank');
   await signIn(page, link);
   yield 'users';
   const dialog = await openDialog(page, 'alice');

@@ -18,6 +18,7 @@ await story(async (browser, { adminUrl, tokens }) => {
     await context.close();
   }
   await worksWithoutJavaScript(browser, adminUrl, tokens.admin);
+  await followsALinkWhileAskedToSignIn(browser, adminUrl, tokens.admin);
 });
 
 async function pastes(page, adminUrl, token) {
@@ -55,5 +56,16 @@ async function worksWithoutJavaScript(browser, adminUrl, token) {
   await page.getByRole('button', { name: /sign out/i }).click();
   await page.waitForURL(/\/sign-in/);
   assert.deepEqual(await context.cookies(), []);
+  await context.close();
+}
+
+/** The address changes by its fragment only, so no page is loaded. */
+async function followsALinkWhileAskedToSignIn(browser, adminUrl, token) {
+  const context = await newContext(browser);
+  const page = await context.newPage();
+  await page.goto(`${adminUrl}/sign-in`);
+  await page.goto(`${adminUrl}/sign-in#${token}`);
+  await page.waitForURL(/\/users$/);
+  await assertAbsent(page, token);
   await context.close();
 }
