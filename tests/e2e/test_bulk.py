@@ -109,7 +109,8 @@ class Bulk(Case):
         done = self.bulk("user,profile_type\nalice,\nbob,autologin\n")
         self.assert_failed(done, "line 3", "need autologin")
         self.assertEqual(done.stdout, "")
-        self.assertEqual(len(self.minted("user,profile_type\nbob,autologin\n", "--allow-autologin")), 1)
+        vouched = self.minted("user,profile_type\nbob,autologin\n", "--allow-autologin")
+        self.assertEqual(len(vouched), 1)
 
     def test_one_word_revokes_the_lot(self):
         rows, others = self.minted(PEOPLE), self.minted("user\nbob\n")

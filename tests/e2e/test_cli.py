@@ -4,7 +4,6 @@ exit codes that scripts can trust."""
 import csv
 import io
 import json
-import re
 
 import forge
 from jeton import LINK, Case, World, jeton

@@ -192,7 +192,8 @@ class Secrets(Case):
             session.api("POST", name, {"token": offline}, headers=same)
             operator.api("POST", name, {"token": forge.flip_bit(offline, 300)})
             operator.api("POST", name, {"token": CANARY, CANARY: CANARY})
-        for target in (f"tokens?after={CANARY}", f"tokens?{CANARY}={offline}", f"{CANARY}/{offline}"):
+        strange = [f"tokens?after={CANARY}", f"tokens?{CANARY}={offline}", f"{CANARY}/{offline}"]
+        for target in strange:
             operator.api("GET", target)
         operator.api("PUT", f"users/{CANARY}{CANARY}/autologin", {"allowed": CANARY})
         for page in ("users", "tokens", "activity", "nodes", "sign-in", offline, CANARY):

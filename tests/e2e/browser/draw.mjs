@@ -6,13 +6,14 @@ import { launch } from './chromium.mjs';
 const [from, to] = process.argv.slice(2);
 const browser = await launch();
 try {
-  const page = await browser.newPage({ viewport: { width: 900, height: 700 }, deviceScaleFactor: 2 });
+  const viewport = { width: 900, height: 700 };
+  const page = await browser.newPage({ viewport, deviceScaleFactor: 2 });
   await page.emulateMedia({ media: 'print' });
   if (from.endsWith('.svg')) {
     // As an image it has no script, and no size but the one it is given here.
     const data = readFileSync(from).toString('base64');
     await page.setContent(`<img src="data:image/svg+xml;base64,${data}" width="500" height="500">`);
-    await page.waitForFunction(() => document.images[0].complete && document.images[0].naturalWidth);
+    await page.waitForFunction(() => document.images[0].naturalWidth > 0);
   } else {
     await page.goto(pathToFileURL(from).href);
   }
