@@ -16,7 +16,7 @@ use super::facts::Facts;
 use super::failure::Failure;
 use super::format::MintFormat;
 use super::minting::MinterArgs;
-use super::permission::PermissionArgs;
+use super::permission::{PermissionArgs, Permissions};
 use super::recording::RecordArgs;
 use super::table::Table;
 use super::{moment, orders_csv, output, progress, qr, sheet};
@@ -100,8 +100,7 @@ pub(crate) struct MintArgs {
 /// Mints and shows what was minted.
 pub(crate) fn run(args: &MintArgs, global: &Global) -> Result<(), Failure> {
     let now = SystemClock.now();
-    let orders = args.orders(now)?;
-    args.permission.read()?.check(&orders)?;
+    let orders = args.orders(&args.permission.read()?, now)?;
     let recorder = args.recording.open(&args.minter.passphrase, global)?;
     let bar = progress::bar(orders.len(), "minting");
     let minted = mint(&args.minter.open(global)?, &orders, now, &bar)?;
@@ -137,7 +136,7 @@ pub(crate) fn run(args: &MintArgs, global: &Global) -> Result<(), Failure> {
 
 impl MintArgs {
     /// What is to be minted.
-    fn orders(&self, now: UnixSeconds) -> Result<Vec<Order>, Failure> {
+    fn orders(&self, permissions: &Permissions, now: UnixSeconds) -> Result<Vec<Order>, Failure> {
         let lifetime = self.expires.lifetime(now).map_err(|error| {
             Failure::new(&error, "--expires takes a span such as 1h or 7d, or a moment to come")
         })?;
@@ -149,8 +148,12 @@ impl MintArgs {
             network: self.network,
         };
         match &self.csv {
-            Some(path) => orders_csv::read(path, order, now),
-            None => Ok(self.users.iter().map(order).collect()),
+            Some(path) => orders_csv::read(path, order, permissions, now),
+            None => {
+                let orders: Vec<_> = self.users.iter().map(order).collect();
+                orders.iter().try_for_each(|order| permissions.check(order))?;
+                Ok(orders)
+            }
         }
     }
 

@@ -15,7 +15,8 @@ use crate::mint::Order;
 use crate::token::{UnixSeconds, UserName};
 
 use super::expiry::Expiry;
-use super::failure::Failure;
+use super::failure::{Failure, with_sources};
+use super::permission::{NeedAutologin, Permissions};
 
 /// The columns a file may have, in any order.
 const COLUMNS: [&str; 4] = ["user", "profile_type", "expires", "uses"];
@@ -42,6 +43,8 @@ enum OrdersError {
     RepeatedColumn(String),
     #[error("line {line}, column `{column}`: {what}")]
     Cell { line: u64, column: &'static str, what: String },
+    #[error("line {line}, column `profile_type`: {why}")]
+    Autologin { line: u64, why: NeedAutologin },
     #[error("there is no line after the first")]
     NoOrder,
 }
@@ -50,27 +53,31 @@ enum OrdersError {
 struct Columns([Option<usize>; COLUMNS.len()]);
 
 /// Reads the orders in the file at `path`, or on stdin for `-`. What a line
-/// leaves open is as `order_for` its user says; spans are counted from `now`.
+/// leaves open is as `order_for` its user says; spans are counted from `now`. Each
+/// must be allowed by `permissions`.
 pub(crate) fn read(
     path: &Path,
     order_for: impl Fn(&UserName) -> Order,
+    permissions: &Permissions,
     now: UnixSeconds,
 ) -> Result<Vec<Order>, Failure> {
     let (name, orders) = if path == Path::new("-") {
-        ("stdin".to_owned(), parse(io::stdin().lock(), order_for, now))
+        ("stdin".to_owned(), parse(io::stdin().lock(), order_for, permissions, now))
     } else {
         let file = File::open(path).map_err(OrdersError::from);
-        (path.display().to_string(), file.and_then(|file| parse(file, order_for, now)))
+        (path.display().to_string(), file.and_then(|file| parse(file, order_for, permissions, now)))
     };
     orders.map_err(|error| {
-        let failure = Failure::new(&error, HINT);
-        Failure::say(format!("{name}: {}", failure.reason()), HINT)
+        let hint =
+            if let OrdersError::Autologin { why, .. } = &error { why.hint.as_str() } else { HINT };
+        Failure::say(format!("{name}: {}", with_sources(&error)), hint)
     })
 }
 
 fn parse(
     text: impl Read,
     order_for: impl Fn(&UserName) -> Order,
+    permissions: &Permissions,
     now: UnixSeconds,
 ) -> Result<Vec<Order>, OrdersError> {
     let mut lines = ReaderBuilder::new().has_headers(false).trim(Trim::All).from_reader(text);
@@ -81,7 +88,11 @@ fn parse(
     let columns = Columns::of(&line)?;
     let mut orders = Vec::new();
     while lines.read_record(&mut line).map_err(syntax)? {
-        orders.push(columns.order(&line, &order_for, now)?);
+        let order = columns.order(&line, &order_for, now)?;
+        permissions
+            .check(&order)
+            .map_err(|why| OrdersError::Autologin { line: number(&line), why })?;
+        orders.push(order);
     }
     if orders.is_empty() { Err(OrdersError::NoOrder) } else { Ok(orders) }
 }
@@ -112,9 +123,8 @@ impl Columns {
         now: UnixSeconds,
     ) -> Result<Order, OrdersError> {
         let [user, profile_type, expires, uses] = self.0;
-        let number = line.position().map_or(0, csv::Position::line);
         let cell = |at: Option<usize>| at.and_then(|at| line.get(at)).unwrap_or_default();
-        let wrong = |column, what| OrdersError::Cell { line: number, column, what };
+        let wrong = |column, what| OrdersError::Cell { line: number(line), column, what };
         let expiry: Option<Expiry> = value(cell(expires)).map_err(|what| wrong("expires", what))?;
         let lifetime = expiry.map(|expiry| expiry.lifetime(now)).transpose();
         let user = cell(user).parse::<UserName>();
@@ -130,6 +140,11 @@ impl Columns {
             ..otherwise
         })
     }
+}
+
+/// The number of a line in its file, from 1.
+fn number(line: &StringRecord) -> u64 {
+    line.position().map_or(0, csv::Position::line)
 }
 
 /// Reads a cell that may be empty.
@@ -165,8 +180,8 @@ mod tests {
     fn parsed(text: &str) -> Result<Vec<Order>, String> {
         let order_for =
             |user: &UserName| Order { uses: UseLimit::Unlimited, ..order(user.as_str()) };
-        parse(text.as_bytes(), order_for, NOW)
-            .map_err(|error| super::super::failure::with_sources(&error))
+        parse(text.as_bytes(), order_for, &Permissions::Vouched, NOW)
+            .map_err(|error| with_sources(&error))
     }
 
     #[test]
@@ -214,17 +229,35 @@ mod tests {
             let error = parsed(text).unwrap_err();
             assert!(error.contains(said), "{text:?}: {error}");
         }
-        let latin1 =
-            parse(&b"user\nj\xfcrgen\n"[..], |user| order(user.as_str()), NOW).unwrap_err();
+        let latin1 = parse(
+            &b"user\nj\xfcrgen\n"[..],
+            |user| order(user.as_str()),
+            &Permissions::Unknown,
+            NOW,
+        )
+        .unwrap_err();
         assert!(latin1.to_string().contains("line 2 is no line"), "{latin1}");
         assert!(latin1.to_string().contains("not UTF-8"), "{latin1}");
     }
 
     #[test]
+    fn autologin_without_a_word_for_it_names_its_line() {
+        let text = "user,profile_type\nalice,\nbob,autologin\n";
+        let order_for = |user: &UserName| order(user.as_str());
+        let error = parse(text.as_bytes(), order_for, &Permissions::Unknown, NOW).unwrap_err();
+        assert_eq!(error.to_string(), "line 3, column `profile_type`: need autologin");
+    }
+
+    #[test]
     fn a_file_that_is_not_there_is_named() {
-        let said = read(Path::new("/nonexistent.csv"), |user| order(user.as_str()), NOW)
-            .unwrap_err()
-            .to_string();
+        let said = read(
+            Path::new("/nonexistent.csv"),
+            |user| order(user.as_str()),
+            &Permissions::Unknown,
+            NOW,
+        )
+        .unwrap_err()
+        .to_string();
         assert!(said.contains("/nonexistent.csv: cannot be read: No such file"), "{said}");
     }
 }

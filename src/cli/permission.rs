@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::ValueHint;
+use thiserror::Error;
 
 use crate::mint::Order;
 use crate::token::{ProfileKind, UserName};
@@ -49,32 +50,43 @@ pub(crate) enum Permissions {
     Unknown,
 }
 
+/// Nobody says that the user of an order may have autologin. It is told in
+/// Access Server's words.
+#[derive(Debug, Error)]
+#[error("need autologin")]
+pub(crate) struct NeedAutologin {
+    /// What to do.
+    pub hint: String,
+}
+
 impl Permissions {
-    /// Lets `orders` pass if they ask for no autologin, or only for users that
-    /// may have it.
-    pub(crate) fn check(&self, orders: &[Order]) -> Result<(), Failure> {
-        let mut autologin = orders.iter().filter(|order| order.kind == ProfileKind::Autologin);
-        match self {
-            Self::Vouched => Ok(()),
-            Self::Listed(allowed) => match autologin.find(|order| !allowed.contains(&order.user)) {
-                None => Ok(()),
-                Some(Order { user, .. }) => Err(need_autologin(format!(
-                    "{user} is not allowed autologin; `jeton user allow-autologin {user}` \
-                         allows it"
-                ))),
-            },
-            Self::Unknown if autologin.next().is_none() => Ok(()),
-            Self::Unknown => Err(need_autologin(
-                "--users FILE names a file of `jeton user list --format toml` that says who may; \
-                 --allow-autologin vouches for it yourself; the nodes check again at the download",
-            )),
+    /// Lets `order` pass if it asks for no autologin, or for a user that may have
+    /// it.
+    pub(crate) fn check(&self, order: &Order) -> Result<(), NeedAutologin> {
+        if order.kind != ProfileKind::Autologin {
+            return Ok(());
         }
+        let user = &order.user;
+        let hint = match self {
+            Self::Vouched => return Ok(()),
+            Self::Listed(allowed) if allowed.contains(user) => return Ok(()),
+            Self::Listed(_) => format!(
+                "{user} is not allowed autologin; `jeton user allow-autologin {user}` allows it"
+            ),
+            Self::Unknown => {
+                "--users FILE names a file of `jeton user list --format toml` that says who may; \
+                 --allow-autologin vouches for it yourself; the nodes check again at the download"
+                    .to_owned()
+            }
+        };
+        Err(NeedAutologin { hint })
     }
 }
 
-/// The failure, in Access Server's words.
-fn need_autologin(hint: impl Into<String>) -> Failure {
-    Failure::say("need autologin", hint)
+impl From<NeedAutologin> for Failure {
+    fn from(error: NeedAutologin) -> Self {
+        Self::new(&error, &error.hint)
+    }
 }
 
 #[cfg(test)]
@@ -82,9 +94,8 @@ mod tests {
     use super::*;
     use crate::mint::tests::order;
 
-    fn autologin(users: &[&str]) -> Vec<Order> {
-        let autologin = |user: &&str| Order { kind: ProfileKind::Autologin, ..order(user) };
-        users.iter().map(autologin).collect()
+    fn autologin(user: &str) -> Order {
+        Order { kind: ProfileKind::Autologin, ..order(user) }
     }
 
     fn listed(users: &[&str]) -> Permissions {
@@ -92,14 +103,14 @@ mod tests {
     }
 
     #[test]
-    fn autologin_needs_a_word_for_every_user() {
-        let both = autologin(&["alice", "bob"]);
-        assert!(Permissions::Vouched.check(&both).is_ok());
-        assert!(listed(&["alice", "bob"]).check(&both).is_ok());
+    fn autologin_needs_a_word_for_the_user() {
+        assert!(Permissions::Vouched.check(&autologin("alice")).is_ok());
+        assert!(listed(&["alice", "bob"]).check(&autologin("alice")).is_ok());
         for (permissions, named) in
             [(Permissions::Unknown, "--users"), (listed(&["alice"]), "allow-autologin bob")]
         {
-            let said = permissions.check(&both).unwrap_err().to_string();
+            let error = permissions.check(&autologin("bob")).unwrap_err();
+            let said = Failure::from(error).to_string();
             assert!(said.starts_with("error: need autologin\nhint: "), "{said}");
             assert!(said.contains(named), "{said}");
         }
@@ -107,7 +118,7 @@ mod tests {
 
     #[test]
     fn other_kinds_need_no_word() {
-        assert!(Permissions::Unknown.check(&[order("alice")]).is_ok());
-        assert!(listed(&[]).check(&[order("alice")]).is_ok());
+        assert!(Permissions::Unknown.check(&order("alice")).is_ok());
+        assert!(listed(&[]).check(&order("alice")).is_ok());
     }
 }

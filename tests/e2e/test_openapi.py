@@ -13,6 +13,8 @@ from operators import Operator
 
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
 WITHIN_S = 240
+# How the two formats of our own are made.
+FORMATS = {"SCHEMATHESIS_HOOKS": "schema_formats", "PYTHONPATH": str(Path(__file__).parent)}
 
 
 class OpenApi(Case):
@@ -75,7 +77,7 @@ class OpenApi(Case):
             done = subprocess.run(
                 command,
                 cwd=self.world.dir,
-                env=ENVIRONMENT,
+                env=ENVIRONMENT | FORMATS,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,

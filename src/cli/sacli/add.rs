@@ -2,7 +2,6 @@
 //! do what it should, and told of it; without one it is minted all the same.
 
 use std::collections::BTreeSet;
-use std::slice;
 
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
@@ -35,7 +34,7 @@ pub(super) fn run(
     let node = Node::find(minter, global)?;
     match &node {
         Some(node) => node.check(&order)?,
-        None => permission.read()?.check(slice::from_ref(&order))?,
+        None => permission.read()?.check(&order)?,
     }
     for minted in minter.open(global)?.mint(&[order], SystemClock.now(), random::fill)? {
         let remark = match &node {
@@ -86,7 +85,7 @@ impl Node {
         if order.kind != ProfileKind::ServerLocked && !self.known.contains(&order.user) {
             return Err(unknown_user(&order.user));
         }
-        self.permissions.check(slice::from_ref(order))
+        Ok(self.permissions.check(order)?)
     }
 
     /// Asks what a click on the link would do, and tells the node of it. Returns
