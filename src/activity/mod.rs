@@ -97,8 +97,11 @@ impl Event {
 
 #[derive(Debug, Default)]
 struct Recent {
-    known: VecDeque<Event>,
-    strange: VecDeque<Event>,
+    known: VecDeque<(u64, Event)>,
+    strange: VecDeque<(u64, Event)>,
+    /// How many events there were. Each has its number, because many share a
+    /// second.
+    count: u64,
 }
 
 impl Activity {
@@ -118,7 +121,9 @@ impl Activity {
             audit.note(event.clone());
         }
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        let (events, max) = if event.is_strange() {
+        recent.count += 1;
+        let numbered = (recent.count, event);
+        let (events, max) = if numbered.1.is_strange() {
             (&mut recent.strange, STRANGE_MAX)
         } else {
             (&mut recent.known, KNOWN_MAX)
@@ -126,7 +131,7 @@ impl Activity {
         if events.len() == max {
             events.pop_front();
         }
-        events.push_back(event);
+        events.push_back(numbered);
     }
 
     /// Returns the events that `wanted` lets through, newest first, at most
@@ -138,11 +143,12 @@ impl Activity {
         let mut strange = recent.strange.iter().rev().peekable();
         let newest_first = std::iter::from_fn(|| {
             let is_strange_newer = match (known.peek(), strange.peek()) {
-                (Some(known), Some(strange)) => strange.at > known.at,
+                (Some((known, _)), Some((strange, _))) => strange > known,
                 (known, _) => known.is_none(),
             };
             if is_strange_newer { strange.next() } else { known.next() }
         });
+        let newest_first = newest_first.map(|(_number, event)| event);
         newest_first.filter(|event| wanted(event)).take(max).cloned().collect()
     }
 
@@ -195,6 +201,10 @@ mod tests {
         assert_eq!((all.first().unwrap().at.get(), all.last().unwrap().at.get()), (10_000, 1));
         assert_eq!(activity.recent(2, |_| true).len(), 2);
         assert_eq!(activity.recent(9, |event| event.at.get() < 5).len(), 1);
+        activity.note(done(10_000));
+        activity.note(refused(10_000, None));
+        let newest = activity.recent(2, |_| true);
+        assert!(newest[0].is_strange() && !newest[1].is_strange(), "within one second, too");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use super::fields::Fields;
 use super::openapi::ReadErrors;
 use super::{AdminDoor, AdminError};
+use crate::ledger::NodeId;
 use crate::token::{KeyId, KeyPurpose, Role, UnixSeconds};
 
 /// How a node and its ledger are.
@@ -21,10 +22,11 @@ pub(super) struct StatusReport {
     #[schema(required = true)]
     trouble: Option<String>,
     /// This node, as the other nodes know it.
-    node_id: u64,
+    #[schema(value_type = NodeId)]
+    node_id: String,
     /// The node that decides at present; `null` if none is known.
-    #[schema(required = true)]
-    leader: Option<u64>,
+    #[schema(value_type = Option<NodeId>, required = true)]
+    leader: Option<String>,
     /// When this ledger began to count.
     #[schema(value_type = UnixSeconds)]
     born_at: String,
@@ -79,8 +81,8 @@ pub(super) async fn show(
         version: env!("CARGO_PKG_VERSION"),
         ready: status.ready.is_ok(),
         trouble: status.ready.err(),
-        node_id: status.node_id,
-        leader: status.leader,
+        node_id: status.node_id.to_string(),
+        leader: status.leader.map(|leader| leader.to_string()),
         born_at: status.born_at.to_string(),
         log_time: status.log_time.to_string(),
         applied: status.applied,

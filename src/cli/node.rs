@@ -154,7 +154,7 @@ impl Node {
         if let Some(minter) = self.inside.operators.minter.load().as_deref() {
             tracing::info!(key_id = %minter.key_id(), "this node mints");
         }
-        tracing::info!(born_at = %status.born_at, node_id = status.node_id, "ledger ready");
+        tracing::info!(born_at = %status.born_at, node_id = %status.node_id, "ledger ready");
         let clock = SystemClock.now();
         if clock < status.log_time {
             tracing::warn!(

@@ -84,15 +84,25 @@ pub trait Ledger: fmt::Debug + Send + Sync {
     fn status(&self) -> Status;
 }
 
+/// Names a node among those that share a ledger. It is shown as 16 hex digits.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct NodeId(pub u64);
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
 /// How the ledger is, on this node.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Status {
     /// `Ok` if a spend could be granted now, else why not.
     pub ready: Result<(), String>,
     /// This node, as the other nodes know it.
-    pub node_id: u64,
+    pub node_id: NodeId,
     /// The node that decides at present, if one is known.
-    pub leader: Option<u64>,
+    pub leader: Option<NodeId>,
     /// When this ledger began to count.
     pub born_at: UnixSeconds,
     /// The time up to which the ledger has judged.

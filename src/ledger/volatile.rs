@@ -6,7 +6,7 @@ use std::future::ready;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::{
-    Answer, Command, Entry, Grant, Ledger, LedgerError, Note, Outcome, Revocation, Spend,
+    Answer, Command, Entry, Grant, Ledger, LedgerError, NodeId, Note, Outcome, Revocation, Spend,
     SpendRefusal, Standing, State, Status, TokenPage, TokenQuery, TokenRecord, TokenUse,
 };
 use crate::clock::Clock;
@@ -90,8 +90,8 @@ impl Ledger for VolatileLedger {
         let state = self.state();
         Status {
             ready: Ok(()),
-            node_id: 1,
-            leader: Some(1),
+            node_id: NodeId(1),
+            leader: Some(NodeId(1)),
             born_at: state.born_at(),
             log_time: state.log_time(),
             applied: 0,

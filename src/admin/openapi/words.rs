@@ -9,7 +9,7 @@ use utoipa::openapi::schema::{
 use utoipa::openapi::{Ref, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::ledger::{Cursor, Note, StateFilter, TokenState};
+use crate::ledger::{Cursor, NodeId, Note, StateFilter, TokenState};
 use crate::token::{
     Batch, IpNetwork, KeyId, KeyPurpose, Nonce, ProfileKind, Role, UnixSeconds, UserName,
 };
@@ -37,6 +37,9 @@ words! {
     KeyId, "KeyId": text("The first 4 bytes of the SHA-256 of a public key.")
         .pattern(Some("^[0-9a-f]{8}$"))
         .examples(["3f2a9c01"]);
+    NodeId, "NodeId": text("What tells a node from the others that share its ledger.")
+        .pattern(Some("^[0-9a-f]{16}$"))
+        .examples(["0123456789abcdef"]);
     Batch, "Batch": text("What the tokens of one mint run have in common.")
         .pattern(Some("^[0-9a-f]{8}$"))
         .examples(["0a1b2c3d"]);

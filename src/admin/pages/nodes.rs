@@ -9,6 +9,7 @@ use askama::Template;
 use super::frame::Frame;
 use super::{PageError, answer};
 use crate::admin::AdminDoor;
+use crate::ledger::NodeId;
 use crate::plain_words::Moment;
 use crate::token::{KeyPurpose, TrustedKeys as _};
 
@@ -21,10 +22,10 @@ struct NodesPage {
 
 /// What is told of one node.
 struct Node {
-    id: u64,
+    id: NodeId,
     is_this: bool,
     is_leader: bool,
-    leader: Option<u64>,
+    leader: Option<NodeId>,
     version: &'static str,
     /// Why it is not ready.
     trouble: Option<String>,

@@ -45,8 +45,8 @@ use self::snapshot_files::SnapshotFiles;
 use self::types::{Raft, SnapshotMeta};
 use super::log::{Disk, FileDisk, LedgerId, Log, Recovery, SegmentLen, Writer};
 use super::{
-    Answer, Command, Grant, Ledger, LedgerError, Note, Outcome, Revocation, Spend, SpendRefusal,
-    Standing, State, Status, TokenPage, TokenQuery, TokenRecord, snapshot,
+    Answer, Command, Grant, Ledger, LedgerError, NodeId, Note, Outcome, Revocation, Spend,
+    SpendRefusal, Standing, State, Status, TokenPage, TokenQuery, TokenRecord, snapshot,
 };
 use crate::clock::Clock;
 use crate::token::{UnixSeconds, UserName, VerifiedToken};
@@ -244,8 +244,8 @@ impl Ledger for RaftLedger {
         let (born_at, log_time) = self.applied.show(|state| (state.born_at(), state.log_time()));
         Status {
             ready: self.readiness(),
-            node_id: self.identity.node_id,
-            leader: self.raft.metrics().borrow_watched().current_leader,
+            node_id: NodeId(self.identity.node_id),
+            leader: self.raft.metrics().borrow_watched().current_leader.map(NodeId),
             born_at,
             log_time,
             applied: self.applied.index(),
