@@ -65,7 +65,8 @@ struct Row {
     kind: KindWords,
     state: &'static str,
     state_word: &'static str,
-    is_revoked: bool,
+    /// Nothing can be done with it any more.
+    is_over: bool,
     /// How often it may be used, and how often it still can; `None` for any
     /// number.
     uses: Option<(u32, u32)>,
@@ -141,7 +142,7 @@ impl Row {
             kind: KindWords::of(record.kind),
             state: listed.state.as_str(),
             state_word: word(listed.state),
-            is_revoked: listed.state == TokenState::Revoked,
+            is_over: matches!(listed.state, TokenState::Revoked | TokenState::UsedUp),
             uses: record.uses.count().zip(left),
             expires: Moment::end(record.expires_at, now),
             issued: Moment::end(record.issued_at, now),
