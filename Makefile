@@ -15,7 +15,7 @@ run: ## build, and run the demo: links that work, on this machine
 build: ## build the program: target/release/jeton
 	$(CARGO) build --release --locked
 
-test: ## everything: unit, properties, vectors, crashes, e2e with the real openvpn
+test: ## everything: unit, properties, vectors, crashes, e2e with openvpn and Chromium
 	tests/e2e/install.sh
 	$(CARGO) test --locked
 	$(MAKE) --no-print-directory e2e
@@ -23,7 +23,7 @@ test: ## everything: unit, properties, vectors, crashes, e2e with the real openv
 test-core: ## the fast loop: the pure floor only
 	$(CARGO) test --locked --no-default-features
 
-e2e: ## the running program against real openvpn, easy-rsa, curl and openssl
+e2e: ## the running program against real openvpn, easy-rsa, curl, openssl, Chromium
 	tests/e2e/install.sh
 	$(CARGO) build --locked
 	tests/e2e/run.sh
