@@ -2,35 +2,15 @@
 //! admin token.
 //!
 //! It listens on its own address, loopback unless the config says otherwise,
-//! and never gives a profile. Scaffolding: `routes` (which request goes where),
-//! `door` (who may enter), `session` (what a sign-in becomes) and `same_origin`
-//! (whose page asks), `body`, `fields` and `percent` (what a request says),
-//! `error` (how it fails), and `openapi` (all of it as a document). Content for
-//! programs, a file for each thing one can do: `activity`, `health`, `inspect`,
-//! `metrics`, `mint`, `records`, `revocations`, `session_info`, `status`,
-//! `tokens`, `users`; for people: `pages`.
+//! and never gives a profile. There is `door` (who may enter), `session` (what a
+//! sign-in becomes) and `same_origin` (whose page asks); behind them are `api`,
+//! for programs, and `pages`, for people.
 
-mod activity;
-mod body;
+mod api;
 mod door;
-mod error;
-mod fields;
-mod health;
-mod inspect;
-mod metrics;
-mod mint;
-mod openapi;
 mod pages;
-mod percent;
-mod records;
-mod revocations;
-mod routes;
 mod same_origin;
 mod session;
-mod session_info;
-mod status;
-mod tokens;
-mod users;
 
 #[cfg(test)]
 mod tests;
@@ -44,8 +24,8 @@ use actix_web::middleware::DefaultHeaders;
 use actix_web::web::{Data, ServiceConfig};
 use actix_web::{App, HttpServer};
 
+use api::AdminError;
 pub use door::{AdminDoor, ServedCertificate};
-use error::AdminError;
 pub use session::Sessions;
 
 /// Serves the operators' door on `listener` until `shutdown` completes.
@@ -78,7 +58,7 @@ pub async fn run(
 fn configure(app: &mut ServiceConfig, door: &Arc<AdminDoor>) {
     app.app_data(Data::from(Arc::clone(door)));
     pages::configure(app);
-    routes::configure(app);
+    api::configure(app);
 }
 
 fn security_headers() -> DefaultHeaders {

@@ -11,7 +11,7 @@ use super::link::link;
 use super::{PageError, answer, query};
 use crate::activity::{Event, TokenSeen, What};
 use crate::admin::AdminDoor;
-use crate::admin::activity::named;
+use crate::admin::api::named;
 use crate::plain_words::{KindWords, Moment, counted};
 use crate::token::UnixSeconds;
 

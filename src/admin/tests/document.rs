@@ -6,10 +6,10 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::admin::{openapi, routes};
+use crate::admin::api::{DOCUMENT, ROUTES};
 
 fn document() -> Value {
-    serde_json::from_str(&openapi::TEXT).unwrap()
+    serde_json::from_str(&DOCUMENT).unwrap()
 }
 
 /// Every operation: its method, its path, and what stands there.
@@ -28,7 +28,7 @@ fn every_route_is_in_the_document_and_the_other_way_round() {
     let told: BTreeSet<_> =
         operations(&document).into_iter().map(|(method, path, _)| (method, path)).collect();
     let there: BTreeSet<_> =
-        routes::ROUTES.iter().map(|row| (row.method.to_string(), row.path.to_owned())).collect();
+        ROUTES.iter().map(|row| (row.method.to_string(), row.path.to_owned())).collect();
     assert_eq!(told, there);
 }
 
@@ -57,7 +57,7 @@ fn a_user_is_not_a_name() {
 #[test]
 fn the_document_is_whole() {
     let document = document();
-    for reference in openapi::TEXT.split("\"$ref\": \"#").skip(1) {
+    for reference in DOCUMENT.split("\"$ref\": \"#").skip(1) {
         let pointer = reference.split('"').next().unwrap();
         assert!(document.pointer(pointer).is_some(), "{pointer}");
     }
@@ -68,8 +68,8 @@ fn the_document_is_whole() {
 fn the_copy_in_docs_is_current() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/openapi.json");
     if std::env::var_os("UPDATE").is_some() {
-        fs::write(&path, openapi::TEXT.as_str()).unwrap();
+        fs::write(&path, DOCUMENT.as_str()).unwrap();
     }
     let copy = fs::read_to_string(&path).unwrap_or_default();
-    assert!(copy == *openapi::TEXT, "docs/openapi.json is old: run this test with UPDATE=1");
+    assert!(copy == *DOCUMENT, "docs/openapi.json is old: run this test with UPDATE=1");
 }

@@ -30,7 +30,7 @@ pub(super) use errors::{
 pub(super) const PATH: &str = "/openapi.json";
 
 /// The document, as text.
-pub(super) static TEXT: LazyLock<String> = LazyLock::new(|| {
+pub(in crate::admin) static TEXT: LazyLock<String> = LazyLock::new(|| {
     let text = Api::openapi().to_pretty_json();
     text.map_or_else(|_| "{}\n".to_owned(), |text| text + "\n")
 });

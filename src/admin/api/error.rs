@@ -14,7 +14,7 @@ use crate::token::{Role, TimeError};
 
 /// Why a request was not carried out.
 #[derive(Debug, Error)]
-pub(super) enum AdminError {
+pub(in crate::admin) enum AdminError {
     #[error("this door needs an admin token")]
     NoToken,
     #[error("the admin token is not admitted")]
@@ -153,7 +153,7 @@ impl AdminError {
 
 impl AdminError {
     /// Returns the next step.
-    pub(super) fn hint(&self) -> &'static str {
+    pub(in crate::admin) fn hint(&self) -> &'static str {
         self.answer().2
     }
 }

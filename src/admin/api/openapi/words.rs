@@ -77,16 +77,16 @@ words! {
 }
 
 /// How a type is written.
-pub(in crate::admin) type Written = RefOr<Schema>;
+pub(in crate::admin::api) type Written = RefOr<Schema>;
 
 /// Exactly one of the types with these names.
-pub(in crate::admin) fn one_of<const N: usize>(names: [&str; N]) -> Written {
+pub(in crate::admin::api) fn one_of<const N: usize>(names: [&str; N]) -> Written {
     let one_of = OneOfBuilder::new().description(Some("Exactly one of these."));
     names.into_iter().fold(one_of, |one_of, name| one_of.item(Ref::from_schema_name(name))).into()
 }
 
 /// How often a new token may be used.
-pub(in crate::admin) fn uses() -> Written {
+pub(in crate::admin::api) fn uses() -> Written {
     let count =
         ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(u32::MAX));
     let unlimited = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["unlimited"]));
@@ -96,7 +96,7 @@ pub(in crate::admin) fn uses() -> Written {
 }
 
 /// An IP address that may be left out.
-pub(in crate::admin) fn address() -> Written {
+pub(in crate::admin::api) fn address() -> Written {
     let of = |format| {
         let format = Some(SchemaFormat::KnownFormat(format));
         ObjectBuilder::new().schema_type(Type::String).format(format)

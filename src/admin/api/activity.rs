@@ -76,7 +76,7 @@ impl Wanted {
 }
 
 /// Returns whom an event is about.
-pub(super) fn named(what: &What) -> Option<&UserName> {
+pub(in crate::admin) fn named(what: &What) -> Option<&UserName> {
     match what {
         What::Delivered { token, .. } => Some(&token.user),
         What::Refused { token, .. } => token.as_ref().map(|token| &token.user),

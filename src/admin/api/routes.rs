@@ -16,14 +16,14 @@ use super::{
 const BODY_MAX: usize = 16 * 1024;
 
 /// One way in.
-pub(super) struct Row {
-    pub(super) method: Method,
-    pub(super) path: &'static str,
+pub(in crate::admin) struct Row {
+    pub(in crate::admin) method: Method,
+    pub(in crate::admin) path: &'static str,
     handler: fn() -> Route,
 }
 
 /// All ways in but the web pages.
-pub(super) static ROUTES: [Row; 14] = [
+pub(in crate::admin) static ROUTES: [Row; 14] = [
     get("/api/v1/session", || web::to(session_info::show)),
     get("/api/v1/tokens", || web::to(tokens::list)),
     post("/api/v1/tokens", || web::to(mint::mint)),
@@ -53,7 +53,7 @@ const fn put(path: &'static str, handler: fn() -> Route) -> Row {
 }
 
 /// Adds the routes to an application. What no route takes is answered in JSON.
-pub(super) fn configure(app: &mut ServiceConfig) {
+pub(in crate::admin) fn configure(app: &mut ServiceConfig) {
     app.app_data(PayloadConfig::new(BODY_MAX));
     let mut paths: Vec<_> = ROUTES.iter().map(|row| row.path).collect();
     paths.sort_unstable();

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoResponses, ToSchema};
 
-use crate::admin::error::Failure;
+use crate::admin::api::error::Failure;
 
 type Answers = BTreeMap<String, RefOr<Response>>;
 
@@ -27,7 +27,7 @@ const BODY: [(&str, &str); 6] = [REQUEST, TOKEN, ROLE, TOO_LARGE, CONTENT_TYPE, 
 macro_rules! errors {
     ($($(#[$doc:meta])* $name:ident = $base:expr, $($more:expr),*;)*) => {$(
         $(#[$doc])*
-        pub(in crate::admin) struct $name;
+        pub(in crate::admin::api) struct $name;
 
         impl IntoResponses for $name {
             fn responses() -> Answers {

@@ -1,0 +1,36 @@
+//! The operators' door for programs: JSON over HTTP, and two pages of plain
+//! numbers.
+//!
+//! A file for each thing one can ask for: `activity`, `health`, `inspect`,
+//! `metrics`, `mint`, `records`, `revocations`, `session_info`, `status`,
+//! `tokens`, `users`. Around them: `routes` (which request goes where), `body`,
+//! `fields` and `percent` (what a request says), `error` (how it fails), and
+//! `openapi` (all of it as a document). Who may ask is not decided here, but by
+//! the door.
+
+mod activity;
+mod body;
+mod error;
+mod fields;
+mod health;
+mod inspect;
+mod metrics;
+mod mint;
+mod openapi;
+mod percent;
+mod records;
+mod revocations;
+mod routes;
+mod session_info;
+mod status;
+mod tokens;
+mod users;
+
+use super::AdminDoor;
+pub(super) use activity::named;
+pub(super) use error::AdminError;
+#[cfg(test)]
+pub(super) use openapi::TEXT as DOCUMENT;
+#[cfg(test)]
+pub(super) use routes::ROUTES;
+pub(super) use routes::configure;

@@ -1,0 +1,104 @@
+//! What a sign-in becomes, and when it ends.
+
+use super::*;
+
+#[actix_web::test]
+async fn a_token_becomes_a_session_and_a_sign_out_ends_it() {
+    let world = world();
+    for pasted in
+        [admin(Role::Viewer), format!(" http://127.0.0.1:8444/sign-in#{}\n", admin(Role::Viewer))]
+    {
+        let answer = world.post_token(&pasted).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER);
+        assert_eq!(answer.header("location"), "/?signed-in=1");
+        let set = answer.header("set-cookie");
+        assert!(set.starts_with("__Host-jeton="), "{set}");
+        assert!(set.ends_with("; HttpOnly; SameSite=Strict; Secure; Path=/"), "{set}");
+        let cookie = answer.cookie();
+        assert!(!cookie.contains(&admin(Role::Viewer)));
+        assert_eq!(world.page("/?signed-in=1", &cookie).await.header("location"), "/users");
+        assert_eq!(world.page("/api/v1/status", &cookie).await.status, StatusCode::OK);
+
+        let own = [("Cookie", cookie.as_str()), ("Sec-Fetch-Site", "same-origin")];
+        let answer = world.request(Method::POST, "/sign-out", &own, None).await;
+        assert_eq!(answer.header("location"), "/sign-in");
+        assert!(answer.header("set-cookie").contains("Max-Age=0"));
+        let answer = world.page("/api/v1/status", &cookie).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    }
+}
+
+#[actix_web::test]
+async fn what_is_no_admin_token_is_told_so() {
+    let world = world();
+    let profile = token(&claims(Purpose::Profile(ProfileKind::UserLocked)));
+    let expired = token(&Claims {
+        issued_at: UnixSeconds::new(NOW - 60),
+        ..claims(Purpose::Admin(Role::Admin))
+    });
+    for (pasted, title) in [
+        (profile.clone(), "This is a link to a profile"),
+        (format!("https://vpn.example.com/t/{profile}"), "This is a link to a profile"),
+        (expired, "This admin token has expired"),
+        ("<script>alert(1)</script>".to_owned(), "This is no admin token of this node"),
+    ] {
+        let answer = world.post_token(&pasted).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{title}");
+        assert_eq!(answer.header("set-cookie"), "");
+        assert!(answer.body.contains(title), "{}", answer.body);
+        assert!(!answer.body.contains(&pasted), "what was pasted comes back");
+    }
+}
+
+#[actix_web::test]
+async fn a_session_dies_with_its_token_its_key_and_its_time() {
+    let ends: [fn(&World); 2] = [
+        |world| world.clock.set(UnixSeconds::new(NOW + 60)),
+        |world| world.door.redeemer.replace_keys(Keyring::new([]).unwrap()),
+    ];
+    for end in ends {
+        let world = world();
+        let cookie = world.signed_in(Role::Admin).await;
+        assert_eq!(world.page("/api/v1/status", &cookie).await.status, StatusCode::OK);
+        end(&world);
+        let status = world.page("/api/v1/status", &cookie).await.status;
+        assert_eq!(status, StatusCode::UNAUTHORIZED);
+    }
+    let world = world();
+    let cookie = world.signed_in(Role::Admin).await;
+    let nonce = claims(Purpose::Admin(Role::Admin)).nonce;
+    world.ledger.revoke(Revocation::Token { nonce, expires_at: None }).await.unwrap();
+    assert_eq!(world.page("/api/v1/status", &cookie).await.status, StatusCode::UNAUTHORIZED);
+    let answer = world.post_token(&admin(Role::Admin)).await;
+    assert!(answer.body.contains("This admin token was revoked"));
+}
+
+#[actix_web::test]
+async fn a_cookie_that_was_not_kept_is_told() {
+    let world = world();
+    let answer = world.page("/?next=%2Ftokens&signed-in=1", "").await;
+    assert_eq!(answer.header("location"), "/sign-in?next=%2Ftokens&why=cookie");
+    let answer = world.page(answer.header("location"), "").await;
+    assert!(answer.body.contains("did not keep the session"));
+    assert!(answer.body.contains(r#"name="next" value="/tokens""#));
+}
+
+#[actix_web::test]
+async fn who_is_not_signed_in_comes_back_where_he_was() {
+    let world = world();
+    for (asked, location) in [
+        ("/users", "/sign-in?next=%2Fusers"),
+        ("/tokens?user=a%26b", "/sign-in?next=%2Ftokens%3Fuser%3Da%2526b"),
+    ] {
+        assert_eq!(world.page(asked, "").await.header("location"), location);
+    }
+    let gone = world.page("/nodes", "__Host-jeton=gone").await;
+    assert_eq!(gone.header("location"), "/sign-in?next=%2Fnodes&why=ended");
+    let form = [("token", &*admin(Role::Viewer)), ("next", "/tokens?user=a%26b")];
+    let answer = world.request(Method::POST, "/sign-in", &[], Some(&form)).await;
+    let start = world.page(answer.header("location"), &answer.cookie()).await;
+    assert_eq!(start.header("location"), "/tokens?user=a%26b");
+    let form = [("token", &*admin(Role::Viewer)), ("next", "//evil.example")];
+    let answer = world.request(Method::POST, "/sign-in", &[], Some(&form)).await;
+    assert_eq!(answer.header("location"), "/?signed-in=1");
+}

@@ -1,0 +1,68 @@
+//! What is shown of users, tokens and deeds.
+
+use super::*;
+
+#[actix_web::test]
+async fn users_show_who_may_autologin() {
+    let world = world();
+    let bearer = admin(Role::Admin);
+    let wish = json!({ "allowed": true });
+    world.ask(Method::PUT, "/api/v1/users/b%40example.com/autologin", &bearer, wish).await;
+    let (_, users) = world.get("/api/v1/users", &bearer).await;
+    let expected = json!({ "users": [
+        { "user": "alice", "autologin": false, "profile": true },
+        { "user": "b@example.com", "autologin": true, "profile": false },
+    ]});
+    assert_eq!(users, expected);
+    let (status, body) = world
+        .ask(Method::PUT, "/api/v1/users/a%2Fb/autologin", &bearer, json!({ "allowed": true }))
+        .await;
+    assert_eq!(status, StatusCode::BAD_REQUEST, "{body}");
+}
+
+#[actix_web::test]
+async fn inspecting_tells_what_a_click_would_do_and_spends_nothing() {
+    let world = world();
+    let bearer = admin(Role::Viewer);
+    let profile = token(&Claims {
+        uses: UseLimit::ONCE,
+        ..claims(Purpose::Profile(ProfileKind::UserLocked))
+    });
+    for _ in 0..3 {
+        let question = json!({ "token": profile });
+        let (_, answer) = world.ask(Method::POST, "/api/v1/inspect", &bearer, question).await;
+        assert_eq!((&answer["would"], &answer["uses_left"]), (&json!("deliver"), &json!(1)));
+    }
+    let (_, answer) =
+        world.ask(Method::POST, "/api/v1/inspect", &bearer, json!({ "token": "x" })).await;
+    assert_eq!(
+        (&answer["would"], &answer["reason"]),
+        (&json!("refuse"), &json!("token not verified"))
+    );
+}
+
+#[actix_web::test]
+async fn what_operators_did_is_seen_by_viewers_newest_first() {
+    let world = world();
+    let bearer = admin(Role::Admin);
+    for allowed in [true, false] {
+        let wish = json!({ "allowed": allowed });
+        world.ask(Method::PUT, "/api/v1/users/alice/autologin", &bearer, wish).await;
+    }
+    let viewer = admin(Role::Viewer);
+    let (_, all) = world.get("/api/v1/activity", &viewer).await;
+    let event = |did: &str| {
+        json!({
+            "at": "2026-09-21T14:13:20Z", "event": "operation", "client": "127.0.0.1",
+            "operator": "root", "role": "admin", "did": did,
+        })
+    };
+    let (first, last) = (event("denied autologin for alice"), event("allowed autologin for alice"));
+    assert_eq!(all, json!({ "events": [first, last] }));
+    let (_, one) = world.get("/api/v1/activity?limit=1&user=root&event=operation", &viewer).await;
+    assert_eq!(one, json!({ "events": [first] }));
+    let (_, none) = world.get("/api/v1/activity?user=alice", &viewer).await;
+    assert_eq!(none, json!({ "events": [] }));
+    let (status, _) = world.get("/api/v1/activity?users=alice", &viewer).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+}

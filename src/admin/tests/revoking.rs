@@ -1,0 +1,48 @@
+//! What a revocation names, and that it lasts.
+
+use super::*;
+
+/// A script with the wrong time zone must not bring a token back.
+#[actix_web::test]
+async fn a_wrong_expiry_does_not_end_a_revocation() {
+    let world = world();
+    let bearer = admin(Role::Operator);
+    let profile =
+        Claims { uses: UseLimit::ONCE, ..claims(Purpose::Profile(ProfileKind::UserLocked)) };
+    let wish = json!({ "token": profile.nonce.to_string(), "expires_at": "2026-01-01T00:00:00Z" });
+    let other = json!({ "token": "AAAAAAAAAAAAAAAAAAAAAA" });
+    for wish in [wish, other] {
+        world.ask(Method::POST, "/api/v1/revocations", &bearer, wish).await;
+    }
+    let verified = world.door.redeemer.verify(&token(&profile)).unwrap();
+    assert!(world.ledger.standing(&verified).unwrap().revoked);
+}
+
+#[actix_web::test]
+async fn one_revocation_names_one_thing() {
+    let world = world();
+    let bearer = admin(Role::Admin);
+    for bad in [
+        json!({}),
+        json!({ "user": "alice", "key": "00000000" }),
+        json!({ "token": "short" }),
+        json!({ "batch": "XYZ" }),
+        json!({ "key": "0" }),
+        json!({ "user": "" }),
+        json!({ "users": "alice" }),
+        json!({ "batch": "00000000", "expires_at": "2026-12-01T12:00:00Z" }),
+        json!({ "token": "AAAAAAAAAAAAAAAAAAAAAA", "user": null }),
+        json!({ "token": "AAAAAAAAAAAAAAAAAAAAAA", "expires_at": "2026-12-01T12:00Z" }),
+        json!({ "token": "AAAAAAAAAAAAAAAAAAAAAA", "expires_at": "soon" }),
+    ] {
+        let (status, body) =
+            world.ask(Method::POST, "/api/v1/revocations", &bearer, bad.clone()).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{bad}");
+        assert!(body["error"]["hint"].is_string(), "{body}");
+    }
+    let good = json!({ "token": "AAAAAAAAAAAAAAAAAAAAAA", "expires_at": "2026-12-01T12:00:00Z" });
+    assert_eq!(
+        world.ask(Method::POST, "/api/v1/revocations", &bearer, good).await.0,
+        StatusCode::OK
+    );
+}

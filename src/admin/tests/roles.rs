@@ -1,0 +1,69 @@
+//! Who may do what.
+
+use super::*;
+
+/// The whole table: who may do what, and that a profile token gets nowhere.
+#[actix_web::test]
+async fn each_role_may_do_what_is_its_own() {
+    let world = minting_world();
+    let profile = claims(Purpose::Profile(ProfileKind::UserLocked));
+    let profile = token(&Claims { uses: UseLimit::ONCE, ..profile });
+    let viewer = [
+        (Method::GET, "/api/v1/session", Value::Null),
+        (Method::GET, "/api/v1/status", Value::Null),
+        (Method::GET, "/api/v1/tokens", Value::Null),
+        (Method::GET, "/api/v1/users", Value::Null),
+        (Method::POST, "/api/v1/inspect", json!({ "token": profile })),
+    ];
+    let operator = [
+        (Method::POST, "/api/v1/tokens", json!({ "user": "alice" })),
+        (Method::POST, "/api/v1/records", json!({ "token": profile })),
+        (Method::POST, "/api/v1/revocations", json!({ "batch": "00000000" })),
+        (Method::POST, "/api/v1/revocations", json!({ "user": "bob" })),
+    ];
+    let admin_only = [
+        (Method::PUT, "/api/v1/users/alice/autologin", json!({ "allowed": true })),
+        (Method::POST, "/api/v1/revocations", json!({ "key": "00000000" })),
+    ];
+    let table = [
+        (Role::Viewer, viewer.as_slice()),
+        (Role::Operator, operator.as_slice()),
+        (Role::Admin, admin_only.as_slice()),
+    ];
+    for (needed, requests) in table {
+        for (method, uri, body) in requests {
+            for role in [Role::Viewer, Role::Operator, Role::Admin] {
+                let bearer = admin(role);
+                let (status, answer) = world.ask(method.clone(), uri, &bearer, body.clone()).await;
+                if needed <= role {
+                    assert!(status.is_success(), "{role}: {method} {uri}: {answer}");
+                } else {
+                    assert_eq!(status, StatusCode::FORBIDDEN, "{role}: {method} {uri}");
+                    assert_eq!(answer["error"]["code"], "role");
+                }
+            }
+            for stranger in [&profile, "x"] {
+                let (status, _) = world.ask(method.clone(), uri, stranger, body.clone()).await;
+                assert_eq!(status, StatusCode::UNAUTHORIZED, "{method} {uri}");
+            }
+        }
+    }
+}
+
+#[actix_web::test]
+async fn only_an_admin_revokes_a_key_and_not_his_own() {
+    let world = world();
+    let other = json!({ "key": "00000000" });
+    let own = json!({ "key": key(KeyPurpose::Admin).verifying_key().id().to_string() });
+    for (role, wish, expected) in [
+        (Role::Operator, &other, StatusCode::FORBIDDEN),
+        (Role::Admin, &own, StatusCode::CONFLICT),
+        (Role::Admin, &other, StatusCode::OK),
+    ] {
+        let bearer = admin(role);
+        let (status, _) =
+            world.ask(Method::POST, "/api/v1/revocations", &bearer, wish.clone()).await;
+        assert_eq!(status, expected, "{role} {wish}");
+    }
+    assert_eq!(world.get("/api/v1/status", &admin(Role::Viewer)).await.0, StatusCode::OK);
+}
