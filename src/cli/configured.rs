@@ -3,10 +3,9 @@
 use std::cell::OnceCell;
 use std::path::Path;
 
+use crate::cli::failure::Failure;
+use crate::cli::global::Global;
 use crate::config::{Config, Keys};
-
-use super::Global;
-use super::failure::Failure;
 
 /// Returns the folder of the private keys.
 pub(crate) fn signing_folder(keys: &Keys) -> Result<&Path, Failure> {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use super::failure::Failure;
+use crate::cli::failure::Failure;
 use crate::config::{Config, ConfigError, LogFormat, LogLevel};
 
 /// What every command can be told.

@@ -1,66 +1,30 @@
 //! The command line: the one room that knows all others.
 //!
-//! One file for each command, each with its arguments and a `run` that reads
-//! from top to bottom. What a command has to say goes to stdout where it is a
-//! result, and to stderr where it is for people; [`Failure`] is how it fails.
+//! `command/` has one file for each command. What they share is beside it:
+//! `minting/` and `signing/` for what is made offline, `node/` for what `serve`
+//! runs, `client/` for what asks a node, `terminal/` for how all of them speak.
+//! What a command has to say goes to stdout where it is a result, and to stderr
+//! where it is for people; [`Failure`] is how it fails.
 
-mod admin_client;
-mod admin_link;
-mod admin_token;
-mod completions;
-mod config;
+mod client;
+mod command;
 mod configured;
-mod core_dump;
-mod demo;
-mod expiry;
-mod facts;
 mod failure;
-#[cfg(test)]
-mod fake_node;
-mod format;
 mod global;
-mod healthcheck;
-mod init;
-mod inspect;
-mod key;
-mod key_files;
-mod ledger;
-mod list;
-mod logging;
-mod man;
-mod mint;
 mod minting;
-mod moment;
 mod node;
-mod node_minter;
-mod open_files;
-mod orders_csv;
-mod output;
-mod passphrase;
 mod pasted;
-mod permission;
-mod progress;
-mod qr;
-mod reachable;
-mod recording;
-mod revoke;
-mod sacli;
-mod serve;
-mod sheet;
-mod signing_key;
-mod source;
-mod table;
-mod text;
-mod token_query;
-mod user;
-mod users_file;
+mod signing;
+mod terminal;
 
 use std::ffi::OsString;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{CommandFactory as _, Parser};
 
+use command::{Command, sacli};
 pub use failure::Failure;
 use global::Global;
+use node::core_dump;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -85,26 +49,6 @@ struct Root {
     global: Global,
     #[command(subcommand)]
     command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    Init(init::InitArgs),
-    Demo(demo::DemoArgs),
-    Serve(serve::ServeArgs),
-    Mint(mint::MintArgs),
-    Inspect(inspect::InspectArgs),
-    List(list::ListArgs),
-    Revoke(revoke::RevokeArgs),
-    User(user::UserArgs),
-    AdminLink(admin_link::AdminLinkArgs),
-    Key(key::KeyArgs),
-    Ledger(ledger::LedgerArgs),
-    Config(config::ConfigArgs),
-    Healthcheck(healthcheck::HealthcheckArgs),
-    Sacli(sacli::SacliArgs),
-    Completions(completions::CompletionsArgs),
-    Man(man::ManArgs),
 }
 
 /// Why there was nothing more to do.
@@ -135,30 +79,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Stop> {
         return sacli::run_called(arguments);
     }
     let Root { global, command } = Root::try_parse_from(arguments).map_err(Stop::Usage)?;
-    match command {
-        Command::Init(args) => init::run(args, &global),
-        Command::Demo(args) => demo::run(args, &global),
-        Command::Serve(args) => serve::run(args, &global),
-        Command::Mint(args) => mint::run(&args, &global),
-        Command::Inspect(args) => inspect::run(args, &global),
-        Command::List(args) => list::run(args, &global),
-        Command::Revoke(args) => revoke::run(args, &global),
-        Command::User(args) => user::run(args, &global),
-        Command::AdminLink(args) => admin_link::run(args, &global),
-        Command::Key(args) => key::run(args, &global),
-        Command::Ledger(args) => ledger::run(args, &global),
-        Command::Config(args) => config::run(args, &global),
-        Command::Healthcheck(args) => healthcheck::run(args, &global),
-        Command::Sacli(args) => sacli::run(args, &global),
-        Command::Completions(args) => completions::run(args, &global),
-        Command::Man(args) => man::run(args, &global),
-    }?;
-    Ok(())
+    Ok(command.run(&global)?)
 }
 
 /// Returns the whole command line as clap knows it, for completions and man
 /// pages.
-pub(crate) fn command() -> clap::Command {
+pub(crate) fn command_line() -> clap::Command {
     Root::command()
 }
 
@@ -176,11 +102,11 @@ mod tests {
             }
             command.get_subcommands().for_each(look);
         }
-        look(&command());
+        look(&command_line());
     }
 
     #[test]
     fn the_command_line_is_consistent() {
-        command().debug_assert();
+        command_line().debug_assert();
     }
 }

@@ -4,11 +4,10 @@
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead as _, BufReader, Read};
 
+use crate::cli::command::admin_link::SIGN_IN;
+use crate::cli::failure::Failure;
 use crate::token::url::{UrlError, token_in_pasted};
 use crate::token::{ClaimsError, Nonce, VerifyError};
-
-use super::admin_link::SIGN_IN;
-use super::failure::Failure;
 
 /// The most bytes of stdin that are looked at; no link of ours has more.
 const LEN_MAX: u64 = 4_096;

@@ -1,0 +1,263 @@
+//! `jeton admin-link`: a link that signs somebody in at the operators' door.
+//!
+//! Minted offline, with the admin key and nothing else. The token stands in the
+//! fragment, which browsers send to nobody.
+
+use std::net::SocketAddr;
+
+use clap::{ValueEnum, ValueHint};
+use serde_json::{Value, json};
+
+use crate::cli::client::reachable::reachable;
+use crate::cli::configured::WhenNeeded;
+use crate::cli::failure::Failure;
+use crate::cli::global::Global;
+use crate::cli::minting::expiry::Expiry;
+use crate::cli::signing::admin_token;
+use crate::cli::signing::passphrase::PassphraseArgs;
+use crate::cli::signing::signing_key::{self, KeyChoice};
+use crate::cli::terminal::format::LinkFormat;
+use crate::cli::terminal::table::to_json;
+use crate::cli::terminal::{moment, output};
+use crate::clock::{Clock as _, SystemClock};
+use crate::token::{KeyPurpose, Role, Token, UnixSeconds, UserName};
+
+const EXAMPLES: &str = "\
+Examples:
+  jeton admin-link                           8 hours as admin, in a browser
+  jeton admin-link --role viewer --user carol --expires 30d
+  xdg-open \"$(jeton admin-link)\"
+
+  With curl, on the machine of the node:
+  token=$(jeton admin-link --role operator --expires 5m --format token)
+  curl -H \"Authorization: Bearer $token\" http://127.0.0.1:8444/api/v1/tokens
+  curl -H \"Authorization: Bearer $token\" --json '{\"user\": \"alice\"}' \\
+       http://127.0.0.1:8444/api/v1/tokens
+
+  From another machine, through SSH:
+  ssh -L 8444:127.0.0.1:8444 vpn.example.com jeton admin-link
+
+A viewer reads; an operator also makes and revokes links; an admin also permits
+autologin and revokes keys. Whoever has the link may do what its role may, until it
+expires: `jeton revoke -` with the link on stdin, or `jeton revoke ID`, ends it.";
+
+/// What stands between the address of the operators' door and the token.
+pub(crate) const SIGN_IN: &str = "/sign-in#";
+
+/// Who signs in if the login name is no name that a token can have.
+const NOBODY_ELSE: &str = "admin";
+
+/// Where the login name stands.
+const LOGIN_NAMES: [&str; 2] = ["USER", "LOGNAME"];
+
+/// Make a link that signs you in to the web page of a node, offline
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct AdminLinkArgs {
+    /// When the link and the session behind it end: a span such as 30m, 8h, 7d, or
+    /// a moment such as 2026-12-01T12:00Z; at most 366 days
+    #[arg(long, value_name = "WHEN", default_value = "8h", allow_hyphen_values = true)]
+    expires: Expiry,
+
+    /// What whoever has the link may do
+    #[arg(long, value_enum, default_value_t = RoleName::Admin)]
+    role: RoleName,
+
+    /// Who signs in, for the log [default: your login name]
+    #[arg(long, value_name = "NAME")]
+    user: Option<UserName>,
+
+    /// How to write the result
+    #[arg(long, value_enum, default_value_t = LinkFormat::Text)]
+    format: LinkFormat,
+
+    /// Signing key: an id from `jeton key list`, or a file [default: the newest
+    /// admin key in the signing folder]
+    #[arg(long, value_name = "KEYID|FILE", value_hint = ValueHint::FilePath)]
+    key: Option<KeyChoice>,
+
+    #[command(flatten)]
+    passphrase: PassphraseArgs,
+}
+
+/// The roles, as they are typed.
+#[derive(Clone, Copy, ValueEnum)]
+enum RoleName {
+    /// Reads
+    Viewer,
+    /// Makes and revokes links besides
+    Operator,
+    /// Permits autologin and revokes keys besides
+    Admin,
+}
+
+impl From<RoleName> for Role {
+    fn from(name: RoleName) -> Self {
+        match name {
+            RoleName::Viewer => Self::Viewer,
+            RoleName::Operator => Self::Operator,
+            RoleName::Admin => Self::Admin,
+        }
+    }
+}
+
+/// A token and what is known about it. Whoever sees it can use it, so there is
+/// no `Debug`.
+struct SignIn {
+    token: Token,
+    role: Role,
+    user: UserName,
+    issued_at: UnixSeconds,
+    expires_at: UnixSeconds,
+}
+
+/// Mints, and shows the link or what else was asked for.
+pub(crate) fn run(args: AdminLinkArgs, global: &Global) -> Result<(), Failure> {
+    let now = SystemClock.now();
+    let lifetime = args.expires.lifetime(now).map_err(|error| {
+        Failure::new(&error, "--expires takes a span such as 8h or 7d, or a moment to come")
+    })?;
+    let user = match args.user {
+        Some(user) => user,
+        None => login_name(|name| std::env::var(name).ok())?,
+    };
+    let config = WhenNeeded::new(global);
+    // A token alone leads nowhere, so it needs no address.
+    let address = match args.format {
+        LinkFormat::Token => None,
+        LinkFormat::Text | LinkFormat::Json => Some(address(config.get()?.admin.listen)?),
+    };
+    let key = signing_key::choose(args.key.as_ref(), KeyPurpose::Admin, &config, &args.passphrase)?;
+    let role = args.role.into();
+    let token = admin_token::mint(&key, role, user.clone(), lifetime, now)?;
+    let expires_at = now.plus(u64::from(lifetime.seconds()));
+    let sign_in = SignIn { token, role, user, issued_at: now, expires_at };
+    output::show(&sign_in.written(args.format, address)?)?;
+    if let (LinkFormat::Text, Some(address)) = (args.format, address) {
+        output::remark(&sign_in.explained(address));
+    }
+    Ok(())
+}
+
+/// Returns where the operators' door is.
+fn address(listen: Option<SocketAddr>) -> Result<SocketAddr, Failure> {
+    listen.map(reachable).ok_or_else(|| {
+        Failure::say(
+            "the config names no address of an operators' door",
+            "set `listen` under [admin], for instance \"127.0.0.1:8444\", and restart `jeton \
+             serve`",
+        )
+    })
+}
+
+/// Returns the first login name in the environment that a token can have.
+fn login_name(variable: impl Fn(&str) -> Option<String>) -> Result<UserName, Failure> {
+    let mut names = LOGIN_NAMES.into_iter().filter_map(variable);
+    let known = names.find_map(|name| UserName::new(name).ok());
+    known
+        .map_or_else(|| UserName::new(NOBODY_ELSE), Ok)
+        .map_err(|error| Failure::new(&error, "say who signs in: --user NAME"))
+}
+
+impl SignIn {
+    fn written(&self, format: LinkFormat, at: Option<SocketAddr>) -> Result<String, Failure> {
+        match format {
+            LinkFormat::Text => Ok(at.map(|at| self.link(at) + "\n").unwrap_or_default()),
+            LinkFormat::Json => to_json(&self.json(at)),
+            LinkFormat::Token => Ok(format!("{}\n", self.token.as_str())),
+        }
+    }
+
+    fn link(&self, at: SocketAddr) -> String {
+        format!("http://{at}{SIGN_IN}{}", self.token.as_str())
+    }
+
+    fn json(&self, at: Option<SocketAddr>) -> Value {
+        json!({
+            "id": self.token.id().nonce.to_string(),
+            "key_id": self.token.id().key_id.to_string(),
+            "role": self.role.to_string(),
+            "user": self.user,
+            "issued_at": self.issued_at.to_string(),
+            "expires_at": self.expires_at.to_string(),
+            "link": at.map(|at| self.link(at)),
+            "token": self.token.as_str(),
+        })
+    }
+
+    /// Says what the link is good for, and where.
+    fn explained(&self, at: SocketAddr) -> String {
+        let Self { token, role, user, expires_at, .. } = self;
+        let port = at.port();
+        format!(
+            "It signs {user} in as {role}, until {}.\n\
+             Open it in a browser on this machine; from elsewhere: ssh -L {port}:{at} HOST\n\
+             Whoever has it may do what the role {role} may. To end it: jeton revoke {}",
+            moment::both(*expires_at),
+            token.id().nonce,
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::token::{Lifetime, Purpose, SigningKey, UntrustedToken};
+
+    const NOW: UnixSeconds = UnixSeconds::new(1_795_435_200);
+
+    fn sign_in() -> SignIn {
+        let (key, user) = (SigningKey::from_seed(&[9; 32]), UserName::new("carol").unwrap());
+        let lifetime = Lifetime::from_seconds(3_600).unwrap();
+        let token = admin_token::mint(&key, Role::Viewer, user.clone(), lifetime, NOW).unwrap();
+        SignIn { token, role: Role::Viewer, user, issued_at: NOW, expires_at: NOW.plus(3_600) }
+    }
+
+    fn at() -> Option<SocketAddr> {
+        Some("127.0.0.1:8444".parse().unwrap())
+    }
+
+    #[test]
+    fn the_token_stands_in_the_fragment() {
+        let sign_in = sign_in();
+        let link = sign_in.written(LinkFormat::Text, at()).unwrap();
+        let token = link.trim_end().strip_prefix("http://127.0.0.1:8444/sign-in#").unwrap();
+        let claims = UntrustedToken::parse(token).unwrap().untrusted_claims().unwrap();
+        assert_eq!(claims.purpose, Purpose::Admin(Role::Viewer));
+        assert_eq!((claims.user.as_str(), claims.expires_at()), ("carol", NOW.plus(3_600)));
+        assert_eq!(sign_in.written(LinkFormat::Token, None).unwrap(), format!("{token}\n"));
+    }
+
+    #[test]
+    fn programs_learn_who_it_is_and_until_when() {
+        let sign_in = sign_in();
+        let json = sign_in.written(LinkFormat::Json, at()).unwrap();
+        let said: Value = serde_json::from_str(&json).unwrap();
+        assert_eq!((&said["role"], &said["user"]), (&"viewer".into(), &"carol".into()));
+        assert_eq!(said["expires_at"], "2026-11-23T13:00:00Z");
+        assert_eq!(said["link"], sign_in.link(at().unwrap()));
+    }
+
+    #[test]
+    fn people_learn_the_way_from_elsewhere() {
+        let said = sign_in().explained("127.0.0.1:8445".parse().unwrap());
+        assert!(said.contains("signs carol in as viewer, until 2026-11-23T13:00:00Z"), "{said}");
+        assert!(said.contains("ssh -L 8445:127.0.0.1:8445 HOST"), "{said}");
+        assert!(!said.contains(sign_in().token.as_str()));
+    }
+
+    #[test]
+    fn the_login_name_is_taken_where_it_is_a_name() {
+        let with = |user: &'static str, logname: &'static str| {
+            let name = login_name(|variable| {
+                let value = if variable == "USER" { user } else { logname };
+                (!value.is_empty()).then(|| value.to_owned())
+            });
+            name.unwrap().to_string()
+        };
+        assert_eq!(with("carol", "dave"), "carol");
+        assert_eq!(with("", "dave"), "dave");
+        assert_eq!(with("a/b", "dave"), "dave");
+        assert_eq!(with("", ""), "admin");
+    }
+}

@@ -1,0 +1,169 @@
+//! What is wrong with a configuration beyond its words: what is not set, and
+//! what the files it names are like. It reads only.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use super::{Use, tls};
+use crate::activity::{self, AuditError};
+use crate::cli::failure::with_sources;
+use crate::cli::node::source;
+use crate::clock::Clock;
+use crate::config::{Config, Fault, Profiles, Public};
+use crate::keyring::{self, KeyFileError, Keyring, KeyringError, SigningKeys};
+use crate::ledger::raft::{Identity, IdentityError};
+use crate::token::{KeyPurpose, TrustedKeys as _, UnixSeconds};
+
+/// Read, write or search, for anyone but the owner.
+const OTHERS: u32 = 0o077;
+
+/// Returns the faults of `config` where it is wanted for that use. `read` are
+/// those that were found when it was read.
+pub(super) fn faults(
+    config: &Config,
+    read: &[Fault],
+    wanted: Use,
+    clock: &dyn Clock,
+) -> Vec<String> {
+    let mut faults: Vec<String> = needs(config, wanted, read)
+        .into_iter()
+        .filter(|need| !need.is_set && !read.iter().any(|fault| fault.is_about(need.key)))
+        .map(|need| format!("`{}` is missing: {}", need.key, need.reason))
+        .collect();
+    if wanted == Use::Serve {
+        faults.extend(listeners(config));
+        faults.extend(certificate(config, clock));
+        faults.extend(trusted(&config.keys.trusted));
+        faults.extend(minter(config));
+        faults.extend(config.profiles.iter().flat_map(|source| profiles(source, clock.now())));
+        faults.extend(ledger(&config.ledger.dir));
+        faults.extend(config.log.audit.as_deref().and_then(audit));
+    }
+    if let Some(signing) = &config.keys.signing {
+        faults.extend(private(signing));
+    }
+    faults
+}
+
+/// A key without a default that a use cannot do without.
+struct Need {
+    is_set: bool,
+    key: &'static str,
+    reason: &'static str,
+}
+
+fn needs(config: &Config, wanted: Use, read: &[Fault]) -> Vec<Need> {
+    let need = |is_set, key, reason| Need { is_set, key, reason };
+    let public_url = need(config.public_url.is_some(), "public_url", "it stands in every link");
+    let Public { tls_cert, tls_key, plain_http, .. } = &config.public;
+    let profiles = config.profiles.is_some() || read.iter().any(Fault::is_about_profiles);
+    let tls = "behind a proxy that has TLS, set `public.plain_http`";
+    match wanted {
+        Use::Mint => {
+            let signing = config.keys.signing.is_some();
+            vec![public_url, need(signing, "keys.signing", "minting needs a private key")]
+        }
+        Use::Serve => vec![
+            public_url,
+            need(*plain_http || tls_cert.is_some(), "public.tls_cert", tls),
+            need(*plain_http || tls_key.is_some(), "public.tls_key", tls),
+            need(profiles, "profiles.source", "where do profiles come from?"),
+        ],
+    }
+}
+
+fn listeners(config: &Config) -> Option<String> {
+    let admin = config.admin.listen?;
+    let public = config.public.listen;
+    let is_same = admin.port() == public.port()
+        && (admin.ip() == public.ip() || public.ip().is_unspecified());
+    is_same
+        .then(|| format!("`admin.listen` and `public.listen` are both on port {}", public.port()))
+}
+
+fn certificate(config: &Config, clock: &dyn Clock) -> Vec<String> {
+    let Public { tls_cert, tls_key, trusted_proxies, .. } = &config.public;
+    let (Some(cert), Some(key)) = (tls_cert, tls_key) else {
+        return Vec::new();
+    };
+    let mut faults = tls::faults(cert, key, clock.now());
+    // Behind a proxy, clients see the proxy's certificate.
+    let url = config.public_url.as_ref().filter(|_| trusted_proxies.is_empty());
+    faults.extend(url.and_then(|url| tls::name_fault(cert, url.host())));
+    faults.extend(exposed("public.tls_key", key));
+    faults
+}
+
+fn trusted(folder: &Path) -> Option<String> {
+    match Keyring::load(folder) {
+        Ok(keys) if keys.has(KeyPurpose::Profile) => None,
+        Ok(_) => Some(format!(
+            "`keys.trusted`: {} trusts no key for profiles, so no link is good",
+            folder.display()
+        )),
+        Err(error) => Some(format!("`keys.trusted`: {}", with_sources(&error))),
+    }
+}
+
+/// What is wrong with the key that this node is to mint with. An encrypted one is
+/// opened when the node starts.
+fn minter(config: &Config) -> Option<String> {
+    let path = config.admin.signing_key.as_deref()?;
+    let key = match keyring::read_private(path, None) {
+        Ok(key) => key,
+        Err(KeyringError::File { source: KeyFileError::PassphraseNeeded, .. }) => return None,
+        Err(error) => return Some(format!("`admin.signing_key`: {}", with_sources(&error))),
+    };
+    let id = key.verifying_key().id();
+    // What is wrong with the trusted keys is told there.
+    let trusted = Keyring::load(&config.keys.trusted).ok()?;
+    let is_trusted = trusted.find(id).is_some_and(|known| known.purpose == KeyPurpose::Profile);
+    (!is_trusted).then(|| {
+        let path = path.display();
+        format!("`admin.signing_key`: {path} is the key {id}, which is not trusted for profiles")
+    })
+}
+
+fn private(folder: &Path) -> Option<String> {
+    match SigningKeys::load(folder, None) {
+        Ok(_) => exposed("keys.signing", folder),
+        // Its owner will type it when it is time to mint.
+        Err(KeyringError::File { source: KeyFileError::PassphraseNeeded, .. }) => None,
+        Err(error) => Some(format!("`keys.signing`: {}", with_sources(&error))),
+    }
+}
+
+fn profiles(profiles: &Profiles, now: UnixSeconds) -> Vec<String> {
+    let faults = source::check(profiles, now);
+    faults.iter().map(|error| format!("`profiles`: {}", with_sources(error))).collect()
+}
+
+fn ledger(dir: &Path) -> Option<String> {
+    match Identity::read(dir) {
+        Ok(_) => exposed("ledger.dir", dir),
+        Err(error @ IdentityError::Missing(_)) => Some(format!(
+            "`ledger.dir`: {error}; make one with `jeton init`, or with `jeton ledger new` for keys \
+             that have minted before"
+        )),
+        Err(error) => Some(format!("`ledger.dir`: {}", with_sources(&error))),
+    }
+}
+
+fn audit(path: &Path) -> Option<String> {
+    let error = activity::look(path).err()?;
+    let hint = match error {
+        AuditError::Exposed { .. } => format!(": chmod go= {}", path.display()),
+        AuditError::Io { .. } | AuditError::Thread(_) => String::new(),
+    };
+    Some(format!("`log.audit`: {}{hint}", with_sources(&error)))
+}
+
+/// Says if others than its owner may look at `path`. What cannot be read at all
+/// is another's fault to tell.
+fn exposed(key: &str, path: &Path) -> Option<String> {
+    let mode = fs::metadata(path).ok()?.permissions().mode() & 0o777;
+    let path = path.display();
+    (mode & OTHERS != 0)
+        .then(|| format!("`{key}`: others may read {path} (mode {mode:03o}): chmod go= {path}"))
+}

@@ -1,0 +1,347 @@
+//! `jeton init`: makes everything that a node needs, or nothing.
+
+mod certificate;
+mod demo_openvpn;
+mod demo_pki;
+mod staging;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueHint};
+use zeroize::Zeroizing;
+
+use crate::cli::command::ledger;
+use crate::cli::failure::Failure;
+use crate::cli::global::Global;
+use crate::cli::terminal::output;
+use crate::clock::{Clock, SystemClock};
+use crate::config::ADMIN_LISTEN;
+use crate::keyring;
+use crate::random;
+use crate::token::url::PublicUrl;
+use crate::token::{KeyId, KeyPurpose, SigningKey};
+use staging::Staging;
+
+/// The port of https, where the public URL names none.
+const HTTPS_PORT: u16 = 443;
+
+const EXAMPLES: &str = "\
+Examples:
+  jeton init --public-url https://vpn.example.com
+                                     in this folder, for that name
+  jeton init --dir /etc/jeton --public-url https://vpn.example.com:8443
+  jeton init                         to try it on this machine: https://localhost:8443
+  jeton init --demo --dir demo       with a small OpenVPN PKI to go with it
+
+It makes jeton.toml, keys/trusted, keys/signing, ledger and tls. Whoever has the
+profile-*.pem in keys/signing can mint: a node that only answers links does not
+need it, so move it to the machine that mints.";
+
+/// Make keys, ledger, certificate and jeton.toml
+///
+/// It makes all of it or, if anything goes wrong, nothing. What exists is never
+/// touched. The certificate is self-signed, to begin with; put one in its place
+/// that your users' devices trust.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct InitArgs {
+    /// The folder to make it in; made if it does not exist
+    #[arg(long, value_name = "DIR", default_value = ".", value_hint = ValueHint::DirPath)]
+    dir: PathBuf,
+
+    /// Where the world will reach this node: https://HOST or https://HOST:PORT
+    #[arg(long, value_name = "URL", env = "JETON_PUBLIC_URL", value_hint = ValueHint::Url)]
+    #[arg(default_value = "https://localhost:8443")]
+    public_url: PublicUrl,
+
+    /// Make an OpenVPN PKI as well: a CA, a server, and the users alice, bob and carol
+    #[arg(long)]
+    demo: bool,
+}
+
+pub(crate) fn run(args: InitArgs, _: &Global) -> Result<(), Failure> {
+    let plan = Plan {
+        listen: listen(&args.public_url),
+        admin: admin_beside(listen(&args.public_url)),
+        public_url: args.public_url,
+        demo: args.demo,
+    };
+    let made = make(&args.dir, &plan, &SystemClock)?;
+    output::show(&made.paths(&args.dir))?;
+    output::remark(&made.next_step(&args.dir, &plan));
+    Ok(())
+}
+
+/// What is to be made.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// What stands in the links.
+    pub(crate) public_url: PublicUrl,
+    /// Where the public door listens.
+    pub(crate) listen: SocketAddr,
+    /// Where the operators' door listens.
+    pub(crate) admin: SocketAddr,
+    /// Whether an OpenVPN PKI is made as well.
+    pub(crate) demo: bool,
+}
+
+/// What was made.
+#[derive(Debug)]
+pub(crate) struct Made {
+    /// The key that signs profile tokens.
+    pub(crate) profile_key: SigningKey,
+    /// The id of the key that signs admin tokens.
+    pub(crate) admin_key: KeyId,
+}
+
+/// Makes `plan` in `dir`: all of it or, on any failure, nothing.
+pub(crate) fn make(dir: &Path, plan: &Plan, clock: &dyn Clock) -> Result<Made, Failure> {
+    let now = clock.now();
+    let mut names = vec!["keys", "ledger", "tls"];
+    if plan.demo {
+        names.push("openvpn");
+    }
+    // Last, so that a folder with a jeton.toml is complete.
+    names.push("jeton.toml");
+    let staging = Staging::begin(dir, &names)?;
+    let profile_key = write_key(&staging, KeyPurpose::Profile)?;
+    let admin_key = write_key(&staging, KeyPurpose::Admin)?;
+    ledger::create(&staging.path("ledger"), now)?;
+    let (certificate, key) = certificate::self_signed(plan.public_url.host(), now)?;
+    staging.write("tls/cert.pem", 0o644, &certificate)?;
+    staging.write("tls/key.pem", 0o600, &key)?;
+    if plan.demo {
+        demo_pki::write(&staging, "openvpn/pki", now)?;
+        demo_openvpn::write(&staging, "openvpn")?;
+    }
+    let profile_id = profile_key.verifying_key().id();
+    staging.write("jeton.toml", 0o644, &jeton_toml(plan, profile_id))?;
+    staging.publish(&names)?;
+    Ok(Made { admin_key: admin_key.verifying_key().id(), profile_key })
+}
+
+fn write_key(staging: &Staging, purpose: KeyPurpose) -> Result<SigningKey, Failure> {
+    let seed = Zeroizing::new(random::bytes()?);
+    let key = SigningKey::from_seed(&seed);
+    let (trusted, signing) = (staging.path("keys/trusted"), staging.path("keys/signing"));
+    keyring::write_new(&trusted, &signing, purpose, &key, None)
+        .map_err(|error| Failure::new(&error, "nothing was made; is the disk full?"))?;
+    Ok(key)
+}
+
+fn jeton_toml(plan: &Plan, profile_key: KeyId) -> String {
+    let Plan { public_url, listen, admin, demo } = plan;
+    let profiles = if *demo { DEMO_PROFILES } else { PROFILES };
+    // A demo is there to show everything; elsewhere a node mints only on purpose.
+    let off = if *demo { "" } else { "#" };
+    format!(
+        "\
+# Made by `jeton init`. `jeton config example` prints every key with its default.
+
+public_url = \"{public_url}\"
+
+[public]
+listen = \"{listen}\"
+# Self-signed, for the host above. Put a certificate in its place that your
+# users' devices trust.
+tls_cert = \"tls/cert.pem\"
+tls_key = \"tls/key.pem\"
+
+[admin]
+listen = \"{admin}\"
+# What this node mints with, for the web page and the API.
+{off}signing_key = \"keys/signing/profile-{profile_key}.pem\"
+
+[keys]
+trusted = \"keys/trusted\"
+# Whoever has a profile-*.pem of this folder can mint: move it to the machine that
+# does. The admin-*.pem is what `jeton list`, `revoke` and `user` enter this node with.
+signing = \"keys/signing\"
+
+{profiles}
+[ledger]
+dir = \"ledger\"
+
+[log]
+# One JSON line for each profile given, each refusal, and each change by an operator.
+audit = \"audit.jsonl\"
+"
+    )
+}
+
+const PROFILES: &str = "\
+# Where profiles come from. Adjust one of these two, and take the # away.
+#[profiles]
+#source = \"easy-rsa\"
+#pki = \"/etc/openvpn/server/easy-rsa/pki\"
+#template = \"/etc/openvpn/server/client-template.txt\"
+#tls_crypt = \"/etc/openvpn/server/tls-crypt.key\"
+#[profiles]
+#source = \"directory\"
+#root = \"/var/lib/jeton/profiles\"
+";
+
+const DEMO_PROFILES: &str = "\
+[profiles]
+source = \"easy-rsa\"
+pki = \"openvpn/pki\"
+template = \"openvpn/client-template.txt\"
+tls_crypt = \"openvpn/tls-crypt.key\"
+";
+
+impl Made {
+    fn paths(&self, dir: &Path) -> String {
+        let (profile, admin) = (self.profile_key.verifying_key().id(), self.admin_key);
+        let names = [
+            format!("keys/trusted/profile/{profile}.pem"),
+            format!("keys/trusted/admin/{admin}.pem"),
+            format!("keys/signing/profile-{profile}.pem"),
+            format!("keys/signing/admin-{admin}.pem"),
+            "ledger".to_owned(),
+            "tls/cert.pem".to_owned(),
+            "tls/key.pem".to_owned(),
+            "jeton.toml".to_owned(),
+        ];
+        names.iter().map(|name| format!("{}\n", dir.join(name).display())).collect()
+    }
+
+    fn next_step(&self, dir: &Path, plan: &Plan) -> String {
+        let file = dir.join("jeton.toml");
+        // In the current folder it is found without being named.
+        let named = if dir == Path::new(".") {
+            String::new()
+        } else {
+            format!(" --config {}", file.display())
+        };
+        let mut steps = Vec::new();
+        if !plan.demo {
+            steps.push(format!("say in {} where profiles come from", file.display()));
+            steps.push(format!("jeton config check{named}"));
+        }
+        steps.push(format!("jeton serve{named}"));
+        steps.push(format!("jeton mint{named} --user alice"));
+        format!("\nNext:\n  {}", steps.join("\n  "))
+    }
+}
+
+/// Tells where to listen for `url`: on this machine only where it means only
+/// this machine, else on all addresses.
+fn listen(url: &PublicUrl) -> SocketAddr {
+    let address = match url.host() {
+        "localhost" => IpAddr::from(Ipv4Addr::LOCALHOST),
+        host => match host.parse::<IpAddr>() {
+            Ok(address) if address.is_loopback() => address,
+            Ok(_) | Err(_) => Ipv4Addr::UNSPECIFIED.into(),
+        },
+    };
+    SocketAddr::new(address, port(url))
+}
+
+/// Returns where the operators' door listens: its usual port, or the next if the
+/// public door has that.
+fn admin_beside(public: SocketAddr) -> SocketAddr {
+    let taken = public.port() == ADMIN_LISTEN.port();
+    SocketAddr::new(ADMIN_LISTEN.ip(), ADMIN_LISTEN.port() + u16::from(taken))
+}
+
+/// Returns the port that `url` names, behind its last colon.
+fn port(url: &PublicUrl) -> u16 {
+    let url = url.to_string();
+    url.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(HTTPS_PORT)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::config::{Config, Environment, Profiles};
+
+    fn plan(url: &str, demo: bool) -> Plan {
+        let public_url: PublicUrl = url.parse().unwrap();
+        Plan { listen: listen(&public_url), admin: ADMIN_LISTEN, public_url, demo }
+    }
+
+    fn names(dir: &Path) -> Vec<String> {
+        let entries = fs::read_dir(dir).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn what_it_writes_is_a_configuration_without_faults() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("new");
+        make(&dir, &plan("https://vpn.example.com", false), &SystemClock).unwrap();
+        assert_eq!(names(&dir), ["jeton.toml", "keys", "ledger", "tls"]);
+        let file = dir.join("jeton.toml");
+        let (config, faults) = Config::examine(Some(&file), &Environment::default()).unwrap();
+        assert_eq!(faults, []);
+        assert_eq!(config.public.listen, "0.0.0.0:443".parse().unwrap());
+        assert_eq!(config.public.tls_cert, Some(dir.join("tls/cert.pem")));
+        assert_eq!(config.keys.signing, Some(dir.join("keys/signing")));
+        assert_eq!(config.ledger.dir, dir.join("ledger"));
+        assert_eq!(config.log.audit, Some(dir.join("audit.jsonl")));
+        assert_eq!(config.profiles, None);
+    }
+
+    #[test]
+    fn a_demo_says_where_profiles_come_from() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("new");
+        make(&dir, &plan("https://localhost:8443", true), &SystemClock).unwrap();
+        let file = dir.join("jeton.toml");
+        let (config, faults) = Config::examine(Some(&file), &Environment::default()).unwrap();
+        assert_eq!(faults, []);
+        assert_eq!(config.public.listen, "127.0.0.1:8443".parse().unwrap());
+        assert!(matches!(config.profiles, Some(Profiles::EasyRsa { .. })));
+    }
+
+    #[test]
+    fn nobody_else_can_read_what_is_secret() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("new");
+        let made = make(&dir, &plan("https://localhost", true), &SystemClock).unwrap();
+        let mode = |name: &str| fs::metadata(dir.join(name)).unwrap().permissions().mode() & 0o7777;
+        let key = format!("keys/signing/profile-{}.pem", made.profile_key.verifying_key().id());
+        for name in [&key, "tls/key.pem", "openvpn/pki/private/alice.key", "openvpn/tls-crypt.key"]
+        {
+            assert_eq!(mode(name), 0o600, "{name}");
+        }
+        for name in ["", "keys/signing", "ledger", "tls", "openvpn/pki/private"] {
+            assert_eq!(mode(name), 0o700, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_exists_is_not_touched() {
+        for name in ["jeton.toml", "keys", "ledger", "tls"] {
+            let folder = tempfile::tempdir().unwrap();
+            fs::write(folder.path().join(name), "precious").unwrap();
+            let failure =
+                make(folder.path(), &plan("https://localhost", false), &SystemClock).unwrap_err();
+            assert!(failure.to_string().contains("exists"), "{failure}");
+            assert_eq!(names(folder.path()), [name]);
+            assert_eq!(fs::read_to_string(folder.path().join(name)).unwrap(), "precious");
+        }
+    }
+
+    #[test]
+    fn the_port_of_the_url_is_the_port_to_listen_on() {
+        for (url, address) in [
+            ("https://vpn.example.com", "0.0.0.0:443"),
+            ("https://vpn.example.com:8443", "0.0.0.0:8443"),
+            ("https://localhost:8443", "127.0.0.1:8443"),
+            ("https://[::1]", "[::1]:443"),
+            ("https://[::1]:9", "[::1]:9"),
+            ("https://192.0.2.1", "0.0.0.0:443"),
+            ("https://[2001:db8::443]", "0.0.0.0:443"),
+        ] {
+            assert_eq!(listen(&url.parse().unwrap()), address.parse().unwrap(), "{url}");
+        }
+    }
+}

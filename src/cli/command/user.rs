@@ -1,0 +1,162 @@
+//! `jeton user`: who has a profile, and who may have it without a password.
+
+use clap::Subcommand;
+
+use crate::cli::client::{AdminClient, User};
+use crate::cli::failure::Failure;
+use crate::cli::global::Global;
+use crate::cli::minting::users_file;
+use crate::cli::signing::passphrase::PassphraseArgs;
+use crate::cli::terminal::format::UserFormat;
+use crate::cli::terminal::output;
+use crate::cli::terminal::table::Table;
+use crate::token::UserName;
+
+const EXAMPLES: &str = "\
+Examples:
+  jeton user list
+  jeton user allow-autologin alice
+  jeton user list --format toml > users.toml    for `jeton mint --users` elsewhere";
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  jeton user list
+  jeton user list --format json | jq -r '.[] | select(.autologin) | .user'
+  jeton user list --format toml > users.toml    for `jeton mint --users` elsewhere
+
+A user without a profile was allowed or denied something, and gets nothing.";
+
+const ALLOW_EXAMPLES: &str = "\
+Examples:
+  jeton user allow-autologin alice
+  jeton mint --user alice --profile-type autologin --allow-autologin
+
+Whoever holds such a profile needs no password. It holds for links that are out too.";
+
+const DENY_EXAMPLES: &str = "\
+Examples:
+  jeton user deny-autologin alice
+  jeton revoke --user alice                 and all links of hers besides";
+
+/// List users, and allow or deny them autologin profiles
+///
+/// Asks the admin API of the node on this machine, as the admin key allows.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct UserArgs {
+    #[command(subcommand)]
+    command: UserCommand,
+
+    #[command(flatten)]
+    passphrase: PassphraseArgs,
+}
+
+#[derive(Subcommand)]
+enum UserCommand {
+    /// List the users that have a profile or a permission
+    #[command(after_help = LIST_EXAMPLES)]
+    List {
+        /// How to write the result
+        #[arg(long, value_enum, default_value_t = UserFormat::Text)]
+        format: UserFormat,
+    },
+    /// Allow a user profiles that ask for no password
+    #[command(after_help = ALLOW_EXAMPLES)]
+    AllowAutologin {
+        /// Whom
+        user: UserName,
+    },
+    /// Deny a user profiles that ask for no password
+    ///
+    /// Links to such profiles are refused from now on. A profile that was
+    /// downloaded before goes on working: revoke its certificate to end it.
+    #[command(after_help = DENY_EXAMPLES)]
+    DenyAutologin {
+        /// Whom
+        user: UserName,
+    },
+}
+
+/// Lists users, or changes one.
+pub(crate) fn run(args: UserArgs, global: &Global) -> Result<(), Failure> {
+    let config = global.load()?;
+    let node = AdminClient::open(&config, &args.passphrase)?;
+    match args.command {
+        UserCommand::List { format } => output::show(&written(&node.users()?, format)?),
+        UserCommand::AllowAutologin { user } => {
+            node.permit(&user, true)?;
+            output::show(&format!("{user} may have autologin profiles\n"))
+        }
+        UserCommand::DenyAutologin { user } => {
+            node.permit(&user, false)?;
+            output::show(&format!("{user} may not have autologin profiles\n"))?;
+            output::remark(
+                "Links to them are refused from now on. A profile that was downloaded before goes \
+                 on working: revoke its certificate to end it.",
+            );
+            Ok(())
+        }
+    }
+}
+
+fn written(users: &[User], format: UserFormat) -> Result<String, Failure> {
+    match format {
+        UserFormat::Text => Ok(for_people(users).to_text()),
+        UserFormat::Json => for_programs(users).to_json(),
+        UserFormat::Csv => for_programs(users).to_csv(),
+        UserFormat::Toml => {
+            Ok(users_file::write(users.iter().map(|user| (&user.user, user.autologin))))
+        }
+    }
+}
+
+fn for_people(users: &[User]) -> Table {
+    let mut table = Table::new(&["user", "autologin", "profile"]);
+    let answer = |yes| if yes { "yes" } else { "no" };
+    for user in users {
+        table.add([
+            user.user.as_str().into(),
+            answer(user.autologin).into(),
+            answer(user.profile).into(),
+        ]);
+    }
+    table
+}
+
+fn for_programs(users: &[User]) -> Table {
+    let mut table = Table::new(&["user", "autologin", "profile"]);
+    for user in users {
+        table.add([user.user.as_str().into(), user.autologin.into(), user.profile.into()]);
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn users() -> Vec<User> {
+        serde_json::from_str(
+            r#"[{"user":"alice","autologin":true,"profile":true},
+                {"user":"bob","autologin":false,"profile":false}]"#,
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn each_form_says_who_may_have_autologin() {
+        let text = written(&users(), UserFormat::Text).unwrap();
+        let plain = anstream::adapter::strip_str(&text).to_string();
+        assert_eq!(
+            plain,
+            "USER   AUTOLOGIN  PROFILE\nalice  yes        yes\nbob    no         no\n"
+        );
+        assert_eq!(
+            written(&users(), UserFormat::Csv).unwrap(),
+            "user,autologin,profile\nalice,true,true\nbob,false,false\n"
+        );
+        let toml = written(&users(), UserFormat::Toml).unwrap();
+        assert!(toml.contains("name = \"alice\"\nautologin = true\n"), "{toml}");
+        assert!(toml.contains("name = \"bob\"\nautologin = false\n"), "{toml}");
+    }
+}

@@ -1,0 +1,159 @@
+//! `mint --sheet`: a page to print, with a QR code for each person.
+//!
+//! The file is as good as all the links in it, so only its owner can read it,
+//! and none that is there is overwritten.
+
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use askama::Template;
+use indicatif::ProgressBar;
+use thiserror::Error;
+
+use crate::cli::failure::Failure;
+use crate::cli::terminal::moment;
+use crate::mint::Minted;
+use crate::qr::{QrDrawing, TooLong};
+use crate::token::ProfileKind;
+
+const FOOT: &str = "</body>\n</html>\n";
+
+#[derive(Template)]
+#[template(path = "sheet/head.html")]
+struct Head {
+    batch: String,
+    count: usize,
+    minted: String,
+}
+
+#[derive(Template)]
+#[template(path = "sheet/card.html")]
+struct Card<'a> {
+    user: &'a str,
+    sign_in: &'static str,
+    expires: String,
+    uses: String,
+    network: Option<String>,
+    qr: QrDrawing,
+    share: &'a str,
+}
+
+/// Why there is no sheet.
+#[derive(Debug, Error)]
+enum SheetError {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error("a page cannot be written")]
+    Template(#[from] askama::Error),
+    #[error(transparent)]
+    TooLong(#[from] TooLong),
+}
+
+/// Writes `minted` to a new file at `path`, whole or not at all.
+pub(crate) fn write(path: &Path, minted: &[Minted], progress: &ProgressBar) -> Result<(), Failure> {
+    create(path, minted, progress).map_err(|error| {
+        let what = format!("cannot write the sheet {}", path.display());
+        let what = format!("{what}: {}", crate::cli::failure::with_sources(&error));
+        Failure::say(what, "name a new file in a folder you may write to; no link was given out")
+    })
+}
+
+fn create(path: &Path, minted: &[Minted], progress: &ProgressBar) -> Result<(), SheetError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or_else(|| Path::new("."));
+    if path.symlink_metadata().is_ok() {
+        return Err(io::Error::from(io::ErrorKind::AlreadyExists).into());
+    }
+    // Only its owner can read a temporary file, and it keeps its rights.
+    let file = tempfile::NamedTempFile::new_in(folder)?;
+    let mut out = BufWriter::new(file);
+    fill(&mut out, minted, progress)?;
+    let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+    file.as_file().sync_all()?;
+    file.persist_noclobber(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+fn fill(out: &mut impl Write, minted: &[Minted], progress: &ProgressBar) -> Result<(), SheetError> {
+    if let Some(first) = minted.first() {
+        let batch = first.claims.nonce.batch().to_string();
+        let minted_at = moment::on_paper(first.claims.issued_at);
+        Head { batch, count: minted.len(), minted: minted_at }.write_into(out)?;
+    }
+    for minted in minted {
+        Card::of(minted)?.write_into(out)?;
+        progress.inc(1);
+    }
+    out.write_all(FOOT.as_bytes())?;
+    Ok(())
+}
+
+impl<'a> Card<'a> {
+    fn of(minted: &'a Minted) -> Result<Self, TooLong> {
+        let Minted { claims, links, kind, .. } = minted;
+        Ok(Self {
+            user: claims.user.as_str(),
+            sign_in: sign_in(*kind),
+            expires: moment::on_paper(claims.expires_at()),
+            uses: match claims.uses.count() {
+                Some(1) => "one import or download".to_owned(),
+                Some(count) => format!("{count} imports or downloads"),
+                None => "any number of imports".to_owned(),
+            },
+            network: claims.network.map(|network| network.to_string()),
+            qr: QrDrawing::for_paper(&links.scan)?,
+            share: &links.share,
+        })
+    }
+}
+
+/// The last step for whoever holds the sheet.
+const fn sign_in(kind: ProfileKind) -> &'static str {
+    match kind {
+        ProfileKind::UserLocked => "Connect, with your password.",
+        ProfileKind::Autologin => "Connect. There is no password, so keep the device safe.",
+        ProfileKind::ServerLocked => "Connect, with your user name and password.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::mint::tests::{counting, minter, order};
+    use crate::token::UnixSeconds;
+
+    fn minted() -> Vec<Minted> {
+        let now = UnixSeconds::new(1_795_435_200);
+        minter().mint(&[order("alice"), order("<b>&\"bob")], now, counting()).unwrap()
+    }
+
+    #[test]
+    fn each_person_has_a_card_with_a_code_and_names_are_only_text() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sheet.html");
+        let minted = minted();
+        write(&path, &minted, &ProgressBar::hidden()).unwrap();
+        let html = std::fs::read_to_string(&path).unwrap();
+        assert_eq!((html.matches("<article>").count(), html.matches("<svg").count()), (2, 2));
+        assert!(html.contains("batch 01010101") && html.ends_with(FOOT));
+        assert!(html.contains(&minted[0].links.share));
+        assert!(html.contains("VPN for <bdi>alice</bdi>"));
+        assert!(html.contains("Good until</dt><dd>23 November 2026, "));
+        assert!(html.contains("one import or download"));
+        assert!(!html.contains("<b>&\"bob") && !html.contains("<script"));
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn what_is_there_is_not_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sheet.html");
+        std::fs::write(&path, "mine").unwrap();
+        let said = write(&path, &minted(), &ProgressBar::hidden()).unwrap_err().to_string();
+        assert!(said.contains("sheet.html") && said.contains("exists"), "{said}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
+        assert_eq!(folder.path().read_dir().unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,197 @@
+//! Choosing and opening the key that signs. This is one of the two seams to the
+//! keyring; the other is [`key_files`].
+
+use std::convert::Infallible;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use super::key_files::{self, KeyFile};
+use super::passphrase::{Passphrase, PassphraseArgs};
+use crate::cli::configured::{self, WhenNeeded};
+use crate::cli::failure::Failure;
+use crate::keyring::{self, KeyFileError, KeyringError, SigningKeys};
+use crate::token::{KeyId, KeyPurpose, SigningKey};
+
+/// The key that `--key` names.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum KeyChoice {
+    /// The key in the signing folder that has this id.
+    Id(KeyId),
+    /// The key in this file.
+    File(PathBuf),
+}
+
+/// Reads 8 hex digits as an id and everything else as a file; a file with such
+/// a name is written `./0a1b2c3d`.
+impl FromStr for KeyChoice {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(text.parse().map_or_else(|_| Self::File(text.into()), Self::Id))
+    }
+}
+
+/// Opens the signing key for `purpose` that `--key` names, or the newest one. The
+/// config is looked at only if the key is not named by its file.
+pub(crate) fn choose(
+    choice: Option<&KeyChoice>,
+    purpose: KeyPurpose,
+    config: &WhenNeeded<'_>,
+    passphrase: &PassphraseArgs,
+) -> Result<SigningKey, Failure> {
+    let passphrase = passphrase.read()?;
+    let id = match choice {
+        Some(KeyChoice::File(path)) => return load_file(path, purpose, &passphrase),
+        Some(KeyChoice::Id(id)) => Some(*id),
+        None => None,
+    };
+    load(configured::signing_folder(&config.get()?.keys)?, purpose, id, &passphrase)
+}
+
+/// Opens the signing key for `purpose` in `folder` that has `id`, or the newest
+/// one if no id is asked for.
+pub(crate) fn load(
+    folder: &Path,
+    purpose: KeyPurpose,
+    id: Option<KeyId>,
+    passphrase: &Passphrase,
+) -> Result<SigningKey, Failure> {
+    let found = match id {
+        Some(id) => by_id(folder, purpose, id, passphrase),
+        None => newest(folder, purpose, passphrase),
+    };
+    found.map_err(|error| explain(&error))
+}
+
+/// Opens one key and no other: others may have other passphrases.
+fn by_id(
+    folder: &Path,
+    purpose: KeyPurpose,
+    id: KeyId,
+    passphrase: &Passphrase,
+) -> Result<SigningKey, KeyringError> {
+    let asked = |file: &KeyFile| file.purpose == purpose && file.id == Some(id);
+    let file = key_files::signing(folder)?
+        .into_iter()
+        .find(asked)
+        .ok_or_else(|| KeyringError::NoSigningKey { path: folder.into(), purpose, id: Some(id) })?;
+    keyring::read_private(&file.path, passphrase.as_str())
+}
+
+fn newest(
+    folder: &Path,
+    purpose: KeyPurpose,
+    passphrase: &Passphrase,
+) -> Result<SigningKey, KeyringError> {
+    let keys = SigningKeys::load_for(folder, &[purpose], passphrase.as_str())?;
+    let chosen = keys.choose(purpose, None)?;
+    Ok(SigningKey::from_seed(&chosen.key.dangerous_seed()))
+}
+
+/// Opens the signing key for `purpose` in one file.
+pub(crate) fn load_file(
+    path: &Path,
+    purpose: KeyPurpose,
+    passphrase: &Passphrase,
+) -> Result<SigningKey, Failure> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    for other in KeyPurpose::ALL.into_iter().filter(|other| *other != purpose) {
+        if name.starts_with(&format!("{other}-")) {
+            return Err(Failure::say(
+                format!("{} is a key for {other} tokens", path.display()),
+                format!("name a key for {purpose} tokens: `jeton key list` shows them"),
+            ));
+        }
+    }
+    keyring::read_private(path, passphrase.as_str()).map_err(|error| explain(&error))
+}
+
+/// Says what to do about a key that is refused.
+pub(crate) fn explain(error: &KeyringError) -> Failure {
+    Failure::new(error, hint(error))
+}
+
+fn hint(error: &KeyringError) -> &'static str {
+    match error {
+        KeyringError::File { source: KeyFileError::PassphraseNeeded, .. } => {
+            "give it by --passphrase-file FILE or in the variable JETON_PASSPHRASE, or choose \
+             another key by `--key ID`"
+        }
+        KeyringError::File { source: KeyFileError::WrongPassphrase, .. } => {
+            "is it another key's? `--key ID` chooses one key, `jeton key list` shows all"
+        }
+        KeyringError::Io { source, .. } if source.kind() == ErrorKind::PermissionDenied => {
+            "run this as the user that owns the keys, or as root"
+        }
+        KeyringError::Io { source, .. } if source.kind() == ErrorKind::NotFound => {
+            "`jeton init` makes folders and first keys; [keys] in the config says where they lie"
+        }
+        KeyringError::Io { .. } => "look at the disk, and at who may write there",
+        KeyringError::Exposed { .. } | KeyringError::Writable { .. } => {
+            "ask who could have read or changed it; after a theft, make a new key and revoke this one"
+        }
+        KeyringError::NoSigningKey { .. } | KeyringError::NoPrivateKey { .. } => {
+            "`jeton key list` shows the keys there are, `jeton key new` makes one"
+        }
+        KeyringError::Ambiguous { .. } => {
+            "`--key ID` chooses one, `jeton key retire ID` takes one out of use"
+        }
+        KeyringError::File { .. }
+        | KeyringError::NotAFile { .. }
+        | KeyringError::TooLarge { .. }
+        | KeyringError::NoPurpose { .. }
+        | KeyringError::Duplicate { .. }
+        | KeyringError::Exists { .. } => {
+            "move the file out of the keys' folders; `jeton key new` makes a new key"
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keyring::write_new;
+
+    fn folders() -> (tempfile::TempDir, PathBuf, PathBuf) {
+        let root = tempfile::tempdir().unwrap();
+        let (trusted, signing) = (root.path().join("trusted"), root.path().join("signing"));
+        (root, trusted, signing)
+    }
+
+    #[test]
+    fn eight_hex_digits_are_an_id_and_the_rest_are_files() {
+        let choice = |text: &str| text.parse::<KeyChoice>().unwrap();
+        assert_eq!(choice("0a1b2c3d"), KeyChoice::Id(KeyId([0x0a, 0x1b, 0x2c, 0x3d])));
+        assert_eq!(choice("./0a1b2c3d"), KeyChoice::File("./0a1b2c3d".into()));
+        assert_eq!(choice("profile.pem"), KeyChoice::File("profile.pem".into()));
+    }
+
+    #[test]
+    fn a_key_is_chosen_by_id_and_by_file() {
+        let (_root, trusted, signing) = folders();
+        let key = SigningKey::from_seed(&[1; 32]);
+        let id = key.verifying_key().id();
+        let pair = write_new(&trusted, &signing, KeyPurpose::Profile, &key, None).unwrap();
+        for asked in [None, Some(id)] {
+            let found = load(&signing, KeyPurpose::Profile, asked, &Passphrase::none()).unwrap();
+            assert_eq!(found.verifying_key().id(), id);
+        }
+        let found = load_file(&pair.private, KeyPurpose::Profile, &Passphrase::none()).unwrap();
+        assert_eq!(found.verifying_key().id(), id);
+    }
+
+    #[test]
+    fn a_key_for_another_purpose_mints_nothing() {
+        let (_root, trusted, signing) = folders();
+        let key = SigningKey::from_seed(&[2; 32]);
+        let pair = write_new(&trusted, &signing, KeyPurpose::Admin, &key, None).unwrap();
+        let id = Some(key.verifying_key().id());
+        let refused =
+            load(&signing, KeyPurpose::Profile, id, &Passphrase::none()).unwrap_err().to_string();
+        assert!(refused.contains("no profile signing key"), "{refused}");
+        let refused =
+            load_file(&pair.private, KeyPurpose::Profile, &Passphrase::none()).unwrap_err();
+        assert!(refused.to_string().contains("is a key for admin tokens"), "{refused}");
+    }
+}

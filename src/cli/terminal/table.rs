@@ -1,0 +1,168 @@
+//! A table, for people and for programs.
+
+use anstyle::Style;
+use serde::ser::{Serialize, Serializer};
+use serde_json::Value;
+
+use crate::cli::failure::Failure;
+
+/// What stands between two columns.
+const GAP: &str = "  ";
+
+/// The names of columns, and rows with as many cells.
+pub(crate) struct Table {
+    head: Vec<&'static str>,
+    rows: Vec<Vec<Value>>,
+}
+
+/// One row with the names of its columns.
+struct Row<'a> {
+    head: &'a [&'static str],
+    cells: &'a [Value],
+}
+
+impl Table {
+    /// Starts a table without rows.
+    pub(crate) fn new(head: &[&'static str]) -> Self {
+        Self { head: head.to_vec(), rows: Vec::new() }
+    }
+
+    /// Adds a row. A text in it is one line; nothing is `null`.
+    pub(crate) fn add<const N: usize>(&mut self, row: [Value; N]) {
+        self.rows.push(row.into());
+    }
+
+    /// Takes a column out.
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        if let Some(column) = self.head.iter().position(|found| *found == name) {
+            self.head.remove(column);
+            for row in &mut self.rows {
+                row.remove(column);
+            }
+        }
+        self
+    }
+
+    /// Returns the table for people: names in bold capitals, cells aligned.
+    pub(crate) fn to_text(&self) -> String {
+        let bold = Style::new().bold();
+        let head: Vec<_> = self.head.iter().map(|name| name.to_uppercase()).collect();
+        let rows: Vec<Vec<_>> =
+            self.rows.iter().map(|row| row.iter().map(shown).collect()).collect();
+        let widths = widths(&head, &rows);
+        let mut text = format!("{bold}{}{bold:#}\n", aligned(&head, &widths));
+        for row in &rows {
+            text += &aligned(row, &widths);
+            text += "\n";
+        }
+        text
+    }
+
+    /// Returns comma-separated values (RFC 4180, with line feeds), the first line
+    /// the names.
+    pub(crate) fn to_csv(&self) -> Result<String, Failure> {
+        let rows = self.rows.iter().map(|row| row.iter().map(shown).collect());
+        let head = self.head.iter().copied().map(str::to_owned).collect();
+        let mut lines = csv::Writer::from_writer(Vec::new());
+        for line in std::iter::once::<Vec<String>>(head).chain(rows) {
+            lines.write_record(&line).map_err(|error| fault(&error))?;
+        }
+        let bytes = lines.into_inner().map_err(|error| fault(&error))?;
+        String::from_utf8(bytes).map_err(|error| fault(&error))
+    }
+
+    /// Returns one JSON array with an object for each row.
+    pub(crate) fn to_json(&self) -> Result<String, Failure> {
+        to_json(&self.objects().collect::<Vec<_>>())
+    }
+
+    /// Returns an object for each row, one a line.
+    pub(crate) fn to_json_lines(&self) -> Result<String, Failure> {
+        self.objects().map(|row| to_json(&row)).collect()
+    }
+
+    fn objects(&self) -> impl Iterator<Item = Row<'_>> {
+        self.rows.iter().map(|cells| Row { head: &self.head, cells })
+    }
+}
+
+/// Writes an object whose fields stand in the order of the columns.
+impl Serialize for Row<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.head.iter().zip(self.cells))
+    }
+}
+
+/// Returns `value` as one line of JSON.
+pub(crate) fn to_json(value: &impl Serialize) -> Result<String, Failure> {
+    let json = serde_json::to_string(value).map_err(|error| fault(&error))?;
+    Ok(json + "\n")
+}
+
+fn fault(error: &dyn std::error::Error) -> Failure {
+    Failure::new(error, "this is a fault in jeton, please report it; try --format text")
+}
+
+fn shown(cell: &Value) -> String {
+    match cell {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => cell.to_string(),
+    }
+}
+
+fn aligned(row: &[String], widths: &[usize]) -> String {
+    let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+    cells.collect::<Vec<_>>().join(GAP).trim_end().to_owned()
+}
+
+/// The widths of the columns, in characters.
+fn widths(head: &[String], rows: &[Vec<String>]) -> Vec<usize> {
+    let width = |cell: &String| cell.chars().count();
+    let of_column = |(column, name)| {
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(width);
+        cells.fold(width(name), usize::max)
+    };
+    head.iter().enumerate().map(of_column).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Table {
+        let mut table = Table::new(&["user", "left", "kind"]);
+        table.add(["j\u{fc}rgen".into(), 2.into(), "autologin".into()]);
+        table.add(["al".into(), Value::Null, "".into()]);
+        table
+    }
+
+    #[test]
+    fn columns_are_aligned_and_lines_have_no_blank_end() {
+        let plain = anstream::adapter::strip_str(&table().to_text()).to_string();
+        assert_eq!(plain, "USER    LEFT  KIND\nj\u{fc}rgen  2     autologin\nal\n");
+    }
+
+    #[test]
+    fn a_column_can_be_left_out() {
+        assert_eq!(
+            table().without("left").to_csv().unwrap(),
+            "user,kind\nj\u{fc}rgen,autologin\nal,\n"
+        );
+        assert_eq!(table().without("none").to_csv().unwrap(), table().to_csv().unwrap());
+    }
+
+    #[test]
+    fn programs_read_the_same_cells_in_the_same_order() {
+        assert_eq!(table().to_csv().unwrap(), "user,left,kind\nj\u{fc}rgen,2,autologin\nal,,\n");
+        let lines = table().to_json_lines().unwrap();
+        let (first, second) = (
+            "{\"user\":\"j\u{fc}rgen\",\"left\":2,\"kind\":\"autologin\"}",
+            "{\"user\":\"al\",\"left\":null,\"kind\":\"\"}",
+        );
+        assert_eq!(lines, format!("{first}\n{second}\n"));
+        assert_eq!(table().to_json().unwrap(), format!("[{first},{second}]\n"));
+        assert_eq!(Table::new(&["a", "b"]).to_json().unwrap(), "[]\n");
+        assert_eq!(Table::new(&["a", "b"]).to_csv().unwrap(), "a,b\n");
+    }
+}
