@@ -19,7 +19,7 @@ const ROOMS: &[(&str, u8, &[&str])] = &[
     ("plain_words", 1, &[]),
     ("activity", 2, &[]),
     ("cache", 2, &[]),
-    ("metrics", 2, &[]),
+    ("metrics", 2, &["activity"]),
     ("mint", 2, &[]),
     ("redeem", 2, &["cache"]),
     ("tls", 3, &[]),

@@ -248,7 +248,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::activity::What;
+    use crate::activity::{Reason, What};
     use crate::token::{Role, UserName};
 
     /// Longer than any disk here takes.
@@ -261,7 +261,7 @@ mod tests {
     }
 
     fn strange(at: u64) -> Event {
-        let what = What::Refused { token: None, reason: "unverified" };
+        let what = What::Refused { token: None, reason: Reason::Unverified };
         Event { at: UnixSeconds::new(at), client: None, what }
     }
 

@@ -95,7 +95,7 @@ impl EventLine {
                 Self { uses_left: Some(*uses_left), ..blank }.about(token)
             }
             What::Refused { token, reason } => {
-                let line = Self { reason: Some(reason), ..blank };
+                let line = Self { reason: Some(reason.as_str()), ..blank };
                 match token {
                     Some(token) => line.about(token),
                     None => line,
@@ -138,6 +138,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::activity::Reason;
     use crate::token::{Batch, KeyId, Nonce, ProfileKind, Role, TokenId, UnixSeconds, UserName};
 
     fn json_of(what: What, client: Option<&str>) -> Value {
@@ -168,7 +169,7 @@ mod tests {
         assert_eq!(json_of(left(None), None)["uses_left"], Value::Null);
         assert!(json_of(left(None), None).as_object().unwrap().contains_key("uses_left"));
 
-        let refused = |token| What::Refused { token, reason: "used-up" };
+        let refused = |token| What::Refused { token, reason: Reason::UsedUp };
         let expected = json!({ "at": at, "event": "refused", "reason": "used-up" });
         assert_eq!(json_of(refused(None), None), expected);
         let expected = json!({

@@ -3,12 +3,13 @@
 //!
 //! The last events are kept in memory, bounded, for the operators' door, and all
 //! go to the audit log, if there is one (`audit_log`, `audit_file`). `line` is
-//! how an event is read from outside. No event holds a token, a key or a
+//! how an event is read from outside, and `reason` why there was no profile. No event holds a token, a key or a
 //! profile.
 
 mod audit_file;
 mod audit_log;
 mod line;
+mod reason;
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -22,6 +23,7 @@ use crate::token::{ProfileKind, Role, TokenId, UnixSeconds, UserName};
 
 pub use audit_file::{AuditError, look};
 pub use line::{EventLine, EventName, UnknownEvent};
+pub use reason::Reason;
 
 /// How many events about tokens and by operators are kept.
 const KNOWN_MAX: usize = 5_000;
@@ -62,8 +64,8 @@ pub enum What {
     Refused {
         /// For which token, if it was a true one.
         token: Option<TokenSeen>,
-        /// Why, by the label of the refusal, such as `used-up`.
-        reason: &'static str,
+        /// Why.
+        reason: Reason,
     },
     /// An operator did something.
     Done {
@@ -179,7 +181,7 @@ mod tests {
     use super::*;
 
     fn refused(at: u64, token: Option<TokenSeen>) -> Event {
-        let what = What::Refused { token, reason: "unverified" };
+        let what = What::Refused { token, reason: Reason::Unverified };
         Event { at: UnixSeconds::new(at), client: None, what }
     }
 

@@ -51,7 +51,6 @@ pub use client_address::TrustedProxies;
 pub use door::{PublicDoor, RandomRequestIds, RequestIds};
 pub use limits::{Limits, Rate};
 pub use redemption_log::RedemptionLog;
-pub use refusal::REFUSAL_REASONS;
 
 /// Puts all routes of the public door into an application.
 pub fn configure(config: &mut web::ServiceConfig, door: &Arc<PublicDoor>) {

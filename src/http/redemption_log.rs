@@ -65,10 +65,10 @@ impl RedemptionLog {
         if asker.intent == Intent::Look {
             return;
         }
-        self.metrics.refused(row.label);
+        self.metrics.refused(row.reason);
         // Nobody has clicked yet when a browser prefetches.
         if !matches!(denial, Denial::Prefetch) {
-            let what = What::Refused { token: denial.token().map(seen), reason: row.label };
+            let what = What::Refused { token: denial.token().map(seen), reason: row.reason };
             self.activity.note(Event { at: now, client: asker.client, what });
         }
     }
@@ -102,7 +102,7 @@ fn write_refusal(denial: &Denial, row: &Row, asker: Asker) {
                 target: "jeton::redemption",
                 tracing::Level::$level,
                 outcome = "refused",
-                reason = row.label,
+                reason = row.reason.as_str(),
                 cause,
                 token = token.map(|token| field::display(token.id())),
                 user = token.map(|token| field::display(&token.claims().user)),

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use actix_web::http::StatusCode;
 
+use crate::activity::Reason;
 use crate::redeem::{Refusal, Refused};
 use crate::token::VerifiedToken;
 use crate::token::url::UrlError;
@@ -43,8 +44,7 @@ pub(super) struct Row {
     /// What the holder reads, in one line; nothing if there is no reader.
     pub(super) text: Cow<'static, str>,
     pub(super) severity: Severity,
-    /// What the log and the metrics call it.
-    pub(super) label: &'static str,
+    pub(super) reason: Reason,
     /// Seconds after which asking again makes sense.
     pub(super) retry_after_s: Option<u64>,
 }
@@ -61,32 +61,6 @@ pub(super) enum Severity {
     /// Someone has to act.
     Error,
 }
-
-/// All labels of the table, for what counts them.
-pub const REFUSAL_REASONS: [&str; 22] = [
-    "admin-token",
-    "autologin-denied",
-    "before-ledger",
-    "body-incomplete",
-    "body-too-large",
-    "contradiction",
-    "cross-site",
-    "expired",
-    "ledger-overloaded",
-    "ledger-unavailable",
-    "no-profile",
-    "no-token",
-    "not-yet",
-    "outcome-unknown",
-    "outside-network",
-    "prefetch",
-    "profile-unreadable",
-    "revoked",
-    "too-many-requests",
-    "unknown-client",
-    "unverified",
-    "used-up",
-];
 
 /// What a holder reads whose token was not verified. It is one text for all
 /// that can be wrong before the signature holds, so that nobody can feel his
@@ -106,29 +80,31 @@ impl Denial {
         match self {
             Self::Redemption(refused) => of(&refused.refusal),
             Self::Link(_) => {
-                row(StatusCode::NOT_FOUND, TOKEN_NOT_FOUND, Severity::Info, "no-token")
+                row(StatusCode::NOT_FOUND, TOKEN_NOT_FOUND, Severity::Info, Reason::NoToken)
             }
-            Self::Prefetch => row(StatusCode::SERVICE_UNAVAILABLE, "", Severity::Debug, "prefetch"),
+            Self::Prefetch => {
+                row(StatusCode::SERVICE_UNAVAILABLE, "", Severity::Debug, Reason::Prefetch)
+            }
             Self::TooManyRequests(wait) => {
                 let text = "too many requests; try again shortly, nothing was used up";
-                row(StatusCode::TOO_MANY_REQUESTS, text, Severity::Debug, "too-many-requests")
+                row(StatusCode::TOO_MANY_REQUESTS, text, Severity::Debug, Reason::TooManyRequests)
                     .retry_after(wait.as_secs().saturating_add(1))
             }
             Self::UnknownClient => {
                 let text = "the proxy did not say who asks; ask your administrator";
-                row(StatusCode::BAD_REQUEST, text, Severity::Error, "unknown-client")
+                row(StatusCode::BAD_REQUEST, text, Severity::Error, Reason::UnknownClient)
             }
             Self::CrossSite => {
                 let text = "another site asked for this; open the link itself, nothing was used up";
-                row(StatusCode::FORBIDDEN, text, Severity::Warn, "cross-site")
+                row(StatusCode::FORBIDDEN, text, Severity::Warn, Reason::CrossSite)
             }
             Self::BodyTooLarge => {
                 let text = "the body of this request is too large; nothing was used up";
-                row(StatusCode::PAYLOAD_TOO_LARGE, text, Severity::Info, "body-too-large")
+                row(StatusCode::PAYLOAD_TOO_LARGE, text, Severity::Info, Reason::BodyTooLarge)
             }
             Self::BodyIncomplete => {
                 let text = "the body of this request did not come; nothing was used up";
-                row(StatusCode::REQUEST_TIMEOUT, text, Severity::Debug, "body-incomplete")
+                row(StatusCode::REQUEST_TIMEOUT, text, Severity::Debug, Reason::BodyIncomplete)
             }
         }
     }
@@ -176,63 +152,68 @@ fn chain(error: &(dyn Error + 'static)) -> String {
 fn of(refusal: &Refusal) -> Row {
     match refusal {
         Refusal::Unverified(_) => {
-            row(StatusCode::NOT_FOUND, TOKEN_NOT_FOUND, Severity::Info, "unverified")
+            row(StatusCode::NOT_FOUND, TOKEN_NOT_FOUND, Severity::Info, Reason::Unverified)
         }
         Refusal::NotAProfileToken => {
-            row(StatusCode::NOT_FOUND, TOKEN_NOT_FOUND, Severity::Warn, "admin-token")
+            row(StatusCode::NOT_FOUND, TOKEN_NOT_FOUND, Severity::Warn, Reason::AdminToken)
         }
         Refusal::NotYet(at) => {
             let text = format!("this link is not valid before {at}");
-            row(StatusCode::FORBIDDEN, text, Severity::Warn, "not-yet")
+            row(StatusCode::FORBIDDEN, text, Severity::Warn, Reason::NotYet)
         }
-        Refusal::Expired(at) => {
-            row(StatusCode::GONE, format!("this link expired at {at}"), Severity::Info, "expired")
-        }
+        Refusal::Expired(at) => row(
+            StatusCode::GONE,
+            format!("this link expired at {at}"),
+            Severity::Info,
+            Reason::Expired,
+        ),
         Refusal::OutsideNetwork(_) => {
             let text = "this link is not valid from your network";
-            row(StatusCode::FORBIDDEN, text, Severity::Warn, "outside-network")
+            row(StatusCode::FORBIDDEN, text, Severity::Warn, Reason::OutsideNetwork)
         }
         Refusal::Revoked => {
-            row(StatusCode::GONE, "this link was revoked", Severity::Warn, "revoked")
+            row(StatusCode::GONE, "this link was revoked", Severity::Warn, Reason::Revoked)
         }
         Refusal::BeforeLedger => {
             let text = "this link was issued before this server began to count; \
                         ask your administrator for a new one";
-            row(StatusCode::GONE, text, Severity::Warn, "before-ledger")
+            row(StatusCode::GONE, text, Severity::Warn, Reason::BeforeLedger)
         }
         Refusal::AutologinDenied => {
             let text = "NEED_AUTOLOGIN: user lacks autologin privilege";
-            row(StatusCode::FORBIDDEN, text, Severity::Warn, "autologin-denied")
+            row(StatusCode::FORBIDDEN, text, Severity::Warn, Reason::AutologinDenied)
         }
         Refusal::NoProfile(_) => {
             let text = "profile not available, ask your administrator";
-            row(StatusCode::NOT_FOUND, text, Severity::Warn, "no-profile")
+            row(StatusCode::NOT_FOUND, text, Severity::Warn, Reason::NoProfile)
         }
         Refusal::ProfileUnreadable(_) => {
             let text = "try again shortly; nothing was used up";
-            row(StatusCode::SERVICE_UNAVAILABLE, text, Severity::Error, "profile-unreadable")
+            row(StatusCode::SERVICE_UNAVAILABLE, text, Severity::Error, Reason::ProfileUnreadable)
                 .retry_after(LEDGER_RETRY_S)
         }
         // Someone else may have had the profile: who was sent the link will ask.
-        Refusal::UsedUp => row(StatusCode::GONE, "this link is used up", Severity::Warn, "used-up"),
+        Refusal::UsedUp => {
+            row(StatusCode::GONE, "this link is used up", Severity::Warn, Reason::UsedUp)
+        }
         Refusal::Contradiction => {
             let text = "this link is not valid any more, ask your administrator for a new one";
-            row(StatusCode::GONE, text, Severity::Error, "contradiction")
+            row(StatusCode::GONE, text, Severity::Error, Reason::Contradiction)
         }
         Refusal::LedgerUnavailable(_) => {
             let text = "try again shortly; nothing was used up";
-            row(StatusCode::SERVICE_UNAVAILABLE, text, Severity::Error, "ledger-unavailable")
+            row(StatusCode::SERVICE_UNAVAILABLE, text, Severity::Error, Reason::LedgerUnavailable)
                 .retry_after(LEDGER_RETRY_S)
         }
         Refusal::LedgerOverloaded => {
             let text = "try again shortly; nothing was used up";
-            row(StatusCode::SERVICE_UNAVAILABLE, text, Severity::Warn, "ledger-overloaded")
+            row(StatusCode::SERVICE_UNAVAILABLE, text, Severity::Warn, Reason::LedgerOverloaded)
                 .retry_after(OVERLOAD_RETRY_S)
         }
         Refusal::OutcomeUnknown(_) => {
             let text = "the server could not finish in time; try again shortly, \
                         but one use of this link may have been used up";
-            row(StatusCode::SERVICE_UNAVAILABLE, text, Severity::Error, "outcome-unknown")
+            row(StatusCode::SERVICE_UNAVAILABLE, text, Severity::Error, Reason::OutcomeUnknown)
                 .retry_after(LEDGER_RETRY_S)
         }
     }
@@ -242,9 +223,9 @@ fn row(
     status: StatusCode,
     text: impl Into<Cow<'static, str>>,
     severity: Severity,
-    label: &'static str,
+    reason: Reason,
 ) -> Row {
-    Row { status, text: text.into(), severity, label, retry_after_s: None }
+    Row { status, text: text.into(), severity, reason, retry_after_s: None }
 }
 
 impl Row {
@@ -299,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn every_label_is_counted_from_the_start() {
+    fn every_reason_has_a_row() {
         let denials = [
             Denial::Link(UrlError::Missing),
             Denial::Prefetch,
@@ -309,12 +290,12 @@ mod tests {
             Denial::BodyTooLarge,
             Denial::BodyIncomplete,
         ];
-        let redemptions = every_refusal().into_iter().map(|(refusal, ..)| of(&refusal).label);
-        let mut labels: Vec<_> =
-            denials.iter().map(|denial| denial.row().label).chain(redemptions).collect();
-        labels.sort_unstable();
-        labels.dedup();
-        assert_eq!(labels, REFUSAL_REASONS);
+        let redemptions = every_refusal().into_iter().map(|(refusal, ..)| of(&refusal).reason);
+        let mut reasons: Vec<_> =
+            denials.iter().map(|denial| denial.row().reason).chain(redemptions).collect();
+        reasons.sort_unstable();
+        reasons.dedup();
+        assert_eq!(reasons, Reason::ALL);
     }
 
     #[test]

@@ -19,6 +19,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::activity::Reason;
 use crate::token::{KeyPurpose, ProfileKind, UnixSeconds};
 
 pub use timed_ledger::TimedLedger;
@@ -92,11 +93,9 @@ struct PurposeLabel {
     purpose: &'static str,
 }
 
-impl Metrics {
-    /// Begins to count. `reasons` are all labels that refusals can have: a
-    /// number that is not there before it is 1 is missed by alerts.
-    #[must_use]
-    pub fn new(reasons: &[&'static str]) -> Self {
+impl Default for Metrics {
+    /// Begins to count.
+    fn default() -> Self {
         let mut metrics = Self {
             registry: Registry::with_prefix("jeton"),
             redemptions: Family::default(),
@@ -105,17 +104,20 @@ impl Metrics {
             failed_commits: Counter::default(),
             handshakes: Family::default(),
         };
-        metrics.begin_at_zero(reasons);
+        metrics.begin_at_zero();
         metrics.register();
         metrics
     }
+}
 
-    fn begin_at_zero(&self, reasons: &[&'static str]) {
+impl Metrics {
+    /// A number that is not there before it is 1 is missed by alerts.
+    fn begin_at_zero(&self) {
         for kind in ProfileKind::ALL {
             drop(self.redemptions.get_or_create(&KindLabel { profile_type: kind.as_str() }));
         }
-        for &reason in reasons {
-            drop(self.refusals.get_or_create(&ReasonLabel { reason }));
+        for reason in Reason::ALL {
+            drop(self.refusals.get_or_create(&ReasonLabel { reason: reason.as_str() }));
         }
         for version in [TlsVersion::V12, TlsVersion::V13] {
             drop(self.handshakes.get_or_create(&VersionLabel { version: version.as_str() }));
@@ -156,8 +158,8 @@ impl Metrics {
     }
 
     /// Counts a request for a profile that was given none.
-    pub fn refused(&self, reason: &'static str) {
-        self.refusals.get_or_create(&ReasonLabel { reason }).inc();
+    pub fn refused(&self, reason: Reason) {
+        self.refusals.get_or_create(&ReasonLabel { reason: reason.as_str() }).inc();
     }
 
     /// Counts a completed handshake.
@@ -253,13 +255,11 @@ impl Readings {
 mod tests {
     use super::*;
 
-    const REASONS: [&str; 2] = ["used-up", "revoked"];
-
     #[test]
     fn what_was_counted_is_shown_and_the_rest_is_zero() {
-        let metrics = Metrics::new(&REASONS);
+        let metrics = Metrics::default();
         (0..3).for_each(|_| metrics.redeemed(ProfileKind::Autologin));
-        metrics.refused("used-up");
+        metrics.refused(Reason::UsedUp);
         metrics.shook_hands(TlsVersion::V13);
         metrics.committed(Some(Duration::from_micros(600)));
         metrics.committed(None);
@@ -300,7 +300,7 @@ mod tests {
 
     #[test]
     fn without_a_certificate_none_expires() {
-        let text = Metrics::new(&REASONS).show(&Readings::default()).unwrap();
+        let text = Metrics::default().show(&Readings::default()).unwrap();
         assert!(!text.contains("certificate"), "{text}");
     }
 }

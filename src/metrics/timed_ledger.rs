@@ -86,7 +86,7 @@ mod tests {
     async fn changes_are_timed_and_failures_counted() {
         let clock = Arc::new(ManualClock::at(UnixSeconds::new(1_790_000_000)));
         let ledger = Arc::new(VolatileLedger::new(UnixSeconds::new(0), clock));
-        let metrics = Arc::new(Metrics::new(&[]));
+        let metrics = Arc::new(Metrics::default());
         let timed = TimedLedger::new(ledger.clone(), Arc::clone(&metrics));
         let alice = || UserName::new("alice").unwrap();
         timed.permit(alice(), true).await.unwrap();

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::frame::Frame;
 use super::link::link;
 use super::{PageError, answer, query};
-use crate::activity::{Event, TokenSeen, What};
+use crate::activity::{Event, Reason, TokenSeen, What};
 use crate::admin::AdminDoor;
 use crate::admin::api::named;
 use crate::plain_words::{KindWords, Moment, counted};
@@ -90,7 +90,7 @@ impl Row {
         let (word_of_event, word) = word(&event.what);
         let (token, text) = match &event.what {
             What::Delivered { token, uses_left } => (Some(token), delivered(token, *uses_left)),
-            What::Refused { token, reason } => (token.as_ref(), plain(reason).to_owned()),
+            What::Refused { token, reason } => (token.as_ref(), plain(*reason).to_owned()),
             What::Done { role, what, .. } => (None, format!("{what} (as {role})")),
         };
         let user = named(&event.what).map(ToString::to_string);
@@ -124,29 +124,30 @@ fn delivered(token: &TokenSeen, uses_left: Option<u32>) -> String {
 }
 
 /// Says in plain words why there was no profile.
-fn plain(reason: &str) -> &str {
+const fn plain(reason: Reason) -> &'static str {
     match reason {
-        "unverified" | "no-token" => "Not a link of ours: unknown, forged or copied badly",
-        "admin-token" => "An admin token was used as a link",
-        "not-yet" => "The link is not valid yet: compare the clocks",
-        "expired" => "The link had expired",
-        "outside-network" => "Asked from outside the link's network",
-        "revoked" => "The link was revoked",
-        "before-ledger" => "The link is older than this ledger",
-        "autologin-denied" => "The user is not permitted autologin",
-        "no-profile" => "There is no profile to deliver",
-        "profile-unreadable" => "The profile could not be read: see the log",
-        "used-up" => "The link was used up",
-        "contradiction" => "Another token has the same nonce: is a key being misused?",
-        "ledger-unavailable" => "The ledger could not decide: see the log",
-        "ledger-overloaded" => "Too much was waiting for the ledger",
-        "outcome-unknown" => "The ledger did not answer in time; a use may be spent",
-        "prefetch" => "A browser looked ahead",
-        "too-many-requests" => "Asked too often",
-        "unknown-client" => "The proxy did not say who asks: see trusted_proxies",
-        "cross-site" => "Another website asked",
-        "body-too-large" => "The request was too large",
-        "body-incomplete" => "The request broke off",
-        other => other,
+        Reason::Unverified | Reason::NoToken => {
+            "Not a link of ours: unknown, forged or copied badly"
+        }
+        Reason::AdminToken => "An admin token was used as a link",
+        Reason::NotYet => "The link is not valid yet: compare the clocks",
+        Reason::Expired => "The link had expired",
+        Reason::OutsideNetwork => "Asked from outside the link's network",
+        Reason::Revoked => "The link was revoked",
+        Reason::BeforeLedger => "The link is older than this ledger",
+        Reason::AutologinDenied => "The user is not permitted autologin",
+        Reason::NoProfile => "There is no profile to deliver",
+        Reason::ProfileUnreadable => "The profile could not be read: see the log",
+        Reason::UsedUp => "The link was used up",
+        Reason::Contradiction => "Another token has the same nonce: is a key being misused?",
+        Reason::LedgerUnavailable => "The ledger could not decide: see the log",
+        Reason::LedgerOverloaded => "Too much was waiting for the ledger",
+        Reason::OutcomeUnknown => "The ledger did not answer in time; a use may be spent",
+        Reason::Prefetch => "A browser looked ahead",
+        Reason::TooManyRequests => "Asked too often",
+        Reason::UnknownClient => "The proxy did not say who asks: see trusted_proxies",
+        Reason::CrossSite => "Another website asked",
+        Reason::BodyTooLarge => "The request was too large",
+        Reason::BodyIncomplete => "The request broke off",
     }
 }

@@ -23,7 +23,6 @@ use crate::clock::ManualClock;
 use crate::keyring::Keyring;
 use crate::ledger::volatile::VolatileLedger;
 use crate::ledger::{Ledger as _, Revocation};
-use crate::metrics::Metrics;
 use crate::mint::Minter;
 use crate::profile::{Fingerprint, Profile, ProfileError, ProfileSource};
 use crate::redeem::Redeemer;
@@ -94,7 +93,7 @@ pub(super) fn world() -> World {
             redeemer,
             ledger: ledger.clone(),
             activity: Arc::default(),
-            metrics: Arc::new(Metrics::new(&["used-up"])),
+            metrics: Arc::default(),
             certificate: Some(Arc::new(Forever)),
             minter: ArcSwapOption::empty(),
             sessions: Sessions::default(),

@@ -28,9 +28,7 @@ use crate::cli::failure::Failure;
 use crate::cli::global;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Profiles};
-use crate::http::{
-    self, PublicDoor, REFUSAL_REASONS, RandomRequestIds, RedemptionLog, TrustedProxies,
-};
+use crate::http::{self, PublicDoor, RandomRequestIds, RedemptionLog, TrustedProxies};
 use crate::keyring::{Keyring, KeyringError, SigningKeys};
 use crate::ledger::Ledger;
 use crate::ledger::log::LogError;
@@ -90,7 +88,7 @@ impl Node {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let opened = RaftLedger::open(&config.ledger.dir, Arc::clone(&clock)).await;
         let ledger = Arc::new(opened.map_err(|error| explain(&error))?);
-        let metrics = Arc::new(Metrics::new(&REFUSAL_REASONS));
+        let metrics = Arc::new(Metrics::default());
         let timed_ledger: Arc<dyn Ledger> =
             Arc::new(TimedLedger::new(ledger.clone(), Arc::clone(&metrics)));
         let used = Arc::clone(&timed_ledger);

@@ -16,9 +16,7 @@ use zeroize::Zeroizing;
 use crate::activity::Activity;
 use crate::cache::CacheSizes;
 use crate::clock::ManualClock;
-use crate::http::{
-    Limits, PublicDoor, REFUSAL_REASONS, Rate, RedemptionLog, RequestIds, TrustedProxies, run,
-};
+use crate::http::{Limits, PublicDoor, Rate, RedemptionLog, RequestIds, TrustedProxies, run};
 use crate::keyring::Keyring;
 use crate::ledger::RequestId;
 use crate::ledger::volatile::VolatileLedger;
@@ -120,7 +118,7 @@ impl House {
         let redeemer = Arc::new(redeemer);
         let minted = AtomicU64::new(0);
         let activity = Arc::default();
-        let metrics = Arc::new(Metrics::new(&REFUSAL_REASONS));
+        let metrics = Arc::new(Metrics::default());
         Self { clock, ledger, redeemer, activity, metrics, profile_key, admin_key, minted, gate }
     }
 
