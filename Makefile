@@ -57,8 +57,9 @@ fuzz: ## one target for S seconds: make fuzz T=token_text S=60
 fuzz-smoke: ## each fuzz target for 20 seconds
 	fuzz/smoke.sh 20
 
-snapshots: ## take what the commands print now as what they should print
+snapshots: ## take what the commands print now, and the API's document, as what they should be
 	SNAPSHOTS=overwrite $(CARGO) test --locked --test cli
+	SNAPSHOTS=overwrite $(CARGO) test --locked --lib the_copy_in_docs_is_current
 
 bench: ## speed, side by side with what bounds it
 	$(CARGO) bench --locked

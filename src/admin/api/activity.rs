@@ -25,7 +25,7 @@ pub(super) struct ActivityList {
 /// Which events are wanted.
 #[derive(utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
-struct Wanted {
+struct Wish {
     /// At most this many; 100 if nothing is said.
     #[param(value_type = u32, required = false, minimum = 1, maximum = 1000)]
     limit: u32,
@@ -44,7 +44,7 @@ struct Wanted {
     get,
     path = "/api/v1/activity",
     operation_id = "list_activity",
-    params(Wanted),
+    params(Wish),
     responses((status = 200, description = "The events", body = ActivityList), ReadErrors),
 )]
 pub(super) async fn list(
@@ -52,21 +52,21 @@ pub(super) async fn list(
     door: Data<AdminDoor>,
 ) -> Result<Json<ActivityList>, AdminError> {
     door.enter(&request, Role::Viewer)?;
-    let wanted = Wanted::read(Fields::of_query(&request)?)?;
-    let limit = usize::try_from(wanted.limit).unwrap_or(usize::MAX);
-    let events = door.activity.recent(limit, |event| wanted.is_about(event));
+    let wish = Wish::read(Fields::of_query(&request)?)?;
+    let limit = usize::try_from(wish.limit).unwrap_or(usize::MAX);
+    let events = door.activity.recent(limit, |event| wish.is_about(event));
     Ok(Json(ActivityList { events: events.iter().map(EventLine::of).collect() }))
 }
 
-impl Wanted {
+impl Wish {
     fn read(mut fields: Fields) -> Result<Self, AdminError> {
-        let wanted = Self {
+        let wish = Self {
             limit: fields.number("limit", 1..=LIMIT_MAX)?.unwrap_or(100),
             user: fields.optional("user")?,
             event: fields.optional("event")?,
         };
         fields.finish()?;
-        Ok(wanted)
+        Ok(wish)
     }
 
     fn is_about(&self, event: &Event) -> bool {

@@ -17,6 +17,7 @@ use crate::token::{ProfileKind, Purpose, Role, UnixSeconds, UserName, VerifiedTo
 
 /// A click that is thought of.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Question {
     /// The token; any text is judged.
     token: String,

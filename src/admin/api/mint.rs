@@ -29,6 +29,7 @@ const LIFETIME_S: u32 = 60 * 60;
 
 /// A token that is wanted.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct NewToken {
     /// Whose profile it is to give.
     user: UserName,

@@ -19,6 +19,7 @@ use crate::token::{
 
 /// A token that was minted elsewhere.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct NewRecord {
     /// The token itself. It is verified, and only what it says is kept.
     token: String,

@@ -10,23 +10,25 @@ use utoipa::ToSchema;
 
 use super::body::Body;
 use super::fields::Fields;
-use super::openapi::{RevokeErrors, words};
+use super::openapi::RevokeErrors;
 use super::{AdminDoor, AdminError};
 use crate::ledger::Revocation;
 use crate::token::{Batch, CLOCK_ALLOWANCE, KeyId, Lifetime, Nonce, Role, UnixSeconds, UserName};
 
-/// What is to be refused from now on.
-pub(super) enum Wish {
-    Token(TokenWish),
-    Batch(BatchWish),
-    User(UserWish),
-    Key(KeyWish),
+/// Exactly one of these.
+#[derive(ToSchema)]
+#[serde(untagged)]
+pub(super) enum NewRevocation {
+    Token(RevokeToken),
+    Batch(RevokeBatch),
+    User(RevokeUser),
+    Key(RevokeKey),
 }
 
 /// One token.
 #[derive(ToSchema)]
-#[schema(as = RevokeToken)]
-pub(super) struct TokenWish {
+#[serde(deny_unknown_fields)]
+pub(super) struct RevokeToken {
     /// Its id.
     token: Nonce,
     /// When the token expires, if known: some time after that the line is
@@ -36,23 +38,23 @@ pub(super) struct TokenWish {
 
 /// All tokens of one mint run.
 #[derive(ToSchema)]
-#[schema(as = RevokeBatch)]
-pub(super) struct BatchWish {
+#[serde(deny_unknown_fields)]
+pub(super) struct RevokeBatch {
     batch: Batch,
 }
 
 /// All tokens of a user that were issued until now.
 #[derive(ToSchema)]
-#[schema(as = RevokeUser)]
-pub(super) struct UserWish {
+#[serde(deny_unknown_fields)]
+pub(super) struct RevokeUser {
     user: UserName,
 }
 
 /// All tokens of a key; only an admin may do it, and not to the key of his own
 /// token.
 #[derive(ToSchema)]
-#[schema(as = RevokeKey)]
-pub(super) struct KeyWish {
+#[serde(deny_unknown_fields)]
+pub(super) struct RevokeKey {
     key: KeyId,
 }
 
@@ -75,7 +77,7 @@ pub(super) struct Revoked {
     post,
     path = "/api/v1/revocations",
     operation_id = "revoke",
-    request_body = Wish,
+    request_body = NewRevocation,
     responses((status = 200, description = "It is refused", body = Revoked), RevokeErrors),
 )]
 pub(super) async fn revoke(
@@ -84,9 +86,9 @@ pub(super) async fn revoke(
     body: Body,
 ) -> Result<Json<Revoked>, AdminError> {
     let operator = door.enter(&request, Role::Operator)?;
-    let wish = Wish::read(Fields::of_body(&request, &body)?)?;
+    let wish = NewRevocation::read(Fields::of_body(&request, &body)?)?;
     // Whoever may revoke a key could shut everybody out for good.
-    if matches!(wish, Wish::Key(_)) {
+    if matches!(wish, NewRevocation::Key(_)) {
         door.enter(&request, Role::Admin)?;
     }
     let revocation = wish.revocation(door.now());
@@ -99,18 +101,18 @@ pub(super) async fn revoke(
     Ok(Json(answer))
 }
 
-impl Wish {
+impl NewRevocation {
     /// Reads the one of the four that is there.
     fn read(mut fields: Fields) -> Result<Self, AdminError> {
         let wish = if fields.has("token") {
             let token = fields.required("token")?;
-            Self::Token(TokenWish { token, expires_at: fields.optional("expires_at")? })
+            Self::Token(RevokeToken { token, expires_at: fields.optional("expires_at")? })
         } else if fields.has("batch") {
-            Self::Batch(BatchWish { batch: fields.required("batch")? })
+            Self::Batch(RevokeBatch { batch: fields.required("batch")? })
         } else if fields.has("user") {
-            Self::User(UserWish { user: fields.required("user")? })
+            Self::User(RevokeUser { user: fields.required("user")? })
         } else if fields.has("key") {
-            Self::Key(KeyWish { key: fields.required("key")? })
+            Self::Key(RevokeKey { key: fields.required("key")? })
         } else {
             let what = "name one of token, batch, user and key";
             return Err(AdminError::Request(what.to_owned()));
@@ -121,16 +123,16 @@ impl Wish {
 
     fn revocation(self, now: UnixSeconds) -> Revocation {
         match self {
-            Self::Token(TokenWish { token: nonce, expires_at }) => {
+            Self::Token(RevokeToken { token: nonce, expires_at }) => {
                 // Whoever is wrong about the expiry must not bring the token back:
                 // the line is kept at least as long as any token lives.
                 let kept = now.plus(u64::from(Lifetime::MAX.seconds() + CLOCK_ALLOWANCE));
                 let expires_at = expires_at.map(|Moment(at)| at.max(kept));
                 Revocation::Token { nonce, expires_at }
             }
-            Self::Batch(BatchWish { batch }) => Revocation::Batch(batch),
-            Self::User(UserWish { user }) => Revocation::User { user, issued_until: now },
-            Self::Key(KeyWish { key }) => Revocation::Key(key),
+            Self::Batch(RevokeBatch { batch }) => Revocation::Batch(batch),
+            Self::User(RevokeUser { user }) => Revocation::User { user, issued_until: now },
+            Self::Key(RevokeKey { key }) => Revocation::Key(key),
         }
     }
 }
@@ -171,18 +173,5 @@ impl FromStr for Moment {
         }
         let stamp: jiff::Timestamp = text.parse().map_err(|_| no_moment)?;
         Ok(Self(UnixSeconds::new(stamp.as_second().try_into().unwrap_or(0))))
-    }
-}
-
-/// Exactly one of the four.
-impl utoipa::PartialSchema for Wish {
-    fn schema() -> words::Written {
-        words::one_of(["RevokeToken", "RevokeBatch", "RevokeUser", "RevokeKey"])
-    }
-}
-
-impl ToSchema for Wish {
-    fn name() -> std::borrow::Cow<'static, str> {
-        "NewRevocation".into()
     }
 }

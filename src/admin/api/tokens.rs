@@ -17,7 +17,7 @@ const LIMIT_MAX: u32 = 1_000;
 /// Which tokens are wanted.
 #[derive(utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Wanted {
+pub(super) struct Wish {
     /// Only this user's.
     #[param(value_type = UserName, required = false)]
     user: Option<UserName>,
@@ -89,7 +89,7 @@ struct ListedTokenInfo {
     get,
     path = "/api/v1/tokens",
     operation_id = "list_tokens",
-    params(Wanted),
+    params(Wish),
     responses((status = 200, description = "A page of the list", body = TokenList), ReadErrors),
 )]
 pub(super) async fn list(
@@ -97,7 +97,7 @@ pub(super) async fn list(
     door: Data<AdminDoor>,
 ) -> Result<Json<TokenList>, AdminError> {
     door.enter(&request, Role::Viewer)?;
-    let query = Wanted::read(Fields::of_query(&request)?)?.query();
+    let query = Wish::read(Fields::of_query(&request)?)?.query();
     let page = door.ledger.tokens(&query, door.now());
     Ok(Json(TokenList {
         tokens: page.tokens.into_iter().map(ListedTokenInfo::of).collect(),
@@ -106,9 +106,9 @@ pub(super) async fn list(
     }))
 }
 
-impl Wanted {
+impl Wish {
     fn read(mut fields: Fields) -> Result<Self, AdminError> {
-        let wanted = Self {
+        let wish = Self {
             user: fields.optional("user")?,
             profile_type: fields.optional("profile_type")?.map(|ProfileType(kind)| kind),
             state: fields.optional("state")?.unwrap_or_default(),
@@ -117,7 +117,7 @@ impl Wanted {
             after: fields.optional("after")?,
         };
         fields.finish()?;
-        Ok(wanted)
+        Ok(wish)
     }
 
     fn query(self) -> TokenQuery {

@@ -34,6 +34,7 @@ struct User {
 
 /// What a user may have.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Permission {
     /// Whether autologin profiles are allowed from now on.
     allowed: bool,

@@ -10,9 +10,8 @@ use std::sync::LazyLock;
 
 use actix_web::HttpResponse;
 use actix_web::http::header::ContentType;
-use utoipa::openapi::schema::{AdditionalProperties, Schema};
+use utoipa::openapi::OpenApi as Document;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{OpenApi as Document, RefOr};
 use utoipa::{Modify, OpenApi};
 
 use super::{
@@ -64,14 +63,10 @@ pub(in crate::admin) static TEXT: LazyLock<String> = LazyLock::new(|| {
     components(schemas(
         StateFilter,
         error::Failure,
-        revocations::TokenWish,
-        revocations::BatchWish,
-        revocations::UserWish,
-        revocations::KeyWish,
         crate::activity::EventName,
     )),
     security(("admin_token" = [])),
-    modifiers(&Strict, &Bearer),
+    modifiers(&Bearer),
 )]
 struct Api;
 
@@ -85,23 +80,6 @@ struct Api;
 )]
 pub(super) async fn show() -> HttpResponse {
     HttpResponse::Ok().content_type(ContentType::json()).body(TEXT.as_str())
-}
-
-/// No request may have a field that the document does not name.
-struct Strict;
-
-impl Modify for Strict {
-    fn modify(&self, document: &mut Document) {
-        let Some(components) = document.components.as_mut() else { return };
-        let requests =
-            ["NewToken", "NewRecord", "Question", "Permission", "RevokeToken", "RevokeBatch"];
-        for name in requests.into_iter().chain(["RevokeUser", "RevokeKey"]) {
-            if let Some(RefOr::T(Schema::Object(object))) = components.schemas.get_mut(name) {
-                let none = AdditionalProperties::FreeForm(false);
-                object.additional_properties = Some(Box::new(none));
-            }
-        }
-    }
 }
 
 /// What one enters with.

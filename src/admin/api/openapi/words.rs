@@ -3,10 +3,10 @@
 
 use std::borrow::Cow;
 
+use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{
     KnownFormat, ObjectBuilder, OneOfBuilder, Schema, SchemaFormat, SchemaType, Type,
 };
-use utoipa::openapi::{Ref, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::ledger::{Cursor, NodeId, Note, StateFilter, TokenState};
@@ -78,12 +78,6 @@ words! {
 
 /// How a type is written.
 pub(in crate::admin::api) type Written = RefOr<Schema>;
-
-/// Exactly one of the types with these names.
-pub(in crate::admin::api) fn one_of<const N: usize>(names: [&str; N]) -> Written {
-    let one_of = OneOfBuilder::new().description(Some("Exactly one of these."));
-    names.into_iter().fold(one_of, |one_of, name| one_of.item(Ref::from_schema_name(name))).into()
-}
 
 /// How often a new token may be used.
 pub(in crate::admin::api) fn uses() -> Written {
