@@ -5,10 +5,13 @@
 //! behind. It speaks to the address in the config and to nothing else: no proxy,
 //! no redirect.
 //!
-//! [`query`] says which tokens are asked for, `text` reads values that JSON
-//! carries as text, [`reachable`] knows where to knock for what listens on all
-//! addresses. Tests talk to a `fake_node`.
+//! [`query`] says which tokens are asked for, `answers` what comes back (`text`
+//! reads the values that JSON carries as text), `error` why nothing helps.
+//! [`reachable`] knows where to knock for what listens on all addresses. Tests
+//! talk to a `fake_node`.
 
+mod answers;
+mod error;
 #[cfg(test)]
 pub(crate) mod fake_node;
 pub(crate) mod query;
@@ -16,14 +19,12 @@ pub(crate) mod reachable;
 mod text;
 
 use std::fmt::Write as _;
-use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use thiserror::Error;
 use ureq::http::Response;
 use ureq::typestate::WithBody;
 use ureq::{Agent, Body, RequestBuilder};
@@ -38,12 +39,14 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::mint::MintError;
 use crate::token::{
-    Batch, KeyId, KeyPurpose, Lifetime, Nonce, ProfileKind, Role, SigningKey, Token, UnixSeconds,
-    UserName,
+    Batch, KeyId, KeyPurpose, Lifetime, Nonce, Role, SigningKey, Token, UnixSeconds, UserName,
 };
 
+pub(crate) use answers::{Forecast, KnownToken, TokenState, User, Would};
+pub(crate) use error::ClientError;
 use query::TokenQuery;
 use reachable::reachable;
+use text::plain;
 
 /// How long a request's admin token lives, in seconds.
 const TOKEN_LIFETIME: u32 = 60;
@@ -66,78 +69,6 @@ pub(crate) struct AdminClient {
     agent: Agent,
     address: SocketAddr,
     key: SigningKey,
-}
-
-/// A token that the ledger knows.
-#[derive(Debug, Deserialize)]
-pub(crate) struct KnownToken {
-    /// Its nonce.
-    #[serde(deserialize_with = "text::value")]
-    pub id: Nonce,
-    /// The key that signed it.
-    #[serde(deserialize_with = "text::value")]
-    pub key_id: KeyId,
-    /// The mint run it came from.
-    #[serde(deserialize_with = "text::value")]
-    pub batch: Batch,
-    /// Whose profile it gives.
-    pub user: UserName,
-    /// What kind of profile.
-    #[serde(deserialize_with = "text::value")]
-    pub profile_type: ProfileKind,
-    /// How often it may be used in all; `None` for any number.
-    pub uses: Option<u32>,
-    /// How often it was used.
-    pub used: u32,
-    /// How often it may still be used; `None` for any number.
-    pub uses_left: Option<u32>,
-    /// What became of it.
-    pub state: TokenState,
-    /// What was noted about it.
-    pub note: Option<String>,
-    /// When it was minted.
-    #[serde(deserialize_with = "moment::from_rfc3339")]
-    pub issued_at: UnixSeconds,
-    /// The first moment at which it is no longer valid.
-    #[serde(deserialize_with = "moment::from_rfc3339")]
-    pub expires_at: UnixSeconds,
-}
-
-/// What became of a token.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum TokenState {
-    /// Nobody used it yet.
-    Unused,
-    /// It was used, and may be again.
-    InUse,
-    /// No use is left.
-    UsedUp,
-    /// It was revoked.
-    Revoked,
-}
-
-impl TokenState {
-    /// Returns the word for it.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Unused => "unused",
-            Self::InUse => "in-use",
-            Self::UsedUp => "used-up",
-            Self::Revoked => "revoked",
-        }
-    }
-}
-
-/// A user whom the node knows.
-#[derive(Debug, Deserialize)]
-pub(crate) struct User {
-    /// The name.
-    pub user: UserName,
-    /// Whether autologin profiles are allowed.
-    pub autologin: bool,
-    /// Whether there is a profile to give.
-    pub profile: bool,
 }
 
 /// What to refuse from now on.
@@ -170,103 +101,6 @@ impl Target {
             Self::Key(id) => json!({ "key": id.to_string() }),
         }
     }
-}
-
-/// What a click on a link would do.
-#[derive(Debug, Deserialize, Serialize)]
-pub(crate) struct Forecast {
-    /// `deliver` or `refuse`.
-    pub would: Would,
-    /// Why it would be refused.
-    pub reason: Option<String>,
-    /// How many uses are left; `None` for any number, or where nothing is known.
-    pub uses_left: Option<u32>,
-}
-
-/// The two things a click can do.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Would {
-    /// Give the profile.
-    Deliver,
-    /// Give a reason.
-    Refuse,
-}
-
-/// Why the node gave no answer that helps.
-#[derive(Debug, Error)]
-pub(crate) enum AdminError {
-    /// Nobody answers at the address.
-    #[error("cannot reach the admin API at http://{address}")]
-    Unreachable {
-        /// The address.
-        address: SocketAddr,
-        /// What happened.
-        source: ureq::Error,
-    },
-    /// The connection broke before the answer was there.
-    #[error("the admin API at http://{address} did not answer")]
-    Silent {
-        /// The address.
-        address: SocketAddr,
-        /// What happened.
-        source: ureq::Error,
-    },
-    /// What came is no answer of the admin API.
-    #[error("what answers at http://{address} is no admin API (status {status})")]
-    Stranger {
-        /// The address.
-        address: SocketAddr,
-        /// The HTTP status.
-        status: u16,
-    },
-    /// The node says no.
-    #[error("{message}")]
-    Refused {
-        /// What is wrong.
-        message: String,
-        /// What to do.
-        hint: String,
-    },
-    /// No admin token can be minted.
-    #[error(transparent)]
-    Mint(#[from] MintError),
-}
-
-impl From<AdminError> for Failure {
-    fn from(error: AdminError) -> Self {
-        let hint = match &error {
-            AdminError::Unreachable { .. } => {
-                "is `jeton serve` running on this machine, and does [admin] in its config say \
-                 `listen` with this address?"
-            }
-            AdminError::Silent { .. } => {
-                "it is not known whether the node did it; asking again does no harm, and its log \
-                 may tell more"
-            }
-            AdminError::Stranger { .. } => {
-                "does another program use the address of [admin] `listen`?"
-            }
-            AdminError::Refused { hint, .. } => hint,
-            AdminError::Mint(_) => {
-                "nothing was asked; set this machine's clock, or try again once it has started up"
-            }
-        };
-        Self::new(&error, hint)
-    }
-}
-
-/// The admin API's way to say no.
-#[derive(Deserialize)]
-struct ErrorBody {
-    error: ErrorDetail,
-}
-
-#[derive(Deserialize)]
-struct ErrorDetail {
-    message: String,
-    #[serde(default)]
-    hint: String,
 }
 
 impl AdminClient {
@@ -305,13 +139,13 @@ impl AdminClient {
     }
 
     /// Asks for nothing, to learn whether the node answers this key.
-    pub(crate) fn knock(&self) -> Result<(), AdminError> {
+    pub(crate) fn knock(&self) -> Result<(), ClientError> {
         let IgnoredAny = self.get("session")?;
         Ok(())
     }
 
     /// Asks for all tokens that `query` means, page by page.
-    pub(crate) fn tokens(&self, query: &TokenQuery) -> Result<Vec<KnownToken>, AdminError> {
+    pub(crate) fn tokens(&self, query: &TokenQuery) -> Result<Vec<KnownToken>, ClientError> {
         #[derive(Deserialize)]
         struct Page {
             tokens: Vec<KnownToken>,
@@ -332,7 +166,7 @@ impl AdminClient {
             }
             // A place that does not move would be asked for again for ever.
             if page.next == after {
-                return Err(AdminError::Stranger { address: self.address, status: 200 });
+                return Err(ClientError::Stranger { address: self.address, status: 200 });
             }
             after = page.next;
         }
@@ -344,7 +178,7 @@ impl AdminClient {
 
     /// Tells the node of a token that was minted here, so that it is listed before
     /// its first use.
-    pub(crate) fn record(&self, token: &Token, note: Option<&str>) -> Result<(), AdminError> {
+    pub(crate) fn record(&self, token: &Token, note: Option<&str>) -> Result<(), ClientError> {
         let request = self.agent.post(self.url("records"));
         let mut body = json!({ "token": token.as_str() });
         if let (Some(note), Value::Object(fields)) = (note, &mut body) {
@@ -355,7 +189,7 @@ impl AdminClient {
     }
 
     /// Has tokens refused; for a user, returns the last second whose tokens are.
-    pub(crate) fn revoke(&self, target: &Target) -> Result<Option<UnixSeconds>, AdminError> {
+    pub(crate) fn revoke(&self, target: &Target) -> Result<Option<UnixSeconds>, ClientError> {
         #[derive(Deserialize)]
         struct Answer {
             issued_until: Option<Moment>,
@@ -368,7 +202,7 @@ impl AdminClient {
     }
 
     /// Asks for all users.
-    pub(crate) fn users(&self) -> Result<Vec<User>, AdminError> {
+    pub(crate) fn users(&self) -> Result<Vec<User>, ClientError> {
         #[derive(Deserialize)]
         struct Answer {
             users: Vec<User>,
@@ -378,7 +212,7 @@ impl AdminClient {
     }
 
     /// Allows or denies `user` autologin profiles.
-    pub(crate) fn permit(&self, user: &UserName, allowed: bool) -> Result<(), AdminError> {
+    pub(crate) fn permit(&self, user: &UserName, allowed: bool) -> Result<(), ClientError> {
         let request =
             self.agent.put(self.url(&format!("users/{}/autologin", escaped(user.as_str()))));
         let IgnoredAny = self.send(request, &json!({ "allowed": allowed }))?;
@@ -386,13 +220,13 @@ impl AdminClient {
     }
 
     /// Asks what a click would do with `token`, spending nothing.
-    pub(crate) fn inspect(&self, token: &str) -> Result<Forecast, AdminError> {
+    pub(crate) fn inspect(&self, token: &str) -> Result<Forecast, ClientError> {
         let request = self.agent.post(self.url("inspect"));
         let forecast: Forecast = self.send(request, &json!({ "token": token }))?;
         Ok(Forecast { reason: forecast.reason.map(|reason| plain(&reason)), ..forecast })
     }
 
-    fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, AdminError> {
+    fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
         let request = self.agent.get(self.url(path));
         self.answer(request.header("Authorization", &*self.bearer()?).call())
     }
@@ -401,7 +235,7 @@ impl AdminClient {
         &self,
         request: RequestBuilder<WithBody>,
         body: &Value,
-    ) -> Result<T, AdminError> {
+    ) -> Result<T, ClientError> {
         self.answer(request.header("Authorization", &*self.bearer()?).send_json(body))
     }
 
@@ -410,7 +244,7 @@ impl AdminClient {
     }
 
     /// Mints the token of one request.
-    fn bearer(&self) -> Result<Zeroizing<String>, AdminError> {
+    fn bearer(&self) -> Result<Zeroizing<String>, ClientError> {
         #[expect(clippy::expect_used, reason = "the constant is a name")]
         let user = UserName::new(TOKEN_USER).expect("a good name");
         let lifetime = Lifetime::from_seconds(TOKEN_LIFETIME).map_err(MintError::from)?;
@@ -422,44 +256,18 @@ impl AdminClient {
     fn answer<T: DeserializeOwned>(
         &self,
         response: Result<Response<Body>, ureq::Error>,
-    ) -> Result<T, AdminError> {
+    ) -> Result<T, ClientError> {
         let address = self.address;
-        let mut response = response.map_err(|source| {
-            if is_unreachable(&source) {
-                AdminError::Unreachable { address, source }
-            } else {
-                AdminError::Silent { address, source }
-            }
-        })?;
+        let mut response = response.map_err(|source| ClientError::unanswered(address, source))?;
         let status = response.status();
         let body = response.body_mut().with_config().limit(ANSWER_LEN_MAX).read_to_vec();
-        let body = body.map_err(|source| AdminError::Silent { address, source })?;
-        let stranger = |_| AdminError::Stranger { address, status: status.as_u16() };
+        let body = body.map_err(|source| ClientError::Silent { address, source })?;
+        let stranger = |_| ClientError::Stranger { address, status: status.as_u16() };
         if status.is_success() {
             return serde_json::from_slice(&body).map_err(stranger);
         }
-        let ErrorBody { error } = serde_json::from_slice(&body).map_err(stranger)?;
-        Err(AdminError::Refused { message: plain(&error.message), hint: plain(&error.hint) })
+        Err(ClientError::refusal(&body).map_err(stranger)?)
     }
-}
-
-/// Tells whether nothing can have reached the node.
-fn is_unreachable(error: &ureq::Error) -> bool {
-    if let ureq::Error::Io(error) = error {
-        return matches!(
-            error.kind(),
-            io::ErrorKind::ConnectionRefused
-                | io::ErrorKind::AddrNotAvailable
-                | io::ErrorKind::HostUnreachable
-                | io::ErrorKind::NetworkUnreachable
-        );
-    }
-    matches!(
-        error,
-        ureq::Error::ConnectionFailed
-            | ureq::Error::HostNotFound
-            | ureq::Error::Timeout(ureq::Timeout::Connect)
-    )
 }
 
 /// Escapes a text for one segment of a path, or one value of a query (RFC 3986,
@@ -478,11 +286,6 @@ pub(crate) fn escaped(plain: &str) -> String {
     text
 }
 
-/// Takes out what could steer a terminal.
-fn plain(text: &str) -> String {
-    text.replace(char::is_control, " ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::fake_node::FakeNode;
@@ -493,7 +296,7 @@ mod tests {
         AdminClient::new(node.address(), SigningKey::from_seed(&[9; 32]))
     }
 
-    fn said<T: std::fmt::Debug>(answer: Result<T, AdminError>) -> String {
+    fn said<T: std::fmt::Debug>(answer: Result<T, ClientError>) -> String {
         Failure::from(answer.unwrap_err()).to_string()
     }
 

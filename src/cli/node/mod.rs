@@ -3,6 +3,7 @@
 //! [`Node::open`] makes or changes nothing until all that can be refused was
 //! looked at; the ledger comes last.
 //!
+//! Its parts come from `opening`, and `reload` replaces them while it runs.
 //! `minter` is what it mints with, [`source`] where its profiles come from,
 //! `open_files` how many connections it has room for. What the process owes to
 //! its machine is here, too: [`logging`] and [`core_dump`].
@@ -11,11 +12,13 @@ pub(crate) mod core_dump;
 pub(crate) mod logging;
 mod minter;
 mod open_files;
+mod opening;
+mod reload;
 pub(crate) mod source;
 
 use std::future::Future;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,12 +30,10 @@ use crate::admin::{self, AdminDoor, ServedCertificate, Sessions};
 use crate::cli::failure::Failure;
 use crate::cli::global;
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, Profiles};
+use crate::config::Config;
 use crate::http::{self, PublicDoor, RandomRequestIds, RedemptionLog, TrustedProxies};
-use crate::keyring::{Keyring, KeyringError, SigningKeys};
 use crate::ledger::Ledger;
-use crate::ledger::log::LogError;
-use crate::ledger::raft::{IdentityError, OpenError, RaftLedger};
+use crate::ledger::raft::RaftLedger;
 use crate::metrics::{Metrics, TimedLedger};
 use crate::redeem::Redeemer;
 use crate::tls::ReloadingCertificate;
@@ -59,12 +60,8 @@ struct Inside {
     config: Config,
     public_url: PublicUrl,
     certificate: Option<Arc<ReloadingCertificate>>,
-    redeemer: Arc<Redeemer>,
     ledger: Arc<RaftLedger>,
-    /// The same ledger, as the doors use it.
-    timed_ledger: Arc<dyn Ledger>,
-    activity: Arc<Activity>,
-    metrics: Arc<Metrics>,
+    /// What the doors share, with the same ledger as they use it.
     operators: Arc<AdminDoor>,
 }
 
@@ -72,50 +69,39 @@ impl Node {
     /// Reads keys, profiles and certificate, binds the listeners, and opens the
     /// ledger.
     pub(crate) async fn open(config: Config) -> Result<Self, Failure> {
-        let keys = trusted_keys(&config)?;
-        refuse_open_keys(&config)?;
-        let profiles = open_profiles(&config)?;
-        let certificate = certificate(&config)?;
+        let keys = opening::trusted_keys(&config)?;
+        opening::refuse_open_keys(&config)?;
+        let profiles = opening::profiles(&config)?;
+        let certificate = opening::certificate(&config)?;
+        let refused = |error: AuditError| opening::explain_audit_log(&error);
         let audit = config.log.audit.as_deref();
-        audit.map_or(Ok(()), activity::look).map_err(|error| refuse_audit_log(&error))?;
+        audit.map_or(Ok(()), activity::look).map_err(refused)?;
         let public_url = config.public_url.clone();
         let public_url = public_url.ok_or_else(|| global::missing(&config, "public_url"))?;
         let minter = minter::open(&config, &keys, &public_url)?;
-        let public = bind("public.listen", config.public.listen)?;
+        let public = opening::bind("public.listen", config.public.listen)?;
         // Without a trusted admin key nobody could enter.
         let admin = config.admin.listen.filter(|_| keys.has(KeyPurpose::Admin));
-        let admin = admin.map(|address| bind("admin.listen", address)).transpose()?;
+        let admin = admin.map(|address| opening::bind("admin.listen", address)).transpose()?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let opened = RaftLedger::open(&config.ledger.dir, Arc::clone(&clock)).await;
-        let ledger = Arc::new(opened.map_err(|error| explain(&error))?);
+        let ledger = Arc::new(opened.map_err(|error| opening::explain_ledger(&error))?);
         let metrics = Arc::new(Metrics::default());
-        let timed_ledger: Arc<dyn Ledger> =
+        let timed: Arc<dyn Ledger> =
             Arc::new(TimedLedger::new(ledger.clone(), Arc::clone(&metrics)));
-        let used = Arc::clone(&timed_ledger);
+        let used = Arc::clone(&timed);
         let redeemer = Redeemer::new(keys, profiles, used, clock, config.limits.cache);
-        let redeemer = Arc::new(redeemer);
         let activity = audit.map_or_else(|| Ok(Activity::default()), Activity::with_audit_log);
-        let activity = Arc::new(activity.map_err(|error| refuse_audit_log(&error))?);
         let operators = Arc::new(AdminDoor {
-            redeemer: Arc::clone(&redeemer),
-            ledger: Arc::clone(&timed_ledger),
-            activity: Arc::clone(&activity),
-            metrics: Arc::clone(&metrics),
+            redeemer: Arc::new(redeemer),
+            ledger: timed,
+            activity: Arc::new(activity.map_err(refused)?),
+            metrics,
             certificate: certificate.clone().map(|served| served as _),
             minter: ArcSwapOption::from_pointee(minter),
             sessions: Sessions::default(),
         });
-        let inside = Inside {
-            config,
-            public_url,
-            certificate,
-            redeemer,
-            ledger,
-            timed_ledger,
-            activity,
-            metrics,
-            operators,
-        };
+        let inside = Inside { config, public_url, certificate, ledger, operators };
         Ok(Self { public, admin, inside })
     }
 
@@ -192,15 +178,15 @@ impl Inside {
     ) -> io::Result<()> {
         let tls = self.certificate.as_ref().map(ReloadingCertificate::server_config);
         let door = PublicDoor::new(
-            Arc::clone(&self.redeemer),
-            Arc::clone(&self.timed_ledger),
+            Arc::clone(&self.operators.redeemer),
+            Arc::clone(&self.operators.ledger),
             self.public_url.clone(),
             TrustedProxies::new(self.config.public.trusted_proxies.clone()),
             &self.config.limits.http,
             Box::new(RandomRequestIds),
             RedemptionLog {
-                activity: Arc::clone(&self.activity),
-                metrics: Arc::clone(&self.metrics),
+                activity: Arc::clone(&self.operators.activity),
+                metrics: Arc::clone(&self.operators.metrics),
             },
         );
         let mut limits = self.config.limits.http;
@@ -221,74 +207,11 @@ impl Inside {
         admin::run(listener, Arc::clone(&self.operators), stop).await
     }
 
-    /// Watches the certificate, and reads keys and profiles again when asked.
-    async fn keep_up_to_date(&self, mut reload: impl AsyncFnMut()) -> io::Result<()> {
-        let watching = async {
-            match &self.certificate {
-                Some(certificate) => Arc::clone(certificate).watch().await,
-                None => std::future::pending().await,
-            }
-        };
-        let reloading = async {
-            loop {
-                reload().await;
-                self.reload();
-            }
-        };
-        tokio::join!(watching, reloading);
-        Ok(())
-    }
-
-    /// Takes new keys, profiles and certificate, each only if it is good.
-    fn reload(&self) {
-        match trusted_keys(&self.config) {
-            Ok(keys) => {
-                self.reload_minter(&keys);
-                tracing::info!(keys = keys.len(), "trusted keys reloaded");
-                self.redeemer.replace_keys(keys);
-            }
-            Err(failure) => {
-                let error = failure.reason();
-                tracing::error!(error, "new keys refused, the old ones stay");
-            }
-        }
-        match open_profiles(&self.config) {
-            Ok(profiles) => {
-                tracing::info!("profiles reloaded");
-                self.redeemer.replace_profiles(profiles);
-            }
-            Err(failure) => {
-                let error = failure.reason();
-                tracing::error!(error, "new profiles refused, the old ones stay");
-            }
-        }
-        self.activity.reopen_audit_log();
-        if let Some(Err(error)) = self.certificate.as_ref().map(|pair| pair.reload()) {
-            let error = crate::cli::failure::with_sources(&error);
-            tracing::error!(error, "new certificate refused, the old one stays");
-        }
-    }
-
-    /// Takes a new signing key, if it is good and `trusted`. One that is no longer
-    /// trusted stays, too, but nothing is minted with it.
-    fn reload_minter(&self, trusted: &Keyring) {
-        match minter::open(&self.config, trusted, &self.public_url) {
-            Ok(None) => {}
-            Ok(Some(minter)) => {
-                tracing::info!(key_id = %minter.key_id(), "signing key reloaded");
-                self.operators.minter.store(Some(Arc::new(minter)));
-            }
-            Err(failure) => {
-                let error = failure.reason();
-                tracing::error!(error, "new signing key refused, the old one stays");
-            }
-        }
-    }
-
     /// Closes what is written to, once the doors' threads have let go of it.
     async fn close(self) {
-        let Self { redeemer, ledger, timed_ledger, activity, operators, .. } = self;
-        drop((redeemer, timed_ledger, operators));
+        let Self { ledger, operators, .. } = self;
+        let activity = Arc::clone(&operators.activity);
+        drop(operators);
         close_ledger(ledger).await;
         if !activity.close_audit_log(AUDIT_LOG_TIME) {
             tracing::error!("the disk does not take the last lines of the audit log");
@@ -318,91 +241,4 @@ impl ServedCertificate for ReloadingCertificate {
 async fn until(mut stopped: watch::Receiver<bool>) {
     // An error means that whoever would tell is gone: time to stop, too.
     let _ = stopped.wait_for(|stopped| *stopped).await;
-}
-
-fn trusted_keys(config: &Config) -> Result<Keyring, Failure> {
-    let keys = Keyring::load(&config.keys.trusted)
-        .map_err(|error| Failure::new(&error, "`jeton config check` tells all that is wrong"))?;
-    if !keys.has(KeyPurpose::Profile) {
-        return Err(Failure::say(
-            format!("{} trusts no key for profiles", config.keys.trusted.display()),
-            "make one with `jeton key new`, or copy a public key into its folder `profile`",
-        ));
-    }
-    Ok(keys)
-}
-
-/// Refuses to serve beside private keys that others can read. A node needs none,
-/// so that there are none is no fault; what is wrong with them otherwise is found
-/// by whoever signs.
-fn refuse_open_keys(config: &Config) -> Result<(), Failure> {
-    let Some(folder) = config.keys.signing.as_deref().filter(|folder| folder.exists()) else {
-        return Ok(());
-    };
-    match SigningKeys::load(folder, None) {
-        Err(error @ (KeyringError::Exposed { .. } | KeyringError::Writable { .. })) => {
-            Err(Failure::new(&error, "whoever read it may have copied it: make a new key"))
-        }
-        Ok(_) | Err(_) => Ok(()),
-    }
-}
-
-fn open_profiles(config: &Config) -> Result<Box<dyn crate::profile::ProfileSource>, Failure> {
-    let profiles: &Profiles =
-        config.profiles.as_ref().ok_or_else(|| global::missing(config, "profiles.source"))?;
-    source::open(profiles)
-        .map_err(|error| Failure::new(&error, "correct [profiles] in the configuration"))
-}
-
-fn certificate(config: &Config) -> Result<Option<Arc<ReloadingCertificate>>, Failure> {
-    let public = &config.public;
-    if public.plain_http {
-        return Ok(None);
-    }
-    let chain = public.tls_cert.as_ref();
-    let chain = chain.ok_or_else(|| global::missing(config, "public.tls_cert"))?;
-    let key = public.tls_key.as_ref();
-    let key = key.ok_or_else(|| global::missing(config, "public.tls_key"))?;
-    let certificate = ReloadingCertificate::load(chain, key).map_err(|error| {
-        Failure::new(&error, "correct public.tls_cert and public.tls_key, or the files they name")
-    })?;
-    Ok(Some(Arc::new(certificate)))
-}
-
-/// Says what to do about an audit log that cannot be used.
-fn refuse_audit_log(error: &AuditError) -> Failure {
-    let hint = match error {
-        AuditError::Exposed { .. } => "it has names and addresses in it: chmod go= on that file",
-        AuditError::Io { .. } | AuditError::Thread(_) => "set another `log.audit`, or none",
-    };
-    Failure::new(error, hint)
-}
-
-fn bind(key: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
-    TcpListener::bind(address).map_err(|error| {
-        let hint = if error.kind() == io::ErrorKind::AddrInUse {
-            format!("another program listens there; stop it, or set another `{key}`")
-        } else {
-            format!("set another `{key}`, or allow this one")
-        };
-        Failure::say(format!("cannot listen on {address}: {error}"), hint)
-    })
-}
-
-/// Says what to do about a ledger that does not open.
-fn explain(error: &OpenError) -> Failure {
-    let is_missing = matches!(error, OpenError::Identity(IdentityError::Missing(_)));
-    let is_locked = matches!(error, OpenError::Log { source: LogError::Locked, .. });
-    let hint = if is_missing {
-        "a new node is made by `jeton init`; if this ledger was lost, `jeton ledger new` makes one \
-         that refuses all older links"
-    } else if is_locked {
-        "another `jeton serve` has it; a ledger is served by one process"
-    } else if matches!(error, OpenError::Permissions(_)) {
-        "close it to others: chmod -R go= on that folder"
-    } else {
-        "keep the folder as it is for whoever looks into it; once it is moved away, `jeton ledger \
-         new` starts afresh and refuses all older links"
-    };
-    Failure::new(error, hint)
 }

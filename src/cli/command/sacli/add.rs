@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::cli::client::{AdminClient, AdminError, Would};
+use crate::cli::client::{AdminClient, ClientError, Would};
 use crate::cli::failure::Failure;
 use crate::cli::global::Global;
 use crate::cli::minting::MinterArgs;
@@ -66,10 +66,10 @@ impl Node {
     }
 
     /// Asks the node for its users; `None` if it is not in reach.
-    fn ask(client: AdminClient) -> Result<Option<Self>, AdminError> {
+    fn ask(client: AdminClient) -> Result<Option<Self>, ClientError> {
         let users = match client.users() {
             Ok(users) => users,
-            Err(AdminError::Unreachable { .. }) => return Ok(None),
+            Err(ClientError::Unreachable { .. }) => return Ok(None),
             Err(error) => return Err(error),
         };
         let allowed = users.iter().filter(|user| user.autologin).map(|user| user.user.clone());
