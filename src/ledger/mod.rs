@@ -37,7 +37,8 @@ pub use error::LedgerError;
 pub use grant::Grant;
 pub use note::{Note, NoteError};
 pub use query::{
-    Cursor, ListedToken, NoCursor, StateFilter, TokenPage, TokenQuery, TokenState, UnknownState,
+    Cursor, ListedToken, NoCursor, StateFilter, TokenPage, TokenQuery, TokenState, UnknownFilter,
+    UnknownState,
 };
 pub use state::{Standing, State, TokenUse, VERDICT_MEMORY};
 

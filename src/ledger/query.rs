@@ -176,7 +176,36 @@ impl TokenState {
     }
 }
 
+/// Reads the word for a state.
+impl FromStr for TokenState {
+    type Err = UnknownState;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|state| state.as_str() == word).ok_or(UnknownState)
+    }
+}
+
 impl StateFilter {
+    /// All filters.
+    pub const ALL: [Self; 6] = [
+        Self::Live,
+        Self::Only(TokenState::Unused),
+        Self::Only(TokenState::InUse),
+        Self::Only(TokenState::UsedUp),
+        Self::Only(TokenState::Revoked),
+        Self::All,
+    ];
+
+    /// Returns the word for it: that of its state, `live` or `all`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Only(state) => state.as_str(),
+            Self::All => "all",
+        }
+    }
+
     fn admits(self, state: TokenState) -> bool {
         match self {
             Self::Live => matches!(state, TokenState::Unused | TokenState::InUse),
@@ -186,26 +215,24 @@ impl StateFilter {
     }
 }
 
-/// Reads the word of a state, `live` or `all`.
+/// Reads the word for a filter.
 impl FromStr for StateFilter {
-    type Err = UnknownState;
+    type Err = UnknownFilter;
 
     fn from_str(word: &str) -> Result<Self, Self::Err> {
-        match word {
-            "live" => Ok(Self::Live),
-            "all" => Ok(Self::All),
-            _ => {
-                let state = TokenState::ALL.into_iter().find(|state| state.as_str() == word);
-                state.map(Self::Only).ok_or(UnknownState)
-            }
-        }
+        Self::ALL.into_iter().find(|filter| filter.as_str() == word).ok_or(UnknownFilter)
     }
 }
 
 /// A word that is no state of tokens.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
-#[error("it is one of live, unused, in-use, used-up, revoked and all")]
+#[error("it is one of unused, in-use, used-up and revoked")]
 pub struct UnknownState;
+
+/// A word that is no filter by state.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[error("it is one of live, unused, in-use, used-up, revoked and all")]
+pub struct UnknownFilter;
 
 impl Cursor {
     fn of(token: &TokenUse) -> Self {
@@ -316,7 +343,20 @@ mod tests {
             let query = TokenQuery { state: word.parse().unwrap(), ..TokenQuery::default() };
             assert_eq!(list(&state, &query), expected, "{word}");
         }
-        assert_eq!("Live".parse::<StateFilter>(), Err(UnknownState));
+        assert_eq!("Live".parse::<StateFilter>(), Err(UnknownFilter));
+    }
+
+    #[test]
+    fn every_word_is_read_back_and_named_where_none_fits() {
+        for state in TokenState::ALL {
+            assert_eq!(state.as_str().parse(), Ok(state));
+            assert!(UnknownState.to_string().contains(state.as_str()));
+        }
+        for filter in StateFilter::ALL {
+            assert_eq!(filter.as_str().parse(), Ok(filter));
+            assert!(UnknownFilter.to_string().contains(filter.as_str()));
+        }
+        assert_eq!("live".parse::<TokenState>(), Err(UnknownState));
     }
 
     #[test]

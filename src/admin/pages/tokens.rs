@@ -15,16 +15,6 @@ use crate::ledger::{ListedToken, StateFilter, TokenQuery, TokenState};
 use crate::plain_words::{KindWords, Moment, grouped};
 use crate::token::{ProfileKind, UnixSeconds, UserName};
 
-/// The filter by state: its word in addresses, and for people.
-const STATES: [(&str, &str); 6] = [
-    ("live", "Live"),
-    ("unused", "Unused"),
-    ("in-use", "In use"),
-    ("used-up", "Used up"),
-    ("revoked", "Revoked"),
-    ("all", "All"),
-];
-
 /// What is wanted; an empty value is as good as none, because forms send it.
 #[derive(Deserialize)]
 pub(super) struct Wish {
@@ -125,7 +115,14 @@ impl Wish {
 
     fn states(&self) -> impl Iterator<Item = (&'static str, &'static str, bool)> {
         let wanted = if self.state.is_empty() { "live" } else { &self.state };
-        STATES.iter().map(move |(word, name)| (*word, *name, *word == wanted))
+        StateFilter::ALL.into_iter().map(move |filter| {
+            let name = match filter {
+                StateFilter::Live => "Live",
+                StateFilter::Only(state) => word(state),
+                StateFilter::All => "All",
+            };
+            (filter.as_str(), name, filter.as_str() == wanted)
+        })
     }
 }
 

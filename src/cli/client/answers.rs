@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::text;
 use crate::cli::terminal::moment;
+use crate::ledger::TokenState;
 use crate::token::{Batch, KeyId, Nonce, ProfileKind, UnixSeconds, UserName};
 
 /// A token that the ledger knows.
@@ -30,6 +31,7 @@ pub(crate) struct KnownToken {
     /// How often it may still be used; `None` for any number.
     pub uses_left: Option<u32>,
     /// What became of it.
+    #[serde(deserialize_with = "text::value")]
     pub state: TokenState,
     /// What was noted about it.
     pub note: Option<String>,
@@ -39,32 +41,6 @@ pub(crate) struct KnownToken {
     /// The first moment at which it is no longer valid.
     #[serde(deserialize_with = "moment::from_rfc3339")]
     pub expires_at: UnixSeconds,
-}
-
-/// What became of a token.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum TokenState {
-    /// Nobody used it yet.
-    Unused,
-    /// It was used, and may be again.
-    InUse,
-    /// No use is left.
-    UsedUp,
-    /// It was revoked.
-    Revoked,
-}
-
-impl TokenState {
-    /// Returns the word for it.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Unused => "unused",
-            Self::InUse => "in-use",
-            Self::UsedUp => "used-up",
-            Self::Revoked => "revoked",
-        }
-    }
 }
 
 /// A user whom the node knows.

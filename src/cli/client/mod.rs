@@ -42,9 +42,9 @@ use crate::token::{
     Batch, KeyId, KeyPurpose, Lifetime, Nonce, Role, SigningKey, Token, UnixSeconds, UserName,
 };
 
-pub(crate) use answers::{Forecast, KnownToken, TokenState, User, Would};
+pub(crate) use answers::{Forecast, KnownToken, User, Would};
 pub(crate) use error::ClientError;
-use query::TokenQuery;
+use query::TokenFilter;
 use reachable::reachable;
 use text::plain;
 
@@ -145,7 +145,7 @@ impl AdminClient {
     }
 
     /// Asks for all tokens that `query` means, page by page.
-    pub(crate) fn tokens(&self, query: &TokenQuery) -> Result<Vec<KnownToken>, ClientError> {
+    pub(crate) fn tokens(&self, query: &TokenFilter) -> Result<Vec<KnownToken>, ClientError> {
         #[derive(Deserialize)]
         struct Page {
             tokens: Vec<KnownToken>,
@@ -290,6 +290,7 @@ pub(crate) fn escaped(plain: &str) -> String {
 mod tests {
     use super::fake_node::FakeNode;
     use super::*;
+    use crate::ledger::TokenState;
     use crate::token::{Purpose, UntrustedToken};
 
     fn client(node: &FakeNode) -> AdminClient {
@@ -307,7 +308,7 @@ mod tests {
             (200, r#"{"users":[]}"#),
         ]);
         let client = client(&node);
-        assert!(client.tokens(&TokenQuery::default()).unwrap().is_empty());
+        assert!(client.tokens(&TokenFilter::default()).unwrap().is_empty());
         assert!(client.users().unwrap().is_empty());
         let requests = node.requests();
         let tokens: Vec<_> = requests.iter().map(|request| request.bearer()).collect();
@@ -338,7 +339,7 @@ mod tests {
         );
         let last = format!(r#"{{"tokens":[{}],"next":null,"total":3}}"#, line(4, "null"));
         let node = FakeNode::answering([(200, first.as_str()), (200, last.as_str())]);
-        let query = TokenQuery { user: Some(UserName::new("a b").unwrap()), ..Default::default() };
+        let query = TokenFilter { user: Some(UserName::new("a b").unwrap()), ..Default::default() };
         let tokens = client(&node).tokens(&query).unwrap();
         let ids: Vec<_> = tokens.iter().map(|token| token.id).collect();
         assert_eq!(ids, [2, 3, 4].map(|byte| Nonce::new(Batch([1; 4]), [byte; 12])));
@@ -362,7 +363,7 @@ mod tests {
     fn a_node_that_turns_in_circles_is_asked_no_more() {
         let page = r#"{"tokens":[],"next":"x","total":9}"#;
         let node = FakeNode::answering([(200, page), (200, page)]);
-        assert!(said(client(&node).tokens(&TokenQuery::default())).contains("is no admin API"));
+        assert!(said(client(&node).tokens(&TokenFilter::default())).contains("is no admin API"));
         assert_eq!(node.requests().len(), 2);
     }
 
@@ -434,7 +435,7 @@ mod tests {
     fn a_refusal_is_passed_on_in_the_node_s_words() {
         let body = r#"{"error":{"code":"forbidden","message":"no \u001b[31mway","hint":"ask"}}"#;
         let node = FakeNode::answering([(403, body)]);
-        let said = said(client(&node).tokens(&TokenQuery::default()));
+        let said = said(client(&node).tokens(&TokenFilter::default()));
         assert_eq!(said, "error: no [31mway\nhint: ask");
     }
 
@@ -442,7 +443,7 @@ mod tests {
     fn a_stranger_is_not_believed() {
         for answer in [(200, "<html>"), (404, "not found"), (302, ""), (200, "{}")] {
             let node = FakeNode::answering([answer]);
-            let said = said(client(&node).tokens(&TokenQuery::default()));
+            let said = said(client(&node).tokens(&TokenFilter::default()));
             assert!(said.contains("is no admin API"), "{said}");
         }
     }
@@ -451,7 +452,7 @@ mod tests {
     fn a_refused_connection_names_the_address() {
         let address = FakeNode::nobody();
         let client = AdminClient::new(address, SigningKey::from_seed(&[9; 32]));
-        let said = said(client.tokens(&TokenQuery::default()));
+        let said = said(client.tokens(&TokenFilter::default()));
         assert!(
             said.contains(&format!("cannot reach the admin API at http://{address}")),
             "{said}"

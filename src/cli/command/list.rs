@@ -1,6 +1,6 @@
 //! `jeton list`: the tokens that the ledger knows.
 
-use crate::cli::client::query::{StateFilter, TokenQuery};
+use crate::cli::client::query::TokenFilter;
 use crate::cli::client::{AdminClient, KnownToken};
 use crate::cli::failure::Failure;
 use crate::cli::global::Global;
@@ -8,6 +8,7 @@ use crate::cli::signing::passphrase::PassphraseArgs;
 use crate::cli::terminal::format::ListFormat;
 use crate::cli::terminal::table::Table;
 use crate::cli::terminal::{moment, output};
+use crate::ledger::StateFilter;
 use crate::token::{Batch, ProfileKind, UserName};
 
 const EXAMPLES: &str = "\
@@ -59,7 +60,7 @@ pub(crate) struct ListArgs {
 pub(crate) fn run(args: ListArgs, global: &Global) -> Result<(), Failure> {
     let ListArgs { user, profile_type, state, batch, format, passphrase } = args;
     let node = AdminClient::open(&global.load()?, &passphrase)?;
-    let query = TokenQuery { user, profile_type, state, batch };
+    let query = TokenFilter { user, profile_type, state, batch };
     let tokens = node.tokens(&query)?;
     if tokens.is_empty() && format == ListFormat::Text {
         output::remark(none(&query));
@@ -69,15 +70,15 @@ pub(crate) fn run(args: ListArgs, global: &Global) -> Result<(), Failure> {
 }
 
 /// Says that there is nothing to show.
-fn none(query: &TokenQuery) -> &'static str {
+fn none(query: &TokenFilter) -> &'static str {
     match query {
-        TokenQuery { user: None, profile_type: None, state: StateFilter::Live, batch: None } => {
+        TokenFilter { user: None, profile_type: None, state: StateFilter::Live, batch: None } => {
             "The ledger knows no link that may still be used."
         }
-        TokenQuery { state: StateFilter::Live, .. } => {
+        TokenFilter { state: StateFilter::Live, .. } => {
             "The ledger knows no such link that may still be used; --state all looks further."
         }
-        TokenQuery { .. } => "The ledger knows no such link.",
+        TokenFilter { .. } => "The ledger knows no such link.",
     }
 }
 

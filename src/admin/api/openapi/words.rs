@@ -61,7 +61,7 @@ words! {
     TokenState, "TokenState": text("How a token stands.")
         .enum_values(Some(TokenState::ALL.map(TokenState::as_str)));
     StateFilter, "StateFilter": text("Which tokens are wanted.")
-        .enum_values(Some(["live", "all"].into_iter().chain(TokenState::ALL.map(TokenState::as_str))));
+        .enum_values(Some(StateFilter::ALL.map(StateFilter::as_str)));
     Cursor, "Cursor": text("A place in a list; it has no meaning but that.")
         .pattern(Some(r"^[0-9]{1,19}\.[0-9a-f]{8}\.[A-Za-z0-9_-]{21}[AQgw]$"));
     Note, "Note": text("What was written beside a token, on one line.")

@@ -5,12 +5,13 @@
 
 use std::path::Path;
 
-use crate::cli::client::query::{StateFilter, TokenQuery};
-use crate::cli::client::{AdminClient, KnownToken, Target, TokenState};
+use crate::cli::client::query::TokenFilter;
+use crate::cli::client::{AdminClient, KnownToken, Target};
 use crate::cli::command::revoke;
 use crate::cli::failure::Failure;
 use crate::cli::terminal::output;
 use crate::clock::{Clock as _, SystemClock};
+use crate::ledger::{StateFilter, TokenState};
 use crate::token::{Nonce, UnixSeconds};
 
 /// Revokes the token that `argument` is, carries or names.
@@ -40,8 +41,11 @@ fn delete(
 
 fn listed(node: &AdminClient, nonce: Nonce) -> Result<Option<KnownToken>, Failure> {
     // The batch is a part of the id, and keeps the list short.
-    let query =
-        TokenQuery { batch: Some(nonce.batch()), state: StateFilter::All, ..TokenQuery::default() };
+    let query = TokenFilter {
+        batch: Some(nonce.batch()),
+        state: StateFilter::All,
+        ..TokenFilter::default()
+    };
     Ok(node.tokens(&query)?.into_iter().find(|token| token.id == nonce))
 }
 

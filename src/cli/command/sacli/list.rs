@@ -1,6 +1,6 @@
 //! `ListProfileTokens`: the tokens that are still valid.
 
-use crate::cli::client::query::TokenQuery;
+use crate::cli::client::query::TokenFilter;
 use crate::cli::client::{AdminClient, KnownToken};
 use crate::cli::failure::Failure;
 use crate::cli::terminal::format::ListFormat;
@@ -14,7 +14,7 @@ pub(super) fn run(
     user: Option<UserName>,
     format: ListFormat,
 ) -> Result<(), Failure> {
-    let tokens = node.tokens(&TokenQuery { user, ..TokenQuery::default() })?;
+    let tokens = node.tokens(&TokenFilter { user, ..TokenFilter::default() })?;
     if tokens.is_empty() && format == ListFormat::Text {
         output::remark("There is no valid token.");
         return Ok(());
