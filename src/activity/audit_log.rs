@@ -3,6 +3,7 @@
 //! Whoever notes an event never waits. If the disk is too slow or full, lines
 //! are lost, and counted: a profile is worth more than the line about it.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender, TryRecvError};
@@ -13,8 +14,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::audit_file::{AuditError, AuditFile};
-use super::{Event, EventLine};
-use crate::token::UnixSeconds;
+use super::{Event, EventLine, What};
+use crate::token::{TokenId, UnixSeconds};
 
 /// How many lines may wait for the disk, some 300 bytes each.
 const QUEUE_MAX: usize = 10_000;
@@ -22,6 +23,16 @@ const QUEUE_MAX: usize = 10_000;
 /// How many refusals of what was no token are written each second. Anybody can
 /// cause them, and they must not fill a disk.
 const STRANGE_PER_SECOND_MAX: u32 = 10;
+
+/// How many refusals of one true token are written within [`REPEAT_WINDOW`].
+/// Whoever has a dead link can cause them.
+const REPEATS_MAX: u32 = 10;
+
+/// Seconds within which refusals of one token are counted.
+const REPEAT_WINDOW: u64 = 10;
+
+/// How many tokens are remembered for that, some 60 bytes each.
+const REPEATING_MAX: usize = 10_000;
 
 /// A log that is written in the background.
 #[derive(Debug)]
@@ -33,13 +44,15 @@ pub(super) struct AuditLog {
 }
 
 /// Where lines go in.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Entrance {
     /// `None` once closed.
     queue: Option<SyncSender<Item>>,
     /// The second in which `strange` refusals were let through.
     second: UnixSeconds,
     strange: u32,
+    /// The tokens that were refused of late: since when, and how often.
+    repeating: HashMap<TokenId, (UnixSeconds, u32)>,
     /// What was not let through since the last line.
     left_out: u64,
 }
@@ -85,8 +98,7 @@ impl AuditLog {
             drop(ending);
         };
         thread::Builder::new().name("audit-log".into()).spawn(run).map_err(AuditError::Thread)?;
-        let entrance =
-            Entrance { queue: Some(queue), second: UnixSeconds::new(0), strange: 0, left_out: 0 };
+        let entrance = Entrance { queue: Some(queue), ..Entrance::default() };
         Ok(Self { entrance: Mutex::new(entrance), state, done: Mutex::new(done) })
     }
 
@@ -134,7 +146,7 @@ impl AuditLog {
 impl Entrance {
     /// Puts an event into the queue, or leaves it out; `false` if it is lost.
     fn put(&mut self, event: Event) -> bool {
-        if event.is_strange() && !self.lets_through(event.at) {
+        if !self.lets_through(&event) {
             self.left_out += 1;
             return true;
         }
@@ -146,7 +158,29 @@ impl Entrance {
         is_queued
     }
 
-    fn lets_through(&mut self, now: UnixSeconds) -> bool {
+    fn lets_through(&mut self, event: &Event) -> bool {
+        match &event.what {
+            What::Refused { token: None, .. } => self.lets_strange_through(event.at),
+            What::Refused { token: Some(token), .. } => {
+                self.lets_repeat_through(token.id, event.at)
+            }
+            What::Delivered { .. } | What::Done { .. } => true,
+        }
+    }
+
+    fn lets_repeat_through(&mut self, token: TokenId, now: UnixSeconds) -> bool {
+        if self.repeating.len() == REPEATING_MAX {
+            self.repeating.clear();
+        }
+        let (since, count) = self.repeating.entry(token).or_insert((now, 0));
+        if now >= since.plus(REPEAT_WINDOW) {
+            (*since, *count) = (now, 0);
+        }
+        *count += 1;
+        *count <= REPEATS_MAX
+    }
+
+    fn lets_strange_through(&mut self, now: UnixSeconds) -> bool {
         if self.second != now {
             (self.second, self.strange) = (now, 0);
         }
@@ -248,8 +282,8 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::activity::{Reason, What};
-    use crate::token::{Role, UserName};
+    use crate::activity::{Reason, TokenSeen};
+    use crate::token::{Batch, KeyId, Nonce, Role, UserName};
 
     /// Longer than any disk here takes.
     const PATIENCE: Duration = Duration::from_secs(20);
@@ -282,6 +316,25 @@ mod tests {
         assert_eq!(log.lost(), 0);
         log.note(done("too late"));
         assert_eq!(log.lost(), 1);
+    }
+
+    /// A dead link that is hammered fills neither the disk nor the view.
+    #[test]
+    fn a_token_that_is_refused_again_and_again_is_ten_lines_and_a_number() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.jsonl");
+        let log = AuditLog::open(&path).unwrap();
+        let id = TokenId { key_id: KeyId([1; 4]), nonce: Nonce::new(Batch([2; 4]), [3; 12]) };
+        let token = TokenSeen { id, user: UserName::new("alice").unwrap(), kind: None };
+        let refused = |at| {
+            let what = What::Refused { token: Some(token.clone()), reason: Reason::UsedUp };
+            Event { at: UnixSeconds::new(at), client: None, what }
+        };
+        (0..1_000).for_each(|_| log.note(refused(100)));
+        log.note(refused(110));
+        assert!(log.close(PATIENCE));
+        let lines = lines(&path);
+        assert_eq!((lines.len(), &lines[10]["left_out"]), (11, &990.into()));
     }
 
     #[test]

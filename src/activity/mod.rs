@@ -3,8 +3,8 @@
 //!
 //! The last events are kept in memory, bounded, for the operators' door, and all
 //! go to the audit log, if there is one (`audit_log`, `audit_file`). `line` is
-//! how an event is read from outside, and `reason` why there was no profile. No event holds a token, a key or a
-//! profile.
+//! how an event is read from outside, and `reason` why there was no profile. No
+//! event holds a token, a key or a profile.
 
 mod audit_file;
 mod audit_log;
@@ -25,11 +25,17 @@ pub use audit_file::{AuditError, look};
 pub use line::{EventLine, EventName, UnknownEvent};
 pub use reason::Reason;
 
-/// How many events about tokens and by operators are kept.
-const KNOWN_MAX: usize = 5_000;
+/// How many profiles that went out are kept.
+const DELIVERED_MAX: usize = 5_000;
 
-/// How many refusals of what was no token are kept. They have a place of their
-/// own, because anybody can cause them and would push the others out.
+/// How many changes by operators are kept.
+const DONE_MAX: usize = 5_000;
+
+/// How many refusals of true tokens are kept: whoever has a dead link can cause
+/// them as often as he likes.
+const REFUSED_MAX: usize = 2_000;
+
+/// How many refusals of what was no token are kept: anybody can cause them.
 const STRANGE_MAX: usize = 500;
 
 /// The events of late, newest last, and the way into the audit log.
@@ -89,21 +95,35 @@ pub struct TokenSeen {
     pub kind: Option<ProfileKind>,
 }
 
-impl Event {
-    /// Tells whether this is the refusal of what was no token, which anybody
-    /// can cause as often as he likes.
-    pub(crate) const fn is_strange(&self) -> bool {
-        matches!(self.what, What::Refused { token: None, .. })
-    }
-}
-
+/// Each sort has a ring of its own, so that none pushes another out.
 #[derive(Debug, Default)]
 struct Recent {
-    known: VecDeque<(u64, Event)>,
-    strange: VecDeque<(u64, Event)>,
+    delivered: Ring,
+    done: Ring,
+    refused: Ring,
+    strange: Ring,
     /// How many events there were. Each has its number, because many share a
     /// second.
     count: u64,
+}
+
+/// Numbered events, the newest last.
+type Ring = VecDeque<(u64, Event)>;
+
+impl Recent {
+    /// Returns where an event belongs, and how many such are kept.
+    fn ring(&mut self, event: &Event) -> (&mut Ring, usize) {
+        match &event.what {
+            What::Delivered { .. } => (&mut self.delivered, DELIVERED_MAX),
+            What::Done { .. } => (&mut self.done, DONE_MAX),
+            What::Refused { token: Some(_), .. } => (&mut self.refused, REFUSED_MAX),
+            What::Refused { token: None, .. } => (&mut self.strange, STRANGE_MAX),
+        }
+    }
+
+    fn rings(&self) -> [&Ring; 4] {
+        [&self.delivered, &self.done, &self.refused, &self.strange]
+    }
 }
 
 impl Activity {
@@ -124,16 +144,12 @@ impl Activity {
         }
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         recent.count += 1;
-        let numbered = (recent.count, event);
-        let (events, max) = if numbered.1.is_strange() {
-            (&mut recent.strange, STRANGE_MAX)
-        } else {
-            (&mut recent.known, KNOWN_MAX)
-        };
-        if events.len() == max {
-            events.pop_front();
+        let number = recent.count;
+        let (ring, max) = recent.ring(&event);
+        if ring.len() == max {
+            ring.pop_front();
         }
-        events.push_back(numbered);
+        ring.push_back((number, event));
     }
 
     /// Returns the events that `wanted` lets through, newest first, at most
@@ -141,16 +157,13 @@ impl Activity {
     pub fn recent(&self, max: usize, wanted: impl Fn(&Event) -> bool) -> Vec<Event> {
         // Requests wait for this lock: no more is copied than is shown.
         let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut known = recent.known.iter().rev().peekable();
-        let mut strange = recent.strange.iter().rev().peekable();
+        let mut rings = recent.rings().map(|ring| ring.iter().rev().peekable());
         let newest_first = std::iter::from_fn(|| {
-            let is_strange_newer = match (known.peek(), strange.peek()) {
-                (Some((known, _)), Some((strange, _))) => strange > known,
-                (known, _) => known.is_none(),
-            };
-            if is_strange_newer { strange.next() } else { known.next() }
+            let numbers = rings.each_mut().map(|ring| ring.peek().map(|(number, _)| *number));
+            let newest = numbers.iter().enumerate().max_by_key(|(_, number)| **number);
+            let (newest, _number) = newest?;
+            rings.get_mut(newest)?.next().map(|(_number, event)| event)
         });
-        let newest_first = newest_first.map(|(_number, event)| event);
         newest_first.filter(|event| wanted(event)).take(max).cloned().collect()
     }
 
@@ -206,13 +219,14 @@ mod tests {
         activity.note(done(10_000));
         activity.note(refused(10_000, None));
         let newest = activity.recent(2, |_| true);
-        assert!(newest[0].is_strange() && !newest[1].is_strange(), "within one second, too");
+        assert!(matches!(newest[0].what, What::Refused { .. }), "within one second, too");
+        assert!(matches!(newest[1].what, What::Done { .. }));
     }
 
     #[test]
     fn memory_is_bounded() {
         let activity = Activity::default();
         (0..10_000).for_each(|at| activity.note(done(at)));
-        assert_eq!(activity.recent(usize::MAX, |_| true).len(), KNOWN_MAX);
+        assert_eq!(activity.recent(usize::MAX, |_| true).len(), DONE_MAX);
     }
 }

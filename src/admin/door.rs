@@ -1,6 +1,7 @@
 //! Who may enter, and what stands behind the door.
 
 use std::fmt::Debug;
+use std::future::Future;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -150,6 +151,38 @@ impl AdminDoor {
         })
     }
 
+    /// Has the ledger changed and writes down who did it.
+    ///
+    /// It runs as a task of its own. A handler is dropped where it stands when
+    /// its client disconnects, and what was changed would then be in no log.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminError::Ledger`] as the ledger says; what may have been changed is
+    /// written down as that.
+    pub(super) async fn change<Changed>(
+        &self,
+        operator: Operator,
+        what: String,
+        change: impl FnOnce(Arc<dyn Ledger>) -> Changed,
+    ) -> Result<(), AdminError>
+    where
+        Changed: Future<Output = Result<(), LedgerError>> + Send + 'static,
+    {
+        let changed = change(Arc::clone(&self.ledger));
+        let task = tokio::spawn(async move {
+            let changed = changed.await;
+            match &changed {
+                Ok(()) => operator.did(&what),
+                Err(LedgerError::OutcomeUnknown(_)) => operator.did(&format!("perhaps {what}")),
+                Err(LedgerError::Unavailable(_) | LedgerError::Overloaded) => {}
+            }
+            changed
+        });
+        let aborted = |_| Err(LedgerError::OutcomeUnknown("the change was aborted".to_owned()));
+        task.await.unwrap_or_else(aborted).map_err(AdminError::Ledger)
+    }
+
     /// The time that judges: never one that the ledger has left behind.
     pub(super) fn now(&self) -> UnixSeconds {
         self.redeemer.now()
@@ -192,7 +225,10 @@ impl Operator {
 
     /// Writes down what was done, by whom.
     pub(super) fn did(&self, what: &str) {
-        tracing::info!(target: "jeton::audit", operator = %self.name, role = %self.role, "{what}");
+        // Written as a value, what is in it cannot pass for other fields.
+        tracing::info!(
+            target: "jeton::audit", operator = ?self.name.as_str(), role = %self.role, did = what
+        );
         let what =
             What::Done { operator: self.name.clone(), role: self.role, what: what.to_owned() };
         let at = self.redeemer.now();

@@ -19,6 +19,7 @@ use std::future::Future;
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::middleware::DefaultHeaders;
 use actix_web::web::{Data, ServiceConfig};
@@ -27,6 +28,13 @@ use actix_web::{App, HttpServer};
 use api::AdminError;
 pub use door::{AdminDoor, ServedCertificate};
 pub use session::Sessions;
+
+/// The most connections that are served at a time; further ones wait. It is small,
+/// because each holds a file, and the ledger needs files, too.
+pub const CONNECTIONS_MAX: usize = 64;
+
+/// How long a client may take for the head of a request.
+const HEAD_TIME: Duration = Duration::from_secs(5);
 
 /// Serves the operators' door on `listener` until `shutdown` completes.
 ///
@@ -42,6 +50,8 @@ pub async fn run(
         App::new().wrap(security_headers()).configure(|app| configure(app, &door))
     })
     .workers(1)
+    .max_connections(CONNECTIONS_MAX)
+    .client_request_timeout(HEAD_TIME)
     .disable_signals()
     .shutdown_timeout(5)
     .listen(listener)?
@@ -57,8 +67,9 @@ pub async fn run(
 /// Adds the routes of the operators' door to an application.
 fn configure(app: &mut ServiceConfig, door: &Arc<AdminDoor>) {
     app.app_data(Data::from(Arc::clone(door)));
-    pages::configure(app);
+    // What pages do not know is lost, so they come last.
     api::configure(app);
+    pages::configure(app);
 }
 
 fn security_headers() -> DefaultHeaders {

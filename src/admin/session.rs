@@ -5,7 +5,9 @@
 //! time, network, revocation and trust are judged at every request, by
 //! [`AdminDoor::enter`](super::AdminDoor::enter).
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use actix_web::HttpRequest;
 use actix_web::cookie::{Cookie, SameSite};
@@ -14,9 +16,10 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use sha2::{Digest as _, Sha256};
+use thiserror::Error;
 
 use crate::random::NoRandomness;
-use crate::token::{TrustedKey, UnixSeconds, VerifiedToken};
+use crate::token::{TokenId, TrustedKey, UnixSeconds, VerifiedToken};
 
 /// The prefix makes browsers refuse the cookie unless it is secure, of this host
 /// only and of all its paths.
@@ -25,12 +28,35 @@ const COOKIE: &str = "__Host-jeton";
 /// How many sessions are kept; the one that rested longest goes first.
 const SESSIONS_MAX: u64 = 10_000;
 
+/// How many sessions one token may have; a further one ends the oldest. So nobody
+/// can push the sessions of others out, nor fill the log with sign-ins.
+const PER_TOKEN_MAX: usize = 8;
+
+/// Seconds within which one token opens at most [`PER_TOKEN_MAX`] sessions.
+const OPENING_WINDOW: u64 = 60;
+
+/// How long a session may rest.
+const IDLE_MAX: Duration = Duration::from_secs(12 * 60 * 60);
+
+/// Why there is no session.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+pub(super) enum SessionError {
+    #[error(transparent)]
+    Random(#[from] NoRandomness),
+    #[error("this token signed in too often within a minute")]
+    TooOften,
+}
+
 /// The sessions of this node, in memory only. They are found by the SHA-256 of
 /// their ids, so that what lies here signs nobody in.
 #[derive(Debug)]
 pub struct Sessions {
     kept: Cache<[u8; 32], Session>,
+    /// When the sessions of a token were opened, and their hashes; oldest first.
+    opened: Cache<TokenId, Arc<Mutex<Opened>>>,
 }
+
+type Opened = VecDeque<(UnixSeconds, [u8; 32])>;
 
 /// Someone who signed in.
 #[derive(Clone, Debug)]
@@ -47,20 +73,38 @@ impl Default for Sessions {
         let kept = Cache::builder()
             .max_capacity(SESSIONS_MAX)
             .eviction_policy(EvictionPolicy::lru())
+            .time_to_idle(IDLE_MAX)
             .build();
-        Self { kept }
+        let opened = Cache::builder()
+            .max_capacity(SESSIONS_MAX)
+            .eviction_policy(EvictionPolicy::lru())
+            .build();
+        Self { kept, opened }
     }
 }
 
 impl Sessions {
-    /// Keeps a session and returns the cookie that continues it. `random` must
-    /// give fresh random bytes.
+    /// Keeps a session that is opened at `now` and returns the cookie that
+    /// continues it. `random` must give fresh random bytes.
     pub(super) fn open(
         &self,
         session: Session,
+        now: UnixSeconds,
         random: impl FnOnce() -> Result<[u8; 32], NoRandomness>,
-    ) -> Result<Cookie<'static>, NoRandomness> {
+    ) -> Result<Cookie<'static>, SessionError> {
+        let opened = self.opened.get_with(session.token.id(), Arc::default);
+        let mut opened = opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if opened.len() == PER_TOKEN_MAX
+            && let Some((first, oldest)) = opened.front()
+        {
+            if now < first.plus(OPENING_WINDOW) {
+                return Err(SessionError::TooOften);
+            }
+            self.kept.invalidate(oldest);
+            opened.pop_front();
+        }
         let id = BASE64_URL_SAFE_NO_PAD.encode(random()?);
+        opened.push_back((now, hash(&id)));
         self.kept.insert(hash(&id), session);
         Ok(cookie(id))
     }

@@ -108,7 +108,8 @@ pub enum Revocation {
     },
     /// All tokens of one mint run.
     Batch(Batch),
-    /// All tokens of a user that were issued at or before this moment.
+    /// All profile tokens of a user that were issued at or before this moment. An
+    /// operator of that name keeps his admin token.
     User {
         /// Whose.
         user: UserName,

@@ -28,7 +28,7 @@ impl Note {
         if length > Self::LEN_MAX {
             return Err(NoteError::TooLong(length));
         }
-        if text.chars().any(char::is_control) {
+        if text.chars().any(steers) {
             return Err(NoteError::ControlCharacter);
         }
         Ok(Self(text))
@@ -82,9 +82,16 @@ pub enum NoteError {
     /// It has more than [`Note::LEN_MAX`] characters.
     #[error("the note has {0} characters, at most {max} are allowed", max = Note::LEN_MAX)]
     TooLong(usize),
-    /// It holds a control character, such as a line feed.
+    /// It holds a control character, such as a line feed, or one that turns the
+    /// text around it.
     #[error("the note holds a control character")]
     ControlCharacter,
+}
+
+/// Tells whether a character steers what shows it: a control character, a line or
+/// paragraph separator, or a mark of direction (Unicode UAX #9, section 2).
+fn steers(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -100,7 +107,7 @@ mod tests {
 
     #[test]
     fn a_note_is_one_line() {
-        for text in ["a\nb", "\0", "\u{1b}[31m", "\u{85}"] {
+        for text in ["a\nb", "\0", "\u{1b}[31m", "\u{85}", "\u{202e}txt", "a\u{2028}b"] {
             assert_eq!(Note::new(text), Err(NoteError::ControlCharacter), "{text:?}");
         }
     }

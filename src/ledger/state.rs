@@ -13,7 +13,7 @@ use super::{
     Command, Entry, Note, Outcome, RequestId, Revocation, Spend, SpendRefusal, TokenRecord,
 };
 use crate::token::{
-    Batch, Claims, KeyId, Nonce, ProfileKind, TokenId, UnixSeconds, UseLimit, UserName,
+    Batch, Claims, KeyId, Nonce, ProfileKind, Purpose, TokenId, UnixSeconds, UseLimit, UserName,
 };
 
 /// How long a verdict is remembered at least, in seconds of the log's time. A
@@ -140,7 +140,7 @@ impl State {
     pub fn standing(&self, token: TokenId, claims: &Claims) -> Standing {
         Standing {
             before_ledger: claims.issued_at < self.born_at,
-            revoked: self.revoked.covers(token, &claims.user, claims.issued_at),
+            revoked: self.revoked.covers_claims(token, claims),
             autologin_permitted: self.autologin.contains(&claims.user),
             used: self.token(token).map_or(0, |token| token.used),
         }
@@ -255,10 +255,14 @@ impl State {
         let revoked = Arc::make_mut(&mut self.revoked);
         match revocation {
             Revocation::Token { nonce, expires_at } => {
-                let until = revoked.nonces.entry(*nonce).or_insert(*expires_at);
+                let known = revoked.nonces.get(nonce).copied();
                 // Of two lines for one nonce, the one that is kept longer counts.
-                *until = until.zip(*expires_at).map(|(a, b)| a.max(b));
-                if let Some(until) = *until {
+                let until = match known {
+                    Some(known) => known.zip(*expires_at).map(|(a, b)| a.max(b)),
+                    None => *expires_at,
+                };
+                revoked.nonces.insert(*nonce, until);
+                if let Some(until) = until.filter(|_| known != Some(until)) {
                     self.expire_later(until, Expiring::Revocation(*nonce));
                 }
             }
@@ -391,10 +395,23 @@ impl State {
 }
 
 impl Revoked {
+    /// Tells whether a token with these claims is refused. To revoke a user is to
+    /// revoke his profiles: an operator of the same name keeps his admin token,
+    /// which is revoked by itself, by its batch or by its key.
+    fn covers_claims(&self, token: TokenId, claims: &Claims) -> bool {
+        match claims.purpose {
+            Purpose::Profile(_) => self.covers(token, &claims.user, claims.issued_at),
+            Purpose::Admin(_) => self.covers_token(token),
+        }
+    }
+
     fn covers(&self, token: TokenId, user: &UserName, issued_at: UnixSeconds) -> bool {
+        self.covers_token(token) || self.users.get(user).is_some_and(|until| issued_at <= *until)
+    }
+
+    fn covers_token(&self, token: TokenId) -> bool {
         self.nonces.contains_key(&token.nonce)
             || self.batches.contains(&token.nonce.batch())
-            || self.users.get(user).is_some_and(|until| issued_at <= *until)
             || self.keys.contains(&token.key_id)
     }
 }

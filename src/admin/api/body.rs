@@ -5,6 +5,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
@@ -12,6 +13,10 @@ use actix_web::web::Bytes;
 use actix_web::{FromRequest, HttpRequest};
 
 use super::AdminError;
+
+/// How long a client may take for its body. Who has not shown yet that he may
+/// enter must not hold a connection for longer.
+pub(in crate::admin) const BODY_TIME: Duration = Duration::from_secs(5);
 
 /// What was sent. It may hold a token, so there is no `Debug`.
 pub(super) struct Body(Bytes);
@@ -29,13 +34,21 @@ impl FromRequest for Body {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let bytes = Bytes::from_request(request, payload);
-        Box::pin(async move { bytes.await.map(Self).map_err(|error| incomplete(&error)) })
+        Box::pin(async move {
+            let whole = tokio::time::timeout(BODY_TIME, bytes).await;
+            let bytes = whole.map_err(|_too_slow| not_whole())?;
+            bytes.map(Self).map_err(|error| incomplete(&error))
+        })
     }
 }
 
 fn incomplete(error: &actix_web::Error) -> AdminError {
     match error.as_error::<PayloadError>() {
         Some(PayloadError::Overflow) => AdminError::TooLarge,
-        _ => AdminError::Request("the body did not arrive whole".to_owned()),
+        _ => not_whole(),
     }
+}
+
+fn not_whole() -> AdminError {
+    AdminError::Request("the body did not arrive whole".to_owned())
 }

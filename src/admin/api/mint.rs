@@ -3,6 +3,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
@@ -15,7 +17,7 @@ use super::body::Body;
 use super::fields::{Fields, ProfileType, whole_number};
 use super::openapi::{MintErrors, words};
 use super::{AdminDoor, AdminError};
-use crate::ledger::{LedgerError, Note};
+use crate::ledger::{Ledger, LedgerError, Note};
 use crate::mint::{Minted, Minter, Order};
 use crate::qr::QrDrawing;
 use crate::random;
@@ -84,6 +86,9 @@ pub(super) struct MintedToken {
     qr_svg: String,
 }
 
+/// By how much issue times differ at least.
+const A_SECOND: Duration = Duration::from_secs(1);
+
 /// Mint a token
 ///
 /// It is in the ledger before the answer comes. A token that would give no
@@ -107,9 +112,11 @@ pub(super) async fn mint(
     let minted = mint_alive(&door, &minter, order).await?;
     let qr_svg = QrDrawing::of(&minted.links.scan).map(|drawing| drawing.svg());
     let qr_svg = qr_svg.map_err(|error| AdminError::Request(error.to_string()))?;
-    door.ledger.record(minted.record(), note.clone()).await?;
     let (kind, user) = (minted.kind, &minted.claims.user);
-    operator.did(&format!("minted {kind} token {} for {user}", minted.claims.nonce));
+    let what = format!("minted {kind} token {} for {user}", minted.claims.nonce);
+    let (record, beside) = (minted.record(), note.clone());
+    let keep = |ledger: Arc<dyn Ledger>| async move { ledger.record(record, beside).await };
+    door.change(operator, what, keep).await?;
     let answer = MintedToken::of(minted, note, qr_svg);
     Ok(HttpResponse::build(StatusCode::CREATED).json(answer))
 }
@@ -117,21 +124,17 @@ pub(super) async fn mint(
 /// Mints a token that a click would get the profile for: permission, profile
 /// and key are looked at as a click looks at them.
 async fn mint_alive(door: &AdminDoor, minter: &Minter, order: Order) -> Result<Minted, AdminError> {
-    let now = door.now();
-    let minted = mint_at(minter, &order, now)?;
-    match refusal(door, &minted).await {
-        None => Ok(minted),
-        // The user's tokens were revoked in this very second, with all that are
-        // issued until its end. One that is issued in the next is meant to live.
-        Some(Refusal::Revoked) => {
-            let minted = mint_at(minter, &order, now.plus(1))?;
-            match refusal(door, &minted).await {
-                None => Ok(minted),
-                Some(refusal) => Err(AdminError::of_refusal(refusal)),
-            }
-        }
-        Some(refusal) => Err(AdminError::of_refusal(refusal)),
+    let mut minted = mint_at(minter, &order, door.now())?;
+    let mut refused = refusal(door, &minted).await;
+    if let Some(Refusal::Revoked) = refused {
+        // The user's tokens may have been revoked in this very second, with all
+        // that are issued until its end. It is waited out: a token from the next
+        // one would outlive a second revocation in this one.
+        tokio::time::sleep(A_SECOND).await;
+        minted = mint_at(minter, &order, door.now())?;
+        refused = refusal(door, &minted).await;
     }
+    refused.map_or(Ok(minted), |refusal| Err(AdminError::of_refusal(refusal)))
 }
 
 fn mint_at(minter: &Minter, order: &Order, now: UnixSeconds) -> Result<Minted, AdminError> {

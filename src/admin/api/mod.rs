@@ -28,6 +28,7 @@ mod users;
 
 use super::AdminDoor;
 pub(super) use activity::named;
+pub(super) use body::BODY_TIME;
 pub(super) use error::AdminError;
 #[cfg(test)]
 pub(super) use openapi::TEXT as DOCUMENT;

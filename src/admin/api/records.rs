@@ -1,6 +1,8 @@
 //! `POST /api/v1/records`: tells the ledger of a token that was minted elsewhere,
 //! so that lists show it before its first use.
 
+use std::sync::Arc;
+
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Json};
 use serde::Serialize;
@@ -10,7 +12,7 @@ use super::body::Body;
 use super::fields::Fields;
 use super::openapi::RecordErrors;
 use super::{AdminDoor, AdminError};
-use crate::ledger::{Note, TokenRecord};
+use crate::ledger::{Ledger, Note, TokenRecord};
 use crate::redeem::Refusal;
 use crate::token::{
     Batch, Claims, IpNetwork, KeyId, Nonce, ProfileKind, Purpose, Role, TimeError, TokenId,
@@ -60,7 +62,7 @@ pub(super) struct Record {
     path = "/api/v1/records",
     operation_id = "record_token",
     request_body = NewRecord,
-    responses((status = 200, description = "What is kept", body = Record), RecordErrors),
+    responses((status = 200, description = "What the token says", body = Record), RecordErrors),
 )]
 pub(super) async fn record(
     request: HttpRequest,
@@ -81,8 +83,10 @@ pub(super) async fn record(
         return Err(AdminError::Dead(Refusal::BeforeLedger));
     }
     let note = note.unwrap_or_default();
-    door.ledger.record(TokenRecord::of(token.id(), kind, claims), note.clone()).await?;
-    operator.did(&format!("recorded {kind} token {} for {}", claims.nonce, claims.user));
+    let what = format!("recorded {kind} token {} for {}", claims.nonce, claims.user);
+    let (record, beside) = (TokenRecord::of(token.id(), kind, claims), note.clone());
+    let keep = |ledger: Arc<dyn Ledger>| async move { ledger.record(record, beside).await };
+    door.change(operator, what, keep).await?;
     Ok(Json(Record::of(token.id(), kind, claims, note)))
 }
 

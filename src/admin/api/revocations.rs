@@ -2,6 +2,7 @@
 //! now on.
 
 use std::str::FromStr;
+use std::sync::Arc;
 
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Json};
@@ -12,7 +13,7 @@ use super::body::Body;
 use super::fields::Fields;
 use super::openapi::RevokeErrors;
 use super::{AdminDoor, AdminError};
-use crate::ledger::Revocation;
+use crate::ledger::{Ledger, Revocation};
 use crate::token::{Batch, CLOCK_ALLOWANCE, KeyId, Lifetime, Nonce, Role, UnixSeconds, UserName};
 
 /// Exactly one of these.
@@ -96,8 +97,9 @@ pub(super) async fn revoke(
         return Err(AdminError::OwnKey);
     }
     let answer = Revoked::of(&revocation);
-    door.ledger.revoke(revocation).await?;
-    operator.did(&format!("revoked {}", answer.revoked));
+    let what = format!("revoked {}", answer.revoked);
+    let revoke = |ledger: Arc<dyn Ledger>| async move { ledger.revoke(revocation).await };
+    door.change(operator, what, revoke).await?;
     Ok(Json(answer))
 }
 

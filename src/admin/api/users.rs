@@ -2,6 +2,7 @@
 //! and who may have `autologin` profiles.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Json};
@@ -13,6 +14,7 @@ use super::fields::Fields;
 use super::openapi::{BodyErrors, UserErrors};
 use super::percent::{self, Plus};
 use super::{AdminDoor, AdminError};
+use crate::ledger::Ledger;
 use crate::token::{Role, UserName};
 
 /// All users.
@@ -92,8 +94,10 @@ pub(super) async fn permit(
     let operator = door.enter(&request, Role::Admin)?;
     let user = named(&request)?;
     let Permission { allowed: autologin } = Permission::read(Fields::of_body(&request, &body)?)?;
-    door.ledger.permit(user.clone(), autologin).await?;
-    operator.did(&format!("{} autologin for {user}", if autologin { "allowed" } else { "denied" }));
+    let what = format!("{} autologin for {user}", if autologin { "allowed" } else { "denied" });
+    let whom = user.clone();
+    let permit = |ledger: Arc<dyn Ledger>| async move { ledger.permit(whom, autologin).await };
+    door.change(operator, what, permit).await?;
     Ok(Json(Permitted { user, autologin }))
 }
 

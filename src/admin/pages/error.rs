@@ -9,7 +9,7 @@ use super::link::link;
 use super::sign_in::SIGN_IN;
 use super::{answer, see_other};
 use crate::admin::AdminError;
-use crate::random::NoRandomness;
+use crate::admin::session::SessionError;
 
 /// Why there is no page.
 #[derive(Debug, Error)]
@@ -22,7 +22,7 @@ pub(super) enum PageError {
     #[error(transparent)]
     Door(#[from] AdminError),
     #[error(transparent)]
-    Random(#[from] NoRandomness),
+    Session(#[from] SessionError),
     /// A template or a header cannot be written.
     #[error("the page cannot be written")]
     Template(askama::Error),
@@ -54,7 +54,8 @@ impl ResponseError for PageError {
             Self::SignIn { .. } => StatusCode::SEE_OTHER,
             Self::Lost => StatusCode::NOT_FOUND,
             Self::Door(error) => error.status_code(),
-            Self::Random(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Session(SessionError::TooOften) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Session(SessionError::Random(_)) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Template(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -67,7 +68,7 @@ impl ResponseError for PageError {
             }
             Self::Door(error) => (error.to_string(), error.hint()),
             Self::Lost => (self.to_string(), "perhaps it was mistyped"),
-            Self::Random(error) => (error.to_string(), "try again shortly"),
+            Self::Session(error) => (error.to_string(), "try again in a minute"),
             Self::Template(error) => {
                 tracing::error!(target: "jeton::request", %error, "a page cannot be written");
                 (self.to_string(), "this is a fault of jeton, report it")
@@ -94,7 +95,7 @@ fn title(status: StatusCode) -> &'static str {
         StatusCode::BAD_REQUEST => "That was not understood",
         StatusCode::FORBIDDEN => "Not allowed",
         StatusCode::NOT_FOUND => "There is no such page",
-        StatusCode::SERVICE_UNAVAILABLE => "Not now",
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => "Not now",
         _ => "Something went wrong",
     }
 }

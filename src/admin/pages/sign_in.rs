@@ -9,13 +9,14 @@
 use actix_web::cookie::Cookie;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
-use actix_web::web::{Data, Form};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::web::{Data, Form, Payload};
+use actix_web::{FromRequest as _, HttpRequest, HttpResponse};
 use askama::Template;
 use serde::Deserialize;
 
 use super::link::{self, link};
 use super::{PageError, answer, query, see_other};
+use crate::admin::api::BODY_TIME;
 use crate::admin::door::Unfit;
 use crate::admin::same_origin::{self, Sender};
 use crate::admin::{AdminDoor, AdminError};
@@ -109,15 +110,16 @@ pub(super) async fn show(
 pub(super) async fn enter(
     request: HttpRequest,
     door: Data<AdminDoor>,
-    entry: Form<Entry>,
+    body: Payload,
 ) -> Result<HttpResponse, PageError> {
     if same_origin::sender(request.headers()) == Sender::Other {
         return Err(AdminError::CrossSite.into());
     }
+    let entry = entry(&request, body).await?;
     let next = link::page(&entry.next).unwrap_or_default();
     let (status, problem) = match door.sign_in(&request, token_in(&entry.token)) {
         Ok((operator, session)) => {
-            let cookie = door.sessions.open(session, random::bytes)?;
+            let cookie = door.sessions.open(session, door.now(), random::bytes)?;
             operator.did("signed in");
             let mut answer = see_other(&link("/", &[("next", next), (SIGNED_IN, "1")]));
             set(&mut answer, &cookie);
@@ -127,6 +129,16 @@ pub(super) async fn enter(
         Err(unfit) => (StatusCode::UNAUTHORIZED, Problem::of(&unfit, door.now())),
     };
     answer(status, &SignInPage { next, problem: Some(problem) })
+}
+
+/// Reads the form, which must come within [`BODY_TIME`].
+async fn entry(request: &HttpRequest, body: Payload) -> Result<Entry, PageError> {
+    let form = Form::<Entry>::from_request(request, &mut body.into_inner());
+    match tokio::time::timeout(BODY_TIME, form).await {
+        Ok(Ok(Form(entry))) => Ok(entry),
+        Ok(Err(_)) => Err(PageError::query("the form is not what belongs here")),
+        Err(_too_slow) => Err(PageError::query("the form did not arrive whole")),
+    }
 }
 
 /// `POST /sign-out`.

@@ -1,6 +1,9 @@
 //! Who gets in, and who no longer does.
 
+use std::time::Duration;
+
 use super::*;
+use crate::ledger::LedgerError;
 
 #[actix_web::test]
 async fn only_an_admin_token_that_is_valid_now_enters() {
@@ -30,4 +33,38 @@ async fn a_revoked_admin_token_dies_at_once() {
         Revocation::Token { nonce: claims(Purpose::Admin(Role::Admin)).nonce, expires_at: None };
     world.ledger.revoke(line).await.unwrap();
     assert_eq!(world.get("/api/v1/status", &bearer).await.0, StatusCode::UNAUTHORIZED);
+}
+
+/// To revoke a user is to revoke his profiles; else any operator could shut out
+/// the admins, one by one.
+#[actix_web::test]
+async fn an_operator_of_a_revoked_name_still_enters() {
+    let world = world();
+    let wish = json!({ "user": "root" });
+    let (status, _) = world.post("/api/v1/revocations", &admin(Role::Operator), wish).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(world.get("/api/v1/status", &admin(Role::Admin)).await.0, StatusCode::OK);
+}
+
+/// The handler of a client that leaves is dropped where it stands.
+#[actix_web::test]
+async fn a_change_is_written_down_though_nobody_waits_for_it() {
+    let world = world();
+    let request = test::TestRequest::default()
+        .insert_header(("Authorization", format!("Bearer {}", admin(Role::Admin))))
+        .to_http_request();
+    let operator = world.door.enter(&request, Role::Admin).unwrap();
+    let (go, gone) = tokio::sync::oneshot::channel::<()>();
+    let slow = |_ledger| async move { gone.await.map_err(|_| LedgerError::Overloaded) };
+    let change = world.door.change(operator, "revoked all".to_owned(), slow);
+    let left = tokio::time::timeout(Duration::from_millis(10), change).await;
+    assert!(left.is_err(), "the client is gone");
+    go.send(()).unwrap();
+    for _ in 0..100 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        if !world.door.activity.recent(1, |_| true).is_empty() {
+            return;
+        }
+    }
+    panic!("a change that is in no log");
 }

@@ -1,5 +1,7 @@
 //! Minting at the door: what it gives, and what it refuses to mint.
 
+use std::time::Duration;
+
 use super::*;
 use crate::ledger::LedgerError;
 
@@ -116,8 +118,14 @@ async fn a_token_minted_after_a_revocation_lives() {
     let (_, old) = mint(&world, json!({ "user": "alice" })).await;
     let wish = json!({ "user": "alice" });
     world.post("/api/v1/revocations", &admin(Role::Operator), wish.clone()).await;
-    let (status, new) = mint(&world, wish).await;
+    // It waits for the next second, and a revocation that comes meanwhile counts.
+    let next_second = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        world.clock.set(UnixSeconds::new(NOW + 1));
+    };
+    let ((status, new), ()) = tokio::join!(mint(&world, wish), next_second);
     assert_eq!(status, StatusCode::CREATED, "{new}");
+    assert_eq!(new["issued_at"], UnixSeconds::new(NOW + 1).to_string());
     for (minted, would) in [(&old, "refuse"), (&new, "deliver")] {
         let question = json!({ "token": minted["token"] });
         let (_, answer) = world.post("/api/v1/inspect", &admin(Role::Viewer), question).await;

@@ -5,8 +5,11 @@
 
 use std::num::NonZeroUsize;
 
-/// Files that are not connections: the ledger's, certificates, profiles, pipes.
-const RESERVED: u64 = 256;
+use crate::admin;
+
+/// Files that are not connections of the public door: the ledger's, certificates,
+/// profiles, pipes, and the connections of the operators' door.
+const RESERVED: u64 = 256 + admin::CONNECTIONS_MAX as u64;
 
 /// Raises the limit of open files as far as the system allows, and returns how
 /// many of `wanted` connections fit into it beside everything else.

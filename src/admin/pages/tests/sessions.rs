@@ -102,3 +102,20 @@ async fn who_is_not_signed_in_comes_back_where_he_was() {
     let answer = world.request(Method::POST, "/sign-in", &[], Some(&form)).await;
     assert_eq!(answer.header("location"), "/?signed-in=1");
 }
+
+/// Whoever has one token can neither push others out nor fill the log.
+#[actix_web::test]
+async fn one_token_opens_eight_sessions_a_minute_and_keeps_the_newest() {
+    let world = world();
+    let mut cookies = Vec::new();
+    for _ in 0..8 {
+        cookies.push(world.post_token(&admin(Role::Viewer)).await.cookie());
+    }
+    let refused = world.post_token(&admin(Role::Viewer)).await;
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+    world.clock.set(UnixSeconds::new(NOW + 59));
+    let refused = world.post_token(&admin(Role::Viewer)).await;
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+    let status = world.page("/api/v1/status", &cookies[0]).await.status;
+    assert_eq!(status, StatusCode::OK, "those there are stay");
+}
