@@ -68,14 +68,9 @@ fn span(seconds: u64) -> String {
     }
 }
 
-/// Writes `1 day`, `2 days`.
-pub(crate) fn counted(number: u64, unit: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {unit}{plural}")
-}
-
-/// Writes `1 user`, `12,345 users`.
-pub(crate) fn grouped(number: usize, unit: &str) -> String {
+/// Writes `1 day`, `12,345 days`.
+pub(crate) fn counted(number: impl TryInto<u64>, unit: &str) -> String {
+    let number = number.try_into().unwrap_or(u64::MAX);
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -160,11 +155,11 @@ mod tests {
     }
 
     #[test]
-    fn large_numbers_are_grouped() {
+    fn large_numbers_are_counted() {
         for (number, text) in
             [(0, "0 users"), (1, "1 user"), (999, "999 users"), (1_234_567, "1,234,567 users")]
         {
-            assert_eq!(grouped(number, "user"), text);
+            assert_eq!(counted(number, "user"), text);
         }
     }
 

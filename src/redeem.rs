@@ -17,7 +17,7 @@ use crate::keyring::Keyring;
 use crate::ledger::{Ledger, LedgerError, RequestId, Spend, SpendRefusal};
 use crate::profile::{Profile, ProfileError, ProfileSource};
 use crate::token::{
-    Claims, IpNetwork, KeyId, KeyPurpose, ProfileKind, Purpose, TimeError, UnixSeconds, UserName,
+    Claims, IpNetwork, KeyPurpose, ProfileKind, Purpose, TimeError, UnixSeconds, UserName,
     VerifiedToken, VerifyError,
 };
 
@@ -169,13 +169,6 @@ impl Redeemer {
     #[must_use]
     pub fn verify_cache_lookups(&self) -> Lookups {
         self.tokens.lookups()
-    }
-
-    /// Returns the ids of the trusted keys and what each is trusted for.
-    #[must_use]
-    pub fn trusted_keys(&self) -> Vec<(KeyId, KeyPurpose)> {
-        let keys = self.keys.load();
-        keys.iter().map(|(_path, trusted)| (trusted.key.id(), trusted.purpose)).collect()
     }
 
     /// Takes profiles from `profiles` from now on.

@@ -217,6 +217,15 @@ fn the_engine_stays_in_its_folder() {
     }
 }
 
+/// How the API is told is a matter of the operators' door.
+#[test]
+fn the_document_stays_with_the_api() {
+    for source in sources() {
+        let inside = source.path.to_str().unwrap().contains("admin/api/");
+        assert!(inside || !source.code.contains("utoipa"), "{}", source.path.display());
+    }
+}
+
 #[test]
 fn sources_are_ascii_and_short() {
     for source in sources() {

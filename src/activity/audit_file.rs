@@ -42,7 +42,7 @@ pub enum AuditError {
 /// # Errors
 ///
 /// [`AuditError`] if it is open to others, or cannot be written or made.
-pub fn look(path: &Path) -> Result<(), AuditError> {
+pub fn check_audit_log(path: &Path) -> Result<(), AuditError> {
     let metadata = match fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return look_at_folder(path),
         other => other.map_err(|source| io_error(path, source))?,
@@ -143,13 +143,13 @@ mod tests {
     fn a_new_file_is_its_owners_alone_and_an_open_one_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.jsonl");
-        look(&path).unwrap();
+        check_audit_log(&path).unwrap();
         assert!(!path.exists(), "looking makes nothing");
         AuditFile::open(&path).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
-        look(&path).unwrap();
+        check_audit_log(&path).unwrap();
         fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
-        assert!(matches!(look(&path), Err(AuditError::Exposed { mode: 0o640, .. })));
+        assert!(matches!(check_audit_log(&path), Err(AuditError::Exposed { mode: 0o640, .. })));
         assert!(matches!(AuditFile::open(&path), Err(AuditError::Exposed { .. })));
     }
 
@@ -157,7 +157,7 @@ mod tests {
     fn a_place_that_cannot_be_written_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         for path in [folder.path().to_owned(), folder.path().join("no/audit.jsonl")] {
-            assert!(matches!(look(&path), Err(AuditError::Io { .. })), "{path:?}");
+            assert!(matches!(check_audit_log(&path), Err(AuditError::Io { .. })), "{path:?}");
             assert!(AuditFile::open(&path).is_err(), "{path:?}");
         }
     }

@@ -6,18 +6,15 @@ use std::str::FromStr;
 
 use serde::Serialize;
 use thiserror::Error;
-use utoipa::ToSchema;
 
 use super::{Event, TokenSeen, What};
 
 /// An event as JSON. What does not apply to an event is not in it.
-#[derive(Debug, Default, Serialize, ToSchema)]
-#[schema(as = Event)]
+#[derive(Debug, Default, Serialize)]
 pub struct EventLine {
     /// When, RFC 3339 in UTC.
-    #[schema(format = DateTime)]
     at: String,
-    event: EventName,
+    event: &'static str,
     /// Why there was no profile, such as `used-up`.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
@@ -35,12 +32,10 @@ pub struct EventLine {
     profile_type: Option<&'static str>,
     /// The address the request came from.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
     client: Option<IpAddr>,
     /// How many uses are left of a token that gave a profile; `null` for any
     /// number.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<u32>)]
     uses_left: Option<Option<u32>>,
     /// The operator who did something.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -54,16 +49,29 @@ pub struct EventLine {
 }
 
 /// What happened, in one word.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum EventName {
     /// A profile went out.
     Delivered,
     /// There was no profile.
-    #[default]
     Refused,
     /// An operator did something.
     Operation,
+}
+
+impl EventName {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Delivered, Self::Refused, Self::Operation];
+
+    /// Returns the word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Refused => "refused",
+            Self::Operation => "operation",
+        }
+    }
 }
 
 /// A word that names no sort of event.
@@ -75,12 +83,7 @@ impl FromStr for EventName {
     type Err = UnknownEvent;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        match name {
-            "delivered" => Ok(Self::Delivered),
-            "refused" => Ok(Self::Refused),
-            "operation" => Ok(Self::Operation),
-            _ => Err(UnknownEvent),
-        }
+        Self::ALL.into_iter().find(|event| event.as_str() == name).ok_or(UnknownEvent)
     }
 }
 
@@ -89,7 +92,7 @@ impl EventLine {
     #[must_use]
     pub fn of(event: &Event) -> Self {
         let (at, client) = (event.at.to_string(), event.client);
-        let blank = Self { at, event: event.what.name(), client, ..Self::default() };
+        let blank = Self { at, event: event.what.name().as_str(), client, ..Self::default() };
         match &event.what {
             What::Delivered { token, uses_left } => {
                 Self { uses_left: Some(*uses_left), ..blank }.about(token)

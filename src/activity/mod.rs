@@ -3,11 +3,12 @@
 //!
 //! The last events are kept in memory, bounded, for the operators' door, and all
 //! go to the audit log, if there is one (`audit_log`, `audit_file`). `line` is
-//! how an event is read from outside, and `reason` why there was no profile. No
-//! event holds a token, a key or a profile.
+//! how an event is read from outside, `filter` which are wanted, and `reason` why
+//! there was no profile. No event holds a token, a key or a profile.
 
 mod audit_file;
 mod audit_log;
+mod filter;
 mod line;
 mod reason;
 
@@ -21,7 +22,8 @@ use audit_log::AuditLog;
 
 use crate::token::{ProfileKind, Role, TokenId, UnixSeconds, UserName};
 
-pub use audit_file::{AuditError, look};
+pub use audit_file::{AuditError, check_audit_log};
+pub use filter::EventFilter;
 pub use line::{EventLine, EventName, UnknownEvent};
 pub use reason::Reason;
 
@@ -82,6 +84,19 @@ pub enum What {
         /// What, such as `revoked user alice`.
         what: String,
     },
+}
+
+impl What {
+    /// Returns whom it is about or, of a deed, who did it; `None` if that is not
+    /// known.
+    #[must_use]
+    pub fn user(&self) -> Option<&UserName> {
+        match self {
+            Self::Delivered { token, .. } => Some(&token.user),
+            Self::Refused { token, .. } => token.as_ref().map(|token| &token.user),
+            Self::Done { operator, .. } => Some(operator),
+        }
+    }
 }
 
 /// What is told of a verified token.

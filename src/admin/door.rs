@@ -183,6 +183,11 @@ impl AdminDoor {
         task.await.unwrap_or_else(aborted).map_err(AdminError::Ledger)
     }
 
+    /// Tells whether this node was given a key to mint with.
+    pub(super) fn mints(&self) -> bool {
+        self.minter.load().is_some()
+    }
+
     /// The time that judges: never one that the ledger has left behind.
     pub(super) fn now(&self) -> UnixSeconds {
         self.redeemer.now()

@@ -4,11 +4,14 @@
 //! It listens on its own address, loopback unless the config says otherwise,
 //! and never gives a profile. There is `door` (who may enter), `session` (what a
 //! sign-in becomes) and `same_origin` (whose page asks); behind them are `api`,
-//! for programs, and `pages`, for people.
+//! for programs, and `pages`, for people, and what both show: `roster` (who there
+//! is) and `node_facts` (how this node is).
 
 mod api;
 mod door;
+mod node_facts;
 mod pages;
+mod roster;
 mod same_origin;
 mod session;
 

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::fields::Fields;
 use super::openapi::ReadErrors;
 use super::{AdminDoor, AdminError};
-use crate::activity::{Event, EventLine, EventName, What};
+use crate::activity::{EventFilter, EventLine, EventName};
 use crate::token::{Role, UserName};
 
 /// The most events that are shown at once.
@@ -19,6 +19,7 @@ const LIMIT_MAX: u32 = 1_000;
 #[derive(Serialize, ToSchema)]
 pub(super) struct ActivityList {
     /// Newest first.
+    #[schema(value_type = Vec<EventSchema>)]
     events: Vec<EventLine>,
 }
 
@@ -54,7 +55,8 @@ pub(super) async fn list(
     door.enter(&request, Role::Viewer)?;
     let wish = Wish::read(Fields::of_query(&request)?)?;
     let limit = usize::try_from(wish.limit).unwrap_or(usize::MAX);
-    let events = door.activity.recent(limit, |event| wish.is_about(event));
+    let filter = wish.filter();
+    let events = door.activity.recent(limit, |event| filter.lets_through(event));
     Ok(Json(ActivityList { events: events.iter().map(EventLine::of).collect() }))
 }
 
@@ -69,17 +71,39 @@ impl Wish {
         Ok(wish)
     }
 
-    fn is_about(&self, event: &Event) -> bool {
-        self.user.as_ref().is_none_or(|user| named(&event.what) == Some(user))
-            && self.event.is_none_or(|name| event.what.name() == name)
+    fn filter(self) -> EventFilter {
+        EventFilter { user: self.user, event: self.event }
     }
 }
 
-/// Returns whom an event is about.
-pub(in crate::admin) fn named(what: &What) -> Option<&UserName> {
-    match what {
-        What::Delivered { token, .. } => Some(&token.user),
-        What::Refused { token, .. } => token.as_ref().map(|token| &token.user),
-        What::Done { operator, .. } => Some(operator),
-    }
+/// An event as JSON. What does not apply to an event is not in it.
+#[derive(ToSchema)]
+#[schema(as = Event)]
+#[expect(dead_code, reason = "only its schema is used; a test compares it with `EventLine`")]
+struct EventSchema {
+    /// When, RFC 3339 in UTC.
+    #[schema(format = DateTime)]
+    at: String,
+    event: EventName,
+    /// Why there was no profile, such as `used-up`.
+    reason: Option<String>,
+    /// The token's id, if it was a true token.
+    id: Option<String>,
+    /// The key that signed it.
+    key_id: Option<String>,
+    /// The user it is for.
+    user: Option<String>,
+    /// The kind of profile it gives.
+    profile_type: Option<String>,
+    /// The address the request came from.
+    client: Option<String>,
+    /// How many uses are left of a token that gave a profile; `null` for any
+    /// number.
+    uses_left: Option<u32>,
+    /// The operator who did something.
+    operator: Option<String>,
+    /// That operator's role.
+    role: Option<String>,
+    /// What was done, such as `revoked user alice`.
+    did: Option<String>,
 }

@@ -28,17 +28,17 @@ pub(super) async fn show(door: Data<AdminDoor>) -> HttpResponse {
 
 impl AdminDoor {
     fn readings(&self) -> Readings {
-        let status = self.ledger.status();
-        let keys = self.redeemer.trusted_keys();
+        let facts = self.facts();
         let lookups = self.redeemer.verify_cache_lookups();
-        let count = |purpose| (purpose, keys.iter().filter(|(_id, of)| *of == purpose).count());
+        let count =
+            |purpose| (purpose, facts.keys.iter().filter(|(_id, of)| *of == purpose).count());
         Readings {
             verify_cache_hits: lookups.hits,
             verify_cache_misses: lookups.misses,
-            certificate_expires_at: self.certificate.as_ref().map(|served| served.not_after()),
+            certificate_expires_at: facts.certificate_expires_at,
             trusted_keys: KeyPurpose::ALL.map(count).into(),
-            ledger_ready: status.ready.is_ok(),
-            ledger_applied_index: status.applied,
+            ledger_ready: facts.ledger.ready.is_ok(),
+            ledger_applied_index: facts.ledger.applied,
             audit_lines_lost: self.activity.audit_lines_lost(),
         }
     }

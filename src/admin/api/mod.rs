@@ -27,7 +27,6 @@ mod tokens;
 mod users;
 
 use super::AdminDoor;
-pub(super) use activity::named;
 pub(super) use body::BODY_TIME;
 pub(super) use error::AdminError;
 #[cfg(test)]

@@ -43,7 +43,7 @@ pub(super) async fn show(
         user: operator.name().clone(),
         role: operator.role().to_string(),
         expires_at: operator.expires_at().to_string(),
-        can_mint: door.minter.load().is_some(),
+        can_mint: door.mints(),
         version: env!("CARGO_PKG_VERSION"),
     }))
 }

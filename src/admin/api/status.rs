@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use super::fields::Fields;
 use super::openapi::ReadErrors;
 use super::{AdminDoor, AdminError};
+use crate::admin::node_facts::NodeFacts;
 use crate::ledger::NodeId;
 use crate::token::{KeyId, KeyPurpose, Role, UnixSeconds};
 
@@ -71,27 +72,29 @@ pub(super) async fn show(
 ) -> Result<Json<StatusReport>, AdminError> {
     door.enter(&request, Role::Viewer)?;
     Fields::none(&request)?;
-    let keys = door
-        .redeemer
-        .trusted_keys()
-        .into_iter()
-        .map(|(id, purpose)| Key { key_id: id.to_string(), purpose: purpose.as_str() });
-    let status = door.ledger.status();
-    Ok(Json(StatusReport {
-        version: env!("CARGO_PKG_VERSION"),
-        ready: status.ready.is_ok(),
-        trouble: status.ready.err(),
-        node_id: status.node_id.to_string(),
-        leader: status.leader.map(|leader| leader.to_string()),
-        born_at: status.born_at.to_string(),
-        log_time: status.log_time.to_string(),
-        applied: status.applied,
-        keys: keys.collect(),
-        certificate_expires_at: door
-            .certificate
-            .as_ref()
-            .map(|served| served.not_after().to_string()),
-        can_mint: door.minter.load().is_some(),
-        now: door.now().to_string(),
-    }))
+    Ok(Json(StatusReport::of(door.facts(), door.now())))
+}
+
+impl StatusReport {
+    fn of(facts: NodeFacts, now: UnixSeconds) -> Self {
+        let NodeFacts { ledger, keys, .. } = facts;
+        let key = |(id, purpose): (KeyId, KeyPurpose)| Key {
+            key_id: id.to_string(),
+            purpose: purpose.as_str(),
+        };
+        Self {
+            version: facts.version,
+            ready: ledger.ready.is_ok(),
+            trouble: ledger.ready.err(),
+            node_id: ledger.node_id.to_string(),
+            leader: ledger.leader.map(|leader| leader.to_string()),
+            born_at: ledger.born_at.to_string(),
+            log_time: ledger.log_time.to_string(),
+            applied: ledger.applied,
+            keys: keys.into_iter().map(key).collect(),
+            certificate_expires_at: facts.certificate_expires_at.map(|at| at.to_string()),
+            can_mint: facts.mints_with.is_some(),
+            now: now.to_string(),
+        }
+    }
 }

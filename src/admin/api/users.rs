@@ -1,7 +1,6 @@
 //! `GET /api/v1/users` and `PUT /api/v1/users/{user}/autologin`: who there is,
 //! and who may have `autologin` profiles.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use actix_web::HttpRequest;
@@ -14,6 +13,7 @@ use super::fields::Fields;
 use super::openapi::{BodyErrors, UserErrors};
 use super::percent::{self, Plus};
 use super::{AdminDoor, AdminError};
+use crate::admin::roster::RosterEntry;
 use crate::ledger::Ledger;
 use crate::token::{Role, UserName};
 
@@ -65,13 +65,9 @@ pub(super) async fn list(
 ) -> Result<Json<UserList>, AdminError> {
     door.enter(&request, Role::Viewer)?;
     Fields::none(&request)?;
-    let with_profile: BTreeSet<_> = door.redeemer.users()?.into_iter().collect();
-    let autologin = door.ledger.autologin_users();
-    let users = with_profile.union(&autologin).map(|user| User {
-        user: user.clone(),
-        autologin: autologin.contains(user),
-        profile: with_profile.contains(user),
-    });
+    let users = door.roster()?.into_iter();
+    let users =
+        users.map(|RosterEntry { user, autologin, profile }| User { user, autologin, profile });
     Ok(Json(UserList { users: users.collect() }))
 }
 

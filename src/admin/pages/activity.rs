@@ -8,19 +8,15 @@ use serde::Deserialize;
 
 use super::frame::Frame;
 use super::link::link;
-use super::{PageError, answer, query};
-use crate::activity::{Event, Reason, TokenSeen, What};
+use super::{PageError, answer, given, query};
+use crate::activity::{Event, EventFilter, EventName, Reason, TokenSeen, What};
 use crate::admin::AdminDoor;
-use crate::admin::api::named;
 use crate::plain_words::{KindWords, Moment, counted};
 use crate::token::UnixSeconds;
 
 /// How many events are shown, and how many who wants more is shown.
 const ROWS: usize = 100;
 const ROWS_MAX: usize = 1_000;
-
-const EVENTS: [(&str, &str); 3] =
-    [("delivered", "Delivered"), ("refused", "Refused"), ("operation", "Operations")];
 
 #[derive(Deserialize)]
 pub(super) struct Wish {
@@ -61,43 +57,41 @@ pub(super) async fn show(
 ) -> Result<HttpResponse, PageError> {
     let frame = Frame::enter(&request, &door, "Activity")?;
     let wish: Wish = query(&request)?;
+    let filter = wish.understand()?;
     let max = if wish.more.is_empty() { ROWS } else { ROWS_MAX };
     let now = frame.now;
-    let events = door.activity.recent(max, |event| wish.wants(event));
+    let events = door.activity.recent(max, |event| filter.lets_through(event));
     let is_cut = wish.more.is_empty() && events.len() == max;
     let query = [("user", wish.user.trim()), ("event", &wish.event), ("more", "1")];
     let page = ActivityPage {
         frame,
         wish: &wish,
-        events: EVENTS,
+        events: EventName::ALL.map(choice),
         rows: events.iter().map(|event| Row::of(event, now)).collect(),
-        is_filtered: !(wish.user.trim().is_empty() && wish.event.is_empty()),
+        is_filtered: filter != EventFilter::default(),
         more: is_cut.then(|| link("/activity", &query)),
     };
     answer(StatusCode::OK, &page)
 }
 
 impl Wish {
-    fn wants(&self, event: &Event) -> bool {
-        let user = self.user.trim();
-        (user.is_empty() || named(&event.what).is_some_and(|name| name.as_str() == user))
-            && (self.event.is_empty() || self.event == word(&event.what).0)
+    fn understand(&self) -> Result<EventFilter, PageError> {
+        Ok(EventFilter { user: given(&self.user)?, event: given(&self.event)? })
     }
 }
 
 impl Row {
     fn of(event: &Event, now: UnixSeconds) -> Self {
-        let (word_of_event, word) = word(&event.what);
         let (token, text) = match &event.what {
             What::Delivered { token, uses_left } => (Some(token), delivered(token, *uses_left)),
             What::Refused { token, reason } => (token.as_ref(), plain(*reason).to_owned()),
             What::Done { role, what, .. } => (None, format!("{what} (as {role})")),
         };
-        let user = named(&event.what).map(ToString::to_string);
+        let user = event.what.user().map(ToString::to_string);
         Self {
             at: Moment::end(event.at, now),
-            event: word_of_event,
-            word,
+            event: event.what.name().as_str(),
+            word: word(event.what.name()),
             user: user.map(|user| (link("/activity", &[("user", &user)]), user)),
             text,
             id: token.map(|token| token.id.nonce.to_string()),
@@ -106,12 +100,21 @@ impl Row {
     }
 }
 
-fn word(what: &What) -> (&'static str, &'static str) {
-    match what {
-        What::Delivered { .. } => ("delivered", "Delivered"),
-        What::Refused { .. } => ("refused", "Refused"),
-        What::Done { .. } => ("operation", "Operation"),
+const fn word(event: EventName) -> &'static str {
+    match event {
+        EventName::Delivered => "Delivered",
+        EventName::Refused => "Refused",
+        EventName::Operation => "Operation",
     }
+}
+
+/// The filter by event: its word in addresses, and for people.
+const fn choice(event: EventName) -> (&'static str, &'static str) {
+    let words = match event {
+        EventName::Delivered | EventName::Refused => word(event),
+        EventName::Operation => "Operations",
+    };
+    (event.as_str(), words)
 }
 
 fn delivered(token: &TokenSeen, uses_left: Option<u32>) -> String {
@@ -119,7 +122,7 @@ fn delivered(token: &TokenSeen, uses_left: Option<u32>) -> String {
     match uses_left {
         None => format!("{kind} profile, unlimited uses"),
         Some(0) => format!("{kind} profile, last use"),
-        Some(left) => format!("{kind} profile, {} left", counted(u64::from(left), "use")),
+        Some(left) => format!("{kind} profile, {} left", counted(left, "use")),
     }
 }
 

@@ -97,3 +97,12 @@ fn query<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, PageError> {
     let query = Query::<T>::from_query(request.query_string()).map_err(PageError::query)?;
     Ok(query.into_inner())
 }
+
+/// Reads a value that may be empty.
+fn given<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<Option<T>, PageError> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(PageError::query)
+}

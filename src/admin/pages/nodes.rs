@@ -9,9 +9,10 @@ use askama::Template;
 use super::frame::Frame;
 use super::{PageError, answer};
 use crate::admin::AdminDoor;
+use crate::admin::node_facts::NodeFacts;
 use crate::ledger::NodeId;
 use crate::plain_words::Moment;
-use crate::token::{KeyPurpose, TrustedKeys as _};
+use crate::token::{KeyId, KeyPurpose, UnixSeconds};
 
 #[derive(Template)]
 #[template(path = "admin/nodes.html")]
@@ -50,39 +51,35 @@ pub(super) async fn show(
     door: Data<AdminDoor>,
 ) -> Result<HttpResponse, PageError> {
     let frame = Frame::enter(&request, &door, "Nodes")?;
-    let nodes = vec![this(&door, &frame)];
+    let nodes = vec![this(door.facts(), frame.now)];
     answer(StatusCode::OK, &NodesPage { frame, nodes })
 }
 
-fn this(door: &AdminDoor, frame: &Frame) -> Node {
-    let status = door.ledger.status();
-    let keys = door.redeemer.keys();
-    let minter = door.minter.load();
+fn this(facts: NodeFacts, now: UnixSeconds) -> Node {
+    let NodeFacts { ledger, keys, .. } = facts;
     Node {
-        id: status.node_id,
+        id: ledger.node_id,
         is_this: true,
-        is_leader: status.leader == Some(status.node_id),
-        leader: status.leader,
-        version: env!("CARGO_PKG_VERSION"),
-        trouble: status.ready.err(),
-        born_at: Moment::end(status.born_at, frame.now),
-        log_time: Moment::end(status.log_time, frame.now),
-        applied: status.applied,
-        certificate_expires: door
-            .certificate
-            .as_ref()
-            .map(|certificate| Moment::end(certificate.not_after(), frame.now)),
-        keys: keys
-            .iter()
-            .map(|(_path, key)| Key {
-                id: key.key.id().to_string(),
-                what: match key.purpose {
-                    KeyPurpose::Profile => "profiles",
-                    KeyPurpose::Admin => "this door",
-                },
-            })
-            .collect(),
-        trusts_its_own: minter.as_ref().is_some_and(|minter| keys.find(minter.key_id()).is_some()),
-        mints_with: minter.as_ref().map(|minter| minter.key_id().to_string()),
+        is_leader: ledger.leader == Some(ledger.node_id),
+        leader: ledger.leader,
+        version: facts.version,
+        trouble: ledger.ready.err(),
+        born_at: Moment::end(ledger.born_at, now),
+        log_time: Moment::end(ledger.log_time, now),
+        applied: ledger.applied,
+        certificate_expires: facts.certificate_expires_at.map(|at| Moment::end(at, now)),
+        keys: keys.into_iter().map(Key::of).collect(),
+        trusts_its_own: facts.trusts_its_own,
+        mints_with: facts.mints_with.map(|key| key.to_string()),
+    }
+}
+
+impl Key {
+    fn of((id, purpose): (KeyId, KeyPurpose)) -> Self {
+        let what = match purpose {
+            KeyPurpose::Profile => "profiles",
+            KeyPurpose::Admin => "this door",
+        };
+        Self { id: id.to_string(), what }
     }
 }

@@ -9,10 +9,10 @@ use serde::Deserialize;
 
 use super::frame::Frame;
 use super::link::link;
-use super::{PageError, answer, query};
+use super::{PageError, answer, given, query};
 use crate::admin::AdminDoor;
 use crate::ledger::{ListedToken, StateFilter, TokenQuery, TokenState};
-use crate::plain_words::{KindWords, Moment, grouped};
+use crate::plain_words::{KindWords, Moment, counted};
 use crate::token::{ProfileKind, UnixSeconds, UserName};
 
 /// What is wanted; an empty value is as good as none, because forms send it.
@@ -82,7 +82,7 @@ pub(super) async fn show(
         user: wanted.user,
         wish: &wish,
         rows: list.tokens.iter().map(|token| Row::of(token, now)).collect(),
-        total: grouped(list.total, "link"),
+        total: counted(list.total, "link"),
         kinds: ProfileKind::ALL.map(|kind| (kind, KindWords::of(kind))),
     };
     answer(StatusCode::OK, &page)
@@ -155,13 +155,4 @@ const fn word(state: TokenState) -> &'static str {
         TokenState::UsedUp => "Used up",
         TokenState::Revoked => "Revoked",
     }
-}
-
-/// Reads a value that may be empty.
-fn given<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<Option<T>, PageError> {
-    let text = text.trim();
-    if text.is_empty() {
-        return Ok(None);
-    }
-    text.parse().map(Some).map_err(PageError::query)
 }

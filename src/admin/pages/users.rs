@@ -1,8 +1,6 @@
 //! `/users`: who there is, who may have autologin profiles, and the button for
 //! a new link.
 
-use std::collections::BTreeSet;
-
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
@@ -12,8 +10,9 @@ use serde::Deserialize;
 use super::frame::Frame;
 use super::link::link;
 use super::{PageError, answer, query};
+use crate::admin::roster::RosterEntry;
 use crate::admin::{AdminDoor, AdminError};
-use crate::plain_words::{KindWords, grouped};
+use crate::plain_words::{KindWords, counted};
 use crate::token::{Lifetime, ProfileKind, UserName};
 
 /// How many users a page has.
@@ -59,34 +58,32 @@ pub(super) async fn show(
 ) -> Result<HttpResponse, PageError> {
     let frame = Frame::enter(&request, &door, "Users")?;
     let wish: Wish = query(&request)?;
-    let with_profile: BTreeSet<_> =
-        door.redeemer.users().map_err(AdminError::from)?.into_iter().collect();
-    let autologin = door.ledger.autologin_users();
     let part = wish.q.trim().to_lowercase();
-    let matching: Vec<_> = with_profile
-        .union(&autologin)
-        .filter(|user| part.is_empty() || user.as_str().to_lowercase().contains(&part))
-        .collect();
-    let mut rest = matching.iter().filter(|user| user.as_str() > wish.after.as_str()).peekable();
-    let rows = rest.by_ref().take(ROWS).map(|&user| Row {
-        name: user.clone(),
-        has_profile: with_profile.contains(user),
-        autologin: autologin.contains(user),
-        tokens: link("/tokens", &[("user", user.as_str())]),
-    });
-    let rows: Vec<_> = rows.collect();
+    let mut matching = door.roster().map_err(AdminError::from)?;
+    matching.retain(|entry| entry.user.as_str().to_lowercase().contains(&part));
+    let total = matching.len();
+    let rest = matching.into_iter().filter(|entry| entry.user.as_str() > wish.after.as_str());
+    let mut rest = rest.peekable();
+    let rows: Vec<_> = rest.by_ref().take(ROWS).map(Row::of).collect();
     let last = rows.last().filter(|_| rest.peek().is_some());
     let page = UsersPage {
         frame,
         q: &wish.q,
         next: last.map(|last| link("/users", &[("q", &wish.q), ("after", last.name.as_str())])),
         rows,
-        matching: grouped(matching.len(), "user"),
+        matching: counted(total, "user"),
         is_first: wish.after.is_empty(),
         first: link("/users", &[("q", &wish.q)]),
-        mints: door.minter.load().is_some(),
+        mints: door.mints(),
         kinds: ProfileKind::ALL.map(|kind| (kind, KindWords::of(kind))),
         hours_max: Lifetime::MAX.seconds() / 3_600,
     };
     answer(StatusCode::OK, &page)
+}
+
+impl Row {
+    fn of(RosterEntry { user, autologin, profile }: RosterEntry) -> Self {
+        let tokens = link("/tokens", &[("user", user.as_str())]);
+        Self { name: user, has_profile: profile, autologin, tokens }
+    }
 }

@@ -6,7 +6,9 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::activity::{Event, EventLine, Reason, TokenSeen, What};
 use crate::admin::api::{DOCUMENT, ROUTES};
+use crate::token::{Batch, KeyId, Nonce, ProfileKind, Role, TokenId, UnixSeconds, UserName};
 
 fn document() -> Value {
     serde_json::from_str(&DOCUMENT).unwrap()
@@ -81,6 +83,32 @@ fn no_request_may_have_a_field_that_the_document_does_not_name() {
         }
     }
     assert_eq!(bodies, 8);
+}
+
+/// The log's line and its schema stand on different floors.
+#[test]
+fn each_event_has_what_the_document_names() {
+    let nonce = Nonce::new(Batch([0; 4]), [1; 12]);
+    let token = TokenSeen {
+        id: TokenId { key_id: KeyId([1; 4]), nonce },
+        user: UserName::new("alice").unwrap(),
+        kind: Some(ProfileKind::UserLocked),
+    };
+    let (operator, what) = (token.user.clone(), "revoked user bob".to_owned());
+    let happened = [
+        What::Delivered { token: token.clone(), uses_left: Some(1) },
+        What::Refused { token: Some(token), reason: Reason::UsedUp },
+        What::Done { operator, role: Role::Admin, what },
+    ];
+    let lines = happened.map(|what| {
+        let client = Some("192.0.2.1".parse().unwrap());
+        let event = Event { at: UnixSeconds::new(1_790_000_000), client, what };
+        serde_json::to_value(EventLine::of(&event)).unwrap()
+    });
+    let names = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let written: BTreeSet<_> = lines.iter().flat_map(names).collect();
+    let named = names(&document()["components"]["schemas"]["Event"]["properties"]);
+    assert_eq!(written, named.into_iter().collect());
 }
 
 /// What a schema stands for, if it refers to another.

@@ -75,7 +75,7 @@ impl Node {
         let certificate = opening::certificate(&config)?;
         let refused = |error: AuditError| opening::explain_audit_log(&error);
         let audit = config.log.audit.as_deref();
-        audit.map_or(Ok(()), activity::look).map_err(refused)?;
+        audit.map_or(Ok(()), activity::check_audit_log).map_err(refused)?;
         let public_url = config.public_url.clone();
         let public_url = public_url.ok_or_else(|| global::missing(&config, "public_url"))?;
         let minter = minter::open(&config, &keys, &public_url)?;

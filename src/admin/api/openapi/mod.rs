@@ -19,6 +19,7 @@ use super::{
     tokens, users,
 };
 
+use crate::activity::EventName;
 use crate::ledger::StateFilter;
 
 pub(super) use errors::{
@@ -63,7 +64,7 @@ pub(in crate::admin) static TEXT: LazyLock<String> = LazyLock::new(|| {
     components(schemas(
         StateFilter,
         error::Failure,
-        crate::activity::EventName,
+        EventName,
     )),
     security(("admin_token" = [])),
     modifiers(&Bearer),

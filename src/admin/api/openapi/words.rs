@@ -9,6 +9,7 @@ use utoipa::openapi::schema::{
 };
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::activity::EventName;
 use crate::ledger::{Cursor, NodeId, Note, StateFilter, TokenState};
 use crate::token::{
     Batch, IpNetwork, KeyId, KeyPurpose, Nonce, ProfileKind, Role, UnixSeconds, UserName,
@@ -62,6 +63,8 @@ words! {
         .enum_values(Some(TokenState::ALL.map(TokenState::as_str)));
     StateFilter, "StateFilter": text("Which tokens are wanted.")
         .enum_values(Some(StateFilter::ALL.map(StateFilter::as_str)));
+    EventName, "EventName": text("What happened, in one word.")
+        .enum_values(Some(EventName::ALL.map(EventName::as_str)));
     Cursor, "Cursor": text("A place in a list; it has no meaning but that.")
         .pattern(Some(r"^[0-9]{1,19}\.[0-9a-f]{8}\.[A-Za-z0-9_-]{21}[AQgw]$"));
     Note, "Note": text("What was written beside a token, on one line.")

@@ -67,3 +67,18 @@ async fn a_browser_that_is_lost_gets_a_page_and_a_program_does_not() {
         assert!(!answer.body.contains("<html"), "{uri}");
     }
 }
+
+/// A list that silently leaves the filter out would show too much.
+#[actix_web::test]
+async fn a_filter_that_is_not_understood_is_refused() {
+    let world = world();
+    let cookie = world.signed_in(Role::Viewer).await;
+    for (uri, status) in [
+        ("/activity?event=refused", StatusCode::OK),
+        ("/activity?event=refusal", StatusCode::BAD_REQUEST),
+        ("/activity?user=a%2Fb", StatusCode::BAD_REQUEST),
+        ("/tokens?state=dead", StatusCode::BAD_REQUEST),
+    ] {
+        assert_eq!(world.page(uri, &cookie).await.status, status, "{uri}");
+    }
+}

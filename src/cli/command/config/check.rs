@@ -151,7 +151,7 @@ fn ledger(dir: &Path) -> Option<String> {
 }
 
 fn audit(path: &Path) -> Option<String> {
-    let error = activity::look(path).err()?;
+    let error = activity::check_audit_log(path).err()?;
     let hint = match error {
         AuditError::Exposed { .. } => format!(": chmod go= {}", path.display()),
         AuditError::Io { .. } | AuditError::Thread(_) => String::new(),

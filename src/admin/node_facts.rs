@@ -1,0 +1,36 @@
+//! How this node is, as programs, people and the monitoring are told.
+
+use super::AdminDoor;
+use crate::ledger::Status;
+use crate::token::{KeyId, KeyPurpose, TrustedKeys as _, UnixSeconds};
+
+/// How a node is at one moment.
+#[derive(Debug)]
+pub(super) struct NodeFacts {
+    pub(super) version: &'static str,
+    pub(super) ledger: Status,
+    /// The keys whose tokens are accepted.
+    pub(super) keys: Vec<(KeyId, KeyPurpose)>,
+    /// When the public door's certificate expires, if it has one.
+    pub(super) certificate_expires_at: Option<UnixSeconds>,
+    /// The key that this node mints with, if it was given one.
+    pub(super) mints_with: Option<KeyId>,
+    /// Whether links that it mints work here.
+    pub(super) trusts_its_own: bool,
+}
+
+impl AdminDoor {
+    /// Tells how this node is.
+    pub(super) fn facts(&self) -> NodeFacts {
+        let keys = self.redeemer.keys();
+        let mints_with = self.minter.load().as_ref().map(|minter| minter.key_id());
+        NodeFacts {
+            version: env!("CARGO_PKG_VERSION"),
+            ledger: self.ledger.status(),
+            certificate_expires_at: self.certificate.as_ref().map(|served| served.not_after()),
+            trusts_its_own: mints_with.is_some_and(|own| keys.find(own).is_some()),
+            mints_with,
+            keys: keys.iter().map(|(_path, key)| (key.key.id(), key.purpose)).collect(),
+        }
+    }
+}
