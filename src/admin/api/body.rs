@@ -12,7 +12,7 @@ use actix_web::error::PayloadError;
 use actix_web::web::Bytes;
 use actix_web::{FromRequest, HttpRequest};
 
-use super::AdminError;
+use super::{AdminError, RequestFault};
 
 /// How long a client may take for its body. Who has not shown yet that he may
 /// enter must not hold a connection for longer.
@@ -36,7 +36,7 @@ impl FromRequest for Body {
         let bytes = Bytes::from_request(request, payload);
         Box::pin(async move {
             let whole = tokio::time::timeout(BODY_TIME, bytes).await;
-            let bytes = whole.map_err(|_too_slow| not_whole())?;
+            let bytes = whole.map_err(|_too_slow| RequestFault::BodyIncomplete)?;
             bytes.map(Self).map_err(|error| incomplete(&error))
         })
     }
@@ -45,10 +45,6 @@ impl FromRequest for Body {
 fn incomplete(error: &actix_web::Error) -> AdminError {
     match error.as_error::<PayloadError>() {
         Some(PayloadError::Overflow) => AdminError::TooLarge,
-        _ => not_whole(),
+        _ => RequestFault::BodyIncomplete.into(),
     }
-}
-
-fn not_whole() -> AdminError {
-    AdminError::Request("the body did not arrive whole".to_owned())
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use thiserror::Error;
 use utoipa::ToSchema;
 
+use super::RequestFault;
 use crate::ledger::LedgerError;
 use crate::mint::MintError;
 use crate::profile::ProfileError;
@@ -28,7 +29,7 @@ pub(in crate::admin) enum AdminError {
     #[error("the request comes from a page of another site")]
     CrossSite,
     #[error("the request is not understood: {0}")]
-    Request(String),
+    Request(#[from] RequestFault),
     #[error("the body is too large")]
     TooLarge,
     #[error("the content type is not application/json")]
@@ -57,92 +58,111 @@ pub(in crate::admin) enum AdminError {
     Profiles(#[from] ProfileError),
 }
 
+/// One row of the table of failures.
+struct Row {
+    status: StatusCode,
+    /// A word for programs.
+    code: &'static str,
+    /// The next step.
+    hint: &'static str,
+}
+
+const fn row(status: StatusCode, code: &'static str, hint: &'static str) -> Row {
+    Row { status, code, hint }
+}
+
 impl AdminError {
-    /// The status, a word for programs, and the next step.
-    fn answer(&self) -> (StatusCode, &'static str, &'static str) {
+    /// Returns the next step.
+    pub(in crate::admin) const fn hint(&self) -> &'static str {
+        self.row().hint
+    }
+
+    /// Finds the row. No arm is a `_`: a new error does not compile without one.
+    const fn row(&self) -> Row {
         match self {
-            Self::NoToken => (
+            Self::NoToken => row(
                 StatusCode::UNAUTHORIZED,
                 "no_token",
                 "send the header `Authorization: Bearer TOKEN`",
             ),
-            Self::NotAdmitted => (
+            Self::NotAdmitted => row(
                 StatusCode::UNAUTHORIZED,
                 "not_admitted",
                 "is the admin key trusted by this node, and the token not revoked?",
             ),
-            Self::Time(_) => (
+            Self::Time(_) => row(
                 StatusCode::UNAUTHORIZED,
                 "not_valid_now",
                 "mint a new admin token; if that is new, compare the clocks",
             ),
             Self::Role { .. } => {
-                (StatusCode::FORBIDDEN, "role", "ask for an admin token with that role")
+                row(StatusCode::FORBIDDEN, "role", "ask for an admin token with that role")
             }
-            Self::CrossSite => (
-                StatusCode::FORBIDDEN,
-                "cross_site",
-                "do this on the page itself, or send an admin token instead of the cookie",
-            ),
-            Self::OwnKey => (
+            Self::CrossSite => {
+                let hint =
+                    "do this on the page itself, or send an admin token instead of the cookie";
+                row(StatusCode::FORBIDDEN, "cross_site", hint)
+            }
+            Self::OwnKey => row(
                 StatusCode::CONFLICT,
                 "own_key",
                 "trust another admin key, and revoke this one with a token of that",
             ),
             Self::Request(_) => {
-                (StatusCode::BAD_REQUEST, "request", "/openapi.json tells what belongs here")
+                row(StatusCode::BAD_REQUEST, "request", "/openapi.json tells what belongs here")
             }
             Self::TooLarge => {
-                (StatusCode::PAYLOAD_TOO_LARGE, "too_large", "send no more than 16 KiB")
+                row(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "send no more than 16 KiB")
             }
-            Self::ContentType => (
+            Self::ContentType => row(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "content_type",
                 "send the header `Content-Type: application/json`",
             ),
             Self::NotFound => {
-                (StatusCode::NOT_FOUND, "not_found", "/openapi.json tells what there is")
+                row(StatusCode::NOT_FOUND, "not_found", "/openapi.json tells what there is")
             }
             Self::Method => {
-                (StatusCode::METHOD_NOT_ALLOWED, "method", "the header `Allow` tells which do")
+                row(StatusCode::METHOD_NOT_ALLOWED, "method", "the header `Allow` tells which do")
             }
-            Self::NoSigningKey => (
-                StatusCode::CONFLICT,
-                "no_signing_key",
-                "mint with `jeton mint` where the key is, or give this node one: \
-                 `admin.signing_key`",
-            ),
-            Self::UntrustedSigningKey => (
+            Self::NoSigningKey => {
+                let hint = "mint with `jeton mint` where the key is, or give this node one: `admin.signing_key`";
+                row(StatusCode::CONFLICT, "no_signing_key", hint)
+            }
+            Self::UntrustedSigningKey => row(
                 StatusCode::CONFLICT,
                 "untrusted_signing_key",
                 "its public half belongs into the folder profile of `keys.trusted`",
             ),
             Self::NeedAutologin => {
-                (StatusCode::FORBIDDEN, "need_autologin", "an admin may allow autologin first")
+                row(StatusCode::FORBIDDEN, "need_autologin", "an admin may allow autologin first")
             }
             Self::NoProfile(_) => {
-                (StatusCode::NOT_FOUND, "no_profile", "GET /api/v1/users tells who has one")
+                row(StatusCode::NOT_FOUND, "no_profile", "GET /api/v1/users tells who has one")
             }
             Self::NotAProfileToken => {
-                (StatusCode::NOT_FOUND, "no_profile_token", "is it whole, and its key trusted?")
+                row(StatusCode::NOT_FOUND, "no_profile_token", "is it whole, and its key trusted?")
             }
-            Self::Dead(_) => (StatusCode::CONFLICT, "dead", "mint a new one, later if need be"),
-            Self::Mint(_) => (
+            Self::Dead(_) => row(StatusCode::CONFLICT, "dead", "mint a new one, later if need be"),
+            Self::Mint(MintError::Random(_)) => {
+                row(StatusCode::SERVICE_UNAVAILABLE, "no_randomness", "try again shortly")
+            }
+            Self::Mint(MintError::Claims(_)) => row(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "mint",
                 "look at the clock and the log of the node",
             ),
-            Self::Ledger(LedgerError::OutcomeUnknown(_)) => (
+            Self::Ledger(LedgerError::OutcomeUnknown(_)) => row(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "outcome_unknown",
                 "look whether it was carried out, then try again",
             ),
-            Self::Ledger(_) => (
+            Self::Ledger(LedgerError::Overloaded | LedgerError::Unavailable(_)) => row(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "ledger_unavailable",
                 "try again shortly; if it stays so, see the log of the node",
             ),
-            Self::Profiles(_) => (
+            Self::Profiles(_) => row(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "profiles",
                 "run `jeton config check` on the node",
@@ -151,20 +171,13 @@ impl AdminError {
     }
 }
 
-impl AdminError {
-    /// Returns the next step.
-    pub(in crate::admin) fn hint(&self) -> &'static str {
-        self.answer().2
-    }
-}
-
 impl ResponseError for AdminError {
     fn status_code(&self) -> StatusCode {
-        self.answer().0
+        self.row().status
     }
 
     fn error_response(&self) -> HttpResponse {
-        let (status, code, hint) = self.answer();
+        let Row { status, code, hint } = self.row();
         let mut response = HttpResponse::build(status);
         if status == StatusCode::UNAUTHORIZED {
             response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));

@@ -4,6 +4,7 @@
 //! what was sent: it may be a token. Nothing is passed over: an unknown field, a
 //! repeated one and one of another type are all refused.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -14,22 +15,17 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
-use super::AdminError;
 use super::body::Body;
 use super::percent::{self, Plus};
+use super::request_fault::Place;
+use super::{AdminError, RequestFault};
 use crate::token::ProfileKind;
 
 /// What was given, by name. There may be a token among it, so there is no `Debug`.
 pub(super) struct Fields {
-    from: From,
+    place: Place,
     given: BTreeMap<String, Value>,
     known: Vec<&'static str>,
-}
-
-#[derive(Clone, Copy, Eq, PartialEq)]
-enum From {
-    Body,
-    Query,
 }
 
 impl Fields {
@@ -40,10 +36,9 @@ impl Fields {
             return Err(AdminError::ContentType);
         }
         let Object(pairs) = serde_json::from_slice(body.bytes()).map_err(|error| {
-            let place = format!("line {}, column {}", error.line(), error.column());
-            AdminError::Request(format!("the body is no JSON object ({place})"))
+            RequestFault::NoObject { line: error.line(), column: error.column() }
         })?;
-        Self::collect(From::Body, pairs)
+        Self::collect(Place::Body, pairs)
     }
 
     /// Reads the query.
@@ -52,10 +47,10 @@ impl Fields {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let decode = |text| percent::decode(text, Plus::Space);
             let pair = decode(name).zip(decode(value).map(Value::String));
-            pair.ok_or_else(|| AdminError::Request("the query is badly encoded".to_owned()))
+            pair.ok_or(RequestFault::QueryEncoding)
         };
         let pairs = request.query_string().split('&').filter(|pair| !pair.is_empty());
-        Self::collect(From::Query, pairs.map(pair).collect::<Result<_, _>>()?)
+        Self::collect(Place::Query, pairs.map(pair).collect::<Result<_, _>>()?)
     }
 
     /// Refuses a query where none belongs.
@@ -63,15 +58,14 @@ impl Fields {
         Self::of_query(request)?.finish()
     }
 
-    fn collect(from: From, pairs: Vec<(String, Value)>) -> Result<Self, AdminError> {
+    fn collect(place: Place, pairs: Vec<(String, Value)>) -> Result<Self, AdminError> {
         let mut given = BTreeMap::new();
         for (name, value) in pairs {
             if given.insert(name.clone(), value).is_some() {
-                let what = format!("{from} {} is there twice", shown(&name));
-                return Err(AdminError::Request(what));
+                return Err(RequestFault::Twice { place, name: shown(&name) }.into());
             }
         }
-        Ok(Self { from, given, known: Vec::new() })
+        Ok(Self { place, given, known: Vec::new() })
     }
 
     /// Takes a text that may be left out, or be null.
@@ -100,17 +94,17 @@ impl Fields {
         name: &'static str,
         range: RangeInclusive<u32>,
     ) -> Result<Option<u32>, AdminError> {
-        let given = match (self.from, self.take(name)) {
+        let given = match (self.place, self.take(name)) {
             (_, None | Some(Value::Null)) => return Ok(None),
-            (From::Body, Some(value)) => whole_number(&value),
-            (From::Query, Some(value)) => {
+            (Place::Body, Some(value)) => whole_number(&value),
+            (Place::Query, Some(value)) => {
                 let digits = value.as_str().filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
                 digits.and_then(|digits| digits.parse().ok())
             }
         };
         given.filter(|number| range.contains(number)).map(Some).ok_or_else(|| {
             let (least, most) = range.into_inner();
-            self.wrong(name, &format!("must be a whole number from {least} to {most}"))
+            self.wrong(name, format!("must be a whole number from {least} to {most}"))
         })
     }
 
@@ -132,8 +126,8 @@ impl Fields {
     }
 
     /// Says what is wrong with a field.
-    pub(super) fn wrong(&self, name: &str, what: &str) -> AdminError {
-        AdminError::Request(format!("{} `{name}` {what}", self.from))
+    pub(super) fn wrong(&self, name: &str, what: impl Into<Cow<'static, str>>) -> AdminError {
+        RequestFault::Field { place: self.place, name: name.to_owned(), what: what.into() }.into()
     }
 
     /// Refuses what nobody asked for.
@@ -141,12 +135,8 @@ impl Fields {
         let Some(name) = self.given.keys().next() else {
             return Ok(());
         };
-        let known = match self.known.as_slice() {
-            [] => "there is none here".to_owned(),
-            known => format!("there is {}", known.join(", ")),
-        };
-        let what = format!("{} {} is not known, {known}", self.from, shown(name));
-        Err(AdminError::Request(what))
+        let (place, name) = (self.place, shown(name));
+        Err(RequestFault::Unknown { place, name, known: self.known }.into())
     }
 
     fn text<T: FromStr<Err: fmt::Display>>(
@@ -155,7 +145,7 @@ impl Fields {
         value: &Value,
     ) -> Result<T, AdminError> {
         let text = value.as_str().ok_or_else(|| self.wrong(name, "must be a text"))?;
-        text.parse().map_err(|error: T::Err| self.wrong(name, &format!("is wrong: {error}")))
+        text.parse().map_err(|error: T::Err| self.wrong(name, format!("is wrong: {error}")))
     }
 }
 
@@ -173,16 +163,7 @@ pub(super) fn whole_number(value: &Value) -> Option<u32> {
 
 /// The name of a field that nobody knows, short and on one line.
 fn shown(name: &str) -> String {
-    format!("`{}`", name.chars().take(40).collect::<String>().escape_debug())
-}
-
-impl fmt::Display for From {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Body => "the field",
-            Self::Query => "the query key",
-        })
-    }
+    name.chars().take(40).collect::<String>().escape_debug().to_string()
 }
 
 /// A kind of profile in the one spelling that the API has.

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use super::body::Body;
 use super::fields::Fields;
 use super::openapi::{BodyErrors, words};
-use super::{AdminDoor, AdminError};
+use super::{AdminDoor, AdminError, RequestFault};
 use crate::redeem::{Attempt, Intent};
 use crate::token::{ProfileKind, Purpose, Role, UnixSeconds, UserName, VerifiedToken};
 
@@ -74,9 +74,7 @@ pub(super) async fn inspect(
     door.enter(&request, Role::Viewer)?;
     let Question { token, client } = Question::read(Fields::of_body(&request, &body)?)?;
     let peer = request.peer_addr().map(|peer| peer.ip());
-    let client = client
-        .or(peer)
-        .ok_or_else(|| AdminError::Request("name the client whose click is meant".to_owned()))?;
+    let client = client.or(peer).ok_or(RequestFault::NoClient)?;
     let attempt = Attempt { token: &token, client, intent: Intent::Look };
     let prospect = match door.redeemer.redeem(attempt).await {
         Ok(delivery) => Prospect {

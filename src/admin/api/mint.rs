@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use super::body::Body;
 use super::fields::{Fields, ProfileType, whole_number};
 use super::openapi::{MintErrors, words};
-use super::{AdminDoor, AdminError};
+use super::{AdminDoor, AdminError, RequestFault};
 use crate::ledger::{Ledger, LedgerError, Note};
 use crate::mint::{Minted, Minter, Order};
 use crate::qr::QrDrawing;
@@ -111,7 +111,7 @@ pub(super) async fn mint(
     let (order, note) = wish.order()?;
     let minted = mint_alive(&door, &minter, order).await?;
     let qr_svg = QrDrawing::of(&minted.links.scan).map(|drawing| drawing.svg());
-    let qr_svg = qr_svg.map_err(|error| AdminError::Request(error.to_string()))?;
+    let qr_svg = qr_svg.map_err(RequestFault::NoQrCode)?;
     let (kind, user) = (minted.kind, &minted.claims.user);
     let what = format!("minted {kind} token {} for {user}", minted.claims.nonce);
     let (record, beside) = (minted.record(), note.clone());
@@ -190,7 +190,7 @@ impl NewToken {
 
     fn order(self) -> Result<(Order, Note), AdminError> {
         let lifetime = Lifetime::from_seconds(self.lifetime.unwrap_or(LIFETIME_S))
-            .map_err(|error| AdminError::Request(error.to_string()))?;
+            .map_err(RequestFault::Lifetime)?;
         let order = Order {
             user: self.user,
             kind: self.profile_type.unwrap_or_default(),
@@ -210,7 +210,7 @@ fn uses(fields: &mut Fields) -> Result<UseLimit, AdminError> {
     };
     given.map(UseLimit::Limited).ok_or_else(|| {
         let what = format!("must be a whole number from 1 to {}, or \"unlimited\"", u32::MAX);
-        fields.wrong("uses", &what)
+        fields.wrong("uses", what)
     })
 }
 

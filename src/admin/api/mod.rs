@@ -4,7 +4,7 @@
 //! A file for each thing one can ask for: `activity`, `health`, `inspect`,
 //! `metrics`, `mint`, `records`, `revocations`, `session_info`, `status`,
 //! `tokens`, `users`. Around them: `routes` (which request goes where), `body`,
-//! `fields` and `percent` (what a request says), `error` (how it fails), and
+//! `fields` and `percent` (what a request says), `request_fault` and `error` (how it fails), and
 //! `openapi` (all of it as a document). Who may ask is not decided here, but by
 //! the door.
 
@@ -19,6 +19,7 @@ mod mint;
 mod openapi;
 mod percent;
 mod records;
+mod request_fault;
 mod revocations;
 mod routes;
 mod session_info;
@@ -31,6 +32,7 @@ pub(super) use body::BODY_TIME;
 pub(super) use error::AdminError;
 #[cfg(test)]
 pub(super) use openapi::TEXT as DOCUMENT;
+pub(super) use request_fault::RequestFault;
 #[cfg(test)]
 pub(super) use routes::ROUTES;
 pub(super) use routes::configure;

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::body::Body;
 use super::fields::Fields;
 use super::openapi::RevokeErrors;
-use super::{AdminDoor, AdminError};
+use super::{AdminDoor, AdminError, RequestFault};
 use crate::ledger::{Ledger, Revocation};
 use crate::token::{Batch, CLOCK_ALLOWANCE, KeyId, Lifetime, Nonce, Role, UnixSeconds, UserName};
 
@@ -116,8 +116,7 @@ impl NewRevocation {
         } else if fields.has("key") {
             Self::Key(RevokeKey { key: fields.required("key")? })
         } else {
-            let what = "name one of token, batch, user and key";
-            return Err(AdminError::Request(what.to_owned()));
+            return Err(RequestFault::NothingToRevoke.into());
         };
         fields.finish()?;
         Ok(wish)

@@ -12,7 +12,7 @@ use super::body::Body;
 use super::fields::Fields;
 use super::openapi::{BodyErrors, UserErrors};
 use super::percent::{self, Plus};
-use super::{AdminDoor, AdminError};
+use super::{AdminDoor, AdminError, RequestFault};
 use crate::admin::roster::RosterEntry;
 use crate::ledger::Ledger;
 use crate::token::{Role, UserName};
@@ -111,7 +111,6 @@ fn named(request: &HttpRequest) -> Result<UserName, AdminError> {
     let path = request.uri().path();
     let name = path.strip_prefix("/api/v1/users/");
     let name = name.and_then(|rest| rest.strip_suffix("/autologin")).ok_or(AdminError::NotFound)?;
-    let name = percent::decode(name, Plus::Plus)
-        .ok_or_else(|| AdminError::Request("the user in the path is badly encoded".to_owned()))?;
-    UserName::new(name).map_err(|error| AdminError::Request(error.to_string()))
+    let name = percent::decode(name, Plus::Plus).ok_or(RequestFault::UserEncoding)?;
+    Ok(UserName::new(name).map_err(RequestFault::User)?)
 }

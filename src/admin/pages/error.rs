@@ -9,6 +9,7 @@ use super::link::link;
 use super::sign_in::SIGN_IN;
 use super::{answer, see_other};
 use crate::admin::AdminError;
+use crate::admin::api::RequestFault;
 use crate::admin::session::SessionError;
 
 /// Why there is no page.
@@ -44,7 +45,7 @@ pub(super) async fn lost() -> Result<HttpResponse, PageError> {
 impl PageError {
     /// Makes the error of a query that is not understood.
     pub(super) fn query(error: impl std::fmt::Display) -> Self {
-        Self::Door(AdminError::Request(error.to_string()))
+        Self::Door(RequestFault::Query(error.to_string()).into())
     }
 }
 

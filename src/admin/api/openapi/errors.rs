@@ -55,7 +55,8 @@ errors! {
         ("403", "The role of the admin token may not do this, or the user may not have autologin"),
         ("404", "There is no profile to deliver"),
         ("409", "This node does not mint, or such a token would give no profile"),
-        PROFILES;
+        ("500", "The profiles cannot be read, or the clock of the node is wrong"),
+        ("503", "The ledger cannot answer now, or the node has no random bytes");
 }
 
 fn answer((status, description): (&str, &str)) -> (String, RefOr<Response>) {

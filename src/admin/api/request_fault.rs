@@ -1,0 +1,66 @@
+//! What is wrong with a request that is not understood.
+//!
+//! It names fields, but not what was in them: that may be a token.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use thiserror::Error;
+
+use crate::qr;
+use crate::token::{ClaimsError, UserNameError};
+
+/// What is wrong with a request.
+#[derive(Debug, Error)]
+pub(in crate::admin) enum RequestFault {
+    #[error("the body did not arrive whole")]
+    BodyIncomplete,
+    #[error("the body is no JSON object (line {line}, column {column})")]
+    NoObject { line: usize, column: usize },
+    #[error("the query is badly encoded")]
+    QueryEncoding,
+    /// A value of a page's address.
+    #[error("{0}")]
+    Query(String),
+    #[error("{place} `{name}` {what}")]
+    Field { place: Place, name: String, what: Cow<'static, str> },
+    #[error("{place} `{name}` is there twice")]
+    Twice { place: Place, name: String },
+    #[error("{place} `{name}` is not known, {}", there_is(known))]
+    Unknown { place: Place, name: String, known: Vec<&'static str> },
+    #[error("the user in the path is badly encoded")]
+    UserEncoding,
+    #[error(transparent)]
+    User(UserNameError),
+    #[error("name the client whose click is meant")]
+    NoClient,
+    #[error("name one of token, batch, user and key")]
+    NothingToRevoke,
+    #[error(transparent)]
+    Lifetime(ClaimsError),
+    #[error(transparent)]
+    NoQrCode(qr::TooLong),
+}
+
+/// Where a field stands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(in crate::admin) enum Place {
+    Body,
+    Query,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Body => "the field",
+            Self::Query => "the query key",
+        })
+    }
+}
+
+fn there_is(known: &[&str]) -> String {
+    match known {
+        [] => "there is none here".to_owned(),
+        known => format!("there is {}", known.join(", ")),
+    }
+}
