@@ -46,7 +46,8 @@ pub trait ServedCertificate: Debug + Send + Sync {
     fn not_after(&self) -> UnixSeconds;
 }
 
-/// Someone who entered. Only [`AdminDoor::enter`] makes one.
+/// Someone who entered. Only this file makes one, after [`AdminDoor::enter`] or
+/// [`AdminDoor::sign_in`] has judged his admin token.
 #[derive(Debug)]
 pub(super) struct Operator {
     name: UserName,

@@ -1,11 +1,12 @@
-//! Which request goes where, in one table: the doors of the API are built from
-//! it, and a test compares it with the document.
+//! Which request goes where, in one table: both the routes and the document are
+//! made from it. That the handlers name the same paths, a test sees to.
 
 use std::future::ready;
 
 use actix_web::http::{Method, header};
 use actix_web::web::{self, PayloadConfig, ServiceConfig};
 use actix_web::{HttpResponse, Resource, ResponseError as _, Route, guard};
+use utoipa::OpenApi;
 
 use super::{
     AdminError, activity, health, inspect, metrics, mint, openapi, records, revocations,
@@ -22,34 +23,38 @@ pub(in crate::admin) struct Row {
     handler: fn() -> Route,
 }
 
-/// All ways in but the web pages.
-pub(in crate::admin) static ROUTES: [Row; 14] = [
-    get("/api/v1/session", || web::to(session_info::show)),
-    get("/api/v1/tokens", || web::to(tokens::list)),
-    post("/api/v1/tokens", || web::to(mint::mint)),
-    post("/api/v1/records", || web::to(records::record)),
-    post("/api/v1/inspect", || web::to(inspect::inspect)),
-    post("/api/v1/revocations", || web::to(revocations::revoke)),
-    get("/api/v1/users", || web::to(users::list)),
-    put("/api/v1/users/{user}/autologin", || web::to(users::permit)),
-    get("/api/v1/status", || web::to(status::show)),
-    get("/api/v1/activity", || web::to(activity::list)),
-    get("/metrics", || web::to(metrics::show)),
-    get(openapi::PATH, || web::to(openapi::show)),
-    get("/healthz", || web::to(health::alive)),
-    get("/readyz", || web::to(health::ready)),
-];
+/// Makes of one table what is routed and what the document is made of.
+macro_rules! routes {
+    ($($method:ident $path:literal => $($handler:ident)::+;)*) => {
+        /// All ways in but the web pages.
+        pub(in crate::admin) static ROUTES: &[Row] = &[$(Row {
+            method: Method::$method,
+            path: $path,
+            handler: || web::to($($handler)::+),
+        },)*];
 
-const fn get(path: &'static str, handler: fn() -> Route) -> Row {
-    Row { method: Method::GET, path, handler }
+        /// The same, as the document tells it.
+        #[derive(OpenApi)]
+        #[openapi(paths($($($handler)::+,)*))]
+        pub(super) struct Operations;
+    };
 }
 
-const fn post(path: &'static str, handler: fn() -> Route) -> Row {
-    Row { method: Method::POST, path, handler }
-}
-
-const fn put(path: &'static str, handler: fn() -> Route) -> Row {
-    Row { method: Method::PUT, path, handler }
+routes! {
+    GET "/api/v1/session" => session_info::show;
+    GET "/api/v1/tokens" => tokens::list;
+    POST "/api/v1/tokens" => mint::mint;
+    POST "/api/v1/records" => records::record;
+    POST "/api/v1/inspect" => inspect::inspect;
+    POST "/api/v1/revocations" => revocations::revoke;
+    GET "/api/v1/users" => users::list;
+    PUT "/api/v1/users/{user}/autologin" => users::permit;
+    GET "/api/v1/status" => status::show;
+    GET "/api/v1/activity" => activity::list;
+    GET "/metrics" => metrics::show;
+    GET "/openapi.json" => openapi::show;
+    GET "/healthz" => health::alive;
+    GET "/readyz" => health::ready;
 }
 
 /// Adds the routes to an application. What no route takes is answered in JSON.

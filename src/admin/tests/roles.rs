@@ -1,6 +1,15 @@
 //! Who may do what.
 
 use super::*;
+use crate::admin::api::ROUTES;
+
+/// Tells whether an address is one of a route.
+fn leads_to(uri: &str, route: &str) -> bool {
+    let (parts, wanted): (Vec<_>, Vec<_>) = (uri.split('/').collect(), route.split('/').collect());
+    let mut pairs = parts.iter().zip(&wanted);
+    parts.len() == wanted.len()
+        && pairs.all(|(part, wanted)| part == wanted || wanted.starts_with('{'))
+}
 
 /// The whole table: who may do what, and that a profile token gets nowhere.
 #[actix_web::test]
@@ -13,6 +22,7 @@ async fn each_role_may_do_what_is_its_own() {
         (Method::GET, "/api/v1/status", Value::Null),
         (Method::GET, "/api/v1/tokens", Value::Null),
         (Method::GET, "/api/v1/users", Value::Null),
+        (Method::GET, "/api/v1/activity", Value::Null),
         (Method::POST, "/api/v1/inspect", json!({ "token": profile })),
     ];
     let operator = [
@@ -30,6 +40,13 @@ async fn each_role_may_do_what_is_its_own() {
         (Role::Operator, operator.as_slice()),
         (Role::Admin, admin_only.as_slice()),
     ];
+    let requests = || table.iter().flat_map(|(_, requests)| requests.iter());
+    for row in ROUTES.iter().filter(|row| row.path.starts_with("/api/")) {
+        let is_asked = |(method, uri, _): &(Method, &str, Value)| {
+            *method == row.method && leads_to(uri, row.path)
+        };
+        assert!(requests().any(is_asked), "whose is {} {}?", row.method, row.path);
+    }
     for (needed, requests) in table {
         for (method, uri, body) in requests {
             for role in [Role::Viewer, Role::Operator, Role::Admin] {

@@ -14,11 +14,8 @@ use utoipa::openapi::OpenApi as Document;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{
-    activity, error, health, inspect, metrics, mint, records, revocations, session_info, status,
-    tokens, users,
-};
-
+use super::error;
+use super::routes::Operations;
 use crate::activity::EventName;
 use crate::ledger::StateFilter;
 
@@ -26,12 +23,9 @@ pub(super) use errors::{
     BodyErrors, MintErrors, ReadErrors, RecordErrors, RevokeErrors, UserErrors,
 };
 
-/// Where the document is.
-pub(super) const PATH: &str = "/openapi.json";
-
 /// The document, as text.
 pub(in crate::admin) static TEXT: LazyLock<String> = LazyLock::new(|| {
-    let text = Api::openapi().to_pretty_json();
+    let text = Api::openapi().merge_from(Operations::openapi()).to_pretty_json();
     text.map_or_else(|_| "{}\n".to_owned(), |text| text + "\n")
 });
 
@@ -44,22 +38,6 @@ pub(in crate::admin) static TEXT: LazyLock<String> = LazyLock::new(|| {
             trusts. There are three roles: a viewer reads; an operator also mints, records and \
             revokes; an admin also permits autologin and revokes keys. Unknown fields and query \
             keys are refused. Times are UTC."
-    ),
-    paths(
-        session_info::show,
-        tokens::list,
-        mint::mint,
-        records::record,
-        inspect::inspect,
-        revocations::revoke,
-        users::list,
-        users::permit,
-        status::show,
-        activity::list,
-        show,
-        health::alive,
-        health::ready,
-        metrics::show,
     ),
     components(schemas(
         StateFilter,
