@@ -337,40 +337,12 @@ mod tests {
     use crate::clock::ManualClock;
     use crate::ledger::volatile::VolatileLedger;
     use crate::ledger::{ListedToken, Revocation, StateFilter, TokenQuery};
-    use crate::profile::Fingerprint;
+    use crate::profile::invented::InventedProfiles;
     use crate::token::{
         Batch, KeyPurpose, Lifetime, Nonce, Role, SigningKey, TrustedKey, UseLimit, sign,
     };
 
     const NOW: u64 = 1_790_000_000;
-
-    /// Has a profile for everybody but nobody, and counts how often it was asked.
-    #[derive(Debug, Default)]
-    struct AnyProfile(Arc<AtomicU32>);
-
-    impl ProfileSource for AnyProfile {
-        fn users(&self) -> Result<Vec<UserName>, ProfileError> {
-            Ok(vec![UserName::new("alice").unwrap()])
-        }
-
-        fn load(
-            &self,
-            user: &UserName,
-            kind: ProfileKind,
-            _now: UnixSeconds,
-        ) -> Result<Profile, ProfileError> {
-            self.0.fetch_add(1, Ordering::SeqCst);
-            if user.as_str() == "nobody" {
-                return Err(ProfileError::NotFound { user: user.clone(), kind });
-            }
-            let text = format!("profile of {user}");
-            Ok(Profile::new(text.into(), Some(UnixSeconds::new(NOW + 1_000))))
-        }
-
-        fn fingerprint(&self, _user: &UserName, _kind: ProfileKind) -> Fingerprint {
-            Fingerprint::default()
-        }
-    }
 
     struct World {
         redeemer: Redeemer,
@@ -387,8 +359,9 @@ mod tests {
     fn world() -> World {
         let clock = Arc::new(ManualClock::at(UnixSeconds::new(NOW)));
         let ledger = Arc::new(VolatileLedger::new(UnixSeconds::new(NOW - 100), clock.clone()));
-        let profiles = AnyProfile::default();
-        let loads = profiles.0.clone();
+        let not_after = Some(UnixSeconds::new(NOW + 1_000));
+        let profiles = InventedProfiles { not_after, ..InventedProfiles::default() };
+        let loads = Arc::clone(&profiles.loads);
         let keys = KeyPurpose::ALL.map(|purpose| {
             let trusted = TrustedKey { purpose, key: *key(purpose).verifying_key() };
             (purpose.to_string().into(), trusted)
@@ -585,7 +558,7 @@ mod tests {
         world
             .redeemer
             .profiles
-            .store(Arc::new(RenderedProfiles::new(Box::new(AnyProfile::default()), sizes)));
+            .store(Arc::new(RenderedProfiles::new(Box::new(InventedProfiles::default()), sizes)));
         let token = text(&claims(1));
         assert_eq!(world.click(&token).await.unwrap().uses_left, Some(1));
         assert_eq!(world.click(&token).await.unwrap().uses_left, Some(0));

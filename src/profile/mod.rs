@@ -22,6 +22,9 @@ mod finding;
 #[doc(hidden)]
 pub mod fuzzing;
 mod index;
+#[cfg(feature = "server")]
+#[cfg(test)]
+pub(crate) mod invented;
 mod kind;
 mod lint;
 mod pem;

@@ -24,7 +24,7 @@ use crate::keyring::Keyring;
 use crate::ledger::volatile::VolatileLedger;
 use crate::ledger::{Ledger as _, Revocation};
 use crate::mint::Minter;
-use crate::profile::{Fingerprint, Profile, ProfileError, ProfileSource};
+use crate::profile::invented::InventedProfiles;
 use crate::redeem::Redeemer;
 use crate::token::{
     Batch, Claims, KeyPurpose, Lifetime, Nonce, ProfileKind, Purpose, Role, SigningKey, TrustedKey,
@@ -32,31 +32,6 @@ use crate::token::{
 };
 
 pub(super) const NOW: u64 = 1_790_000_000;
-
-#[derive(Debug)]
-struct Alice;
-
-impl ProfileSource for Alice {
-    fn users(&self) -> Result<Vec<UserName>, ProfileError> {
-        Ok(vec![UserName::new("alice").unwrap()])
-    }
-
-    fn load(
-        &self,
-        user: &UserName,
-        kind: ProfileKind,
-        _: UnixSeconds,
-    ) -> Result<Profile, ProfileError> {
-        if user.as_str() == "nobody" {
-            return Err(ProfileError::NotFound { user: user.clone(), kind });
-        }
-        Ok(Profile::new("profile".to_owned().into(), None))
-    }
-
-    fn fingerprint(&self, _: &UserName, _: ProfileKind) -> Fingerprint {
-        Fingerprint::default()
-    }
-}
 
 /// A certificate that ends in another century.
 #[derive(Debug)]
@@ -83,7 +58,7 @@ pub(super) fn world() -> World {
     });
     let redeemer = Arc::new(Redeemer::new(
         Keyring::new(keys).unwrap(),
-        Box::new(Alice),
+        Box::new(InventedProfiles::default()),
         ledger.clone(),
         clock.clone(),
         CacheSizes::default(),

@@ -1,0 +1,39 @@
+//! Profiles that nobody wrote, for the tests of other rooms.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::{Fingerprint, Profile, ProfileError, ProfileSource};
+use crate::token::{ProfileKind, UnixSeconds, UserName};
+
+/// Lists `alice`, and has a profile for everybody but `nobody`.
+#[derive(Debug, Default)]
+pub(crate) struct InventedProfiles {
+    /// How often a profile was loaded.
+    pub(crate) loads: Arc<AtomicU32>,
+    /// The first moment at which none is valid any more.
+    pub(crate) not_after: Option<UnixSeconds>,
+}
+
+impl ProfileSource for InventedProfiles {
+    fn users(&self) -> Result<Vec<UserName>, ProfileError> {
+        Ok(vec![UserName::new("alice").unwrap()])
+    }
+
+    fn load(
+        &self,
+        user: &UserName,
+        kind: ProfileKind,
+        _now: UnixSeconds,
+    ) -> Result<Profile, ProfileError> {
+        self.loads.fetch_add(1, Ordering::SeqCst);
+        if user.as_str() == "nobody" {
+            return Err(ProfileError::NotFound { user: user.clone(), kind });
+        }
+        Ok(Profile::new(format!("profile of {user}").into(), self.not_after))
+    }
+
+    fn fingerprint(&self, _user: &UserName, _kind: ProfileKind) -> Fingerprint {
+        Fingerprint::default()
+    }
+}
