@@ -2,7 +2,8 @@
 //!
 //! It needs a private key, a time and random bytes, and neither a network nor a
 //! node. The command line mints here, and so does a node that was given a
-//! signing key on purpose.
+//! signing key on purpose. Admin tokens, which open the operators' door, are made
+//! here, too.
 
 use thiserror::Error;
 
@@ -10,7 +11,7 @@ use crate::ledger::TokenRecord;
 use crate::random::NoRandomness;
 use crate::token::url::PublicUrl;
 use crate::token::{
-    Batch, Claims, ClaimsError, IpNetwork, KeyId, Lifetime, Nonce, ProfileKind, Purpose,
+    Batch, Claims, ClaimsError, IpNetwork, KeyId, Lifetime, Nonce, ProfileKind, Purpose, Role,
     SigningKey, Token, UnixSeconds, UseLimit, UserName, sign,
 };
 
@@ -94,15 +95,16 @@ impl Minter {
     /// # Errors
     ///
     /// [`MintError`] for the first token that cannot be made; then there is none.
-    pub fn mint(
+    pub fn mint<'a>(
         &self,
-        orders: &[Order],
+        orders: impl IntoIterator<Item = &'a Order>,
         now: UnixSeconds,
         mut random: impl FnMut(&mut [u8]) -> Result<(), NoRandomness>,
     ) -> Result<Vec<Minted>, MintError> {
         let mut batch = Batch([0; 4]);
         random(&mut batch.0)?;
-        orders.iter().map(|order| self.mint_one(order, batch, now, &mut random)).collect()
+        let orders = orders.into_iter();
+        orders.map(|order| self.mint_one(order, batch, now, &mut random)).collect()
     }
 
     /// Mints one token of a batch; see [`Minter::mint`].
@@ -132,6 +134,36 @@ impl Minter {
         let links = Links::of(&self.public_url, &token);
         Ok(Minted { kind: order.kind, claims, token, links })
     }
+}
+
+/// Mints the token that lets `user` act as `role` at the operators' door, from
+/// `now` on, in a batch of its own. `random` must fill a buffer with fresh random
+/// bytes.
+///
+/// # Errors
+///
+/// [`MintError`] without random bytes, or with a clock that is out of range.
+pub fn mint_admin(
+    key: &SigningKey,
+    role: Role,
+    user: UserName,
+    lifetime: Lifetime,
+    now: UnixSeconds,
+    mut random: impl FnMut(&mut [u8]) -> Result<(), NoRandomness>,
+) -> Result<Token, MintError> {
+    let (mut batch, mut unique) = (Batch([0; 4]), [0; 12]);
+    random(&mut batch.0)?;
+    random(&mut unique)?;
+    let claims = Claims {
+        purpose: Purpose::Admin(role),
+        nonce: Nonce::new(batch, unique),
+        issued_at: now,
+        lifetime,
+        uses: UseLimit::Unlimited,
+        user,
+        network: None,
+    };
+    Ok(sign(&claims, key)?)
 }
 
 impl Links {
@@ -213,6 +245,19 @@ pub(crate) mod tests {
             assert!(minted.links.import.ends_with(minted.token.as_str()));
         }
         assert_eq!(minted.len(), 2);
+    }
+
+    #[test]
+    fn an_admin_token_opens_the_operators_door_only() {
+        let key = SigningKey::from_seed(&[9; 32]);
+        let order = order("carol");
+        let now = UnixSeconds::new(1_795_435_200);
+        let token =
+            mint_admin(&key, Role::Viewer, order.user, order.lifetime, now, counting()).unwrap();
+        let claims = UntrustedToken::parse(token.as_str()).unwrap().untrusted_claims().unwrap();
+        assert_eq!(claims.purpose, Purpose::Admin(Role::Viewer));
+        assert_eq!((claims.user.as_str(), claims.issued_at), ("carol", now));
+        assert_eq!(claims.nonce, Nonce::new(Batch([1; 4]), [2; 12]));
     }
 
     #[test]

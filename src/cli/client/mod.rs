@@ -33,11 +33,12 @@ use zeroize::Zeroizing;
 use crate::cli::configured;
 use crate::cli::failure::Failure;
 use crate::cli::signing::passphrase::PassphraseArgs;
-use crate::cli::signing::{admin_token, signing_key};
+use crate::cli::signing::signing_key;
 use crate::cli::terminal::moment;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
-use crate::mint::MintError;
+use crate::mint::{self, MintError};
+use crate::random;
 use crate::token::{
     Batch, KeyId, KeyPurpose, Lifetime, Nonce, Role, SigningKey, Token, UnixSeconds, UserName,
 };
@@ -248,7 +249,14 @@ impl AdminClient {
         #[expect(clippy::expect_used, reason = "the constant is a name")]
         let user = UserName::new(TOKEN_USER).expect("a good name");
         let lifetime = Lifetime::from_seconds(TOKEN_LIFETIME).map_err(MintError::from)?;
-        let token = admin_token::mint(&self.key, Role::Admin, user, lifetime, SystemClock.now())?;
+        let token = mint::mint_admin(
+            &self.key,
+            Role::Admin,
+            user,
+            lifetime,
+            SystemClock.now(),
+            random::fill,
+        )?;
         Ok(Zeroizing::new(format!("Bearer {}", token.as_str())))
     }
 
@@ -371,9 +379,9 @@ mod tests {
     fn a_minted_token_is_recorded_with_its_note() {
         let node = FakeNode::answering([(200, r#"{"id":"x"}"#), (200, r#"{"id":"x"}"#)]);
         let client = client(&node);
-        let order = [crate::mint::tests::order("alice")];
-        let minted = crate::mint::tests::minter()
-            .mint(&order, UnixSeconds::new(1_000), crate::mint::tests::counting())
+        let order = [mint::tests::order("alice")];
+        let minted = mint::tests::minter()
+            .mint(&order, UnixSeconds::new(1_000), mint::tests::counting())
             .unwrap();
         let token = &minted[0].token;
         client.record(token, None).unwrap();

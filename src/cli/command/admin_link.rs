@@ -13,13 +13,14 @@ use crate::cli::configured::WhenNeeded;
 use crate::cli::failure::Failure;
 use crate::cli::global::Global;
 use crate::cli::minting::expiry::Expiry;
-use crate::cli::signing::admin_token;
 use crate::cli::signing::passphrase::PassphraseArgs;
 use crate::cli::signing::signing_key::{self, KeyChoice};
 use crate::cli::terminal::format::LinkFormat;
 use crate::cli::terminal::table::to_json;
 use crate::cli::terminal::{moment, output};
 use crate::clock::{Clock as _, SystemClock};
+use crate::mint;
+use crate::random;
 use crate::token::{KeyPurpose, Role, Token, UnixSeconds, UserName};
 
 const EXAMPLES: &str = "\
@@ -129,7 +130,7 @@ pub(crate) fn run(args: AdminLinkArgs, global: &Global) -> Result<(), Failure> {
     };
     let key = signing_key::choose(args.key.as_ref(), KeyPurpose::Admin, &config, &args.passphrase)?;
     let role = args.role.into();
-    let token = admin_token::mint(&key, role, user.clone(), lifetime, now)?;
+    let token = mint::mint_admin(&key, role, user.clone(), lifetime, now, random::fill)?;
     let expires_at = now.plus(u64::from(lifetime.seconds()));
     let sign_in = SignIn { token, role, user, issued_at: now, expires_at };
     output::show(&sign_in.written(args.format, address)?)?;
@@ -209,7 +210,8 @@ mod tests {
     fn sign_in() -> SignIn {
         let (key, user) = (SigningKey::from_seed(&[9; 32]), UserName::new("carol").unwrap());
         let lifetime = Lifetime::from_seconds(3_600).unwrap();
-        let token = admin_token::mint(&key, Role::Viewer, user.clone(), lifetime, NOW).unwrap();
+        let token = mint::mint_admin(&key, Role::Viewer, user.clone(), lifetime, NOW, random::fill)
+            .unwrap();
         SignIn { token, role: Role::Viewer, user, issued_at: NOW, expires_at: NOW.plus(3_600) }
     }
 

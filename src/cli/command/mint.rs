@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, ValueHint};
-use indicatif::ProgressBar;
 
 use crate::cli::failure::Failure;
 use crate::cli::global::Global;
@@ -17,9 +16,9 @@ use crate::cli::terminal::format::MintFormat;
 use crate::cli::terminal::table::Table;
 use crate::cli::terminal::{moment, output, progress, qr};
 use crate::clock::{Clock as _, SystemClock};
-use crate::mint::{Minted, Minter, Order};
+use crate::mint::{Minted, Order};
 use crate::random;
-use crate::token::{Batch, IpNetwork, ProfileKind, UnixSeconds, UseLimit, UserName};
+use crate::token::{IpNetwork, ProfileKind, UnixSeconds, UseLimit, UserName};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -103,7 +102,8 @@ pub(crate) fn run(args: &MintArgs, global: &Global) -> Result<(), Failure> {
     let orders = args.orders(&args.permission.read()?, now)?;
     let recorder = args.recording.open(&args.minter.passphrase, global)?;
     let bar = progress::bar(orders.len(), "minting");
-    let minted = mint(&args.minter.open(global)?, &orders, now, &bar)?;
+    let seen = orders.iter().inspect(|_order| bar.inc(1));
+    let minted = args.minter.open(global)?.mint(seen, now, random::fill)?;
     // What may still fail comes first: until the result is shown, no link is out.
     if let Some(path) = &args.sheet {
         bar.set_message("drawing");
@@ -166,21 +166,6 @@ impl MintArgs {
             (None, None, None) => Some(MintFormat::Text),
         }
     }
-}
-
-/// Mints all `orders` in one batch.
-fn mint(
-    minter: &Minter,
-    orders: &[Order],
-    now: UnixSeconds,
-    bar: &ProgressBar,
-) -> Result<Vec<Minted>, Failure> {
-    let batch = Batch(random::bytes()?);
-    let mint_one = |order| {
-        bar.inc(1);
-        Ok(minter.mint_one(order, batch, now, &mut random::fill)?)
-    };
-    orders.iter().map(mint_one).collect()
 }
 
 fn batch_remark(minted: &[Minted]) -> String {
