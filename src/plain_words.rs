@@ -1,4 +1,5 @@
-//! What moments, spans and kinds are to people, on the pages of both doors.
+//! What moments, spans, counts and kinds are to people, on the pages of both doors
+//! and in what commands say.
 
 use jiff::Timestamp;
 

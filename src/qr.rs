@@ -6,7 +6,7 @@ use fast_qr::{ECL, QRBuilder, QRCode};
 use thiserror::Error;
 
 /// The margin of light modules that ISO/IEC 18004 asks for, on each side.
-pub const MARGIN: usize = 4;
+const MARGIN: usize = 4;
 
 /// A QR code. It holds a link that is as good as its token, so there is no
 /// `Debug`.

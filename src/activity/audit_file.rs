@@ -74,7 +74,7 @@ impl AuditFile {
     ///
     /// # Errors
     ///
-    /// As [`look`].
+    /// As [`check_audit_log`].
     pub(super) fn open(path: &Path) -> Result<Self, AuditError> {
         let error = |source| io_error(path, source);
         let opened = OpenOptions::new().append(true).create(true).mode(0o600).open(path);

@@ -17,6 +17,7 @@ use crate::cli::terminal::table::Table;
 use crate::cli::terminal::{moment, output, progress, qr};
 use crate::clock::{Clock as _, SystemClock};
 use crate::mint::{Minted, Order};
+use crate::plain_words::counted;
 use crate::random;
 use crate::token::{IpNetwork, ProfileKind, UnixSeconds, UseLimit, UserName};
 
@@ -171,11 +172,8 @@ impl MintArgs {
 fn batch_remark(minted: &[Minted]) -> String {
     let batch = minted.first().map(|minted| minted.claims.nonce.batch().to_string());
     let batch = batch.unwrap_or_default();
-    let count = minted.len();
-    let links = if count == 1 { "link" } else { "links" };
-    format!(
-        "{count} {links}, batch {batch}. To take all of them back: jeton revoke --batch {batch}"
-    )
+    let links = counted(minted.len(), "link");
+    format!("{links}, batch {batch}. To take all of them back: jeton revoke --batch {batch}")
 }
 
 fn draw(minted: &[Minted]) -> Result<(), Failure> {
