@@ -11,7 +11,7 @@
 //!
 //! | floor | rooms | what they are |
 //! |---|---|---|
-//! | 0 | [`token`], [`clock`], `random`, `qr` | claims, envelope, sign, verify; the one look at the wall clock; the one draw of randomness; QR codes |
+//! | 0 | [`token`], [`clock`], `random`, `percent`, `qr` | claims, envelope, sign, verify; the one look at the wall clock; the one draw of randomness; percent-encoding; QR codes |
 //! | 1 | [`keyring`], [`profile`], [`ledger`], `plain_words` | trusted keys and key files; profiles and their sources; counts, revocations, permissions; times and kinds for people |
 //! | 2 | `redeem`, `cache`, `mint`, `activity`, `metrics` | the whole decision, top to bottom; what is kept to save work; from orders to tokens and links; what happened of late; how much of everything |
 //! | 3 | `http`, `admin`, `tls` | the public door; the operators' door; certificates |
@@ -45,6 +45,8 @@ pub mod ledger;
 pub mod metrics;
 #[cfg(feature = "server")]
 pub mod mint;
+#[cfg(feature = "server")]
+mod percent;
 #[cfg(feature = "server")]
 mod plain_words;
 pub mod profile;

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 const ROOMS: &[(&str, u8, &[&str])] = &[
     ("token", 0, &[]),
     ("clock", 0, &["token"]),
+    ("percent", 0, &[]),
     ("qr", 0, &[]),
     ("random", 0, &[]),
     ("keyring", 1, &[]),

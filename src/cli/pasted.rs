@@ -4,7 +4,6 @@
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead as _, BufReader, Read};
 
-use crate::cli::command::admin_link::SIGN_IN;
 use crate::cli::failure::Failure;
 use crate::token::url::{UrlError, token_in_pasted};
 use crate::token::{ClaimsError, Nonce, VerifyError};
@@ -35,7 +34,6 @@ pub(crate) fn read(argument: &str) -> Result<String, Failure> {
 
 /// Finds the token in `text`, which it may be or be carried by.
 pub(crate) fn token(text: &str) -> Result<&str, Failure> {
-    let text = text.split_once(SIGN_IN).map_or(text, |(_address, token)| token);
     token_in_pasted(text).map_err(|error| {
         let hint = if error == UrlError::Missing {
             "give a token, or one of the links that carry it"

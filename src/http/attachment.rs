@@ -1,7 +1,6 @@
 //! The answer that is a profile: a file to save, or what `HEAD` tells of it.
 
 use std::convert::Infallible;
-use std::fmt::Write as _;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -10,6 +9,7 @@ use actix_web::http::header::{self, HeaderName};
 use actix_web::web::Bytes;
 use actix_web::{HttpResponse, HttpResponseBuilder};
 
+use crate::percent;
 use crate::profile::Profile;
 use crate::redeem::Delivery;
 use crate::token::UserName;
@@ -51,17 +51,8 @@ fn profile_head(delivery: &Delivery) -> HttpResponseBuilder {
 /// and last by RFC 8187, because OpenVPN GUI keeps the last it understands.
 fn content_disposition(user: &UserName) -> String {
     let ascii: String = user.as_str().chars().map(plain).collect();
-    let mut value = format!("attachment; filename=\"{ascii}.ovpn\"; filename*=utf-8''");
-    for byte in user.as_str().bytes() {
-        if is_attr_char(byte) {
-            value.push(char::from(byte));
-        } else {
-            // Writing to a string cannot fail.
-            let _ = write!(value, "%{byte:02X}");
-        }
-    }
-    value.push_str(".ovpn");
-    value
+    let whole = percent::encode_except(user.as_str(), is_attr_char);
+    format!("attachment; filename=\"{ascii}.ovpn\"; filename*=utf-8''{whole}.ovpn")
 }
 
 /// Keeps what every file system and every reader of a quoted string takes.

@@ -4,6 +4,7 @@
 //! only, so an escape inside one is a second spelling and is refused.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,9 @@ pub const REST_PATH: &str = "/rest/GetProfileViaToken";
 
 /// The path of the share page; `/T` follows.
 pub const SHARE_PATH: &str = "/t";
+
+/// The path of the page on which an operator signs in; `#T` follows.
+pub const SIGN_IN_PATH: &str = "/sign-in";
 
 /// What OpenVPN Connect puts before the https link it should import.
 pub const IMPORT_PREFIX: &str = "openvpn://import-profile/";
@@ -84,6 +88,13 @@ impl PublicUrl {
             None => authority.split_once(':').map_or(authority, |(host, _port)| host),
         }
     }
+}
+
+/// Returns the link that signs an operator in at `address`. The token stands in
+/// the fragment, which browsers send to nobody.
+#[must_use]
+pub fn sign_in(address: SocketAddr, token: &Token) -> String {
+    format!("http://{address}{SIGN_IN_PATH}#{}", token.as_str())
 }
 
 impl fmt::Display for PublicUrl {
@@ -175,7 +186,7 @@ pub fn token_in_path<'a>(path: &'a str, prefix: &str) -> Result<&'a str, UrlErro
 }
 
 /// Finds the token in what an administrator pasted: the token itself, or any of
-/// the three links that carry it.
+/// the links that carry it.
 ///
 /// # Errors
 ///
@@ -183,6 +194,9 @@ pub fn token_in_path<'a>(path: &'a str, prefix: &str) -> Result<&'a str, UrlErro
 pub fn token_in_pasted(text: &str) -> Result<&str, UrlError> {
     let text = text.trim();
     let text = text.strip_prefix(IMPORT_PREFIX).unwrap_or(text);
+    if let Some(token) = token_in_fragment(text) {
+        return token_text(token);
+    }
     let Some((_scheme, rest)) = text.split_once("://") else {
         return token_text(text);
     };
@@ -195,6 +209,14 @@ pub fn token_in_pasted(text: &str) -> Result<&str, UrlError> {
         Some(query) if path == REST_PATH => token_in_query(query),
         _ => token_in_path(path, REST_PATH).or_else(|_| token_in_path(path, SHARE_PATH)),
     }
+}
+
+/// Returns what stands behind the `#` of a link to sign in, which may come from
+/// the bar of a browser and have a query.
+fn token_in_fragment(link: &str) -> Option<&str> {
+    let (before, token) = link.split_once('#')?;
+    let location = before.split('?').next().unwrap_or(before);
+    location.ends_with(SIGN_IN_PATH).then_some(token)
 }
 
 /// Takes a text that has only the characters of base64url.
@@ -267,11 +289,18 @@ mod tests {
             "https://vpn.example.com/t/abc",
             "openvpn://import-profile/https://vpn.example.com/rest/GetProfileViaToken?token=abc",
             "openvpn://import-profile/https://vpn.example.com/rest/GetProfileViaToken/abc",
+            " http://127.0.0.1:8444/sign-in#abc\n",
+            "http://127.0.0.1:8444/sign-in?next=%2Fusers#abc",
+            "127.0.0.1:8444/sign-in#abc",
         ] {
             assert_eq!(token_in_pasted(text), Ok("abc"), "{text}");
         }
         assert!(token_in_pasted("https://vpn.example.com/").is_err());
         assert!(token_in_pasted("https://vpn.example.com").is_err());
+        assert_eq!(token_in_pasted("http://127.0.0.1:8444/sign-in#"), Err(UrlError::Missing));
+        assert!(token_in_pasted("http://127.0.0.1:8444/sign-in").is_err());
+        // A fragment has a meaning there only.
+        assert!(token_in_pasted("https://vpn.example.com/t/abc#abc").is_err());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Links within this door, with whatever a user's name or a note may hold.
 
-use std::fmt::Write as _;
+use crate::percent;
 
 /// The pages that a sign-in may lead to.
 const PAGES: [&str; 4] = ["/users", "/tokens", "/activity", "/nodes"];
@@ -13,7 +13,7 @@ pub(super) fn link(path: &str, query: &[(&str, &str)]) -> String {
         link.push(mark);
         link.push_str(key);
         link.push('=');
-        escape(&mut link, value);
+        link.push_str(&percent::encode(value));
         mark = '&';
     }
     link
@@ -25,18 +25,6 @@ pub(super) fn page(path: &str) -> Option<&str> {
     let is_text = path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     let before_query = path.split(['?', '#']).next().unwrap_or_default();
     (is_text && PAGES.contains(&before_query)).then_some(path)
-}
-
-/// Leaves the characters that RFC 3986 calls unreserved and escapes the rest.
-fn escape(out: &mut String, text: &str) {
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            out.push(char::from(byte));
-        } else {
-            // Writing to a string cannot fail.
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
 }
 
 #[cfg(test)]

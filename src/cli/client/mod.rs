@@ -18,7 +18,6 @@ pub(crate) mod query;
 pub(crate) mod reachable;
 mod text;
 
-use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -38,6 +37,7 @@ use crate::cli::terminal::moment;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::mint::{self, MintError};
+use crate::percent;
 use crate::random;
 use crate::token::{
     Batch, KeyId, KeyPurpose, Lifetime, Nonce, Role, SigningKey, Token, UnixSeconds, UserName,
@@ -46,7 +46,6 @@ use crate::token::{
 pub(crate) use answers::{Forecast, KnownToken, User, Would};
 pub(crate) use error::ClientError;
 use query::TokenFilter;
-use reachable::reachable;
 use text::plain;
 
 /// How long a request's admin token lives, in seconds.
@@ -107,20 +106,14 @@ impl Target {
 impl AdminClient {
     /// Takes the address and the admin key that the config names.
     pub(crate) fn open(config: &Config, passphrase: &PassphraseArgs) -> Result<Self, Failure> {
-        let listen = config.admin.listen.ok_or_else(|| {
-            Failure::say(
-                "the config names no address of an admin API",
-                "set `listen` under [admin], for instance \"127.0.0.1:8444\", and restart `jeton \
-                 serve`",
-            )
-        })?;
+        let address = configured::admin_address(config)?;
         let folder = configured::signing_folder(&config.keys)?;
         let key = signing_key::load(folder, KeyPurpose::Admin, None, &passphrase.read()?)?;
-        Ok(Self::new(listen, key))
+        Ok(Self::new(address, key))
     }
 
-    /// Talks to the node that listens at `listen`, with `key`.
-    pub(crate) fn new(listen: SocketAddr, key: SigningKey) -> Self {
+    /// Talks to the node at `address`, with `key`.
+    pub(crate) fn new(address: SocketAddr, key: SigningKey) -> Self {
         let agent = Agent::config_builder()
             // A proxy would read the token, and may be anywhere.
             .proxy(None)
@@ -131,7 +124,7 @@ impl AdminClient {
             .timeout_global(Some(ANSWER_TIMEOUT))
             .build()
             .new_agent();
-        Self { agent, address: reachable(listen), key }
+        Self { agent, address, key }
     }
 
     /// Returns the id of the key that it signs with.
@@ -158,7 +151,7 @@ impl AdminClient {
         loop {
             let mut path = format!("tokens?limit={PAGE_LEN}{filter}");
             if let Some(after) = &after {
-                path += &format!("&after={}", escaped(after));
+                path += &format!("&after={}", percent::encode(after));
             }
             let page: Page = self.get(&path)?;
             tokens.extend(page.tokens);
@@ -214,8 +207,9 @@ impl AdminClient {
 
     /// Allows or denies `user` autologin profiles.
     pub(crate) fn permit(&self, user: &UserName, allowed: bool) -> Result<(), ClientError> {
-        let request =
-            self.agent.put(self.url(&format!("users/{}/autologin", escaped(user.as_str()))));
+        let request = self
+            .agent
+            .put(self.url(&format!("users/{}/autologin", percent::encode(user.as_str()))));
         let IgnoredAny = self.send(request, &json!({ "allowed": allowed }))?;
         Ok(())
     }
@@ -276,22 +270,6 @@ impl AdminClient {
         }
         Err(ClientError::refusal(&body).map_err(stranger)?)
     }
-}
-
-/// Escapes a text for one segment of a path, or one value of a query (RFC 3986,
-/// section 2.3).
-pub(crate) fn escaped(plain: &str) -> String {
-    let mut text = String::new();
-    for byte in plain.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                text.push(char::from(byte));
-            }
-            // Writing to a string cannot fail.
-            _ => _ = write!(text, "%{byte:02X}"),
-        }
-    }
-    text
 }
 
 #[cfg(test)]

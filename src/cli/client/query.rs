@@ -3,8 +3,8 @@
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
-use super::escaped;
 use crate::ledger::{StateFilter, TokenState};
+use crate::percent;
 use crate::token::{Batch, ProfileKind, UserName};
 
 /// Tokens that have all of this in common.
@@ -44,7 +44,7 @@ impl TokenFilter {
     pub(crate) fn to_text(&self) -> String {
         let mut text = format!("&state={}", self.state.as_str());
         if let Some(user) = &self.user {
-            text += &format!("&user={}", escaped(user.as_str()));
+            text += &format!("&user={}", percent::encode(user.as_str()));
         }
         if let Some(kind) = self.profile_type {
             text += &format!("&profile_type={kind}");

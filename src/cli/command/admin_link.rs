@@ -8,8 +8,7 @@ use std::net::SocketAddr;
 use clap::{ValueEnum, ValueHint};
 use serde_json::{Value, json};
 
-use crate::cli::client::reachable::reachable;
-use crate::cli::configured::WhenNeeded;
+use crate::cli::configured::{WhenNeeded, admin_address};
 use crate::cli::failure::Failure;
 use crate::cli::global::Global;
 use crate::cli::minting::expiry::Expiry;
@@ -21,7 +20,7 @@ use crate::cli::terminal::{moment, output};
 use crate::clock::{Clock as _, SystemClock};
 use crate::mint;
 use crate::random;
-use crate::token::{KeyPurpose, Role, Token, UnixSeconds, UserName};
+use crate::token::{KeyPurpose, Role, Token, UnixSeconds, UserName, url};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -41,9 +40,6 @@ Examples:
 A viewer reads; an operator also makes and revokes links; an admin also permits
 autologin and revokes keys. Whoever has the link may do what its role may, until it
 expires: `jeton revoke -` with the link on stdin, or `jeton revoke ID`, ends it.";
-
-/// What stands between the address of the operators' door and the token.
-pub(crate) const SIGN_IN: &str = "/sign-in#";
 
 /// Who signs in if the login name is no name that a token can have.
 const NOBODY_ELSE: &str = "admin";
@@ -126,7 +122,7 @@ pub(crate) fn run(args: AdminLinkArgs, global: &Global) -> Result<(), Failure> {
     // A token alone leads nowhere, so it needs no address.
     let address = match args.format {
         LinkFormat::Token => None,
-        LinkFormat::Text | LinkFormat::Json => Some(address(config.get()?.admin.listen)?),
+        LinkFormat::Text | LinkFormat::Json => Some(admin_address(config.get()?)?),
     };
     let key = signing_key::choose(args.key.as_ref(), KeyPurpose::Admin, &config, &args.passphrase)?;
     let role = args.role.into();
@@ -138,17 +134,6 @@ pub(crate) fn run(args: AdminLinkArgs, global: &Global) -> Result<(), Failure> {
         output::remark(&sign_in.explained(address));
     }
     Ok(())
-}
-
-/// Returns where the operators' door is.
-fn address(listen: Option<SocketAddr>) -> Result<SocketAddr, Failure> {
-    listen.map(reachable).ok_or_else(|| {
-        Failure::say(
-            "the config names no address of an operators' door",
-            "set `listen` under [admin], for instance \"127.0.0.1:8444\", and restart `jeton \
-             serve`",
-        )
-    })
 }
 
 /// Returns the first login name in the environment that a token can have.
@@ -163,14 +148,12 @@ fn login_name(variable: impl Fn(&str) -> Option<String>) -> Result<UserName, Fai
 impl SignIn {
     fn written(&self, format: LinkFormat, at: Option<SocketAddr>) -> Result<String, Failure> {
         match format {
-            LinkFormat::Text => Ok(at.map(|at| self.link(at) + "\n").unwrap_or_default()),
+            LinkFormat::Text => {
+                Ok(at.map(|at| url::sign_in(at, &self.token) + "\n").unwrap_or_default())
+            }
             LinkFormat::Json => to_json(&self.json(at)),
             LinkFormat::Token => Ok(format!("{}\n", self.token.as_str())),
         }
-    }
-
-    fn link(&self, at: SocketAddr) -> String {
-        format!("http://{at}{SIGN_IN}{}", self.token.as_str())
     }
 
     fn json(&self, at: Option<SocketAddr>) -> Value {
@@ -181,7 +164,7 @@ impl SignIn {
             "user": self.user,
             "issued_at": self.issued_at.to_string(),
             "expires_at": self.expires_at.to_string(),
-            "link": at.map(|at| self.link(at)),
+            "link": at.map(|at| url::sign_in(at, &self.token)),
             "token": self.token.as_str(),
         })
     }
@@ -237,7 +220,7 @@ mod tests {
         let said: Value = serde_json::from_str(&json).unwrap();
         assert_eq!((&said["role"], &said["user"]), (&"viewer".into(), &"carol".into()));
         assert_eq!(said["expires_at"], "2026-11-23T13:00:00Z");
-        assert_eq!(said["link"], sign_in.link(at().unwrap()));
+        assert_eq!(said["link"], url::sign_in(at().unwrap(), &sign_in.token));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Each has its arguments and a `run` that reads from top to bottom. What they
 //! share is in the rooms beside this one.
 
-pub(crate) mod admin_link;
+mod admin_link;
 mod completions;
 mod config;
 mod demo;
