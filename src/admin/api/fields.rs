@@ -16,9 +16,9 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
 use super::body::Body;
-use super::percent::{self, Plus};
 use super::request_fault::Place;
 use super::{AdminError, RequestFault};
+use crate::percent::{self, Plus};
 use crate::token::ProfileKind;
 
 /// What was given, by name. There may be a token among it, so there is no `Debug`.

@@ -4,7 +4,7 @@
 //! A file for each thing one can ask for: `activity`, `health`, `inspect`,
 //! `metrics`, `mint`, `records`, `revocations`, `session_info`, `status`,
 //! `tokens`, `users`. Around them: `routes` (which request goes where), `body`,
-//! `fields` and `percent` (what a request says), `request_fault` and `error` (how it fails), and
+//! `fields` (what a request says), `request_fault` and `error` (how it fails), and
 //! `openapi` (all of it as a document). Who may ask is not decided here, but by
 //! the door.
 
@@ -17,7 +17,6 @@ mod inspect;
 mod metrics;
 mod mint;
 mod openapi;
-mod percent;
 mod records;
 mod request_fault;
 mod revocations;

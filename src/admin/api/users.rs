@@ -11,10 +11,10 @@ use utoipa::ToSchema;
 use super::body::Body;
 use super::fields::Fields;
 use super::openapi::{BodyErrors, UserErrors};
-use super::percent::{self, Plus};
 use super::{AdminDoor, AdminError, RequestFault};
 use crate::admin::roster::RosterEntry;
 use crate::ledger::Ledger;
+use crate::percent::{self, Plus};
 use crate::token::{Role, UserName};
 
 /// All users.
