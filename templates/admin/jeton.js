@@ -3,6 +3,27 @@
 // server as HTML and are only swapped here; changes go to /api/v1, which alone
 // decides. Nothing here writes HTML from text.
 
+// A link to sign in has its token behind the `#`. Whatever page it led to, it
+// must not stay in the address bar or in the history of this tab.
+let fragment = takeFragment();
+
+function takeFragment() {
+  const text = location.hash.slice(1);
+  if (text) history.replaceState(history.state, "", location.pathname + location.search);
+  return text;
+}
+
+/** Tells whether a fragment is a token, and no place on a page. */
+function isToken(text) {
+  return /^[\w-]{80,}$/.test(text);
+}
+
+addEventListener("hashchange", () => {
+  if (!isToken(location.hash.slice(1))) return;
+  fragment = takeFragment();
+  arrive();
+});
+
 const $ = (selector, root = document) => root.querySelector(selector);
 const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
 
@@ -13,20 +34,23 @@ const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const isUtc = ["UTC", "Etc/UTC", "GMT"].includes(zone);
 const day = { day: "numeric", month: "short", year: "numeric" };
 const hour = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+const second = { ...hour, second: "2-digit" };
 const format = (options) => new Intl.DateTimeFormat("en-GB", options);
 const localDay = format(day);
 const localHour = format(hour);
+const localSecond = format(second);
 const utcDay = format({ ...day, timeZone: "UTC" });
 const utcDate = format({ day: "numeric", month: "short", timeZone: "UTC" });
 const utcHour = format({ ...hour, timeZone: "UTC" });
+const utcSecond = format({ ...second, timeZone: "UTC" });
 
 /** `24 Nov 2026, 13:00 (12:00 UTC)`; the date in UTC only where it differs. */
-function moment(date) {
-  const utc = utcHour.format(date);
+function moment(date, local = localHour, universal = utcHour) {
+  const utc = universal.format(date);
   if (isUtc) return `${utcDay.format(date)}, ${utc} UTC`;
   const here = localDay.format(date);
   const other = here === utcDay.format(date) ? utc : `${utcDate.format(date)}, ${utc}`;
-  return `${here}, ${localHour.format(date)} (${other} UTC)`;
+  return `${here}, ${local.format(date)} (${other} UTC)`;
 }
 
 function counted(number, unit) {
@@ -49,13 +73,18 @@ function tellTimes(root = document) {
   for (const time of $$("time[datetime]", root)) {
     const date = new Date(time.dateTime);
     if (Number.isNaN(date.getTime())) continue;
-    time.textContent = time.dataset.short === undefined ? moment(date) : shortly(date);
+    time.textContent = written(time, date);
     time.title = `${zone}; ${time.dateTime}`;
     const relative = $(".relative", time.parentElement);
     if (!relative) continue;
     const left = date.getTime() - Date.now();
     relative.textContent = left > 0 ? `in ${span(left)}` : `${span(-left)} ago`;
   }
+}
+
+function written({ dataset }, date) {
+  if (dataset.short !== undefined) return shortly(date);
+  return dataset.seconds === undefined ? moment(date) : moment(date, localSecond, utcSecond);
 }
 
 /** The hour alone while that is clear, else the day as well. */
@@ -245,7 +274,7 @@ function askForToken(button) {
   createForm.dataset.user = user;
   $("[data-name]", order).textContent = user;
   $("[data-problem]", order).hidden = true;
-  $('[value="autologin"]', order).disabled = !isPermitted;
+  $("[data-permission]", order).disabled = !isPermitted;
   const why = $("[data-why]", order);
   why.hidden = isPermitted;
   why.textContent = permit
@@ -269,8 +298,8 @@ function tellUntil() {
 /** Tells the first thing that is wrong with the form, in words. */
 function faultOf(form) {
   const { hours, uses } = form;
-  if (!hours.validity.valid) return [hours, `Hours are a number up to ${hours.max}.`];
-  if (!uses.disabled && !uses.validity.valid) return [uses, "Uses are a whole number, at least 1."];
+  if (!hours.validity.valid) return [hours, `The hours must be a number from ${hours.min} to ${hours.max}.`];
+  if (!uses.disabled && !uses.validity.valid) return [uses, "The uses must be a whole number, at least 1."];
   return [];
 }
 
@@ -300,6 +329,15 @@ async function create() {
   }
 }
 
+// Whether something of the links that are shown was taken.
+let isCopied = false;
+
+/** Closes the links, which are gone then; who took none of them is asked. */
+function putAway() {
+  if (isCopied) made.close();
+  else $("#leave").showModal();
+}
+
 /** Shows a token that was made. This is the only time. */
 function show(token) {
   const fact = (name, text) => {
@@ -318,6 +356,7 @@ function show(token) {
   drawing.setAttribute("role", "img");
   drawing.setAttribute("aria-label", "QR code that imports this profile into OpenVPN Connect");
   $("[data-qr]", made).replaceChildren(document.adoptNode(drawing));
+  isCopied = false;
   order.close();
   const opener = document.activeElement;
   open(made, opener);
@@ -332,6 +371,20 @@ if (createForm) {
   createForm.addEventListener("input", tellUntil);
   createForm.unlimited.addEventListener("change", ({ target }) => {
     createForm.uses.disabled = target.checked;
+  });
+  made.addEventListener("copy", () => {
+    isCopied = true;
+  });
+  // Chromium asks the event `cancel` only once in a row.
+  made.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    event.preventDefault();
+    putAway();
+  });
+  made.addEventListener("cancel", (event) => {
+    if (event.target !== made) return;
+    event.preventDefault();
+    putAway();
   });
   made.addEventListener("close", () => {
     for (const input of $$("[data-link]", made)) input.value = "";
@@ -358,16 +411,17 @@ async function copy(button) {
   const what = button.getAttribute("aria-label").replace("Copy ", "");
   const said = $("[data-said]", made);
   said.textContent = "";
-  const isCopied = await navigator.clipboard?.writeText(input.value).then(
+  const isTaken = await navigator.clipboard?.writeText(input.value).then(
     () => true,
     () => false,
   );
-  if (!isCopied) {
+  if (!isTaken) {
     input.focus();
     input.select();
     said.textContent = `This browser does not let the page copy; the ${what} is selected, copy it yourself.`;
     return;
   }
+  isCopied = true;
   button.textContent = "Copied";
   said.textContent = `Copied the ${what}.`;
   setTimeout(() => {
@@ -441,6 +495,11 @@ const tasks = {
   revokeUser,
   refresh: (button) => busy(button, refresh),
   close: (button) => button.closest("dialog").close(),
+  putAway,
+  leave: (button) => {
+    button.closest("dialog").close();
+    made.close();
+  },
 };
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button");
@@ -454,26 +513,36 @@ document.addEventListener("click", (event) => {
 
 const entry = $("form[data-sign-in]");
 
-/** Signs in with the token behind the `#`, if there is one. */
-function enterByLink() {
-  const token = location.hash.slice(1);
-  // A redirect carries along the fragment of what was asked for.
-  if (!/^[\w-]{80,}$/.test(token)) return false;
-  // The token must not stay in the address bar or in the history.
-  history.replaceState(null, "", location.pathname + location.search);
-  entry.elements.token.value = token;
-  entry.requestSubmit();
-  return true;
+/** Does what the fragment of the address asked for. */
+function arrive() {
+  if (entry) return enter();
+  if (isToken(fragment) || fragment === "signed-in") tellWhoIsIn();
+  return undefined;
 }
 
-if (entry) {
-  // Whoever pastes the link on this very page loads nothing anew.
-  addEventListener("hashchange", enterByLink);
-  if (!enterByLink() && !$("#problem")) {
-    // A link from elsewhere comes without the cookie, and ends here although
-    // there is a session.
-    const page = await fetch(location.href, { redirect: "manual" }).catch(() => undefined);
-    if (page?.type === "opaqueredirect") location.replace(entry.elements.next.value || "/users");
-    else await page?.text();
-  }
+/** A link changes nobody's session: it may come from anybody. */
+function tellWhoIsIn() {
+  const name = $(".who strong")?.textContent;
+  if (name) say(`You are signed in as ${name}.`, "Sign out to use another link.", true);
 }
+
+/** Signs in with the token of the link, unless somebody is signed in. */
+async function enter() {
+  const hasToken = isToken(fragment);
+  // Who was just told of a problem is to read it.
+  if (!hasToken && $("#problem")) return;
+  // A link from elsewhere comes without the cookie, and ends here although
+  // there is a session.
+  const page = await fetch(location.href, { redirect: "manual" }).catch(() => undefined);
+  if (page?.type === "opaqueredirect") {
+    const next = entry.elements.next.value || "/users";
+    location.replace(hasToken ? `${next}#signed-in` : next);
+    return;
+  }
+  await page?.text();
+  if (!hasToken) return;
+  entry.elements.token.value = fragment;
+  entry.requestSubmit();
+}
+
+await arrive();

@@ -22,9 +22,14 @@ pub(super) fn link(path: &str, query: &[(&str, &str)]) -> String {
 /// Takes a path that came with a request only if it is one of our pages, so
 /// that a sign-in leads to no other site.
 pub(super) fn page(path: &str) -> Option<&str> {
-    let is_text = path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
-    let before_query = path.split(['?', '#']).next().unwrap_or_default();
+    let is_text = path.bytes().all(|byte| byte.is_ascii_graphic() && !b"\\#".contains(&byte));
+    let before_query = path.split('?').next().unwrap_or_default();
     (is_text && PAGES.contains(&before_query)).then_some(path)
+}
+
+/// Finds the page that has this path.
+pub(super) fn page_at(path: &str) -> Option<&'static str> {
+    PAGES.into_iter().find(|page| *page == path)
 }
 
 #[cfg(test)]
@@ -54,6 +59,7 @@ mod tests {
             "/users/../x",
             "/users\r\nSet-Cookie: x",
             "/sign-in",
+            "/users#signed-in",
             "users",
             "javascript:alert(1)",
         ] {

@@ -29,7 +29,15 @@ use crate::token::{Role, TimeError, UnixSeconds};
 pub(super) const SIGN_IN: &str = "/sign-in";
 
 /// The first page for who did not ask for another.
-const FIRST: &str = "/users";
+pub(super) const FIRST: &str = "/users";
+
+/// The fragments of the addresses that this file leads to. A browser carries
+/// along the fragment of what it asked for, which may be a token, unless the new
+/// address has one of its own.
+const TOP: &str = "#top";
+
+/// As [`TOP`], and the module then says who is signed in already.
+const ALREADY: &str = "#signed-in";
 
 /// Stands in the query of the page that a sign-in leads to, so that a cookie
 /// that was not kept is noticed.
@@ -80,7 +88,7 @@ pub(super) async fn start(
     let wish: Start = query(&request)?;
     let next = link::page(&wish.next).unwrap_or_default();
     let why = match door.enter(&request, Role::Viewer) {
-        Ok(_) => return Ok(see_other(if next.is_empty() { FIRST } else { next })),
+        Ok(_) => return Ok(onward(next, TOP)),
         Err(_) if wish.signed_in.is_some() => "cookie",
         Err(_) => "",
     };
@@ -95,7 +103,7 @@ pub(super) async fn show(
     let wish: Wish = query(&request)?;
     let next = link::page(&wish.next).unwrap_or_default();
     if door.enter(&request, Role::Viewer).is_ok() {
-        return Ok(see_other(if next.is_empty() { FIRST } else { next }));
+        return Ok(onward(next, ALREADY));
     }
     let problem = match wish.why.as_str() {
         "cookie" => Some(Problem::cookie()),
@@ -115,13 +123,20 @@ pub(super) async fn enter(
     if same_origin::sender(request.headers()) == Sender::Other {
         return Err(AdminError::CrossSite.into());
     }
-    let entry = entry(&request, body).await?;
+    let entry = match read(&request, body).await {
+        Ok(entry) => entry,
+        Err(status) => {
+            let problem = Some(Problem::form(status));
+            return answer(status, &SignInPage { next: "", problem });
+        }
+    };
     let next = link::page(&entry.next).unwrap_or_default();
     let (status, problem) = match door.sign_in(&request, token_in(&entry.token)) {
         Ok((operator, session)) => {
             let cookie = door.sessions.open(session, door.now(), random::bytes)?;
             operator.did("signed in");
-            let mut answer = see_other(&link("/", &[("next", next), (SIGNED_IN, "1")]));
+            let start = link("/", &[("next", next), (SIGNED_IN, "1")]);
+            let mut answer = see_other(&(start + TOP));
             set(&mut answer, &cookie);
             return Ok(answer);
         }
@@ -131,13 +146,14 @@ pub(super) async fn enter(
     answer(status, &SignInPage { next, problem: Some(problem) })
 }
 
-/// Reads the form, which must come within [`BODY_TIME`].
-async fn entry(request: &HttpRequest, body: Payload) -> Result<Entry, PageError> {
+/// Reads the form, which must come within [`BODY_TIME`]; else the status that says
+/// what is wrong with it.
+async fn read(request: &HttpRequest, body: Payload) -> Result<Entry, StatusCode> {
     let form = Form::<Entry>::from_request(request, &mut body.into_inner());
     match tokio::time::timeout(BODY_TIME, form).await {
         Ok(Ok(Form(entry))) => Ok(entry),
-        Ok(Err(_)) => Err(PageError::query("the form is not what belongs here")),
-        Err(_too_slow) => Err(PageError::query("the form did not arrive whole")),
+        Ok(Err(error)) => Err(error.as_response_error().status_code()),
+        Err(_too_slow) => Err(StatusCode::REQUEST_TIMEOUT),
     }
 }
 
@@ -159,6 +175,12 @@ pub(super) async fn leave(
     let name = HeaderName::from_static("clear-site-data");
     answer.headers_mut().insert(name, HeaderValue::from_static("\"cache\""));
     Ok(answer)
+}
+
+/// Leads somebody who is signed in to the page he asked for.
+fn onward(next: &str, fragment: &str) -> HttpResponse {
+    let page = if next.is_empty() { FIRST } else { next };
+    see_other(&format!("{page}{fragment}"))
 }
 
 fn set(answer: &mut HttpResponse, cookie: &Cookie<'static>) {
@@ -189,6 +211,17 @@ impl Problem {
              and Firefox make an exception for 127.0.0.1 and localhost; Safari does not. Use one \
              of these, or put https in front of this address. Perhaps cookies are turned off, too.",
         )
+    }
+
+    /// The form is not as the page sends it.
+    fn form(status: StatusCode) -> Self {
+        if status == StatusCode::PAYLOAD_TOO_LARGE {
+            return Self::new(
+                "This is too long for an admin token",
+                "Paste the link that `jeton admin-link` printed, and nothing else.",
+            );
+        }
+        Self::new("The form did not arrive as it should", "Try again with the one below.")
     }
 
     fn ended() -> Self {

@@ -25,7 +25,8 @@ async function pastes(page, adminUrl, token) {
   await page.goto(`${adminUrl}/sign-in`);
   await page.getByLabel(/token/i).fill(token);
   await page.getByRole('button', { name: /sign in/i }).click();
-  await page.waitForURL(/\/users$/);
+  // Without JavaScript the fragment that the sign-in led to is still there.
+  await page.waitForURL(/\/users(#top)?$/);
   await assertAbsent(page, token);
 }
 
@@ -67,5 +68,21 @@ async function followsALinkWhileAskedToSignIn(browser, adminUrl, token) {
   await page.goto(`${adminUrl}/sign-in#${token}`);
   await page.waitForURL(/\/users$/);
   await assertAbsent(page, token);
+  await isToldWhoIsSignedIn(page, adminUrl, token);
   await context.close();
+}
+
+/** A link does not stay in the address of any page, and changes no session. */
+async function isToldWhoIsSignedIn(page, adminUrl, token) {
+  for (const path of ['users', 'tokens', 'nothing-here', 'sign-in']) {
+    await page.goto('about:blank');
+    await page.goto(`${adminUrl}/${path}#${token}`);
+    await page.waitForFunction(() => !location.hash);
+    await assertAbsent(page, token);
+    if (path === 'nothing-here') continue;
+    await page.getByText('You are signed in as').waitFor();
+    await page.getByText('Sign out to use another link').waitFor();
+  }
+  await page.goto(`${adminUrl}/users#${token}`);
+  await page.waitForFunction(() => !location.hash);
 }

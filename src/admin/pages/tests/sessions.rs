@@ -10,13 +10,15 @@ async fn a_token_becomes_a_session_and_a_sign_out_ends_it() {
     {
         let answer = world.post_token(&pasted).await;
         assert_eq!(answer.status, StatusCode::SEE_OTHER);
-        assert_eq!(answer.header("location"), "/?signed-in=1");
+        assert_eq!(answer.header("location"), "/?signed-in=1#top");
         let set = answer.header("set-cookie");
         assert!(set.starts_with("__Host-jeton="), "{set}");
         assert!(set.ends_with("; HttpOnly; SameSite=Strict; Secure; Path=/"), "{set}");
         let cookie = answer.cookie();
         assert!(!cookie.contains(&admin(Role::Viewer)));
-        assert_eq!(world.page("/?signed-in=1", &cookie).await.header("location"), "/users");
+        assert_eq!(world.page("/?signed-in=1", &cookie).await.header("location"), "/users#top");
+        // Without a fragment of its own, the token's would be carried along.
+        assert_eq!(world.page("/sign-in", &cookie).await.header("location"), "/users#signed-in");
         assert_eq!(world.page("/api/v1/status", &cookie).await.status, StatusCode::OK);
 
         let own = [("Cookie", cookie.as_str()), ("Sec-Fetch-Site", "same-origin")];
@@ -97,10 +99,26 @@ async fn who_is_not_signed_in_comes_back_where_he_was() {
     let form = [("token", &*admin(Role::Viewer)), ("next", "/tokens?user=a%26b")];
     let answer = world.request(Method::POST, "/sign-in", &[], Some(&form)).await;
     let start = world.page(answer.header("location"), &answer.cookie()).await;
-    assert_eq!(start.header("location"), "/tokens?user=a%26b");
+    assert_eq!(start.header("location"), "/tokens?user=a%26b#top");
     let form = [("token", &*admin(Role::Viewer)), ("next", "//evil.example")];
     let answer = world.request(Method::POST, "/sign-in", &[], Some(&form)).await;
-    assert_eq!(answer.header("location"), "/?signed-in=1");
+    assert_eq!(answer.header("location"), "/?signed-in=1#top");
+}
+
+#[actix_web::test]
+async fn a_form_that_is_damaged_brings_the_form_again() {
+    let world = world();
+    let long = "x".repeat(20_000);
+    for (form, status) in [
+        (&[("next", "/users")][..], StatusCode::BAD_REQUEST),
+        (&[("token", "a"), ("token", "b")], StatusCode::BAD_REQUEST),
+        (&[("token", long.as_str())], StatusCode::PAYLOAD_TOO_LARGE),
+    ] {
+        let answer = world.request(Method::POST, "/sign-in", &[], Some(form)).await;
+        assert_eq!(answer.status, status);
+        assert!(answer.body.contains(r#"role="alert""#), "{}", answer.body);
+        assert!(answer.body.contains("data-sign-in"), "{}", answer.body);
+    }
 }
 
 /// Whoever has one token can neither push others out nor fill the log.
