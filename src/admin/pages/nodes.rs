@@ -31,7 +31,8 @@ struct Node {
     /// Why it is not ready.
     trouble: Option<String>,
     born_at: Moment,
-    log_time: Moment,
+    /// `None` if the log has no entry yet.
+    last_entry: Option<Moment>,
     applied: u64,
     /// `None` if something else in front of it has the certificate.
     certificate_expires: Option<Moment>,
@@ -65,7 +66,8 @@ fn this(facts: NodeFacts, now: UnixSeconds) -> Node {
         version: facts.version,
         trouble: ledger.ready.err(),
         born_at: Moment::end(ledger.born_at, now),
-        log_time: Moment::end(ledger.log_time, now),
+        last_entry: (ledger.log_time > UnixSeconds::default())
+            .then(|| Moment::end(ledger.log_time, now)),
         applied: ledger.applied,
         certificate_expires: facts.certificate_expires_at.map(|at| Moment::end(at, now)),
         keys: keys.into_iter().map(Key::of).collect(),
