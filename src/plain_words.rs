@@ -12,7 +12,8 @@ const MINUTE_S: u64 = 60;
 pub(crate) struct Moment {
     /// To the second, such as `2026-12-01T12:00:42Z`.
     pub(crate) exact: String,
-    /// To the minute, such as `1 December 2026, 12:00 UTC`.
+    /// To the minute, such as `1 December 2026, 12:00 UTC`; that of an event to
+    /// the second.
     pub(crate) date: String,
     /// As seen from now, such as `in 57 minutes` or `3 hours ago`.
     pub(crate) relative: String,
@@ -29,6 +30,11 @@ impl Moment {
         Self { exact: at.to_string(), date: date(at.get()), relative }
     }
 
+    /// Writes when something happened, to the second.
+    pub(crate) fn event(at: UnixSeconds, now: UnixSeconds) -> Self {
+        Self { date: written(at.get(), "%-d %B %Y, %H:%M:%S UTC"), ..Self::end(at, now) }
+    }
+
     /// Writes when something will begin. Both are rounded up, so that nobody
     /// comes too early.
     pub(crate) fn beginning(at: UnixSeconds, now: UnixSeconds) -> Self {
@@ -43,9 +49,13 @@ impl Moment {
 }
 
 fn date(seconds: u64) -> String {
+    written(seconds, "%-d %B %Y, %H:%M UTC")
+}
+
+fn written(seconds: u64, format: &str) -> String {
     let stamp = i64::try_from(seconds).ok().and_then(|s| Timestamp::from_second(s).ok());
     match stamp {
-        Some(stamp) => stamp.strftime("%-d %B %Y, %H:%M UTC").to_string(),
+        Some(stamp) => stamp.strftime(format).to_string(),
         None => UnixSeconds::new(seconds).to_string(),
     }
 }
@@ -90,6 +100,10 @@ pub(crate) struct KindWords {
     pub(crate) name: &'static str,
     /// In three words.
     pub(crate) short: &'static str,
+    /// For operators: what it has, and what it asks its holder for.
+    pub(crate) asks: &'static str,
+    /// Whether an admin must allow it to a user first.
+    pub(crate) needs_permission: bool,
     /// In a sentence.
     pub(crate) long: &'static str,
 }
@@ -100,18 +114,24 @@ impl KindWords {
             ProfileKind::UserLocked => Self {
                 name: "User-locked",
                 short: "With your password",
+                asks: "Own certificate, asks for the password",
+                needs_permission: false,
                 long: "It is made for this user only and asks for the password \
                        when you connect.",
             },
             ProfileKind::Autologin => Self {
                 name: "Autologin",
                 short: "No password needed",
+                asks: "Own certificate, asks for nothing",
+                needs_permission: true,
                 long: "It is made for this user only and connects without a password, \
                        so keep it to yourself.",
             },
             ProfileKind::ServerLocked => Self {
                 name: "Server-locked",
                 short: "Name and password",
+                asks: "No certificate of its own, asks for name and password",
+                needs_permission: false,
                 long: "It works for every user of this server and asks for user name \
                        and password when you connect.",
             },
@@ -145,6 +165,13 @@ mod tests {
         }
         assert_eq!(Moment::end(AT, AT).relative, "less than a minute ago");
         assert_eq!(Moment::end(AT, AT.plus(7_300)).relative, "2 hours 1 minute ago");
+    }
+
+    #[test]
+    fn events_of_one_minute_are_told_apart() {
+        let moment = Moment::event(AT, AT.plus(7_300));
+        assert_eq!(moment.date, "15 January 2027, 09:00:42 UTC");
+        assert_eq!(moment.relative, "2 hours 1 minute ago");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::{PageError, answer, query};
 use crate::admin::roster::RosterEntry;
 use crate::admin::{AdminDoor, AdminError};
 use crate::plain_words::{KindWords, counted};
-use crate::token::{Lifetime, ProfileKind, UserName};
+use crate::token::{Lifetime, ProfileKind, TrustedKeys as _, UserName};
 
 /// How many users a page has.
 const ROWS: usize = 100;
@@ -39,10 +39,19 @@ struct UsersPage<'a> {
     is_first: bool,
     first: String,
     next: Option<String>,
-    /// Whether this node was given a key to mint with.
-    mints: bool,
+    minting: Minting,
     kinds: [(ProfileKind, KindWords); 3],
     hours_max: u32,
+}
+
+/// Whether links can be made here, and if not, why.
+#[derive(Eq, PartialEq)]
+enum Minting {
+    Possible,
+    /// This node was given no signing key.
+    NoKey,
+    /// It does not trust the public half of its signing key.
+    Untrusted,
 }
 
 struct Row {
@@ -50,6 +59,22 @@ struct Row {
     has_profile: bool,
     autologin: bool,
     tokens: String,
+}
+
+impl UsersPage<'_> {
+    fn mints(&self) -> bool {
+        self.minting == Minting::Possible
+    }
+}
+
+impl Minting {
+    fn of(door: &AdminDoor) -> Self {
+        match door.minter.load().as_ref() {
+            None => Self::NoKey,
+            Some(minter) if door.redeemer.keys().find(minter.key_id()).is_none() => Self::Untrusted,
+            Some(_) => Self::Possible,
+        }
+    }
 }
 
 pub(super) async fn show(
@@ -74,7 +99,7 @@ pub(super) async fn show(
         matching: counted(total, "user"),
         is_first: wish.after.is_empty(),
         first: link("/users", &[("q", &wish.q)]),
-        mints: door.mints(),
+        minting: Minting::of(&door),
         kinds: ProfileKind::ALL.map(|kind| (kind, KindWords::of(kind))),
         hours_max: Lifetime::MAX.seconds() / 3_600,
     };

@@ -46,7 +46,7 @@ export async function shown(dialog) {
 }
 
 export async function close(dialog) {
-  await dialog.getByRole('button', { name: /close|done/i }).first().click();
+  await dialog.getByRole('button', { name: /^done$/i }).click();
   await dialog.waitFor({ state: 'hidden' });
 }
 

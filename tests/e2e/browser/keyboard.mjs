@@ -35,6 +35,7 @@ await story(async (browser, { link }) => {
 
   const { shareUrl } = await shown(dialog);
   assert.ok(await focusIsIn(dialog), 'the focus is not lost when the links come');
+  await losesNothingByEscape(page, dialog, shareUrl);
   await tabTo(page, (at) => /copy/i.test(at.name) && /share/i.test(at.name));
   await page.keyboard.press('Space');
   await page.waitForFunction(
@@ -48,6 +49,19 @@ await story(async (browser, { link }) => {
   assert.match(at.row + at.name, /alice/);
   await context.close();
 });
+
+/** Who copied nothing is asked, as often as it takes. */
+async function losesNothingByEscape(page, dialog, shareUrl) {
+  const question = page.getByRole('dialog', { name: /without copying/i });
+  for (let turn = 0; turn < 3; turn += 1) {
+    await page.keyboard.press('Escape');
+    await question.waitFor();
+    await page.keyboard.press('Escape');
+    await question.waitFor({ state: 'hidden' });
+  }
+  const first = page.getByRole('dialog').first();
+  assert.equal((await shown(first)).shareUrl, shareUrl);
+}
 
 /** What has the focus, as a screen reader would tell it. */
 function focused(page) {
