@@ -89,7 +89,7 @@ impl Row {
         };
         let user = event.what.user().map(ToString::to_string);
         Self {
-            at: Moment::end(event.at, now),
+            at: Moment::event(event.at, now),
             event: event.what.name().as_str(),
             word: word(event.what.name()),
             user: user.map(|user| (link("/activity", &[("user", &user)]), user)),
