@@ -6,7 +6,7 @@ use askama::Template;
 use thiserror::Error;
 
 use super::link::link;
-use super::sign_in::SIGN_IN;
+use super::sign_in::{FIRST, SIGN_IN};
 use super::{answer, see_other};
 use crate::admin::AdminError;
 use crate::admin::api::RequestFault;
@@ -20,6 +20,9 @@ pub(super) enum PageError {
     SignIn { next: String, had_session: bool },
     #[error("nothing has this address")]
     Lost,
+    /// The address asks for what the page `back` does not know.
+    #[error("a part of this address is not understood: {what}")]
+    Query { what: String, back: &'static str },
     #[error(transparent)]
     Door(#[from] AdminError),
     #[error(transparent)]
@@ -35,6 +38,8 @@ struct ErrorPage {
     title: &'static str,
     message: String,
     hint: String,
+    /// The page to go on with.
+    back: &'static str,
 }
 
 /// Answers a browser that looks for a page that is not there.
@@ -43,9 +48,9 @@ pub(super) async fn lost() -> Result<HttpResponse, PageError> {
 }
 
 impl PageError {
-    /// Makes the error of a query that is not understood.
-    pub(super) fn query(error: impl std::fmt::Display) -> Self {
-        Self::Door(RequestFault::Query(error.to_string()).into())
+    /// Makes the error of an address of the page `back` that is not understood.
+    pub(super) fn query(what: impl std::fmt::Display, back: &'static str) -> Self {
+        Self::Query { what: what.to_string(), back }
     }
 }
 
@@ -54,6 +59,7 @@ impl ResponseError for PageError {
         match self {
             Self::SignIn { .. } => StatusCode::SEE_OTHER,
             Self::Lost => StatusCode::NOT_FOUND,
+            Self::Query { .. } => StatusCode::BAD_REQUEST,
             Self::Door(error) => error.status_code(),
             Self::Session(SessionError::TooOften) => StatusCode::TOO_MANY_REQUESTS,
             Self::Session(SessionError::Random(_)) => StatusCode::SERVICE_UNAVAILABLE,
@@ -68,6 +74,7 @@ impl ResponseError for PageError {
                 return see_other(&link(SIGN_IN, &[("next", next), ("why", why)]));
             }
             Self::Door(error) => (error.to_string(), error.hint()),
+            Self::Query { .. } => (self.to_string(), "perhaps it was mistyped, or cut off"),
             Self::Lost => (self.to_string(), "perhaps it was mistyped"),
             Self::Session(error) => (error.to_string(), "try again in a minute"),
             Self::Template(error) => {
@@ -77,7 +84,8 @@ impl ResponseError for PageError {
         };
         let status = self.status_code();
         let (message, hint) = (sentence(&message), sentence(hint));
-        let page = ErrorPage { title: title(status), message, hint };
+        let back = if let Self::Query { back, .. } = self { back } else { FIRST };
+        let page = ErrorPage { title: title(status), message, hint, back };
         // Nothing could be said about a fault in saying so.
         answer(status, &page).unwrap_or_else(|_| HttpResponse::build(status).finish())
     }

@@ -94,7 +94,10 @@ fn see_other(location: &str) -> HttpResponse {
 
 /// Reads what a page was asked for; a query that it does not know is ignored.
 fn query<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, PageError> {
-    let query = Query::<T>::from_query(request.query_string()).map_err(PageError::query)?;
+    let query = Query::<T>::from_query(request.query_string()).map_err(|_| {
+        let back = link::page_at(request.path()).unwrap_or(sign_in::FIRST);
+        PageError::query("it says something twice, or is damaged", back)
+    })?;
     Ok(query.into_inner())
 }
 

@@ -1,6 +1,9 @@
 //! `/tokens`: the links that the ledger knows, those that expire first coming
 //! first.
 
+use std::fmt::Display;
+use std::str::FromStr;
+
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
@@ -41,6 +44,10 @@ struct TokensPage<'a> {
     /// How many links match.
     total: String,
     is_filtered: bool,
+    /// Where the same links are shown whatever became of them, if that is more.
+    every_state: Option<String>,
+    /// Whose links can all be revoked: that of one user who is known here.
+    revocable: Option<UserName>,
     first: String,
     next: Option<String>,
     kinds: [(ProfileKind, KindWords); 3],
@@ -74,11 +81,22 @@ pub(super) async fn show(
     let wanted = wish.understand()?;
     let now = frame.now;
     let list = door.ledger.tokens(&wanted, now);
+    let every = TokenQuery { state: StateFilter::All, after: None, ..wanted.clone() };
+    let has_more = list.total == 0 && door.ledger.tokens(&every, now).total > 0;
+    // A user without links in the list may have some that were minted offline.
+    let is_known = |user: &UserName| {
+        list.total > 0
+            || has_more
+            || door.ledger.autologin_users().contains(user)
+            || door.redeemer.users().is_ok_and(|users| users.contains(user))
+    };
     let page = TokensPage {
-        frame,
         first: wish.link(""),
         next: list.next.map(|next| wish.link(&next.to_string())),
         is_filtered: TokenQuery { after: None, ..wanted.clone() } != TokenQuery::default(),
+        every_state: has_more.then(|| wish.in_every_state()),
+        revocable: wanted.user.clone().filter(|user| frame.operates() && is_known(user)),
+        frame,
         user: wanted.user,
         wish: &wish,
         rows: list.tokens.iter().map(|token| Row::of(token, now)).collect(),
@@ -92,17 +110,25 @@ impl Wish {
     fn understand(&self) -> Result<TokenQuery, PageError> {
         let state = if self.state.is_empty() { "live" } else { &self.state };
         Ok(TokenQuery {
-            user: given(&self.user)?,
-            kind: given(&self.profile_type)?,
-            state: state.parse::<StateFilter>().map_err(PageError::query)?,
-            batch: given(&self.batch)?,
-            after: given(&self.after)?,
+            user: given(&self.user, "user")?,
+            kind: given(&self.profile_type, "profile kind")?,
+            state: state.parse().map_err(|error| not_understood("state", &error))?,
+            batch: given(&self.batch, "batch")?,
+            after: given(&self.after, "place to go on from")?,
             limit: TokenQuery::LIMIT,
         })
     }
 
     fn link(&self, after: &str) -> String {
-        let Self { user, profile_type, state, batch, after: _ } = self;
+        self.link_to(&self.state, after)
+    }
+
+    fn in_every_state(&self) -> String {
+        self.link_to("all", "")
+    }
+
+    fn link_to(&self, state: &str, after: &str) -> String {
+        let Self { user, profile_type, state: _, batch, after: _ } = self;
         let query = [
             ("user", user.trim()),
             ("profile_type", profile_type),
@@ -155,4 +181,20 @@ const fn word(state: TokenState) -> &'static str {
         TokenState::UsedUp => "Used up",
         TokenState::Revoked => "Revoked",
     }
+}
+
+/// Reads a value that may be empty; `name` is what it is to people.
+fn given<T>(text: &str, name: &str) -> Result<Option<T>, PageError>
+where
+    T: FromStr<Err: Display>,
+{
+    let text = text.trim();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|error| not_understood(name, &error))
+}
+
+fn not_understood(name: &str, error: &dyn Display) -> PageError {
+    PageError::query(format!("the {name} ({error})"), "/tokens")
 }

@@ -82,3 +82,50 @@ async fn a_filter_that_is_not_understood_is_refused() {
         assert_eq!(world.page(uri, &cookie).await.status, status, "{uri}");
     }
 }
+
+#[actix_web::test]
+async fn an_address_that_is_not_understood_is_told_to_people() {
+    let world = world();
+    let cookie = world.signed_in(Role::Viewer).await;
+    for (uri, what) in [
+        ("/tokens?state=bogus", "the state (it is one of live,"),
+        ("/tokens?batch=x", "8 hex digits"),
+        ("/tokens?after=x", "the place to go on from"),
+        ("/tokens?user=a&user=b", "it says something twice"),
+    ] {
+        let answer = world.page(uri, &cookie).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{uri}");
+        assert!(answer.body.contains(what), "{}", answer.body);
+        assert!(answer.body.contains(r#"href="/tokens""#), "{}", answer.body);
+        assert!(!answer.body.contains("openapi"), "{}", answer.body);
+    }
+}
+
+#[actix_web::test]
+async fn an_empty_list_offers_only_what_makes_sense() {
+    let world = world();
+    let cookie = world.signed_in(Role::Operator).await;
+    let ghost = world.page("/tokens?user=ghost", &cookie).await.body;
+    assert!(ghost.contains("0 links of"), "{ghost}");
+    assert!(!ghost.contains("Revoke all") && !ghost.contains("Show all states"), "{ghost}");
+    // Some of hers may have been minted offline.
+    let alice = world.page("/tokens?user=alice", &cookie).await.body;
+    assert!(alice.contains("Revoke all of alice"), "{alice}");
+
+    world.record("bob", "").await;
+    let name = UserName::new("bob").unwrap();
+    let now = UnixSeconds::new(NOW);
+    world.ledger.revoke(Revocation::User { user: name, issued_until: now }).await.unwrap();
+    let bob = world.page("/tokens?user=bob", &cookie).await.body;
+    assert!(bob.contains(r#"<a href="/tokens?user=bob&#38;state=all">Show all states"#), "{bob}");
+    let all = world.page("/tokens", &cookie).await.body;
+    assert!(all.contains("No live links"), "{all}");
+}
+
+#[actix_web::test]
+async fn a_log_without_entries_has_no_last_one() {
+    let world = world();
+    let cookie = world.signed_in(Role::Viewer).await;
+    let nodes = world.page("/nodes", &cookie).await.body;
+    assert!(nodes.contains("None yet") && !nodes.contains("1970"), "{nodes}");
+}
