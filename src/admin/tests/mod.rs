@@ -79,7 +79,7 @@ pub(super) fn world() -> World {
 }
 
 /// A world whose node was given a signing key.
-fn minting_world() -> World {
+pub(super) fn minting_world() -> World {
     let world = world();
     let public_url = "https://vpn.example.com".parse().unwrap();
     let minter = Minter::new(key(KeyPurpose::Profile), public_url);

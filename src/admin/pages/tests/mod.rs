@@ -15,7 +15,7 @@ use actix_web::{App, test};
 
 use super::POLICY;
 use crate::activity::{Event, What};
-use crate::admin::tests::{NOW, World, admin, claims, token, world};
+use crate::admin::tests::{NOW, World, admin, claims, minting_world, token, world};
 use crate::admin::{configure, security_headers};
 use crate::keyring::Keyring;
 use crate::ledger::{Ledger as _, Note, Revocation, TokenQuery, TokenRecord};

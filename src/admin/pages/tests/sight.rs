@@ -4,8 +4,7 @@ use super::*;
 
 #[actix_web::test]
 async fn each_role_sees_the_buttons_that_are_its_own() {
-    let world = world();
-    world.door.minter.store(Some(Arc::new(minter())));
+    let world = minting_world();
     world.record("alice", "").await;
     for (role, mints, permits) in
         [(Role::Viewer, false, false), (Role::Operator, true, false), (Role::Admin, true, true)]
@@ -28,6 +27,9 @@ async fn a_node_without_a_signing_key_says_what_to_do() {
     let users = world.page("/users", &cookie).await.body;
     assert!(users.contains(r#"data-new disabled aria-describedby="no-key""#), "{users}");
     assert!(users.contains("admin.signing_key"));
+    world.door.minter.store(Some(Arc::new(minter())));
+    let users = world.page("/users", &cookie).await.body;
+    assert!(users.contains("does not trust the key that it signs with"), "{users}");
 }
 
 #[actix_web::test]
