@@ -19,9 +19,6 @@ pub(in crate::admin) enum RequestFault {
     NoObject { line: usize, column: usize },
     #[error("the query is badly encoded")]
     QueryEncoding,
-    /// A value of a page's address.
-    #[error("{0}")]
-    Query(String),
     #[error("{place} `{name}` {what}")]
     Field { place: Place, name: String, what: Cow<'static, str> },
     #[error("{place} `{name}` is there twice")]

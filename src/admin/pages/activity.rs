@@ -14,6 +14,9 @@ use crate::admin::AdminDoor;
 use crate::plain_words::{KindWords, Moment, counted};
 use crate::token::UnixSeconds;
 
+/// Where this page is.
+const PAGE: &str = "/activity";
+
 /// How many events are shown, and how many who wants more is shown.
 const ROWS: usize = 100;
 const ROWS_MAX: usize = 1_000;
@@ -76,7 +79,10 @@ pub(super) async fn show(
 
 impl Wish {
     fn understand(&self) -> Result<EventFilter, PageError> {
-        Ok(EventFilter { user: given(&self.user)?, event: given(&self.event)? })
+        Ok(EventFilter {
+            user: given(&self.user, "user", PAGE)?,
+            event: given(&self.event, "event", PAGE)?,
+        })
     }
 }
 

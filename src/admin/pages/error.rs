@@ -9,7 +9,6 @@ use super::link::link;
 use super::sign_in::{FIRST, SIGN_IN};
 use super::{answer, see_other};
 use crate::admin::AdminError;
-use crate::admin::api::RequestFault;
 use crate::admin::session::SessionError;
 
 /// Why there is no page.

@@ -21,6 +21,9 @@ mod users;
 #[cfg(test)]
 mod tests;
 
+use std::fmt::Display;
+use std::str::FromStr;
+
 use actix_web::guard::{self, GuardContext};
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::http::{Method, StatusCode};
@@ -101,11 +104,16 @@ fn query<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, PageError> {
     Ok(query.into_inner())
 }
 
-/// Reads a value that may be empty.
-fn given<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<Option<T>, PageError> {
+/// Reads a value that may be empty; `name` is what it is to people, and `back` the
+/// page that was asked for.
+fn given<T>(text: &str, name: &str, back: &'static str) -> Result<Option<T>, PageError>
+where
+    T: FromStr<Err: Display>,
+{
     let text = text.trim();
     if text.is_empty() {
         return Ok(None);
     }
-    text.parse().map(Some).map_err(PageError::query)
+    let value = text.parse().map(Some);
+    value.map_err(|error| PageError::query(format!("the {name} ({error})"), back))
 }

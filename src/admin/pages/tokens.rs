@@ -1,9 +1,6 @@
 //! `/tokens`: the links that the ledger knows, those that expire first coming
 //! first.
 
-use std::fmt::Display;
-use std::str::FromStr;
-
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
@@ -17,6 +14,9 @@ use crate::admin::AdminDoor;
 use crate::ledger::{ListedToken, StateFilter, TokenQuery, TokenState};
 use crate::plain_words::{KindWords, Moment, counted};
 use crate::token::{ProfileKind, UnixSeconds, UserName};
+
+/// Where this page is.
+const PAGE: &str = "/tokens";
 
 /// What is wanted; an empty value is as good as none, because forms send it.
 #[derive(Deserialize)]
@@ -108,13 +108,12 @@ pub(super) async fn show(
 
 impl Wish {
     fn understand(&self) -> Result<TokenQuery, PageError> {
-        let state = if self.state.is_empty() { "live" } else { &self.state };
         Ok(TokenQuery {
-            user: given(&self.user, "user")?,
-            kind: given(&self.profile_type, "profile kind")?,
-            state: state.parse().map_err(|error| not_understood("state", &error))?,
-            batch: given(&self.batch, "batch")?,
-            after: given(&self.after, "place to go on from")?,
+            user: given(&self.user, "user", PAGE)?,
+            kind: given(&self.profile_type, "profile kind", PAGE)?,
+            state: given(&self.state, "state", PAGE)?.unwrap_or_default(),
+            batch: given(&self.batch, "batch", PAGE)?,
+            after: given(&self.after, "place to go on from", PAGE)?,
             limit: TokenQuery::LIMIT,
         })
     }
@@ -181,20 +180,4 @@ const fn word(state: TokenState) -> &'static str {
         TokenState::UsedUp => "Used up",
         TokenState::Revoked => "Revoked",
     }
-}
-
-/// Reads a value that may be empty; `name` is what it is to people.
-fn given<T>(text: &str, name: &str) -> Result<Option<T>, PageError>
-where
-    T: FromStr<Err: Display>,
-{
-    let text = text.trim();
-    if text.is_empty() {
-        return Ok(None);
-    }
-    text.parse().map(Some).map_err(|error| not_understood(name, &error))
-}
-
-fn not_understood(name: &str, error: &dyn Display) -> PageError {
-    PageError::query(format!("the {name} ({error})"), "/tokens")
 }
