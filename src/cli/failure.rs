@@ -28,6 +28,11 @@ impl Failure {
     pub(crate) fn reason(&self) -> &str {
         &self.error
     }
+
+    /// Returns what to do next, for where it is no failure.
+    pub(crate) fn hint(&self) -> &str {
+        &self.hint
+    }
 }
 
 impl From<NoRandomness> for Failure {
@@ -54,6 +59,36 @@ pub(crate) fn with_sources(error: &dyn Error) -> String {
     one_line(&text)
 }
 
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+/// Returns `text` in one line, and as nothing but text: what came from a file or
+/// a node may hold characters that command a terminal.
+pub(crate) fn one_line(text: &str) -> String {
+    let shown = |char: char| if commands(char) { char::REPLACEMENT_CHARACTER } else { char };
+    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().map(shown).collect()
+}
+
+/// Tells whether a character moves the cursor, changes colours or turns the order
+/// of others around.
+fn commands(char: char) -> bool {
+    char.is_control()
+        || matches!(char, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_two_lines_and_no_command_to_a_terminal() {
+        let failure = Failure::say("a\u{1b}[31m\nred\u{9b}2J\u{7f}", "\u{202e}turned\u{7}");
+        assert_eq!(
+            failure.to_string(),
+            "error: a\u{fffd}[31m red\u{fffd}2J\u{fffd}\nhint: \u{fffd}turned\u{fffd}"
+        );
+    }
+
+    #[test]
+    fn what_people_write_is_shown_as_it_is() {
+        let failure = Failure::say("j\u{fc}rgen's  file \u{7530}", "ask\u{a0}him");
+        assert_eq!(failure.to_string(), "error: j\u{fc}rgen's file \u{7530}\nhint: ask him");
+    }
 }

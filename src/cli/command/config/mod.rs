@@ -5,7 +5,7 @@ mod tls;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Failure, one_line};
 use crate::cli::global::{self, Global};
 use crate::cli::terminal::output;
 use crate::clock::SystemClock;
@@ -80,7 +80,7 @@ fn check(wanted: Use, global: &Global) -> Result<(), Failure> {
         return output::show(&format!("{file}: no fault\n"));
     }
     for fault in &faults {
-        output::remark(&format!("{file}: {fault}"));
+        output::remark(&one_line(&format!("{file}: {fault}")));
     }
     let faults = match faults.len() {
         1 => "1 fault".to_owned(),
