@@ -114,7 +114,8 @@ fn a_symlink_named_sacli_speaks_access_server_s_words() {
     ];
     for words in spoken {
         sacli(&terminal, words).assert().success().stdout_eq(added).stderr_eq(
-            "No node is in reach: ListProfileTokens shows the link from its first use on.\n",
+            "No node is in reach: user and permission are not checked, and ListProfileTokens does \
+             not show the link before its first use.\n",
         );
     }
     let autologin = ["--user", "alice", "--profile_type", "autologin", "AddProfileToken"];
@@ -122,7 +123,7 @@ fn a_symlink_named_sacli_speaks_access_server_s_words() {
         .assert()
         .code(1)
         .stdout_eq("")
-        .stderr_eq("error: need autologin\nhint: --users FILE [..]\n");
+        .stderr_eq("No node is in reach: [..]\nerror: need autologin\nhint: --users FILE [..]\n");
     sacli(&terminal, &[&autologin[..], &["--allow-autologin"]].concat()).assert().success();
     // An id may begin with a hyphen, and is no option.
     for words in [

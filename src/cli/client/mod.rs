@@ -132,12 +132,6 @@ impl AdminClient {
         self.key.verifying_key().id()
     }
 
-    /// Asks for nothing, to learn whether the node answers this key.
-    pub(crate) fn knock(&self) -> Result<(), ClientError> {
-        let IgnoredAny = self.get("session")?;
-        Ok(())
-    }
-
     /// Asks for all tokens that `query` means, page by page.
     pub(crate) fn tokens(&self, query: &TokenFilter) -> Result<Vec<KnownToken>, ClientError> {
         #[derive(Deserialize)]

@@ -8,7 +8,8 @@ use crate::cli::failure::Failure;
 use crate::cli::global::Global;
 use crate::cli::minting::MinterArgs;
 use crate::cli::minting::expiry::Expiry;
-use crate::cli::minting::permission::{PermissionArgs, Permissions};
+use crate::cli::minting::order_check::OrderCheck;
+use crate::cli::minting::permission::PermissionArgs;
 use crate::cli::minting::recording::RecordArgs;
 use crate::cli::minting::{orders_csv, sheet};
 use crate::cli::terminal::facts::Facts;
@@ -35,7 +36,8 @@ Examples:
                                                        on a machine without a config
 
 The first line of people.csv names its columns: user, and as needed profile_type,
-expires and uses. What a line leaves empty is as the options say.
+expires, uses and network. What a line leaves empty is as the options say. Commas
+separate, or semicolons or tabs where the first line has no comma.
 
 Minting needs a signing key and the public URL, and no network. The share link is
 the one to put into a chat: previews and scanners that open it spend nothing.";
@@ -100,8 +102,13 @@ pub(crate) struct MintArgs {
 /// Mints and shows what was minted.
 pub(crate) fn run(args: &MintArgs, global: &Global) -> Result<(), Failure> {
     let now = SystemClock.now();
-    let orders = args.orders(&args.permission.read()?, now)?;
     let recorder = args.recording.open(&args.minter.passphrase, global)?;
+    let said = args.permission.read()?;
+    let check = match &recorder {
+        Some(recorder) => recorder.ask(said)?,
+        None => OrderCheck::unasked(said),
+    };
+    let orders = args.orders(&check, now)?;
     let bar = progress::bar(orders.len(), "minting");
     let seen = orders.iter().inspect(|_order| bar.inc(1));
     let minted = args.minter.open(global)?.mint(seen, now, random::fill)?;
@@ -129,6 +136,12 @@ pub(crate) fn run(args: &MintArgs, global: &Global) -> Result<(), Failure> {
         output::remark(&batch_remark(&minted));
     }
     let Some(recorder) = recorder else { return Ok(()) };
+    if minted.len() > 1 {
+        output::remark(
+            "Now the node is told of them. If that is cut short, all links are good; those it was \
+             not told of are listed from their first use on.",
+        );
+    }
     let bar = progress::bar(minted.len(), "recording");
     let told = recorder.tell(&minted, &bar);
     bar.finish_and_clear();
@@ -137,7 +150,7 @@ pub(crate) fn run(args: &MintArgs, global: &Global) -> Result<(), Failure> {
 
 impl MintArgs {
     /// What is to be minted.
-    fn orders(&self, permissions: &Permissions, now: UnixSeconds) -> Result<Vec<Order>, Failure> {
+    fn orders(&self, check: &OrderCheck, now: UnixSeconds) -> Result<Vec<Order>, Failure> {
         let lifetime = self.expires.lifetime(now).map_err(|error| {
             Failure::new(&error, "--expires takes a span such as 1h or 7d, or a moment to come")
         })?;
@@ -149,10 +162,10 @@ impl MintArgs {
             network: self.network,
         };
         match &self.csv {
-            Some(path) => orders_csv::read(path, order, permissions, now),
+            Some(path) => orders_csv::read(path, order, check, now),
             None => {
                 let orders: Vec<_> = self.users.iter().map(order).collect();
-                orders.iter().try_for_each(|order| permissions.check(order))?;
+                orders.iter().try_for_each(|order| check.check(order))?;
                 Ok(orders)
             }
         }

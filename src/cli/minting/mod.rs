@@ -2,10 +2,12 @@
 //! `mint` and `sacli` share it; the minting itself is [`crate::mint`].
 //!
 //! Before it, orders are made: until when ([`expiry`]), for whom ([`permission`],
-//! with its `users_file`), or many from a table ([`orders_csv`]). After it, what
+//! with its `users_file`), or many from a table ([`orders_csv`]);
+//! [`order_check`] stops those that would come to nothing. After it, what
 //! was minted is told to a node ([`recording`]) or printed ([`sheet`]).
 
 pub(crate) mod expiry;
+pub(crate) mod order_check;
 pub(crate) mod orders_csv;
 pub(crate) mod permission;
 pub(crate) mod recording;

@@ -3,6 +3,7 @@
 //! The first line names the columns, of which only `user` is needed. What a line
 //! leaves empty is as the command line says. One bad cell and nothing is minted.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -12,132 +13,287 @@ use csv::{ErrorKind, ReaderBuilder, StringRecord, Trim};
 use thiserror::Error;
 
 use super::expiry::Expiry;
-use super::permission::{NeedAutologin, Permissions};
+use super::order_check::{Dead, OrderCheck};
 use crate::cli::failure::{Failure, with_sources};
 use crate::mint::Order;
 use crate::token::{UnixSeconds, UserName};
 
 /// The columns a file may have, in any order.
-const COLUMNS: [&str; 4] = ["user", "profile_type", "expires", "uses"];
+const COLUMNS: [&str; 5] = ["user", "profile_type", "expires", "uses", "network"];
 
-const HINT: &str = "the first line names the columns: user, and as needed profile_type, expires \
-                    and uses; nothing was minted";
+/// How many faults are told before the rest is only counted.
+const FAULTS_TOLD_MAX: usize = 5;
+
+const HINT: &str = "the first line names the columns: user, and as needed profile_type, expires, \
+                    uses and network; nothing was minted";
+
+const HINT_UTF8: &str = "save it as `CSV UTF-8`, which spreadsheets offer beside plain CSV; nothing \
+                         was minted";
+
+const HINT_FILE: &str = "name a file that you may read, or `-` for stdin";
 
 /// What is wrong with a file of orders.
 #[derive(Debug, Error)]
 enum OrdersError {
     #[error("cannot be read")]
     Io(#[from] io::Error),
-    #[error("line {line} is no line of comma-separated values: {what}")]
-    Syntax { line: u64, what: String },
+    #[error("it is not UTF-8")]
+    NotUtf8,
+    #[error("line {line} is not UTF-8")]
+    LineNotUtf8 { line: u64 },
+    #[error("line {line} opens a quote that nothing closes")]
+    OpenQuote { line: u64 },
+    #[error("line {line} cannot be read")]
+    Syntax { line: u64 },
     #[error("there is no line that names the columns")]
     Empty,
     #[error("line 1 has no column `user`")]
     NoUser,
-    #[error("line 1 separates its columns by semicolons: save it with commas")]
-    Semicolons,
     #[error("line 1 names a column `{0}`, which is not known")]
     UnknownColumn(String),
     #[error("line 1 names the column `{0}` twice")]
-    RepeatedColumn(String),
-    #[error("line {line}, column `{column}`: {what}")]
-    Cell { line: u64, column: &'static str, what: String },
-    #[error("line {line}, column `profile_type`: {why}")]
-    Autologin { line: u64, why: NeedAutologin },
+    RepeatedColumn(&'static str),
+    #[error(transparent)]
+    Lines(#[from] Faults),
     #[error("there is no line after the first")]
     NoOrder,
 }
 
+/// What is wrong with lines and cells.
+#[derive(Debug, Default, Error)]
+struct Faults {
+    /// The first ones.
+    told: Vec<Fault>,
+    /// How many there are beyond.
+    more: usize,
+}
+
+/// What is wrong with a line, or with one cell of it.
+#[derive(Debug)]
+struct Fault {
+    line: u64,
+    column: Option<&'static str>,
+    what: String,
+    /// What to do, where it is not a matter of the file.
+    hint: Option<String>,
+}
+
 /// Which cell of a line is which column.
-struct Columns([Option<usize>; COLUMNS.len()]);
+struct Columns {
+    places: [Option<usize>; COLUMNS.len()],
+    /// How many cells a line has.
+    width: usize,
+}
 
 /// Reads the orders in the file at `path`, or on stdin for `-`. What a line
 /// leaves open is as `order_for` its user says; spans are counted from `now`. Each
-/// must be allowed by `permissions`.
+/// must pass `check`.
 pub(crate) fn read(
     path: &Path,
     order_for: impl Fn(&UserName) -> Order,
-    permissions: &Permissions,
+    check: &OrderCheck,
     now: UnixSeconds,
 ) -> Result<Vec<Order>, Failure> {
-    let (name, orders) = if path == Path::new("-") {
-        ("stdin".to_owned(), parse(io::stdin().lock(), order_for, permissions, now))
+    let (name, text) = if path == Path::new("-") {
+        ("stdin".to_owned(), whole(io::stdin().lock()))
     } else {
-        let file = File::open(path).map_err(OrdersError::from);
-        (path.display().to_string(), file.and_then(|file| parse(file, order_for, permissions, now)))
+        (path.display().to_string(), File::open(path).and_then(whole))
     };
-    orders.map_err(|error| {
-        let hint =
-            if let OrdersError::Autologin { why, .. } = &error { why.hint.as_str() } else { HINT };
-        Failure::say(format!("{name}: {}", with_sources(&error)), hint)
-    })
+    let orders = text.map_err(OrdersError::from);
+    let orders = orders.and_then(|text| parse(&text, order_for, check, now));
+    orders.map_err(|error| Failure::say(format!("{name}: {}", with_sources(&error)), error.hint()))
+}
+
+fn whole(mut from: impl Read) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    from.read_to_end(&mut text)?;
+    Ok(text)
 }
 
 fn parse(
-    text: impl Read,
+    text: &[u8],
     order_for: impl Fn(&UserName) -> Order,
-    permissions: &Permissions,
+    check: &OrderCheck,
     now: UnixSeconds,
 ) -> Result<Vec<Order>, OrdersError> {
-    let mut lines = ReaderBuilder::new().has_headers(false).trim(Trim::All).from_reader(text);
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    // UTF-16, as a spreadsheet's `Unicode text`.
+    if text.contains(&0) {
+        return Err(OrdersError::NotUtf8);
+    }
+    let separator = separator(text);
+    if let Some(line) = open_quote(text, separator) {
+        return Err(OrdersError::OpenQuote { line });
+    }
+    let mut lines = ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .delimiter(separator)
+        .trim(Trim::All)
+        .from_reader(text);
     let mut line = StringRecord::new();
     if !lines.read_record(&mut line).map_err(syntax)? {
         return Err(OrdersError::Empty);
     }
     let columns = Columns::of(&line)?;
-    let mut orders = Vec::new();
+    let (mut orders, mut faults) = (Vec::new(), Faults::default());
     while lines.read_record(&mut line).map_err(syntax)? {
-        let order = columns.order(&line, &order_for, now)?;
-        permissions
-            .check(&order)
-            .map_err(|why| OrdersError::Autologin { line: number(&line), why })?;
-        orders.push(order);
+        match columns.order(&line, &order_for, now) {
+            Ok(order) => match check.check(&order) {
+                Ok(()) => orders.push(order),
+                Err(dead) => faults.add(Fault::of(dead, number(&line))),
+            },
+            Err(wrong) => wrong.into_iter().for_each(|fault| faults.add(fault)),
+        }
+    }
+    if !faults.told.is_empty() {
+        return Err(faults.into());
     }
     if orders.is_empty() { Err(OrdersError::NoOrder) } else { Ok(orders) }
 }
 
+/// Returns what separates the cells. Where the comma is for decimals, spreadsheets
+/// write semicolons.
+fn separator(text: &[u8]) -> u8 {
+    let mut lines = text.split(|byte| matches!(byte, b'\n' | b'\r'));
+    let head = lines.find(|line| !line.is_empty()).unwrap_or_default();
+    let others = [b';', b'\t'].into_iter().filter(|_| !head.contains(&b','));
+    let mut found = others.filter(|separator| head.contains(separator));
+    found.next().unwrap_or(b',')
+}
+
+/// Returns the line of a quote that nothing closes: it would swallow the rest of
+/// the file.
+fn open_quote(text: &[u8], separator: u8) -> Option<u64> {
+    let (mut line, mut opened) = (1, None);
+    let mut is_first = true;
+    for byte in text.iter().copied() {
+        // A doubled quote in quotes closes and opens them again.
+        if byte == b'"' && (opened.is_some() || is_first) {
+            opened = if opened.is_some() { None } else { Some(line) };
+            is_first = true;
+            continue;
+        }
+        is_first = matches!(byte, b'\n' | b'\r') || byte == separator;
+        line += u64::from(byte == b'\n');
+    }
+    opened
+}
+
 impl Columns {
     fn of(head: &StringRecord) -> Result<Self, OrdersError> {
-        let mut columns = [None; COLUMNS.len()];
+        let mut places = [None; COLUMNS.len()];
         for (at, name) in head.iter().enumerate() {
-            if name.contains(';') {
-                return Err(OrdersError::Semicolons);
-            }
-            let known = COLUMNS.iter().zip(&mut columns).find(|(column, _)| **column == name);
-            let (_, place) = known.ok_or_else(|| OrdersError::UnknownColumn(name.to_owned()))?;
+            let is_named = |column: &str| column.eq_ignore_ascii_case(name);
+            let known = COLUMNS.iter().zip(&mut places).find(|(column, _)| is_named(column));
+            let (column, place) =
+                known.ok_or_else(|| OrdersError::UnknownColumn(name.to_owned()))?;
             if place.replace(at).is_some() {
-                return Err(OrdersError::RepeatedColumn(name.to_owned()));
+                return Err(OrdersError::RepeatedColumn(column));
             }
         }
-        let [user, ..] = columns;
+        let [user, ..] = places;
         user.ok_or(OrdersError::NoUser)?;
-        Ok(Self(columns))
+        Ok(Self { places, width: head.len() })
     }
 
-    /// Reads one line.
+    /// Reads one line, or tells of each cell that is wrong in it.
     fn order(
         &self,
         line: &StringRecord,
         order_for: impl Fn(&UserName) -> Order,
         now: UnixSeconds,
-    ) -> Result<Order, OrdersError> {
-        let [user, profile_type, expires, uses] = self.0;
+    ) -> Result<Order, Vec<Fault>> {
+        let mut faults = Vec::new();
+        let wrong = |column, what| Fault { line: number(line), column, what, hint: None };
+        if line.len() != self.width {
+            let what = format!("{} cells, and the first line has {}", line.len(), self.width);
+            return Err(vec![wrong(None, what)]);
+        }
+        let mut tell = |column, what: String| faults.push(wrong(Some(column), what));
+        let [user, profile_type, expires, uses, network] = self.places;
         let cell = |at: Option<usize>| at.and_then(|at| line.get(at)).unwrap_or_default();
-        let wrong = |column, what| OrdersError::Cell { line: number(line), column, what };
-        let expiry: Option<Expiry> = value(cell(expires)).map_err(|what| wrong("expires", what))?;
-        let lifetime = expiry.map(|expiry| expiry.lifetime(now)).transpose();
-        let user = cell(user).parse::<UserName>();
-        let otherwise = order_for(&user.map_err(|error| wrong("user", error.to_string()))?);
-        Ok(Order {
-            kind: value(cell(profile_type))
-                .map_err(|what| wrong("profile_type", what))?
-                .unwrap_or(otherwise.kind),
-            lifetime: lifetime
-                .map_err(|error| wrong("expires", error.to_string()))?
-                .unwrap_or(otherwise.lifetime),
-            uses: value(cell(uses)).map_err(|what| wrong("uses", what))?.unwrap_or(otherwise.uses),
-            ..otherwise
-        })
+        let user = cell(user).parse::<UserName>().map_err(|error| tell("user", error.to_string()));
+        let kind = value(cell(profile_type)).map_err(|what| tell("profile_type", what));
+        let lifetime = value(cell(expires)).and_then(|expiry: Option<Expiry>| {
+            expiry.map(|expiry| expiry.lifetime(now)).transpose().map_err(|error| error.to_string())
+        });
+        let lifetime = lifetime.map_err(|what| tell("expires", what));
+        let uses = value(cell(uses)).map_err(|what| tell("uses", what));
+        let network = value(cell(network)).map_err(|what| tell("network", what));
+        match (user, kind, lifetime, uses, network) {
+            (Ok(user), Ok(kind), Ok(lifetime), Ok(uses), Ok(network)) => {
+                let otherwise = order_for(&user);
+                Ok(Order {
+                    kind: kind.unwrap_or(otherwise.kind),
+                    lifetime: lifetime.unwrap_or(otherwise.lifetime),
+                    uses: uses.unwrap_or(otherwise.uses),
+                    network: network.or(otherwise.network),
+                    user,
+                })
+            }
+            _ => Err(faults),
+        }
+    }
+}
+
+impl Faults {
+    fn add(&mut self, fault: Fault) {
+        if self.told.len() < FAULTS_TOLD_MAX {
+            self.told.push(fault);
+        } else {
+            self.more += 1;
+        }
+    }
+}
+
+impl Fault {
+    fn of(dead: Dead, line: u64) -> Self {
+        let hint = Some(dead.hint().to_owned());
+        Self { line, column: Some(dead.column()), what: dead.to_string(), hint }
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let told: Vec<_> = self.told.iter().map(Fault::to_string).collect();
+        f.write_str(&told.join("; "))?;
+        if self.more > 0 {
+            write!(f, "; and {} more", self.more)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.column {
+            Some(column) => write!(f, "line {}, column `{column}`: {}", self.line, self.what),
+            None => write!(f, "line {}: {}", self.line, self.what),
+        }
+    }
+}
+
+impl OrdersError {
+    /// Returns what to do.
+    fn hint(&self) -> &str {
+        match self {
+            Self::Io(_) => HINT_FILE,
+            Self::NotUtf8 | Self::LineNotUtf8 { .. } => HINT_UTF8,
+            Self::OpenQuote { .. } => {
+                "close it, or write a quote that belongs to a cell twice; nothing was minted"
+            }
+            Self::Lines(faults) => {
+                let mut hints = faults.told.iter().map(|fault| fault.hint.as_deref());
+                hints.next().flatten().unwrap_or(HINT)
+            }
+            Self::Syntax { .. }
+            | Self::Empty
+            | Self::NoUser
+            | Self::UnknownColumn(_)
+            | Self::RepeatedColumn(_)
+            | Self::NoOrder => HINT,
+        }
     }
 }
 
@@ -159,18 +315,15 @@ fn syntax(error: csv::Error) -> OrdersError {
     let line = error.position().map_or(0, csv::Position::line);
     match error.into_kind() {
         ErrorKind::Io(error) => OrdersError::Io(error),
-        ErrorKind::Utf8 { .. } => OrdersError::Syntax { line, what: "it is not UTF-8".to_owned() },
-        ErrorKind::UnequalLengths { expected_len, len, .. } => OrdersError::Syntax {
-            line,
-            what: format!("it has {len} cells, the first line {expected_len}"),
-        },
-        _ => OrdersError::Syntax { line, what: "it cannot be read".to_owned() },
+        ErrorKind::Utf8 { .. } => OrdersError::LineNotUtf8 { line },
+        _ => OrdersError::Syntax { line },
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::minting::permission::Permissions;
     use crate::mint::tests::order;
     use crate::token::{ProfileKind, UseLimit};
 
@@ -179,7 +332,7 @@ mod tests {
     fn parsed(text: &str) -> Result<Vec<Order>, String> {
         let order_for =
             |user: &UserName| Order { uses: UseLimit::Unlimited, ..order(user.as_str()) };
-        parse(text.as_bytes(), order_for, &Permissions::Vouched, NOW)
+        parse(text.as_bytes(), order_for, &OrderCheck::unasked(Permissions::Vouched), NOW)
             .map_err(|error| with_sources(&error))
     }
 
@@ -215,35 +368,74 @@ mod tests {
             ("user\n", "no line after the first"),
             ("name\nalice\n", "line 1 names a column `name`"),
             ("uses\n1\n", "line 1 has no column `user`"),
-            ("user;uses\nalice;1\n", "separates its columns by semicolons"),
-            ("user,user\na,b\n", "names the column `user` twice"),
+            ("\u{1b}[31m\nalice\n", "names a column `\u{fffd}[31m`"),
+            ("user,network\nalice,10.0.0.0/99\n", "line 2, column `network`: "),
+            ("user\nalice\n\"bob\ncarol\n", "line 3 opens a quote that nothing closes"),
+            ("user,uses\n\"a\"\"b,1\n", "line 2 opens a quote that nothing closes"),
+            ("user,User\na,b\n", "names the column `user` twice"),
             ("user\nalice\na/b\n", "line 3, column `user`: "),
             ("user,uses\nalice,\n\"two\nlines\",1\n", "line 3, column `user`: "),
             ("user,uses\nalice,1\nbob,0\n", "line 3, column `uses`: uses are a number from 1"),
             ("user,expires\nalice,7\n", "line 2, column `expires`: 7 of what?"),
             ("user,expires\nalice,400d\n", "line 2, column `expires`: that is too far off"),
             ("user,profile_type\nalice,both\n", "line 2, column `profile_type`: `both` is no"),
-            ("user,uses\nalice\n", "line 2 is no line of comma-separated values: it has 1 cells"),
+            ("user,uses\nalice\n", "line 2: 1 cells, and the first line has 2"),
         ] {
             let error = parsed(text).unwrap_err();
             assert!(error.contains(said), "{text:?}: {error}");
         }
-        let latin1 = parse(
-            &b"user\nj\xfcrgen\n"[..],
-            |user| order(user.as_str()),
-            &Permissions::Unknown,
-            NOW,
-        )
-        .unwrap_err();
-        assert!(latin1.to_string().contains("line 2 is no line"), "{latin1}");
-        assert!(latin1.to_string().contains("not UTF-8"), "{latin1}");
+    }
+
+    #[test]
+    fn a_file_that_is_not_utf_8_is_to_be_saved_as_such() {
+        for (text, said) in [
+            (&b"user\nj\xfcrgen\n"[..], "line 2 is not UTF-8"),
+            (&b"\xff\xfeu\0s\0e\0r\0\n\0"[..], "it is not UTF-8"),
+        ] {
+            let check = OrderCheck::unasked(Permissions::Unknown);
+            let error = parse(text, |user| order(user.as_str()), &check, NOW).unwrap_err();
+            assert_eq!(error.to_string(), said);
+            assert!(error.hint().contains("`CSV UTF-8`"));
+        }
+    }
+
+    #[test]
+    fn semicolons_and_tabs_separate_too_and_names_have_any_case() {
+        for text in ["User;USES\n\"smith; al\";3\n", "user\tUses\nsmith; al\t3\n"] {
+            let orders = parsed(text).unwrap();
+            assert_eq!(orders[0].user.as_str(), "smith; al", "{text:?}");
+            assert_eq!(orders[0].uses.count(), Some(3));
+        }
+        let orders = parsed("user,network\nalice,192.0.2.0/24\nbob;x,\n").unwrap();
+        assert_eq!(orders[0].network, Some("192.0.2.0/24".parse().unwrap()));
+        assert_eq!((orders[1].user.as_str(), orders[1].network), ("bob;x", None));
+    }
+
+    #[test]
+    fn quotes_that_are_closed_or_no_quotes_are_fine() {
+        for text in
+            ["user\n\"al\nice\"\n", "user\nal\"ice\n", "user\n\"al\"\"ice\"\n", "\"user\"\na"]
+        {
+            assert_eq!(open_quote(text.as_bytes(), b','), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn five_faults_are_told_and_the_rest_is_counted() {
+        let error = parsed("user,uses\na/b,0\nalice,x\n,1\nbob,0\nalice\ncarol,0\n").unwrap_err();
+        for told in ["line 2, column `user`", "line 2, column `uses`", "line 3, column `uses`"] {
+            assert!(error.contains(told), "{error}");
+        }
+        assert_eq!(error.matches("line ").count() - error.matches("first line").count(), 5);
+        assert!(error.ends_with("; and 2 more"), "{error}");
     }
 
     #[test]
     fn autologin_without_a_word_for_it_names_its_line() {
         let text = "user,profile_type\nalice,\nbob,autologin\n";
         let order_for = |user: &UserName| order(user.as_str());
-        let error = parse(text.as_bytes(), order_for, &Permissions::Unknown, NOW).unwrap_err();
+        let check = OrderCheck::unasked(Permissions::Unknown);
+        let error = parse(text.as_bytes(), order_for, &check, NOW).unwrap_err();
         assert_eq!(error.to_string(), "line 3, column `profile_type`: need autologin");
     }
 
@@ -252,11 +444,12 @@ mod tests {
         let said = read(
             Path::new("/nonexistent.csv"),
             |user| order(user.as_str()),
-            &Permissions::Unknown,
+            &OrderCheck::unasked(Permissions::Unknown),
             NOW,
         )
         .unwrap_err()
         .to_string();
         assert!(said.contains("/nonexistent.csv: cannot be read: No such file"), "{said}");
+        assert!(!said.contains("column"), "{said}");
     }
 }

@@ -3,6 +3,8 @@
 
 use indicatif::ProgressBar;
 
+use super::order_check::OrderCheck;
+use super::permission::Permissions;
 use crate::cli::client::AdminClient;
 use crate::cli::failure::Failure;
 use crate::cli::global::Global;
@@ -31,8 +33,7 @@ pub(crate) struct Recorder {
 }
 
 impl RecordArgs {
-    /// Finds the node, if it is to be told: before anything is minted, so that a
-    /// node out of reach leaves nothing half done.
+    /// Finds the key for the node, if the node is to be told.
     pub(crate) fn open(
         &self,
         passphrase: &PassphraseArgs,
@@ -42,12 +43,17 @@ impl RecordArgs {
             return Ok(None);
         }
         let node = AdminClient::open(&global.load()?, passphrase)?;
-        node.knock()?;
         Ok(Some(Recorder { node, note: self.note.clone() }))
     }
 }
 
 impl Recorder {
+    /// Asks the node for its users: before anything is minted, so that a node out
+    /// of reach leaves nothing half done.
+    pub(crate) fn ask(&self, said: Permissions) -> Result<OrderCheck, Failure> {
+        Ok(OrderCheck::ask(&self.node, said)?)
+    }
+
     /// Tells the node of each token, up to the first that it does not take.
     pub(crate) fn tell(&self, minted: &[Minted], bar: &ProgressBar) -> Result<(), Failure> {
         let note = self.note.as_ref().map(Note::as_str);

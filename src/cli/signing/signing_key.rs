@@ -112,8 +112,18 @@ pub(crate) fn explain(error: &KeyringError) -> Failure {
     Failure::new(error, hint(error))
 }
 
-fn hint(error: &KeyringError) -> &'static str {
-    match error {
+/// Says how a key for `purpose` comes to be.
+fn no_key(purpose: KeyPurpose) -> String {
+    format!(
+        "`jeton key list` shows the keys there are; `jeton key new --purpose {purpose}` makes one: \
+         copy its public half into the folder {purpose} of `keys.trusted` on every node and reload \
+         the nodes"
+    )
+}
+
+fn hint(error: &KeyringError) -> String {
+    let hint = match error {
+        KeyringError::NoSigningKey { purpose, .. } => return no_key(*purpose),
         KeyringError::File { source: KeyFileError::PassphraseNeeded, .. } => {
             "give it by --passphrase-file FILE or in the variable JETON_PASSPHRASE, or choose \
              another key by `--key ID`"
@@ -131,9 +141,7 @@ fn hint(error: &KeyringError) -> &'static str {
         KeyringError::Exposed { .. } | KeyringError::Writable { .. } => {
             "ask who could have read or changed it; after a theft, make a new key and revoke this one"
         }
-        KeyringError::NoSigningKey { .. } | KeyringError::NoPrivateKey { .. } => {
-            "`jeton key list` shows the keys there are, `jeton key new` makes one"
-        }
+        KeyringError::NoPrivateKey { .. } => "`jeton key list` shows the keys there are",
         KeyringError::Ambiguous { .. } => {
             "`--key ID` chooses one, `jeton key retire ID` takes one out of use"
         }
@@ -145,7 +153,8 @@ fn hint(error: &KeyringError) -> &'static str {
         | KeyringError::Exists { .. } => {
             "move the file out of the keys' folders; `jeton key new` makes a new key"
         }
-    }
+    };
+    hint.to_owned()
 }
 
 #[cfg(test)]
@@ -182,6 +191,18 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_is_missing_is_told_with_its_purpose() {
+        let (_root, trusted, signing) = folders();
+        let key = SigningKey::from_seed(&[3; 32]);
+        write_new(&trusted, &signing, KeyPurpose::Profile, &key, None).unwrap();
+        let missing = load(&signing, KeyPurpose::Admin, None, &Passphrase::none()).unwrap_err();
+        let hint = missing.hint();
+        assert!(hint.contains("`jeton key new --purpose admin` makes one"), "{hint}");
+        assert!(hint.contains("folder admin of `keys.trusted`"), "{hint}");
+        assert!(hint.contains("reload the nodes"), "{hint}");
+    }
+
+    #[test]
     fn a_key_for_another_purpose_mints_nothing() {
         let (_root, trusted, signing) = folders();
         let key = SigningKey::from_seed(&[2; 32]);
@@ -190,6 +211,7 @@ mod tests {
         let refused =
             load(&signing, KeyPurpose::Profile, id, &Passphrase::none()).unwrap_err().to_string();
         assert!(refused.contains("no profile signing key"), "{refused}");
+        assert!(refused.contains("`jeton key new --purpose profile`"), "{refused}");
         let refused =
             load_file(&pair.private, KeyPurpose::Profile, &Passphrase::none()).unwrap_err();
         assert!(refused.to_string().contains("is a key for admin tokens"), "{refused}");

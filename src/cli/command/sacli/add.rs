@@ -1,27 +1,34 @@
 //! `AddProfileToken`: makes a link. A node in reach is asked whether the link will
 //! do what it should, and told of it; without one it is minted all the same.
 
-use std::collections::BTreeSet;
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
+use crate::cli::client::reachable::reachable;
 use crate::cli::client::{AdminClient, ClientError, Would};
 use crate::cli::failure::Failure;
 use crate::cli::global::Global;
 use crate::cli::minting::MinterArgs;
+use crate::cli::minting::order_check::{Dead, OrderCheck};
 use crate::cli::minting::permission::{PermissionArgs, Permissions};
 use crate::cli::terminal::output;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::mint::{Minted, Order};
 use crate::random;
-use crate::token::{ProfileKind, UserName};
+
+/// How long a node may take to take a call, where it is only asked whether it is
+/// there.
+const CALL_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What follows from asking no node.
+const UNCHECKED: &str = "user and permission are not checked, and ListProfileTokens does not show \
+                         the link before its first use";
 
 /// A node in reach, and what it says of its users.
 struct Node {
     client: AdminClient,
-    /// Those with a profile.
-    known: BTreeSet<UserName>,
-    /// Those who may have autologin, and no others.
-    permissions: Permissions,
+    check: OrderCheck,
 }
 
 /// Mints, and shows the link in Access Server's words.
@@ -33,16 +40,13 @@ pub(super) fn run(
 ) -> Result<(), Failure> {
     let node = Node::find(minter, global)?;
     match &node {
-        Some(node) => node.check(&order)?,
-        None => permission.read()?.check(&order)?,
+        Some(node) => node.check.check(&order)?,
+        None => OrderCheck::unasked(permission.read()?).check(&order)?,
     }
     for minted in minter.open(global)?.mint(&[order], SystemClock.now(), random::fill)? {
         let remark = match &node {
             Some(node) => node.take(&minted)?,
-            None => Some(
-                "No node is in reach: ListProfileTokens shows the link from its first use on."
-                    .to_owned(),
-            ),
+            None => None,
         };
         output::show(&format!("Added token, import URL {}\n", minted.links.import))?;
         if let Some(remark) = remark {
@@ -54,38 +58,34 @@ pub(super) fn run(
 
 impl Node {
     /// Finds the node of this machine. A machine that only mints has no config, no
-    /// admin key or no node, and does without.
+    /// admin key or no node, and does without; people learn which.
     fn find(minter: &MinterArgs, global: &Global) -> Result<Option<Self>, Failure> {
-        let Ok(config) = Config::load(global.config.as_deref()) else {
-            return Ok(None);
+        let node = match Config::load(global.config.as_deref()) {
+            Ok(config) => match AdminClient::open(&config, &minter.passphrase) {
+                Ok(client) => Self::ask(client)?,
+                Err(why) => {
+                    if config.admin.listen.map(reachable).is_some_and(is_there) {
+                        output::remark(&unasked(&why));
+                        return Ok(None);
+                    }
+                    None
+                }
+            },
+            Err(_) => None,
         };
-        let Ok(client) = AdminClient::open(&config, &minter.passphrase) else {
-            return Ok(None);
-        };
-        Ok(Self::ask(client)?)
+        if node.is_none() {
+            output::remark(&format!("No node is in reach: {UNCHECKED}."));
+        }
+        Ok(node)
     }
 
     /// Asks the node for its users; `None` if it is not in reach.
     fn ask(client: AdminClient) -> Result<Option<Self>, ClientError> {
-        let users = match client.users() {
-            Ok(users) => users,
-            Err(ClientError::Unreachable { .. }) => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let allowed = users.iter().filter(|user| user.autologin).map(|user| user.user.clone());
-        let permissions = Permissions::Listed(allowed.collect());
-        let known = users.into_iter().filter(|user| user.profile).map(|user| user.user);
-        Ok(Some(Self { known: known.collect(), permissions, client }))
-    }
-
-    /// Lets an order pass that can come to something.
-    fn check(&self, order: &Order) -> Result<(), Failure> {
-        // A server-locked profile may be for a user without a certificate, whom no
-        // list of profiles names; `take` learns more of it.
-        if order.kind != ProfileKind::ServerLocked && !self.known.contains(&order.user) {
-            return Err(unknown_user(&order.user));
+        match OrderCheck::ask(&client, Permissions::Unknown) {
+            Ok(check) => Ok(Some(Self { client, check })),
+            Err(ClientError::Unreachable { .. }) => Ok(None),
+            Err(error) => Err(error),
         }
-        Ok(self.permissions.check(order)?)
     }
 
     /// Asks what a click on the link would do, and tells the node of it. Returns
@@ -94,8 +94,8 @@ impl Node {
         let user = &minted.claims.user;
         let forecast = self.client.inspect(minted.token.as_str())?;
         if forecast.would == Would::Refuse {
-            if !self.known.contains(user) {
-                return Err(unknown_user(user));
+            if !self.check.may_know(user) {
+                return Err(Dead::UnknownUser(user.clone()).into());
             }
             return Err(Failure::say(
                 format!(
@@ -117,10 +117,17 @@ impl Node {
     }
 }
 
-fn unknown_user(user: &UserName) -> Failure {
-    Failure::say(
-        format!("unknown user {user}"),
-        "`jeton user list` shows the users that have a profile",
+/// Tells whether anything answers at `address`.
+fn is_there(address: SocketAddr) -> bool {
+    TcpStream::connect_timeout(&address, CALL_TIMEOUT).is_ok()
+}
+
+/// Says that a node runs and cannot be asked.
+fn unasked(why: &Failure) -> String {
+    format!(
+        "warning: the node of this machine cannot be asked, so {UNCHECKED}: {}\nhint: {}",
+        why.reason(),
+        why.hint()
     )
 }
 
@@ -145,23 +152,6 @@ mod tests {
         let mut minted =
             minter().mint(&[order(user)], UnixSeconds::new(1_000), counting()).unwrap();
         minted.remove(0)
-    }
-
-    #[test]
-    fn the_node_says_who_there_is_and_who_may_have_autologin() {
-        let fake = FakeNode::answering([(200, USERS)]);
-        let node = Node::ask(client(&fake)).unwrap().unwrap();
-        let check = |kind, user| match node.check(&Order { kind, ..order(user) }) {
-            Ok(()) => "fine".to_owned(),
-            Err(failure) => failure.reason().to_owned(),
-        };
-        assert_eq!(check(ProfileKind::Autologin, "alice"), "fine");
-        assert_eq!(check(ProfileKind::UserLocked, "bob"), "fine");
-        assert_eq!(check(ProfileKind::Autologin, "bob"), "need autologin");
-        assert_eq!(check(ProfileKind::UserLocked, "eve"), "unknown user eve");
-        assert_eq!(check(ProfileKind::Autologin, "eve"), "unknown user eve");
-        assert_eq!(check(ProfileKind::UserLocked, "gone"), "unknown user gone");
-        assert_eq!(check(ProfileKind::ServerLocked, "eve"), "fine");
     }
 
     #[test]
@@ -198,6 +188,16 @@ mod tests {
         let warning = node.take(&minted).unwrap().unwrap();
         assert!(warning.starts_with("warning: the node did not record the token: no\nhint: "));
         assert!(!warning.contains(minted.token.as_str()));
+    }
+
+    #[test]
+    fn a_node_that_runs_is_not_taken_for_one_out_of_reach() {
+        assert!(!is_there(FakeNode::nobody()));
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        assert!(is_there(listener.local_addr().unwrap()));
+        let said = unasked(&Failure::say("there is no key", "make one"));
+        assert!(said.ends_with("its first use: there is no key\nhint: make one"), "{said}");
+        assert!(!said.contains("in reach"), "{said}");
     }
 
     #[test]
