@@ -309,6 +309,10 @@ pki = "no/pki"
 dir = "no/ledger"
 [limits]
 connections = "many"
+[admin]
+signing_key = "no.pem"
+[log]
+audit = "other.key"
 "#;
     fs::write(terminal.path("jeton.toml"), faulty).unwrap();
     terminal.jeton(&["config", "check"]).env("JETON_LOG_FORMAT", "xml").assert().code(2);

@@ -6,6 +6,7 @@
 //! What a command has to say goes to stdout where it is a result, and to stderr
 //! where it is for people; [`Failure`] is how it fails.
 
+mod audit_target;
 mod client;
 mod command;
 mod configured;

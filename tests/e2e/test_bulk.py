@@ -63,6 +63,9 @@ class Bulk(Case):
             "Windows line ends": b"user,uses\r\nalice,2\r\n",
             "quotes": b'"user","uses"\n"alice","2"\n',
             "no last line end": b"user,uses\nalice,2",
+            "semicolons": b"user;uses\r\nalice;2\r\n",
+            "tabs": b"user\tuses\nalice\t2\n",
+            "names in capitals": b"User,USES\nalice,2\n",
         }.items():
             with self.subTest(name):
                 (row,) = self.minted(text)
@@ -104,6 +107,21 @@ class Bulk(Case):
                 done = self.bulk(text)
                 self.assert_failed(done, word)
                 self.assertEqual(done.stdout, "")
+
+    def test_many_bad_cells_are_told_at_once(self):
+        done = self.bulk("user,uses\n" + "alice,0\n" * 7)
+        self.assert_failed(done, "line 2", "line 6", "and 2 more")
+        self.assertEqual(done.stdout, "")
+
+    def test_no_word_of_a_table_commands_the_terminal(self):
+        self.assertNotIn("\x1b", self.bulk("user,\x1b[31mred\nalice,1\n").stderr)
+
+    def test_what_a_table_lacks_is_told_as_what_it_is(self):
+        self.assertIn("CSV UTF-8", self.bulk(b"user\nj\xfcrgen\n").stderr)
+        self.assert_failed(self.bulk('user\nalice\n"bob\n'), "line 3 opens a quote")
+        done = self.world.jeton("mint", "--csv", "none.csv")
+        self.assert_failed(done, "none.csv")
+        self.assertNotIn("column", done.stderr)
 
     def test_autologin_needs_the_permission_in_a_table_too(self):
         done = self.bulk("user,profile_type\nalice,\nbob,autologin\n")
@@ -162,3 +180,18 @@ class Recorded(Case):
             done = world.did("mint", "--csv", path, "--format", "csv", "--record")
             ids = {row["id"] for row in csv.DictReader(io.StringIO(done))}
             self.assertEqual(set(Operator(world).listed()), ids)
+
+    def test_the_node_is_asked_who_there_is_and_who_may(self):
+        with World() as world:
+            world.serve()
+            path = world.dir / "users.csv"
+            path.write_text("user,profile_type\nalice,\nmallory,\nbob,autologin\n")
+            done = world.jeton("mint", "--csv", path, "--record")
+            words = ["line 3, column `user`: unknown user mallory"]
+            words += ["line 4, column `profile_type`: need autologin"]
+            self.assert_failed(done, *words)
+            self.assertEqual(done.stdout, "")
+            self.assertEqual(Operator(world).listed(state="all"), {})
+            world.did("user", "allow-autologin", "bob")
+            world.did("mint", "--user", "bob", "--profile-type", "autologin", "--record")
+            self.assertEqual(len(Operator(world).listed()), 1)

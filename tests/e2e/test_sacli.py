@@ -130,11 +130,20 @@ class Sacli(Case):
             ("sacli DeleteProfileToken", "--id"),
             ("sacli --user alice", "VERB"),
             ("sacli --id nonsense DeleteProfileToken", "nonsense"),
+            ("sacli --user alice --id nonsense AddProfileToken", "--id"),
         ]:
             with self.subTest(line):
                 done = self.type(line)
                 self.assertIn(done.returncode, (1, 2), done)
                 self.assertIn(word, done.stderr)
+
+    def test_a_node_without_a_key_to_ask_it_is_not_called_out_of_reach(self):
+        for key in (self.world.dir / "keys/signing").glob("admin-*"):
+            key.rename(self.world.dir / key.name)
+        done = self.type("sacli --user alice AddProfileToken")
+        self.assertEqual(done.returncode, 0, done)
+        self.assertNotIn("No node is in reach", done.stderr)
+        self.assertIn("jeton key new --purpose admin", done.stderr)
 
     def test_a_verb_that_is_not_spoken_names_the_command_to_use(self):
         self.assert_failed(self.type("sacli ConfigQuery"), "ConfigQuery")

@@ -164,6 +164,16 @@ impl AdminClient {
         Ok(tokens)
     }
 
+    /// Asks whether the node knows any token that `query` means.
+    pub(crate) fn knows(&self, query: &TokenQuery) -> Result<bool, AdminError> {
+        #[derive(Deserialize)]
+        struct Page {
+            total: u64,
+        }
+        let page: Page = self.get(&format!("tokens?limit=1{}", query.to_text()))?;
+        Ok(page.total > 0)
+    }
+
     /// Tells the node of a token that was minted here, so that it is listed before
     /// its first use.
     pub(crate) fn record(&self, token: &Token, note: Option<&str>) -> Result<(), ClientError> {

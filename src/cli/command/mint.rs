@@ -117,6 +117,9 @@ pub(crate) fn run(args: &MintArgs, global: &Global) -> Result<(), Failure> {
         bar.set_message("drawing");
         bar.set_position(0);
         sheet::write(path, &minted, &bar)?;
+        if minted.len() > sheet::CARDS_EASY_MAX {
+            bar.suspend(|| output::remark(&large_sheet(minted.len())));
+        }
     }
     bar.finish_and_clear();
     let format = args.format();
@@ -180,6 +183,14 @@ impl MintArgs {
             (None, None, None) => Some(MintFormat::Text),
         }
     }
+}
+
+fn large_sheet(cards: usize) -> String {
+    format!(
+        "warning: the sheet has {cards} cards, and browsers struggle beyond {}\n\
+         hint: split the table and mint a sheet for each part; `--format csv` has no such limit",
+        sheet::CARDS_EASY_MAX
+    )
 }
 
 fn batch_remark(minted: &[Minted]) -> String {

@@ -1,16 +1,20 @@
 //! `jeton revoke`: has links refused from now on.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
+use crate::cli::client::query::{StateFilter, TokenQuery};
 use crate::cli::client::{AdminClient, Target};
 use crate::cli::failure::Failure;
 use crate::cli::global::Global;
 use crate::cli::pasted;
 use crate::cli::signing::passphrase::PassphraseArgs;
 use crate::cli::signing::signing_key;
+use crate::cli::terminal::format::ChangeFormat;
 use crate::cli::terminal::output;
+use crate::cli::terminal::table::Table;
 use crate::clock::{Clock, SystemClock};
 use crate::keyring::Keyring;
 use crate::token::{Batch, KeyId, Nonce, UnixSeconds, UserName, verify};
@@ -22,6 +26,7 @@ Examples:
   jeton revoke --user alice                all that were minted for alice until now
   jeton revoke --batch 0a1b2c3d            all of one mint run, such as a lost sheet
   jeton revoke --key 3f2a9c01              all of a key, such as a stolen one
+  jeton revoke --user alice --format json  what is refused, as JSON
 
 Nothing takes a revocation back. What was downloaded before stays on the user's
 device and goes on working: to end that, revoke the certificate.";
@@ -45,6 +50,10 @@ const ID_LIKE_LEN_MAX: usize = 40;
 pub(crate) struct RevokeArgs {
     #[command(flatten)]
     what: What,
+
+    /// How to write the result
+    #[arg(long, value_enum, default_value_t = ChangeFormat::Text)]
+    format: ChangeFormat,
 
     #[command(flatten)]
     passphrase: PassphraseArgs,
@@ -72,7 +81,7 @@ struct What {
 
 /// Revokes, and says what is refused now.
 pub(crate) fn run(args: RevokeArgs, global: &Global) -> Result<(), Failure> {
-    let RevokeArgs { what, passphrase } = args;
+    let RevokeArgs { what, format, passphrase } = args;
     let config = global.load()?;
     // All are understood before the first is revoked.
     let targets = targets(&what, &config.keys.trusted)?;
@@ -80,16 +89,21 @@ pub(crate) fn run(args: RevokeArgs, global: &Global) -> Result<(), Failure> {
     if let Some(key) = what.key {
         tell_if_unknown(key, &config.keys.trusted);
     }
-    for target in targets {
-        if target == Target::Key(node.key_id()) {
+    for target in &targets {
+        if *target == Target::Key(node.key_id()) {
             return Err(own_key(node.key_id()));
         }
-        let issued_until = node.revoke(&target)?;
-        output::show(&format!("{}\n", said(&target, issued_until)))?;
+        let issued_until = node.revoke(target)?;
+        output::show(&match format {
+            ChangeFormat::Text => format!("{}\n", said(target, issued_until)),
+            ChangeFormat::Json => for_programs(target, issued_until).to_json_lines()?,
+        })?;
         if let Some(issued_until) = issued_until {
             wait_out(issued_until, &SystemClock, thread::sleep);
         }
     }
+    // It comes last: a slip of the pen is no reason to let a stolen link live on.
+    strangers(&node, &targets).iter().for_each(|warning| output::remark(warning));
     if let Some(key) = what.key {
         output::remark(&format!("To sign with it no more: jeton key retire {key}"));
     }
@@ -130,6 +144,56 @@ fn knows(keys: &Keyring, id: KeyId) -> bool {
     keys.iter().any(|(_path, trusted)| trusted.key.id() == id)
 }
 
+/// Returns a warning for each of the revoked that no listed link has. A node that
+/// does not tell is no failure: what was asked for is done.
+fn strangers(node: &AdminClient, targets: &[Target]) -> Vec<String> {
+    let all = TokenQuery { state: StateFilter::All, ..TokenQuery::default() };
+    // Ids of one batch are looked up together.
+    let mut batches: BTreeMap<Batch, Vec<Nonce>> = BTreeMap::new();
+    let mut warnings = Vec::new();
+    for target in targets {
+        let query = match target {
+            Target::User(user) => TokenQuery { user: Some(user.clone()), ..all.clone() },
+            Target::Batch(batch) => TokenQuery { batch: Some(*batch), ..all.clone() },
+            // One that was shown whole is no slip of the pen.
+            Target::Token { nonce, expires_at: None } => {
+                batches.entry(nonce.batch()).or_default().push(*nonce);
+                continue;
+            }
+            Target::Token { .. } | Target::Key(_) => continue,
+        };
+        if matches!(node.knows(&query), Ok(false)) {
+            warnings.extend(stranger(target));
+        }
+    }
+    for (batch, nonces) in batches {
+        let query = TokenQuery { batch: Some(batch), ..all.clone() };
+        let Ok(listed) = node.tokens(&query) else { continue };
+        let listed: BTreeSet<_> = listed.iter().map(|token| token.id).collect();
+        let unlisted = nonces.into_iter().filter(|nonce| !listed.contains(nonce));
+        warnings.extend(
+            unlisted.filter_map(|nonce| stranger(&Target::Token { nonce, expires_at: None })),
+        );
+    }
+    warnings
+}
+
+/// Says that no listed link has what was revoked, and how to look for what has.
+fn stranger(target: &Target) -> Option<String> {
+    let (what, look) = match target {
+        Target::User(user) => (format!("the user {user}"), "jeton list --state all"),
+        Target::Batch(batch) => {
+            (format!("the batch {batch}"), "jeton list --state all --format json")
+        }
+        Target::Token { nonce, .. } => (format!("the id {nonce}"), "jeton list --state all"),
+        Target::Key(_) => return None,
+    };
+    Some(format!(
+        "warning: no listed link has {what}; it is revoked all the same\n\
+         hint: links that were never used may be unlisted; if it was mistyped: `{look}`"
+    ))
+}
+
 /// Reads an id, or the id and the expiry of a token that one of our keys signed.
 pub(crate) fn token(
     argument: &str,
@@ -167,6 +231,19 @@ fn said(target: &Target, issued_until: Option<UnixSeconds>) -> String {
     }
 }
 
+/// What programs need to know.
+fn for_programs(target: &Target, issued_until: Option<UnixSeconds>) -> Table {
+    let (kind, id) = match target {
+        Target::Token { nonce, .. } => ("token", nonce.to_string()),
+        Target::Batch(batch) => ("batch", batch.to_string()),
+        Target::User(user) => ("user", user.to_string()),
+        Target::Key(id) => ("key", id.to_string()),
+    };
+    let mut table = Table::new(&["revoked", "id", "issued_until"]);
+    table.add([kind.into(), id.into(), issued_until.map(|until| until.to_string()).into()]);
+    table
+}
+
 /// Waits until the second `until` is over, so that whatever is minted after this
 /// command is newer than what it revoked.
 fn wait_out(until: UnixSeconds, clock: &impl Clock, mut sleep: impl FnMut(Duration)) {
@@ -192,6 +269,7 @@ fn own_key(id: KeyId) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::client::fake_node::FakeNode;
     use crate::clock::ManualClock;
     use crate::keyring::write_new;
     use crate::mint::tests::{counting, minter, order};
@@ -247,6 +325,44 @@ mod tests {
         let clock = ManualClock::at(UnixSeconds::new(100));
         wait_out(UnixSeconds::new(102), &clock, |_| panic!("it slept"));
         wait_out(UnixSeconds::new(99), &clock, |_| panic!("it slept"));
+    }
+
+    #[test]
+    fn what_no_listed_link_has_is_warned_of_and_no_more() {
+        let none = r#"{"tokens":[],"next":null,"total":0}"#;
+        let node = FakeNode::answering([(200, none), (200, r#"{"total":2}"#), (200, none)]);
+        let client = AdminClient::new(node.address(), SigningKey::from_seed(&[9; 32]));
+        let nonce = Nonce::new(Batch([1; 4]), [2; 12]);
+        let warnings = strangers(
+            &client,
+            &[
+                Target::User(UserName::new("nobodyy").unwrap()),
+                Target::Batch(Batch([1; 4])),
+                Target::Key(KeyId([9; 4])),
+                Target::Token { nonce, expires_at: Some(UnixSeconds::new(1)) },
+                Target::Token { nonce, expires_at: None },
+            ],
+        );
+        assert_eq!(warnings.len(), 2);
+        assert!(warnings[0].starts_with("warning: no listed link has the user nobodyy; "));
+        assert!(warnings[1].contains("the id AQEBAQICAgICAgICAgICAg; "), "{}", warnings[1]);
+        assert!(warnings[0].contains("`jeton list --state all`"), "{}", warnings[0]);
+        let requests = node.requests();
+        assert!(requests[0].line().contains("state=all&user=nobodyy"), "{}", requests[0].line());
+        let gone = AdminClient::new(FakeNode::nobody(), SigningKey::from_seed(&[9; 32]));
+        assert!(strangers(&gone, &[Target::Batch(Batch([1; 4]))]).is_empty());
+    }
+
+    #[test]
+    fn programs_learn_what_is_refused() {
+        let user = Target::User(UserName::new("alice").unwrap());
+        let until = Some(UnixSeconds::new(1_795_435_200));
+        assert_eq!(
+            for_programs(&user, until).to_json_lines().unwrap(),
+            "{\"revoked\":\"user\",\"id\":\"alice\",\"issued_until\":\"2026-11-23T12:00:00Z\"}\n"
+        );
+        let batch = for_programs(&Target::Batch(Batch([1; 4])), None).to_json_lines().unwrap();
+        assert_eq!(batch, "{\"revoked\":\"batch\",\"id\":\"01010101\",\"issued_until\":null}\n");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::cli::failure::Failure;
 use crate::cli::global::Global;
 use crate::cli::minting::users_file;
 use crate::cli::signing::passphrase::PassphraseArgs;
-use crate::cli::terminal::format::UserFormat;
+use crate::cli::terminal::format::{ChangeFormat, UserFormat};
 use crate::cli::terminal::output;
 use crate::cli::terminal::table::Table;
 use crate::token::UserName;
@@ -65,6 +65,10 @@ enum UserCommand {
     AllowAutologin {
         /// Whom
         user: UserName,
+
+        /// How to write the result
+        #[arg(long, value_enum, default_value_t = ChangeFormat::Text)]
+        format: ChangeFormat,
     },
     /// Deny a user profiles that ask for no password
     ///
@@ -74,6 +78,10 @@ enum UserCommand {
     DenyAutologin {
         /// Whom
         user: UserName,
+
+        /// How to write the result
+        #[arg(long, value_enum, default_value_t = ChangeFormat::Text)]
+        format: ChangeFormat,
     },
 }
 
@@ -83,13 +91,22 @@ pub(crate) fn run(args: UserArgs, global: &Global) -> Result<(), Failure> {
     let node = AdminClient::open(&config, &args.passphrase)?;
     match args.command {
         UserCommand::List { format } => output::show(&written(&node.users()?, format)?),
-        UserCommand::AllowAutologin { user } => {
+        UserCommand::AllowAutologin { user, format } => {
             node.permit(&user, true)?;
-            output::show(&format!("{user} may have autologin profiles\n"))
+            output::show(&permitted(&user, true, format)?)?;
+            // A node that does not tell is no failure: what was asked for is done.
+            if node.users().is_ok_and(|users| !has_profile(&users, &user)) {
+                output::remark(&format!(
+                    "warning: there is no profile for {user}; it is allowed all the same\n\
+                     hint: if it was mistyped: `jeton user deny-autologin {user}`, and `jeton user \
+                     list` shows the users"
+                ));
+            }
+            Ok(())
         }
-        UserCommand::DenyAutologin { user } => {
+        UserCommand::DenyAutologin { user, format } => {
             node.permit(&user, false)?;
-            output::show(&format!("{user} may not have autologin profiles\n"))?;
+            output::show(&permitted(&user, false, format)?)?;
             output::remark(
                 "Links to them are refused from now on. A profile that was downloaded before goes \
                  on working: revoke its certificate to end it.",
@@ -97,6 +114,21 @@ pub(crate) fn run(args: UserArgs, global: &Global) -> Result<(), Failure> {
             Ok(())
         }
     }
+}
+
+fn has_profile(users: &[User], user: &UserName) -> bool {
+    users.iter().any(|known| known.profile && known.user == *user)
+}
+
+/// Says what is allowed now.
+fn permitted(user: &UserName, allowed: bool, format: ChangeFormat) -> Result<String, Failure> {
+    if format == ChangeFormat::Json {
+        let mut table = Table::new(&["user", "autologin"]);
+        table.add([user.as_str().into(), allowed.into()]);
+        return table.to_json_lines();
+    }
+    let may = if allowed { "may" } else { "may not" };
+    Ok(format!("{user} {may} have autologin profiles\n"))
 }
 
 fn written(users: &[User], format: UserFormat) -> Result<String, Failure> {
@@ -141,6 +173,21 @@ mod tests {
                 {"user":"bob","autologin":false,"profile":false}]"#,
         )
         .unwrap()
+    }
+
+    #[test]
+    fn what_is_allowed_is_said_to_people_and_programs() {
+        let alice = UserName::new("alice").unwrap();
+        let said = |allowed, format| permitted(&alice, allowed, format).unwrap();
+        assert_eq!(said(true, ChangeFormat::Text), "alice may have autologin profiles\n");
+        assert_eq!(said(false, ChangeFormat::Text), "alice may not have autologin profiles\n");
+        assert_eq!(said(false, ChangeFormat::Json), "{\"user\":\"alice\",\"autologin\":false}\n");
+    }
+
+    #[test]
+    fn a_user_without_a_profile_has_none() {
+        let has = |name| has_profile(&users(), &UserName::new(name).unwrap());
+        assert_eq!((has("alice"), has("bob"), has("eve")), (true, false, false));
     }
 
     #[test]

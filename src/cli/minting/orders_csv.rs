@@ -141,7 +141,7 @@ fn parse(
         match columns.order(&line, &order_for, now) {
             Ok(order) => match check.check(&order) {
                 Ok(()) => orders.push(order),
-                Err(dead) => faults.add(Fault::of(dead, number(&line))),
+                Err(dead) => faults.add(Fault::of(&dead, number(&line))),
             },
             Err(wrong) => wrong.into_iter().for_each(|fault| faults.add(fault)),
         }
@@ -248,7 +248,7 @@ impl Faults {
 }
 
 impl Fault {
-    fn of(dead: Dead, line: u64) -> Self {
+    fn of(dead: &Dead, line: u64) -> Self {
         let hint = Some(dead.hint().to_owned());
         Self { line, column: Some(dead.column()), what: dead.to_string(), hint }
     }

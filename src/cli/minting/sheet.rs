@@ -12,9 +12,13 @@ use thiserror::Error;
 
 use crate::cli::failure::Failure;
 use crate::cli::terminal::moment;
-use crate::mint::Minted;
+use crate::mint::{Links, Minted};
 use crate::qr::{QrDrawing, TooLong};
 use crate::token::ProfileKind;
+use crate::token::url::PublicUrl;
+
+/// How many cards a browser prints without trouble.
+pub(crate) const CARDS_EASY_MAX: usize = 5_000;
 
 const FOOT: &str = "</body>\n</html>\n";
 
@@ -30,6 +34,8 @@ struct Head {
 #[template(path = "sheet/card.html")]
 struct Card<'a> {
     user: &'a str,
+    site: String,
+    batch: String,
     sign_in: &'static str,
     expires: String,
     uses: String,
@@ -93,6 +99,8 @@ impl<'a> Card<'a> {
         let Minted { claims, links, kind, .. } = minted;
         Ok(Self {
             user: claims.user.as_str(),
+            site: site(links),
+            batch: claims.nonce.batch().to_string(),
             sign_in: sign_in(*kind),
             expires: moment::on_paper(claims.expires_at()),
             uses: match claims.uses.count() {
@@ -105,6 +113,12 @@ impl<'a> Card<'a> {
             share: &links.share,
         })
     }
+}
+
+/// Returns the host that a person knows, or does not know, who was handed a link.
+fn site(links: &Links) -> String {
+    let url = links.share.split_once("/t/").and_then(|(origin, _)| origin.parse().ok());
+    url.map_or_else(String::new, |url: PublicUrl| url.host().to_owned())
 }
 
 /// The last step for whoever holds the sheet.
@@ -139,6 +153,9 @@ mod tests {
         assert_eq!((html.matches("<article>").count(), html.matches("<svg").count()), (2, 2));
         assert!(html.contains("batch 01010101") && html.ends_with(FOOT));
         assert!(html.contains(&minted[0].links.share));
+        assert_eq!(html.matches("<p class=\"batch\">batch 01010101</p>").count(), 2);
+        assert_eq!(html.matches("<p class=\"site\">vpn.example.com</p>").count(), 2);
+        assert!(html.find("Scan the code") < html.find("As a last resort, type"));
         assert!(html.contains("VPN for <bdi>alice</bdi>"));
         assert!(html.contains("Good until</dt><dd>23 November 2026, "));
         assert!(html.contains("one import or download"));

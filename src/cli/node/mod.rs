@@ -25,8 +25,9 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use tokio::sync::watch;
 
-use crate::activity::{self, Activity, AuditError};
+use crate::activity::{Activity, AuditError};
 use crate::admin::{self, AdminDoor, ServedCertificate, Sessions};
+use crate::cli::audit_target;
 use crate::cli::failure::Failure;
 use crate::cli::global;
 use crate::clock::{Clock, SystemClock};
@@ -75,7 +76,7 @@ impl Node {
         let certificate = opening::certificate(&config)?;
         let refused = |error: AuditError| opening::explain_audit_log(&error);
         let audit = config.log.audit.as_deref();
-        audit.map_or(Ok(()), activity::check_audit_log).map_err(refused)?;
+        audit_target::look(&config)?;
         let public_url = config.public_url.clone();
         let public_url = public_url.ok_or_else(|| global::missing(&config, "public_url"))?;
         let minter = minter::open(&config, &keys, &public_url)?;

@@ -46,6 +46,15 @@ pub(crate) enum ListFormat {
     Csv,
 }
 
+/// How commands that change something write what they did.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum ChangeFormat {
+    /// A sentence for people
+    Text,
+    /// One JSON object a line, one line a change
+    Json,
+}
+
 /// How the list of users is written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum UserFormat {

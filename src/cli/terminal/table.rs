@@ -9,6 +9,14 @@ use crate::cli::failure::Failure;
 /// What stands between two columns.
 const GAP: &str = "  ";
 
+/// The columns whose cells people wrote. An id is exempt: it may begin with a
+/// hyphen, and programs take it as it is.
+const FREE_TEXT: [&str; 2] = ["user", "note"];
+
+/// What makes a formula of a cell, at its begin.
+/// Source: OWASP, CSV Injection.
+const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+
 /// The names of columns, and rows with as many cells.
 pub(crate) struct Table {
     head: Vec<&'static str>,
@@ -59,9 +67,13 @@ impl Table {
     }
 
     /// Returns comma-separated values (RFC 4180, with line feeds), the first line
-    /// the names.
+    /// the names. What people wrote gets an apostrophe where a spreadsheet would
+    /// take it for a formula.
     pub(crate) fn to_csv(&self) -> Result<String, Failure> {
-        let rows = self.rows.iter().map(|row| row.iter().map(shown).collect());
+        let cell = |(name, cell): (&&str, &Value)| {
+            if FREE_TEXT.contains(name) { as_text(shown(cell)) } else { shown(cell) }
+        };
+        let rows = self.rows.iter().map(|row| self.head.iter().zip(row).map(cell).collect());
         let head = self.head.iter().copied().map(str::to_owned).collect();
         let mut lines = csv::Writer::from_writer(Vec::new());
         for line in std::iter::once::<Vec<String>>(head).chain(rows) {
@@ -111,6 +123,11 @@ fn shown(cell: &Value) -> String {
     }
 }
 
+/// Keeps a spreadsheet from taking a cell for a formula.
+fn as_text(cell: String) -> String {
+    if cell.starts_with(FORMULA) { format!("'{cell}") } else { cell }
+}
+
 fn aligned(row: &[String], widths: &[usize]) -> String {
     let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
     cells.collect::<Vec<_>>().join(GAP).trim_end().to_owned()
@@ -150,6 +167,22 @@ mod tests {
             "user,kind\nj\u{fc}rgen,autologin\nal,\n"
         );
         assert_eq!(table().without("none").to_csv().unwrap(), table().to_csv().unwrap());
+    }
+
+    #[test]
+    fn what_people_wrote_is_no_formula_in_a_spreadsheet() {
+        for begin in ["=", "+", "-", "@", "\t", "\r"] {
+            let text = format!("{begin}1");
+            let mut table = Table::new(&["id", "user", "note"]);
+            table.add(["-T3c".into(), text.as_str().into(), text.as_str().into()]);
+            let csv = table.to_csv().unwrap();
+            assert!(csv.starts_with("id,user,note\n-T3c,"), "{csv:?}");
+            assert_eq!(csv.matches(&format!("'{text}")).count(), 2, "{csv:?}");
+            assert!(!table.to_json().unwrap().contains('\''));
+        }
+        let mut table = Table::new(&["user", "note"]);
+        table.add(["a=b".into(), Value::Null]);
+        assert_eq!(table.to_csv().unwrap(), "user,note\na=b,\n");
     }
 
     #[test]

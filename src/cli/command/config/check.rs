@@ -2,11 +2,12 @@
 //! what the files it names are like. It reads only.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use super::{Use, tls};
-use crate::activity::{self, AuditError};
+use crate::cli::audit_target;
 use crate::cli::failure::with_sources;
 use crate::cli::node::source;
 use crate::clock::Clock;
@@ -38,7 +39,7 @@ pub(super) fn faults(
         faults.extend(minter(config));
         faults.extend(config.profiles.iter().flat_map(|source| profiles(source, clock.now())));
         faults.extend(ledger(&config.ledger.dir));
-        faults.extend(config.log.audit.as_deref().and_then(audit));
+        faults.extend(audit(config));
     }
     if let Some(signing) = &config.keys.signing {
         faults.extend(private(signing));
@@ -113,16 +114,39 @@ fn minter(config: &Config) -> Option<String> {
     let key = match keyring::read_private(path, None) {
         Ok(key) => key,
         Err(KeyringError::File { source: KeyFileError::PassphraseNeeded, .. }) => return None,
-        Err(error) => return Some(format!("`admin.signing_key`: {}", with_sources(&error))),
+        Err(error) => {
+            let why = with_sources(&error);
+            return Some(format!("`admin.signing_key`: {why}: {}", minter_hint(&error)));
+        }
     };
     let id = key.verifying_key().id();
     // What is wrong with the trusted keys is told there.
     let trusted = Keyring::load(&config.keys.trusted).ok()?;
-    let is_trusted = trusted.find(id).is_some_and(|known| known.purpose == KeyPurpose::Profile);
-    (!is_trusted).then(|| {
-        let path = path.display();
-        format!("`admin.signing_key`: {path} is the key {id}, which is not trusted for profiles")
-    })
+    let path = path.display();
+    match trusted.find(id).map(|known| known.purpose) {
+        Some(KeyPurpose::Profile) => None,
+        Some(other) => Some(format!(
+            "`admin.signing_key`: {path} is the key {id}, which is for {other} tokens: a node mints \
+             with a profile key, `jeton key list` shows those there are and `jeton key new --purpose \
+             profile` makes one"
+        )),
+        None => Some(format!(
+            "`admin.signing_key`: {path} is the key {id}, which is not trusted for profiles: copy its \
+             public half into the folder profile of `keys.trusted`, or name another key"
+        )),
+    }
+}
+
+fn minter_hint(error: &KeyringError) -> &'static str {
+    let kind = if let KeyringError::Io { source, .. } = error { Some(source.kind()) } else { None };
+    if kind == Some(ErrorKind::NotFound) {
+        "name a file that `jeton key list` shows as signing profile tokens, or leave the setting \
+         out, if this node is not to mint"
+    } else if kind == Some(ErrorKind::PermissionDenied) {
+        "it must belong to the user that runs the node"
+    } else {
+        "name the private half of a profile key, which only its owner may read"
+    }
 }
 
 fn private(folder: &Path) -> Option<String> {
@@ -150,13 +174,9 @@ fn ledger(dir: &Path) -> Option<String> {
     }
 }
 
-fn audit(path: &Path) -> Option<String> {
-    let error = activity::check_audit_log(path).err()?;
-    let hint = match error {
-        AuditError::Exposed { .. } => format!(": chmod go= {}", path.display()),
-        AuditError::Io { .. } | AuditError::Thread(_) => String::new(),
-    };
-    Some(format!("`log.audit`: {}{hint}", with_sources(&error)))
+fn audit(config: &Config) -> Option<String> {
+    let refused = audit_target::look(config).err()?;
+    Some(format!("`log.audit`: {}: {}", refused.reason(), refused.hint()))
 }
 
 /// Says if others than its owner may look at `path`. What cannot be read at all

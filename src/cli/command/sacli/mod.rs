@@ -68,7 +68,7 @@ pub(crate) struct SacliArgs {
 
     /// How often it may be used
     #[arg(long = "token_usage_count", value_name = "N", default_value_t = UseLimit::ONCE)]
-    #[arg(allow_negative_numbers = true)]
+    #[arg(allow_negative_numbers = true, value_parser = uses)]
     token_usage_count: UseLimit,
 
     /// The link to delete: its id, its token, one of its URLs, or `-` for stdin
@@ -118,6 +118,7 @@ pub(crate) fn run_called(arguments: Vec<OsString>) -> Result<(), Stop> {
 
 /// Does what the verb says.
 pub(crate) fn run(args: SacliArgs, global: &Global) -> Result<(), Failure> {
+    contradiction(&args).map_or(Ok(()), Err)?;
     match args.verb.as_str() {
         ADD => {
             let order = Order {
@@ -147,12 +148,41 @@ fn lacks(verb: &str, what: &str, option: &str) -> Failure {
     Failure::say(format!("{verb} needs {what}"), format!("sacli {option} {verb}"))
 }
 
+/// Finds an option that the verb would not heed.
+fn contradiction(args: &SacliArgs) -> Option<Failure> {
+    let (verb, option, hint) = match args.verb.as_str() {
+        ADD if args.id.is_some() => (
+            ADD,
+            "--id",
+            "a new link gets an id of its own: leave --id out, or did you mean DeleteProfileToken?",
+        ),
+        LIST if args.id.is_some() => (
+            LIST,
+            "--id",
+            "leave it out; `sacli --user NAME ListProfileTokens` lists a user's links",
+        ),
+        DELETE if args.user.is_some() => {
+            (DELETE, "--user", "leave it out; for all links of a user: `jeton revoke --user NAME`")
+        }
+        _ => return None,
+    };
+    Some(Failure::say(format!("{verb} takes no {option}"), hint))
+}
+
+/// Reads how often a link may be used.
+fn uses(text: &str) -> Result<UseLimit, String> {
+    text.parse().map_err(|error| format!("{error}; for instance 3"))
+}
+
 /// Reads minutes as Access Server counts them.
 fn minutes(text: &str) -> Result<Lifetime, String> {
     let lifetime = text.parse::<u32>().ok().and_then(|minutes| minutes.checked_mul(60));
-    lifetime
-        .and_then(|seconds| Lifetime::from_seconds(seconds).ok())
-        .ok_or_else(|| format!("a number of minutes from 1 to {}", Lifetime::MAX.seconds() / 60))
+    lifetime.and_then(|seconds| Lifetime::from_seconds(seconds).ok()).ok_or_else(|| {
+        format!(
+            "a number of minutes from 1 to {}; for instance 1440 for a day",
+            Lifetime::MAX.seconds() / 60
+        )
+    })
 }
 
 /// Names the command that does what a verb of Access Server does.
@@ -217,12 +247,16 @@ mod tests {
         for value in ["0", "-1", "x", "1.5", "527041", "99999999999"] {
             let said = parsed(&format!("--user a --token_expire {value} AddProfileToken"));
             let said = said.err().unwrap().to_string();
-            assert!(said.contains("a number of minutes from 1 to 527040"), "{said}");
+            assert!(
+                said.contains("a number of minutes from 1 to 527040; for instance 1440"),
+                "{said}"
+            );
         }
         for value in ["0", "-1", "x"] {
             let said = parsed(&format!("--user a --token_usage_count {value} AddProfileToken"));
             let said = said.err().unwrap().to_string();
             assert!(said.contains("uses are a number from 1"), "{said}");
+            assert!(said.contains("; for instance 3"), "{said}");
         }
         assert!(parsed("--token_expire 527040 AddProfileToken").is_ok());
     }
@@ -256,6 +290,18 @@ mod tests {
             let said = run(parsed(line).unwrap(), &Global::default()).unwrap_err().to_string();
             assert!(said.contains("is not spoken here\nhint: "), "{said}");
             assert!(said.contains(command), "{said}");
+        }
+    }
+
+    #[test]
+    fn options_that_a_verb_would_not_heed_are_refused() {
+        for (line, said) in [
+            ("--user alice --id foo AddProfileToken", "AddProfileToken takes no --id"),
+            ("--id foo ListProfileTokens", "ListProfileTokens takes no --id"),
+            ("--user alice --id foo DeleteProfileToken", "DeleteProfileToken takes no --user"),
+        ] {
+            let refused = run(parsed(line).unwrap(), &Global::default()).unwrap_err();
+            assert_eq!(refused.reason(), said);
         }
     }
 
