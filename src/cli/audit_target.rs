@@ -28,7 +28,7 @@ pub(crate) fn look(config: &Config) -> Result<(), Failure> {
         ));
     }
     look_at_file(path)?;
-    activity::look(path).map_err(|error| Failure::new(&error, hint(path, &error)))
+    activity::check_audit_log(path).map_err(|error| Failure::new(&error, hint(path, &error)))
 }
 
 /// Returns the setting that names the file at `path`, or the folder it lies in.
@@ -123,7 +123,8 @@ mod tests {
 
     fn said(path: &Path) -> String {
         let looked = look_at_file(path).and_then(|()| {
-            activity::look(path).map_err(|error| Failure::new(&error, hint(path, &error)))
+            activity::check_audit_log(path)
+                .map_err(|error| Failure::new(&error, hint(path, &error)))
         });
         looked.map_or_else(|refused| refused.to_string(), |()| "fine".to_owned())
     }

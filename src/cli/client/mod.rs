@@ -165,7 +165,7 @@ impl AdminClient {
     }
 
     /// Asks whether the node knows any token that `query` means.
-    pub(crate) fn knows(&self, query: &TokenQuery) -> Result<bool, AdminError> {
+    pub(crate) fn knows(&self, query: &TokenFilter) -> Result<bool, ClientError> {
         #[derive(Deserialize)]
         struct Page {
             total: u64,

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use crate::cli::client::query::{StateFilter, TokenQuery};
+use crate::cli::client::query::TokenFilter;
 use crate::cli::client::{AdminClient, Target};
 use crate::cli::failure::Failure;
 use crate::cli::global::Global;
@@ -17,6 +17,7 @@ use crate::cli::terminal::output;
 use crate::cli::terminal::table::Table;
 use crate::clock::{Clock, SystemClock};
 use crate::keyring::Keyring;
+use crate::ledger::StateFilter;
 use crate::token::{Batch, KeyId, Nonce, UnixSeconds, UserName, verify};
 
 const EXAMPLES: &str = "\
@@ -147,14 +148,14 @@ fn knows(keys: &Keyring, id: KeyId) -> bool {
 /// Returns a warning for each of the revoked that no listed link has. A node that
 /// does not tell is no failure: what was asked for is done.
 fn strangers(node: &AdminClient, targets: &[Target]) -> Vec<String> {
-    let all = TokenQuery { state: StateFilter::All, ..TokenQuery::default() };
+    let all = TokenFilter { state: StateFilter::All, ..TokenFilter::default() };
     // Ids of one batch are looked up together.
     let mut batches: BTreeMap<Batch, Vec<Nonce>> = BTreeMap::new();
     let mut warnings = Vec::new();
     for target in targets {
         let query = match target {
-            Target::User(user) => TokenQuery { user: Some(user.clone()), ..all.clone() },
-            Target::Batch(batch) => TokenQuery { batch: Some(*batch), ..all.clone() },
+            Target::User(user) => TokenFilter { user: Some(user.clone()), ..all.clone() },
+            Target::Batch(batch) => TokenFilter { batch: Some(*batch), ..all.clone() },
             // One that was shown whole is no slip of the pen.
             Target::Token { nonce, expires_at: None } => {
                 batches.entry(nonce.batch()).or_default().push(*nonce);
@@ -167,7 +168,7 @@ fn strangers(node: &AdminClient, targets: &[Target]) -> Vec<String> {
         }
     }
     for (batch, nonces) in batches {
-        let query = TokenQuery { batch: Some(batch), ..all.clone() };
+        let query = TokenFilter { batch: Some(batch), ..all.clone() };
         let Ok(listed) = node.tokens(&query) else { continue };
         let listed: BTreeSet<_> = listed.iter().map(|token| token.id).collect();
         let unlisted = nonces.into_iter().filter(|nonce| !listed.contains(nonce));
