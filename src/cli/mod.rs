@@ -12,6 +12,7 @@ mod command;
 mod configured;
 mod failure;
 mod global;
+mod login_name;
 mod minting;
 mod node;
 mod pasted;

@@ -31,6 +31,7 @@ use zeroize::Zeroizing;
 
 use crate::cli::configured;
 use crate::cli::failure::Failure;
+use crate::cli::login_name;
 use crate::cli::signing::passphrase::PassphraseArgs;
 use crate::cli::signing::signing_key;
 use crate::cli::terminal::moment;
@@ -51,8 +52,8 @@ use text::plain;
 /// How long a request's admin token lives, in seconds.
 const TOKEN_LIFETIME: u32 = 60;
 
-/// Who the client says it is.
-const TOKEN_USER: &str = "cli";
+/// Who the client says it is if the login name is not known.
+const NOBODY_ELSE: &str = "cli";
 
 /// How long to wait for a connection, and for a whole answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -90,6 +91,14 @@ pub(crate) enum Target {
 }
 
 impl Target {
+    /// The least role that may refuse it.
+    const fn role(&self) -> Role {
+        match self {
+            Self::Token { .. } | Self::Batch(_) | Self::User(_) => Role::Operator,
+            Self::Key(_) => Role::Admin,
+        }
+    }
+
     fn body(&self) -> Value {
         match self {
             Self::Token { nonce, expires_at: None } => json!({ "token": nonce.to_string() }),
@@ -182,7 +191,7 @@ impl AdminClient {
         if let (Some(note), Value::Object(fields)) = (note, &mut body) {
             fields.insert("note".to_owned(), note.into());
         }
-        let IgnoredAny = self.send(request, &body)?;
+        let IgnoredAny = self.send(Role::Operator, request, &body)?;
         Ok(())
     }
 
@@ -195,7 +204,7 @@ impl AdminClient {
         #[derive(Deserialize)]
         struct Moment(#[serde(deserialize_with = "moment::from_rfc3339")] UnixSeconds);
         let request = self.agent.post(self.url("revocations"));
-        let answer: Answer = self.send(request, &target.body())?;
+        let answer: Answer = self.send(target.role(), request, &target.body())?;
         Ok(answer.issued_until.map(|until| until.0))
     }
 
@@ -214,47 +223,44 @@ impl AdminClient {
         let request = self
             .agent
             .put(self.url(&format!("users/{}/autologin", percent::encode(user.as_str()))));
-        let IgnoredAny = self.send(request, &json!({ "allowed": allowed }))?;
+        let IgnoredAny = self.send(Role::Admin, request, &json!({ "allowed": allowed }))?;
         Ok(())
     }
 
     /// Asks what a click would do with `token`, spending nothing.
     pub(crate) fn inspect(&self, token: &str) -> Result<Forecast, ClientError> {
         let request = self.agent.post(self.url("inspect"));
-        let forecast: Forecast = self.send(request, &json!({ "token": token }))?;
+        let forecast: Forecast = self.send(Role::Viewer, request, &json!({ "token": token }))?;
         Ok(Forecast { reason: forecast.reason.map(|reason| plain(&reason)), ..forecast })
     }
 
     fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
         let request = self.agent.get(self.url(path));
-        self.answer(request.header("Authorization", &*self.bearer()?).call())
+        self.answer(request.header("Authorization", &*self.bearer(Role::Viewer)?).call())
     }
 
     fn send<T: DeserializeOwned>(
         &self,
+        role: Role,
         request: RequestBuilder<WithBody>,
         body: &Value,
     ) -> Result<T, ClientError> {
-        self.answer(request.header("Authorization", &*self.bearer()?).send_json(body))
+        self.answer(request.header("Authorization", &*self.bearer(role)?).send_json(body))
     }
 
     fn url(&self, path: &str) -> String {
         format!("http://{}/api/v1/{path}", self.address)
     }
 
-    /// Mints the token of one request.
-    fn bearer(&self) -> Result<Zeroizing<String>, ClientError> {
+    /// Mints the token of one request, which may do that and no more: whoever
+    /// listens in the node's place is given nothing else.
+    fn bearer(&self, role: Role) -> Result<Zeroizing<String>, ClientError> {
         #[expect(clippy::expect_used, reason = "the constant is a name")]
-        let user = UserName::new(TOKEN_USER).expect("a good name");
+        let user =
+            login_name::get().unwrap_or_else(|| UserName::new(NOBODY_ELSE).expect("a good name"));
         let lifetime = Lifetime::from_seconds(TOKEN_LIFETIME).map_err(MintError::from)?;
-        let token = mint::mint_admin(
-            &self.key,
-            Role::Admin,
-            user,
-            lifetime,
-            SystemClock.now(),
-            random::fill,
-        )?;
+        let token =
+            mint::mint_admin(&self.key, role, user, lifetime, SystemClock.now(), random::fill)?;
         Ok(Zeroizing::new(format!("Bearer {}", token.as_str())))
     }
 
@@ -305,8 +311,8 @@ mod tests {
         assert_ne!(tokens[0], tokens[1]);
         for token in tokens {
             let claims = UntrustedToken::parse(token).unwrap().untrusted_claims().unwrap();
-            assert_eq!(claims.purpose, Purpose::Admin(Role::Admin));
-            assert_eq!((claims.user.as_str(), claims.lifetime.seconds()), ("cli", 60));
+            assert_eq!(claims.purpose, Purpose::Admin(Role::Viewer), "reading needs no more");
+            assert_eq!(claims.lifetime.seconds(), 60);
         }
         assert_eq!(requests[0].line(), "GET /api/v1/tokens?limit=1000&state=live HTTP/1.1");
         assert_eq!(requests[1].line(), "GET /api/v1/users HTTP/1.1");

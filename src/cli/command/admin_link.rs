@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::cli::configured::{WhenNeeded, admin_address};
 use crate::cli::failure::Failure;
 use crate::cli::global::Global;
+use crate::cli::login_name;
 use crate::cli::minting::expiry::Expiry;
 use crate::cli::signing::passphrase::PassphraseArgs;
 use crate::cli::signing::signing_key::{self, KeyChoice};
@@ -43,9 +44,6 @@ expires: `jeton revoke -` with the link on stdin, or `jeton revoke ID`, ends it.
 
 /// Who signs in if the login name is no name that a token can have.
 const NOBODY_ELSE: &str = "admin";
-
-/// Where the login name stands.
-const LOGIN_NAMES: [&str; 2] = ["USER", "LOGNAME"];
 
 /// Make a link that signs you in to the web page of a node, offline
 #[derive(clap::Args)]
@@ -116,7 +114,7 @@ pub(crate) fn run(args: AdminLinkArgs, global: &Global) -> Result<(), Failure> {
     })?;
     let user = match args.user {
         Some(user) => user,
-        None => login_name(|name| std::env::var(name).ok())?,
+        None => login_name()?,
     };
     let config = WhenNeeded::new(global);
     // A token alone leads nowhere, so it needs no address.
@@ -136,11 +134,9 @@ pub(crate) fn run(args: AdminLinkArgs, global: &Global) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns the first login name in the environment that a token can have.
-fn login_name(variable: impl Fn(&str) -> Option<String>) -> Result<UserName, Failure> {
-    let mut names = LOGIN_NAMES.into_iter().filter_map(variable);
-    let known = names.find_map(|name| UserName::new(name).ok());
-    known
+/// Returns the login name, or what stands in for it.
+fn login_name() -> Result<UserName, Failure> {
+    login_name::get()
         .map_or_else(|| UserName::new(NOBODY_ELSE), Ok)
         .map_err(|error| Failure::new(&error, "say who signs in: --user NAME"))
 }
@@ -229,20 +225,5 @@ mod tests {
         assert!(said.contains("signs carol in as viewer, until 2026-11-23T13:00:00Z"), "{said}");
         assert!(said.contains("ssh -L 8445:127.0.0.1:8445 HOST"), "{said}");
         assert!(!said.contains(sign_in().token.as_str()));
-    }
-
-    #[test]
-    fn the_login_name_is_taken_where_it_is_a_name() {
-        let with = |user: &'static str, logname: &'static str| {
-            let name = login_name(|variable| {
-                let value = if variable == "USER" { user } else { logname };
-                (!value.is_empty()).then(|| value.to_owned())
-            });
-            name.unwrap().to_string()
-        };
-        assert_eq!(with("carol", "dave"), "carol");
-        assert_eq!(with("", "dave"), "dave");
-        assert_eq!(with("a/b", "dave"), "dave");
-        assert_eq!(with("", ""), "admin");
     }
 }
