@@ -13,7 +13,7 @@ from operators import Operator
 
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
 WITHIN_S = 240
-# How the two formats of our own are made.
+# How the format of our own is made.
 FORMATS = {"SCHEMATHESIS_HOOKS": "schema_formats", "PYTHONPATH": str(Path(__file__).parent)}
 
 

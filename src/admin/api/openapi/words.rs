@@ -48,7 +48,6 @@ words! {
             "The name of a user: at most 128 bytes of UTF-8, no control characters, no slash or \
              backslash, and neither `.` nor `..`.",
         )
-        .format(custom("user-name"))
         .min_length(Some(1))
         .max_length(Some(UserName::LEN_MAX))
         .pattern(Some(r"^(?!\.{1,2}$)[^\u0000-\u001F\u007F-\u009F/\\]+$"))
