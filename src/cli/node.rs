@@ -24,7 +24,7 @@ use crate::http::{
 use crate::keyring::{Keyring, KeyringError, SigningKeys};
 use crate::ledger::Ledger;
 use crate::ledger::log::LogError;
-use crate::ledger::raft::{IdentityError, OpenError, RaftLedger};
+use crate::ledger::raft::{IdentityError, OpenError, Options, RaftLedger};
 use crate::metrics::{Metrics, TimedLedger};
 use crate::redeem::Redeemer;
 use crate::tls::ReloadingCertificate;
@@ -78,7 +78,8 @@ impl Node {
         let admin = config.admin.listen.filter(|_| keys.has(KeyPurpose::Admin));
         let admin = admin.map(|address| bind("admin.listen", address)).transpose()?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let opened = RaftLedger::open(&config.ledger.dir, Arc::clone(&clock)).await;
+        let opened =
+            RaftLedger::open(&config.ledger.dir, Arc::clone(&clock), Options::default()).await;
         let ledger = Arc::new(opened.map_err(|error| explain(&error))?);
         let metrics = Arc::new(Metrics::new(&REFUSAL_REASONS));
         let timed_ledger: Arc<dyn Ledger> =

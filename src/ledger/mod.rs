@@ -7,6 +7,7 @@
 //! Everybody else sees the [`Ledger`] trait, and a [`Grant`] that only this
 //! room can make.
 
+mod cluster;
 mod command;
 mod error;
 #[doc(hidden)]
@@ -30,6 +31,7 @@ use std::pin::Pin;
 
 use crate::token::{UnixSeconds, UserName, VerifiedToken};
 
+pub use cluster::{Change, Cluster, ClusterError, MemberStatus, Role};
 pub use command::{
     Command, Entry, Outcome, RequestId, Revocation, Spend, SpendRefusal, TokenRecord,
 };

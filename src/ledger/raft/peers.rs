@@ -1,0 +1,337 @@
+//! The other nodes, as this one talks to them: Raft's network and whatever else
+//! is asked of another node.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
+use openraft::network::{RPCOption, RaftNetworkFactory, RaftNetworkV2};
+use openraft::raft::{
+    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest,
+    TransferLeaderResponse, VoteRequest, VoteResponse,
+};
+use tokio::time::{Instant, timeout};
+
+use super::Identity;
+use super::machine::Applied;
+use super::message::{Answer, Head, Refusal, Request, decode_body, decode_head, encode};
+use super::reports::Reports;
+use super::runs::{Judgement, Runs};
+use super::snapshot_transfer::{Piece, Taken};
+use super::transport::{PeerAddress, Transport, TransportError};
+use super::types::{Member, Snapshot, TypeConfig, Vote};
+use crate::clock::Clock;
+
+/// How long entries may take to be written by the other node. A heartbeat has
+/// less: openraft's own limit.
+const APPEND_WITHIN: Duration = Duration::from_secs(1);
+
+/// How many commands one message carries at most, or one entry: with the longest
+/// names and notes this stays far below [`MESSAGE_LEN_MAX`](super::MESSAGE_LEN_MAX).
+const APPEND_COMMANDS_MAX: usize = 8_192;
+
+/// What all conversations of this node share.
+pub(super) struct Peers {
+    pub(super) identity: Identity,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) runs: Runs,
+    pub(super) reports: Reports,
+    pub(super) applied: Applied,
+    pub(super) transport: Arc<dyn Transport>,
+    /// Why others do not talk to this node, if so.
+    refused: Mutex<Option<Refusal>>,
+}
+
+/// Why another node gave no answer.
+#[derive(Clone, Debug)]
+pub(super) enum NoAnswer {
+    /// It surely never saw the request, or surely did nothing about it.
+    NotDone(String),
+    /// It may have carried it out, or may yet.
+    Unknown(String),
+}
+
+impl Peers {
+    pub(super) fn new(
+        identity: Identity,
+        clock: Arc<dyn Clock>,
+        runs: Runs,
+        applied: Applied,
+        transport: Arc<dyn Transport>,
+    ) -> Self {
+        let (reports, refused) = (Reports::default(), Mutex::default());
+        Self { identity, clock, runs, reports, applied, transport, refused }
+    }
+
+    /// Asks another node and returns its answer. The two introduce themselves
+    /// where one does not know the other yet, or not since its start.
+    pub(super) async fn ask(
+        &self,
+        to: &PeerAddress,
+        request: &Request,
+        within: Duration,
+    ) -> Result<Answer, NoAnswer> {
+        let give_up = Instant::now() + within;
+        let mut history = Vec::new();
+        for _ in 0..3 {
+            let head = self.head(to.node_id, history).map_err(not_done)?;
+            let message = encode(&head, request).map_err(not_done)?;
+            let left = give_up.saturating_duration_since(Instant::now());
+            let (head, answer) = self.call(to, message, left).await?;
+            match answer {
+                Answer::Introduce => {}
+                Answer::Refused(refusal) => {
+                    self.note_refusal(to.node_id, &refusal);
+                    return Err(not_done(refusal));
+                }
+                answer => {
+                    let own = self.clock.now();
+                    self.reports.note(to.node_id, head.clock, head.version, own);
+                    return Ok(answer);
+                }
+            }
+            match self.runs.judge(to.node_id, head.run, &head.history).map_err(not_done)? {
+                Judgement::Known => history = self.runs.history().map_err(not_done)?,
+                Judgement::Introduce | Judgement::Old => {
+                    let node_id = format!("{:016x}", to.node_id);
+                    tracing::error!(
+                        node_id,
+                        "a member is not talked to: {}",
+                        Refusal::OldDirectory
+                    );
+                    return Err(not_done(Refusal::OldDirectory));
+                }
+            }
+        }
+        Err(NoAnswer::NotDone("the other node does not get to know this one".to_owned()))
+    }
+
+    async fn call(
+        &self,
+        to: &PeerAddress,
+        message: Vec<u8>,
+        within: Duration,
+    ) -> Result<(Head, Answer), NoAnswer> {
+        let answer = timeout(within, self.transport.call(to, message, within)).await;
+        let answer = answer.map_err(|_| NoAnswer::Unknown("it took too long".to_owned()))?;
+        let answer = answer.map_err(|error| match &error {
+            TransportError::NotDelivered(_) => NoAnswer::NotDone(error.to_string()),
+            TransportError::Unknown(_) => NoAnswer::Unknown(error.to_string()),
+        })?;
+        let unknown = |refusal: Refusal| NoAnswer::Unknown(refusal.to_string());
+        let (head, body) = decode_head(&answer).map_err(unknown)?;
+        let body = decode_body(body).map_err(unknown)?;
+        let is_refused = matches!(body, Answer::Refused(_));
+        // Who refuses may be another node than the one that was meant.
+        if !is_refused && head.ledger_id != self.identity.ledger_id {
+            return Err(unknown(Refusal::OtherLedger));
+        }
+        if !is_refused && (head.from != to.node_id || head.to != self.identity.node_id) {
+            return Err(unknown(Refusal::OtherTarget(head.from)));
+        }
+        Ok((head, body))
+    }
+
+    /// Makes what a message or an answer to `to` begins with.
+    pub(super) fn head(&self, to: u64, history: Vec<u64>) -> io::Result<Head> {
+        Ok(Head {
+            ledger_id: self.identity.ledger_id,
+            from: self.identity.node_id,
+            to,
+            run: self.runs.run()?,
+            to_run: self.runs.of(to),
+            history,
+            clock: self.clock.now(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        })
+    }
+
+    /// Returns where `node_id` is, as far as this node has applied the log.
+    pub(super) fn address(&self, node_id: u64) -> Option<PeerAddress> {
+        let address = self.applied.member(node_id)?.address;
+        Some(PeerAddress { node_id, address })
+    }
+
+    /// Returns why this node is no part of its cluster, if another one said so.
+    pub(super) fn refusal(&self) -> Option<Refusal> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes that a leader talks to this node: it is a member (again).
+    pub(super) fn note_membership(&self) {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        if refused.as_ref() == Some(&Refusal::NotMember) {
+            *refused = None;
+        }
+    }
+
+    fn note_refusal(&self, by: u64, refusal: &Refusal) {
+        // These are faults of the one that was called, or of its address.
+        if matches!(refusal, Refusal::OtherTarget(_) | Refusal::OtherLedger | Refusal::Format) {
+            tracing::warn!(node_id = format!("{by:016x}"), "another node refused: {refusal}");
+            return;
+        }
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        if refused.as_ref() != Some(refusal) {
+            tracing::error!(by = format!("{by:016x}"), "the cluster refuses this node: {refusal}");
+            *refused = Some(refusal.clone());
+        }
+    }
+}
+
+fn not_done(error: impl fmt::Display) -> NoAnswer {
+    NoAnswer::NotDone(error.to_string())
+}
+
+/// Makes connections for openraft.
+#[derive(Clone)]
+pub(super) struct Network(pub(super) Arc<Peers>);
+
+/// openraft's connection to one node.
+pub(super) struct Connection {
+    peers: Arc<Peers>,
+    target: PeerAddress,
+}
+
+impl RaftNetworkFactory<TypeConfig> for Network {
+    type Network = Connection;
+
+    async fn new_client(&mut self, target: u64, node: &Member) -> Self::Network {
+        let target = PeerAddress { node_id: target, address: node.address.clone() };
+        Connection { peers: Arc::clone(&self.0), target }
+    }
+}
+
+impl Connection {
+    async fn ask(
+        &self,
+        request: &Request,
+        within: Duration,
+    ) -> Result<Answer, RPCError<TypeConfig>> {
+        // A member may have moved since openraft made this connection.
+        let moved = self.peers.address(self.target.node_id);
+        let target = moved.as_ref().unwrap_or(&self.target);
+        self.peers.ask(target, request, within).await.map_err(|error| match error {
+            NoAnswer::NotDone(why) => RPCError::Unreachable(Unreachable::from_string(why)),
+            NoAnswer::Unknown(why) => RPCError::Network(NetworkError::from_string(why)),
+        })
+    }
+}
+
+fn unexpected(answer: Answer) -> RPCError<TypeConfig> {
+    let why = match answer {
+        Answer::Failed(why) => why,
+        _ => "the answer does not belong to the question".to_owned(),
+    };
+    RPCError::Unreachable(Unreachable::from_string(why))
+}
+
+impl RaftNetworkV2<TypeConfig> for Connection {
+    type SnapshotData = Vec<u8>;
+
+    async fn append_entries(
+        &mut self,
+        mut rpc: AppendEntriesRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<AppendEntriesResponse<TypeConfig>, RPCError<TypeConfig>> {
+        let within = if rpc.entries.is_empty() { option.hard_ttl() } else { APPEND_WITHIN };
+        let is_cut = cut(&mut rpc);
+        let last = rpc.entries.last().map(|entry| entry.log_id);
+        match self.ask(&Request::Append(rpc), within).await? {
+            Answer::Append(AppendEntriesResponse::Success) if is_cut => {
+                Ok(AppendEntriesResponse::PartialSuccess(last))
+            }
+            Answer::Append(answer) => Ok(answer),
+            answer => Err(unexpected(answer)),
+        }
+    }
+
+    async fn vote(
+        &mut self,
+        rpc: VoteRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<TypeConfig>, RPCError<TypeConfig>> {
+        match self.ask(&Request::Vote(rpc), option.soft_ttl()).await? {
+            Answer::Vote(answer) => Ok(answer),
+            answer => Err(unexpected(answer)),
+        }
+    }
+
+    async fn pre_vote(
+        &mut self,
+        rpc: VoteRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<TypeConfig>, RPCError<TypeConfig>> {
+        match self.ask(&Request::PreVote(rpc), option.soft_ttl()).await? {
+            Answer::Vote(answer) => Ok(answer),
+            answer => Err(unexpected(answer)),
+        }
+    }
+
+    async fn full_snapshot(
+        &mut self,
+        vote: Vote,
+        snapshot: Snapshot,
+        cancel: impl Future<Output = ReplicationClosed> + Send + 'static,
+        option: RPCOption,
+    ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
+        let sending = pin!(self.send_snapshot(vote, &snapshot, option.soft_ttl()));
+        match select(sending, pin!(cancel)).await {
+            Either::Left((sent, _)) => Ok(SnapshotResponse::new(sent?)),
+            Either::Right((closed, _)) => Err(closed.into()),
+        }
+    }
+
+    async fn transfer_leader(
+        &mut self,
+        rpc: TransferLeaderRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<TransferLeaderResponse<TypeConfig>, RPCError<TypeConfig>> {
+        match self.ask(&Request::TransferLeader(rpc), option.soft_ttl()).await? {
+            Answer::TransferLeader(answer) => Ok(answer),
+            answer => Err(unexpected(answer)),
+        }
+    }
+}
+
+impl Connection {
+    /// Sends what the other node does not have yet, piece by piece.
+    async fn send_snapshot(
+        &self,
+        vote: Vote,
+        snapshot: &Snapshot,
+        within: Duration,
+    ) -> Result<Vote, RPCError<TypeConfig>> {
+        let crc = crc32fast::hash(&snapshot.snapshot);
+        let mut offset = 0;
+        loop {
+            let piece = Piece::of(vote, snapshot, crc, offset);
+            match self.ask(&Request::Snapshot(piece), within).await? {
+                Answer::Snapshot(Taken::Next(next)) => offset = next,
+                Answer::Snapshot(Taken::Installed(vote)) => return Ok(vote),
+                answer => return Err(unexpected(answer)),
+            }
+        }
+    }
+}
+
+/// Takes entries away until one message can carry the rest; one stays at least.
+/// Tells whether it took any.
+fn cut(rpc: &mut AppendEntriesRequest<TypeConfig>) -> bool {
+    let mut commands = 0_usize;
+    let fits = rpc.entries.iter().take_while(|entry| {
+        if let openraft::EntryPayload::Normal(entry) = &entry.payload {
+            commands = commands.saturating_add(entry.commands.len());
+        }
+        commands <= APPEND_COMMANDS_MAX
+    });
+    let fitting = fits.count().max(1);
+    let is_cut = fitting < rpc.entries.len();
+    rpc.entries.truncate(fitting);
+    is_cut
+}
