@@ -26,6 +26,10 @@
 //! Without default features only the pure floor is built: [`token`],
 //! [`keyring`], [`profile`], and the ledger without its engine.
 
+// What tests share names the library from outside.
+#[cfg(test)]
+extern crate self as jeton;
+
 #[cfg(feature = "server")]
 pub mod activity;
 #[cfg(feature = "server")]

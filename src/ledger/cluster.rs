@@ -108,9 +108,15 @@ pub enum ClusterError {
         less = .0.saturating_sub(1)
     )]
     EvenVoters(usize),
+    /// The node that leads was started without an address.
+    #[error("the leader has no address where other nodes reach it: configure one first")]
+    NoAddress,
     /// The node has to catch up first.
     #[error("node {0:016x} has not caught up yet: {1} entries are missing")]
     Behind(u64, u64),
+    /// The node's clock differs from the leader's.
+    #[error("the clock of node {0:016x} is off: it cannot lead")]
+    WrongClock(u64),
     /// The node does not answer.
     #[error("node {0:016x} does not answer")]
     Silent(u64),

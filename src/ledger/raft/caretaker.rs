@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::changes::{finish_change, hand_over};
+use super::changes::{finish_change, hand_over, tell_address};
 use super::forward::Forwarder;
 use super::message::{MemberChange, Request};
 
@@ -43,15 +43,10 @@ impl Drop for Caretaker {
 }
 
 impl Caretaker {
-    /// Starts looking after a node that the others reach at `address`.
-    pub(super) fn start(forwarder: Arc<Forwarder>, address: Option<String>) -> Self {
-        let mut duties = Duties {
-            forwarder,
-            address,
-            is_clock_off: false,
-            asked_at: None,
-            busy: Arc::default(),
-        };
+    /// Starts looking after a node.
+    pub(super) fn start(forwarder: Arc<Forwarder>) -> Self {
+        let mut duties =
+            Duties { forwarder, is_clock_off: false, asked_at: None, busy: Arc::default() };
         Self(tokio::spawn(async move {
             let mut every = interval(EVERY);
             every.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -65,7 +60,6 @@ impl Caretaker {
 
 struct Duties {
     forwarder: Arc<Forwarder>,
-    address: Option<String>,
     is_clock_off: bool,
     asked_at: Option<Instant>,
     busy: Arc<AtomicBool>,
@@ -75,19 +69,34 @@ impl Duties {
     async fn look(&mut self) {
         self.look_at_clock();
         self.forwarder.make_snapshot_if_due().await;
-        if self.forwarder.is_lone() && self.address.is_none() {
-            return;
-        }
-        let due = self.is_time_to_ask();
         if self.forwarder.is_leader() {
             self.alone(|forwarder| async move { lead(&forwarder).await });
+        } else if let Some(request) = self.question() {
+            self.alone(|forwarder| async move { forwarder.ask_leader(&request).await });
         }
-        if let Some(change) = self.moved().filter(|_| due) {
-            self.alone(|forwarder| async move { forwarder.ask_leader(change).await });
-        } else if due && !self.forwarder.is_leader() && self.is_silent() {
-            // A removed node hears nothing any more; who asks is told.
-            self.alone(|forwarder| async move { forwarder.ask_leader(Request::Members).await });
+    }
+
+    /// Returns what another node that leads is to be asked, now and then.
+    fn question(&mut self) -> Option<Request> {
+        if self.asked_at.is_some_and(|at| at.elapsed() < ASK_AGAIN) {
+            return None;
         }
+        let node_id = self.forwarder.peers.identity.node_id;
+        let known = self.forwarder.peers.applied.member(node_id);
+        let moved = self
+            .forwarder
+            .address
+            .as_ref()
+            .filter(|address| known.is_some_and(|known| known.address != **address));
+        // A removed node hears nothing any more; who asks is told.
+        let question = match moved {
+            Some(address) => {
+                Some(Request::Change(MemberChange::SetAddress(node_id, address.clone())))
+            }
+            None => self.is_silent().then_some(Request::Members),
+        };
+        self.asked_at = question.as_ref().map(|_| Instant::now());
+        question
     }
 
     /// Does one thing after the other, and holds up nobody.
@@ -123,22 +132,6 @@ impl Duties {
         }
     }
 
-    fn is_time_to_ask(&mut self) -> bool {
-        let is_time = self.asked_at.is_none_or(|at| at.elapsed() >= ASK_AGAIN);
-        if is_time {
-            self.asked_at = Some(Instant::now());
-        }
-        is_time
-    }
-
-    /// Returns what to tell the others if they do not know where this node is.
-    fn moved(&self) -> Option<Request> {
-        let address = self.address.clone()?;
-        let node_id = self.forwarder.peers.identity.node_id;
-        let known = self.forwarder.peers.applied.member(node_id)?.address;
-        (known != address).then(|| Request::Change(MemberChange::SetAddress(node_id, address)))
-    }
-
     fn is_silent(&self) -> bool {
         let fresh_at = self.forwarder.peers.applied.freshness().fresh_at();
         fresh_at.is_none_or(|at| at.elapsed() > ASK_AGAIN)
@@ -148,6 +141,8 @@ impl Duties {
 /// What a leader has to do besides.
 async fn lead(forwarder: &Forwarder) {
     finish_change(forwarder).await;
+    // If it fails it is tried again soon.
+    let _ = tell_address(forwarder).await;
     let quiet = forwarder.peers.applied.log_time().applied_at.elapsed();
     if !forwarder.is_lone() && quiet >= TICK {
         // If it fails, the next one is due at once.

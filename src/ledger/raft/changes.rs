@@ -55,6 +55,7 @@ async fn add_learner(forwarder: &Forwarder, id: u64, address: String) -> Result<
         None if forwarder.peers.runs.of(id).is_some() => return Err(ClusterError::WasMember(id)),
         None => {}
     }
+    tell_address(forwarder).await?;
     let added = forwarder.raft.add_learner(id, Member { address }, false).await;
     added.map(|_| ()).map_err(judge)
 }
@@ -67,6 +68,15 @@ async fn set_address(forwarder: &Forwarder, id: u64, address: String) -> Result<
     }
     let change = ChangeMembers::SetNodes(BTreeMap::from([(id, Member { address })]));
     propose(forwarder, change).await
+}
+
+/// Tells the others where this node is, if it leads and they do not know. While it
+/// is alone it need not be reachable; before somebody joins it has to be.
+pub(super) async fn tell_address(forwarder: &Forwarder) -> Result<(), ClusterError> {
+    match forwarder.address.clone() {
+        Some(address) => set_address(forwarder, forwarder.peers.identity.node_id, address).await,
+        None => Err(ClusterError::NoAddress),
+    }
 }
 
 async fn change_roles(
@@ -92,9 +102,9 @@ async fn change_roles(
             catch_up(forwarder, *id).await?;
         }
         let own = forwarder.peers.identity.node_id;
-        if !new.contains(&own) && new.intersection(&old).next().is_some() {
-            let heir = best_heir(forwarder, &new);
-            hand_over(forwarder, heir).await?;
+        let staying: BTreeSet<u64> = new.intersection(&old).copied().collect();
+        if !new.contains(&own) && !staying.is_empty() {
+            hand_over(forwarder, best_heir(forwarder, &staying)).await?;
             return Err(ClusterError::Unavailable("another node leads now".to_owned()));
         }
         propose(forwarder, ChangeMembers::ReplaceAllVoters(new)).await?;
@@ -127,6 +137,7 @@ pub(super) async fn hand_over(forwarder: &Forwarder, to: Option<u64>) -> Result<
             return Err(ClusterError::Not(id, "voter".to_owned()));
         }
         Some(id) if id == own => return Ok(()),
+        Some(id) if !is_clock_right(forwarder, id) => return Err(ClusterError::WrongClock(id)),
         Some(id) => id,
         None => best_heir(forwarder, &voters).ok_or_else(|| {
             ClusterError::Unavailable("no other voter is ready to lead".to_owned())
@@ -137,7 +148,7 @@ pub(super) async fn hand_over(forwarder: &Forwarder, to: Option<u64>) -> Result<
     let give_up = Instant::now() + HAND_OVER_MAX;
     while Instant::now() < give_up {
         let leader = forwarder.metrics(|metrics| metrics.current_leader);
-        if leader.is_some_and(|leader| leader != own) {
+        if leader.is_some_and(|leader| leader == heir || (to.is_none() && leader != own)) {
             return Ok(());
         }
         sleep(LOOK).await;
@@ -149,14 +160,16 @@ pub(super) async fn hand_over(forwarder: &Forwarder, to: Option<u64>) -> Result<
 /// right, and it is least behind.
 fn best_heir(forwarder: &Forwarder, among: &BTreeSet<u64>) -> Option<u64> {
     let own = forwarder.peers.identity.node_id;
-    let is_right = |id: u64| {
-        let report = forwarder.peers.reports.of(id);
-        report.is_some_and(|report| report.offset.unsigned_abs() <= SKEW_MAX)
-    };
-    // If this node's own clock is off, it cannot say whose is right.
-    let is_right = |id: u64| is_right(id) || forwarder.is_clock_off();
-    let able = among.iter().copied().filter(|id| *id != own && is_right(*id));
+    let able = among.iter().copied().filter(|id| *id != own && is_clock_right(forwarder, *id));
     able.filter(|id| answers(forwarder, *id)).max_by_key(|id| matched(forwarder, *id))
+}
+
+/// Tells whether a member's clock agrees with this node's. If this node's own
+/// clock is off, it cannot say.
+fn is_clock_right(forwarder: &Forwarder, id: u64) -> bool {
+    let report = forwarder.peers.reports.of(id);
+    let agrees = report.is_some_and(|report| report.offset.unsigned_abs() <= SKEW_MAX);
+    agrees || forwarder.is_clock_off()
 }
 
 async fn catch_up(forwarder: &Forwarder, id: u64) -> Result<(), ClusterError> {

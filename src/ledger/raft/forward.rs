@@ -36,6 +36,8 @@ pub(super) struct Forwarder {
     pub(super) log: Arc<Writer>,
     /// How many bytes of log make a snapshot due.
     pub(super) snapshot_every: u64,
+    /// Where the others reach this node.
+    pub(super) address: Option<String>,
     leap_is_logged: AtomicBool,
 }
 
@@ -59,9 +61,10 @@ impl Forwarder {
         snapshots: SnapshotFiles,
         log: Arc<Writer>,
         snapshot_every: u64,
+        address: Option<String>,
     ) -> Self {
         let leap_is_logged = AtomicBool::new(false);
-        Self { raft, peers, snapshots, log, snapshot_every, leap_is_logged }
+        Self { raft, peers, snapshots, log, snapshot_every, address, leap_is_logged }
     }
 
     /// Reads what openraft tells of itself.
@@ -120,16 +123,10 @@ impl Forwarder {
         }
     }
 
-    /// Asks the leader, if another node leads, and does not care what it says.
-    pub(super) async fn ask_leader(&self, request: Request) {
-        match (self.leader(), request) {
-            (Some(leader), Request::Change(change)) if self.is_leader() => {
-                let _ = super::changes::change_here(self, leader.node_id, change).await;
-            }
-            (Some(leader), request) => {
-                let _ = self.peers.ask(&leader, &request, FORWARD_WITHIN).await;
-            }
-            (None, _) => {}
+    /// Asks the leader, if there is one, and does not care what it says.
+    pub(super) async fn ask_leader(&self, request: &Request) {
+        if let Some(leader) = self.leader() {
+            let _ = self.peers.ask(&leader, request, FORWARD_WITHIN).await;
         }
     }
 

@@ -73,6 +73,7 @@ pub(super) struct Opening {
     pub(super) snapshot_every: u64,
     /// A number that no other start has.
     pub(super) run: u64,
+    pub(super) segment_len: SegmentLen,
     pub(super) start_writer: fn(Log, LogState) -> Result<Writer, crate::ledger::log::LogError>,
 }
 
@@ -94,6 +95,7 @@ impl Opening {
             options,
             snapshot_every: SNAPSHOT_EVERY,
             run: u64::from_be_bytes(run),
+            segment_len: SegmentLen::default(),
             start_writer: Writer::start,
         })
     }
@@ -134,7 +136,7 @@ impl RaftLedger {
         let Opening { dir, identity, log, snapshots, home, clock, options, .. } = opening;
         let ledger_id = LedgerId(identity.ledger_id);
         let (log, log_state, recovery) =
-            Log::open(log, ledger_id, SegmentLen::default()).map_err(OpenError::log(&dir))?;
+            Log::open(log, ledger_id, opening.segment_len).map_err(OpenError::log(&dir))?;
         report(&recovery);
         let snapshots = SnapshotFiles::new(snapshots);
         let (state, meta) = last_state(&dir, identity, &snapshots)?;
@@ -165,9 +167,10 @@ impl RaftLedger {
             snapshots,
             Arc::clone(&writer),
             opening.snapshot_every,
+            options.address,
         ));
         let batcher = Batcher::start(Arc::clone(&forwarder));
-        let caretaker = Caretaker::start(Arc::clone(&forwarder), options.address);
+        let caretaker = Caretaker::start(Arc::clone(&forwarder));
         let max_staleness = options.max_staleness;
         let incoming = Incoming::default();
         Ok(Self {

@@ -1,6 +1,13 @@
 //! The engine on a real disk: openraft's own suite, restarts, refusals.
 
+mod faults;
+mod members;
 pub(super) mod runtime;
+#[path = "../../../../tests/support/sim_disk.rs"]
+#[expect(dead_code, reason = "the tests of the log use more of it")]
+mod sim_disk;
+mod story;
+mod world;
 
 use std::fs;
 use std::io;

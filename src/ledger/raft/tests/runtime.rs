@@ -35,7 +35,8 @@ impl AsyncRuntime for SeededRuntime {
     type Timeout<R, T: Future<Output = R> + OptionalSend> = <Inner as AsyncRuntime>::Timeout<R, T>;
     type ThreadLocalRng = SmallRng;
     type Mpsc = <Inner as AsyncRuntime>::Mpsc;
-    type Watch = <Inner as AsyncRuntime>::Watch;
+    /// tokio's own wakes those who wait in an order of its own chance.
+    type Watch = openraft_rt_sim::SimWatch;
     type Oneshot = <Inner as AsyncRuntime>::Oneshot;
     type Mutex<T: OptionalSend + 'static> = <Inner as AsyncRuntime>::Mutex<T>;
 
