@@ -7,7 +7,7 @@
 //! (whose page asks), `body`, `fields` and `percent` (what a request says),
 //! `error` (how it fails), and `openapi` (all of it as a document). Content for
 //! programs, a file for each thing one can do: `activity`, `health`, `inspect`,
-//! `metrics`, `mint`, `records`, `revocations`, `session_info`, `status`,
+//! `invites`, `members`, `metrics`, `mint`, `records`, `revocations`, `session_info`, `status`,
 //! `tokens`, `users`; for people: `pages`.
 
 mod activity;
@@ -17,6 +17,8 @@ mod error;
 mod fields;
 mod health;
 mod inspect;
+mod invites;
+mod members;
 mod metrics;
 mod mint;
 mod openapi;
@@ -46,6 +48,7 @@ use actix_web::{App, HttpServer};
 
 pub use door::{AdminDoor, ServedCertificate};
 use error::AdminError;
+pub use invites::{Inviter, NoInvitation};
 pub use session::Sessions;
 
 /// Serves the operators' door on `listener` until `shutdown` completes.

@@ -8,8 +8,8 @@ use actix_web::web::{self, PayloadConfig, ServiceConfig};
 use actix_web::{HttpResponse, Resource, ResponseError as _, Route, guard};
 
 use super::{
-    AdminError, activity, health, inspect, metrics, mint, openapi, records, revocations,
-    session_info, status, tokens, users,
+    AdminError, activity, health, inspect, invites, members, metrics, mint, openapi, records,
+    revocations, session_info, status, tokens, users,
 };
 
 /// The most bytes a request body may have.
@@ -23,7 +23,7 @@ pub(super) struct Row {
 }
 
 /// All ways in but the web pages.
-pub(super) static ROUTES: [Row; 14] = [
+pub(super) static ROUTES: [Row; 17] = [
     get("/api/v1/session", || web::to(session_info::show)),
     get("/api/v1/tokens", || web::to(tokens::list)),
     post("/api/v1/tokens", || web::to(mint::mint)),
@@ -33,6 +33,9 @@ pub(super) static ROUTES: [Row; 14] = [
     get("/api/v1/users", || web::to(users::list)),
     put("/api/v1/users/{user}/autologin", || web::to(users::permit)),
     get("/api/v1/status", || web::to(status::show)),
+    get("/api/v1/cluster", || web::to(members::list)),
+    post("/api/v1/cluster/changes", || web::to(members::change)),
+    post("/api/v1/cluster/invites", || web::to(invites::invite)),
     get("/api/v1/activity", || web::to(activity::list)),
     get("/metrics", || web::to(metrics::show)),
     get(openapi::PATH, || web::to(openapi::show)),

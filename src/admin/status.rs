@@ -6,6 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::fields::Fields;
+use super::members::NodeId;
 use super::openapi::ReadErrors;
 use super::{AdminDoor, AdminError};
 use crate::token::{KeyId, KeyPurpose, Role, UnixSeconds};
@@ -21,10 +22,10 @@ pub(super) struct StatusReport {
     #[schema(required = true)]
     trouble: Option<String>,
     /// This node, as the other nodes know it.
-    node_id: u64,
+    node_id: NodeId,
     /// The node that decides at present; `null` if none is known.
     #[schema(required = true)]
-    leader: Option<u64>,
+    leader: Option<NodeId>,
     /// When this ledger began to count.
     #[schema(value_type = UnixSeconds)]
     born_at: String,
@@ -79,8 +80,8 @@ pub(super) async fn show(
         version: env!("CARGO_PKG_VERSION"),
         ready: status.ready.is_ok(),
         trouble: status.ready.err(),
-        node_id: status.node_id,
-        leader: status.leader,
+        node_id: NodeId(status.node_id),
+        leader: status.leader.map(NodeId),
         born_at: status.born_at.to_string(),
         log_time: status.log_time.to_string(),
         applied: status.applied,

@@ -380,7 +380,17 @@ impl AdminClient {
         Ok(Forecast { reason: forecast.reason.map(|reason| plain(&reason)), ..forecast })
     }
 
-    fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, AdminError> {
+    /// Tells the node something at `path` and returns what it answers.
+    pub(crate) fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &Value,
+    ) -> Result<T, AdminError> {
+        self.send(self.agent.post(self.url(path)), body)
+    }
+
+    /// Asks the node for what stands at `path`.
+    pub(crate) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, AdminError> {
         let request = self.agent.get(self.url(path));
         self.answer(request.header("Authorization", &*self.bearer()?).call())
     }

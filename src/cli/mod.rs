@@ -7,6 +7,7 @@
 mod admin_client;
 mod admin_link;
 mod admin_token;
+mod cluster;
 mod completions;
 mod config;
 mod configured;
@@ -32,6 +33,7 @@ mod mint;
 mod minting;
 mod moment;
 mod node;
+mod node_cluster;
 mod node_minter;
 mod open_files;
 mod orders_csv;
@@ -100,6 +102,7 @@ enum Command {
     AdminLink(admin_link::AdminLinkArgs),
     Key(key::KeyArgs),
     Ledger(ledger::LedgerArgs),
+    Cluster(cluster::ClusterArgs),
     Config(config::ConfigArgs),
     Healthcheck(healthcheck::HealthcheckArgs),
     Sacli(sacli::SacliArgs),
@@ -147,6 +150,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Stop> {
         Command::AdminLink(args) => admin_link::run(args, &global),
         Command::Key(args) => key::run(args, &global),
         Command::Ledger(args) => ledger::run(args, &global),
+        Command::Cluster(args) => cluster::run(args, &global),
         Command::Config(args) => config::run(args, &global),
         Command::Healthcheck(args) => healthcheck::run(args, &global),
         Command::Sacli(args) => sacli::run(args, &global),

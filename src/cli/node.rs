@@ -13,6 +13,7 @@ use arc_swap::ArcSwapOption;
 use tokio::sync::watch;
 
 use super::failure::Failure;
+use super::node_cluster::{self, ClusterLink};
 use super::{global, node_minter, open_files, source};
 use crate::activity::{self, Activity, AuditError};
 use crate::admin::{self, AdminDoor, ServedCertificate, Sessions};
@@ -24,7 +25,7 @@ use crate::http::{
 use crate::keyring::{Keyring, KeyringError, SigningKeys};
 use crate::ledger::Ledger;
 use crate::ledger::log::LogError;
-use crate::ledger::raft::{IdentityError, OpenError, Options, RaftLedger};
+use crate::ledger::raft::{Identity, IdentityError, OpenError, RaftLedger};
 use crate::metrics::{Metrics, TimedLedger};
 use crate::redeem::Redeemer;
 use crate::tls::ReloadingCertificate;
@@ -42,6 +43,7 @@ const AUDIT_LOG_TIME: Duration = Duration::from_secs(2);
 pub(super) struct Node {
     public: TcpListener,
     admin: Option<TcpListener>,
+    between: Option<TcpListener>,
     inside: Inside,
 }
 
@@ -58,6 +60,8 @@ struct Inside {
     activity: Arc<Activity>,
     metrics: Arc<Metrics>,
     operators: Arc<AdminDoor>,
+    /// The way to and from other nodes.
+    link: Option<ClusterLink>,
 }
 
 impl Node {
@@ -78,9 +82,17 @@ impl Node {
         let admin = config.admin.listen.filter(|_| keys.has(KeyPurpose::Admin));
         let admin = admin.map(|address| bind("admin.listen", address)).transpose()?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let opened =
-            RaftLedger::open(&config.ledger.dir, Arc::clone(&clock), Options::default()).await;
+        let identity = Identity::read(&config.ledger.dir);
+        let identity = identity.map_err(|error| explain(&OpenError::from(error)))?;
+        let link = ClusterLink::open(&config, identity)?;
+        let between = config.cluster.listener.as_ref();
+        let between =
+            between.map(|listener| bind("cluster.listen", listener.listen)).transpose()?;
+        let options = node_cluster::options(&config.cluster, link.as_ref());
+        let opened = RaftLedger::open(&config.ledger.dir, Arc::clone(&clock), options).await;
         let ledger = Arc::new(opened.map_err(|error| explain(&error))?);
+        node_cluster::check_members(&ledger, link.as_ref()).await?;
+        link.as_ref().map_or(Ok(()), |link| link.settle(&config))?;
         let metrics = Arc::new(Metrics::new(&REFUSAL_REASONS));
         let timed_ledger: Arc<dyn Ledger> =
             Arc::new(TimedLedger::new(ledger.clone(), Arc::clone(&metrics)));
@@ -92,6 +104,8 @@ impl Node {
         let operators = Arc::new(AdminDoor {
             redeemer: Arc::clone(&redeemer),
             ledger: Arc::clone(&timed_ledger),
+            cluster: Arc::clone(&ledger) as _,
+            inviter: link.as_ref().map(ClusterLink::inviter),
             activity: Arc::clone(&activity),
             metrics: Arc::clone(&metrics),
             certificate: certificate.clone().map(|served| served as _),
@@ -108,8 +122,9 @@ impl Node {
             activity,
             metrics,
             operators,
+            link,
         };
-        Ok(Self { public, admin, inside })
+        Ok(Self { public, admin, between, inside })
     }
 
     /// Returns the ledger, for what has to be in it before the first click.
@@ -125,7 +140,7 @@ impl Node {
         reload: impl AsyncFnMut(),
     ) -> Result<(), Failure> {
         self.announce();
-        let Self { public, admin, inside } = self;
+        let Self { public, admin, between, inside } = self;
         let (stopping, stopped) = watch::channel(false);
         tokio::spawn(async move {
             stop.await;
@@ -133,10 +148,18 @@ impl Node {
             // It fails only if both doors are closed already.
             let _ = stopping.send(true);
         });
-        let served = tokio::select! {
-            served = inside.open_doors(public, admin, &stopped) => served,
-            never = inside.keep_up_to_date(reload) => never,
+        // The others are heard until the last download is finished: it may need them.
+        let (last_stopping, last) = watch::channel(false);
+        let doors = async {
+            let served = tokio::select! {
+                served = inside.open_doors(public, admin, &stopped) => served,
+                never = inside.keep_up_to_date(reload) => never,
+            };
+            node_cluster::hand_over(&inside.ledger).await;
+            let _ = last_stopping.send(true);
+            served
         };
+        let (served, ()) = tokio::join!(doors, inside.door_between(between, until(last)));
         inside.close().await;
         tracing::info!("stopped");
         served.map_err(|error| Failure::new(&error, "see the log lines above"))
@@ -151,11 +174,14 @@ impl Node {
             Some(address) => tracing::info!(%address, "operators' door open"),
             None => tracing::info!("operators' door closed: no admin key is trusted, or it is off"),
         }
+        if let Some(link) = &self.inside.link {
+            tracing::info!(address = %link.address(), "door between nodes open");
+        }
         let status = self.inside.ledger.status();
         if let Some(minter) = self.inside.operators.minter.load().as_deref() {
             tracing::info!(key_id = %minter.key_id(), "this node mints");
         }
-        tracing::info!(born_at = %status.born_at, node_id = status.node_id, "ledger ready");
+        tracing::info!(born_at = %status.born_at, node_id = format_args!("{:016x}", status.node_id), "ledger ready");
         let clock = SystemClock.now();
         if clock < status.log_time {
             tracing::warn!(
@@ -214,11 +240,29 @@ impl Inside {
         admin::run(listener, Arc::clone(&self.operators), stop).await
     }
 
+    async fn door_between(
+        &self,
+        listener: Option<TcpListener>,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let (Some(listener), Some(link)) = (listener, &self.link) else { return };
+        let serving = link.serve(listener, &self.ledger, &self.redeemer, &self.public_url, stop);
+        if let Err(error) = serving.await {
+            tracing::error!(%error, "the door between nodes is closed");
+        }
+    }
+
     /// Watches the certificate, and reads keys and profiles again when asked.
     async fn keep_up_to_date(&self, mut reload: impl AsyncFnMut()) -> io::Result<()> {
         let watching = async {
             match &self.certificate {
                 Some(certificate) => Arc::clone(certificate).watch().await,
+                None => std::future::pending().await,
+            }
+        };
+        let renewing = async {
+            match &self.link {
+                Some(link) => link.keep_fresh().await,
                 None => std::future::pending().await,
             }
         };
@@ -228,7 +272,7 @@ impl Inside {
                 self.reload();
             }
         };
-        tokio::join!(watching, reloading);
+        tokio::join!(watching, renewing, reloading);
         Ok(())
     }
 

@@ -16,14 +16,14 @@ use utoipa::openapi::{OpenApi as Document, RefOr};
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    activity, error, health, inspect, metrics, mint, records, revocations, session_info, status,
-    tokens, users,
+    activity, error, health, inspect, invites, members, metrics, mint, records, revocations,
+    session_info, status, tokens, users,
 };
 
 use crate::ledger::StateFilter;
 
 pub(super) use errors::{
-    BodyErrors, MintErrors, ReadErrors, RecordErrors, RevokeErrors, UserErrors,
+    BodyErrors, ChangeErrors, MintErrors, ReadErrors, RecordErrors, RevokeErrors, UserErrors,
 };
 
 /// Where the document is.
@@ -42,7 +42,7 @@ pub(super) static TEXT: LazyLock<String> = LazyLock::new(|| {
         description = "The operators' door of a jeton node: counted, signed links for OpenVPN \
             profiles.\n\nOne enters with an admin token, signed offline by a key that the node \
             trusts. There are three roles: a viewer reads; an operator also mints, records and \
-            revokes; an admin also permits autologin and revokes keys. Unknown fields and query \
+            revokes; an admin also permits autologin, revokes keys and changes the cluster. Unknown fields and query \
             keys are refused. Times are UTC."
     ),
     paths(
@@ -55,6 +55,9 @@ pub(super) static TEXT: LazyLock<String> = LazyLock::new(|| {
         users::list,
         users::permit,
         status::show,
+        members::list,
+        members::change,
+        invites::invite,
         activity::list,
         show,
         health::alive,
@@ -68,6 +71,11 @@ pub(super) static TEXT: LazyLock<String> = LazyLock::new(|| {
         revocations::BatchWish,
         revocations::UserWish,
         revocations::KeyWish,
+        members::Promotion,
+        members::Demotion,
+        members::Removal,
+        members::Replacement,
+        members::Leading,
         crate::activity::EventName,
     )),
     security(("admin_token" = [])),
@@ -95,7 +103,9 @@ impl Modify for Strict {
         let Some(components) = document.components.as_mut() else { return };
         let requests =
             ["NewToken", "NewRecord", "Question", "Permission", "RevokeToken", "RevokeBatch"];
-        for name in requests.into_iter().chain(["RevokeUser", "RevokeKey"]) {
+        let changes = ["Promotion", "Demotion", "Removal", "Replacement", "Leading", "NewInvite"];
+        let requests = requests.into_iter().chain(["RevokeUser", "RevokeKey"]).chain(changes);
+        for name in requests {
             if let Some(RefOr::T(Schema::Object(object))) = components.schemas.get_mut(name) {
                 let none = AdditionalProperties::FreeForm(false);
                 object.additional_properties = Some(Box::new(none));

@@ -9,6 +9,7 @@ use utoipa::openapi::schema::{
 use utoipa::openapi::{Ref, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::admin::members::NodeId;
 use crate::ledger::{Cursor, Note, StateFilter, TokenState};
 use crate::token::{
     Batch, IpNetwork, KeyId, KeyPurpose, Nonce, ProfileKind, Role, UnixSeconds, UserName,
@@ -37,6 +38,9 @@ words! {
     KeyId, "KeyId": text("The first 4 bytes of the SHA-256 of a public key.")
         .pattern(Some("^[0-9a-f]{8}$"))
         .examples(["3f2a9c01"]);
+    NodeId, "NodeId": text("A node, as all nodes name it.")
+        .pattern(Some("^[0-9a-f]{16}$"))
+        .examples(["3f2a9c01d00dfeed"]);
     Batch, "Batch": text("What the tokens of one mint run have in common.")
         .pattern(Some("^[0-9a-f]{8}$"))
         .examples(["0a1b2c3d"]);

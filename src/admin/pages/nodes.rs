@@ -9,6 +9,7 @@ use askama::Template;
 use super::frame::Frame;
 use super::{PageError, answer};
 use crate::admin::AdminDoor;
+use crate::admin::members::NodeId;
 use crate::plain_words::Moment;
 use crate::token::{KeyPurpose, TrustedKeys as _};
 
@@ -21,10 +22,10 @@ struct NodesPage {
 
 /// What is told of one node.
 struct Node {
-    id: u64,
+    id: NodeId,
     is_this: bool,
     is_leader: bool,
-    leader: Option<u64>,
+    leader: Option<NodeId>,
     version: &'static str,
     /// Why it is not ready.
     trouble: Option<String>,
@@ -58,10 +59,10 @@ fn this(door: &AdminDoor, frame: &Frame) -> Node {
     let keys = door.redeemer.keys();
     let minter = door.minter.load();
     Node {
-        id: status.node_id,
+        id: NodeId(status.node_id),
         is_this: true,
         is_leader: status.leader == Some(status.node_id),
-        leader: status.leader,
+        leader: status.leader.map(NodeId),
         version: env!("CARGO_PKG_VERSION"),
         trouble: status.ready.err(),
         born_at: Moment::end(status.born_at, frame.now),

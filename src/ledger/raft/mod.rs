@@ -82,7 +82,7 @@ use super::{
 };
 use crate::token::{UnixSeconds, UserName, VerifiedToken};
 
-pub use create::{create, create_joined};
+pub use create::{JOINED, create, create_joined};
 pub use error::OpenError;
 pub use identity::{Identity, IdentityError};
 pub use open::Options;
