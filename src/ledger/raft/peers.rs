@@ -1,10 +1,12 @@
 //! The other nodes, as this one talks to them: Raft's network and whatever else
 //! is asked of another node.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -35,6 +37,9 @@ const APPEND_WITHIN: Duration = Duration::from_secs(1);
 /// names and notes this stays far below [`MESSAGE_LEN_MAX`](super::MESSAGE_LEN_MAX).
 const APPEND_COMMANDS_MAX: usize = 8_192;
 
+/// How many forwards of each node are remembered, so that none is done twice.
+const FORWARDS_KEPT: usize = 4_096;
+
 /// What all conversations of this node share.
 pub(super) struct Peers {
     pub(super) identity: Identity,
@@ -43,6 +48,10 @@ pub(super) struct Peers {
     pub(super) reports: Reports,
     pub(super) applied: Applied,
     pub(super) transport: Arc<dyn Transport>,
+    /// How many messages this start has sent.
+    number: AtomicU64,
+    /// The numbers of the last forwards of each node, by its start.
+    forwards: Mutex<BTreeMap<u64, (u64, BTreeSet<u64>)>>,
     /// Why others do not talk to this node, if so.
     refused: Mutex<Option<Refusal>>,
 }
@@ -64,8 +73,17 @@ impl Peers {
         applied: Applied,
         transport: Arc<dyn Transport>,
     ) -> Self {
-        let (reports, refused) = (Reports::default(), Mutex::default());
-        Self { identity, clock, runs, reports, applied, transport, refused }
+        Self {
+            identity,
+            clock,
+            runs,
+            reports: Reports::default(),
+            applied,
+            transport,
+            number: AtomicU64::new(0),
+            forwards: Mutex::default(),
+            refused: Mutex::default(),
+        }
     }
 
     /// Asks another node and returns its answer. The two introduce themselves
@@ -145,6 +163,7 @@ impl Peers {
             to,
             run: self.runs.run()?,
             to_run: self.runs.of(to),
+            number: self.number.fetch_add(1, Ordering::Relaxed),
             history,
             clock: self.clock.now(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -155,6 +174,24 @@ impl Peers {
     pub(super) fn address(&self, node_id: u64) -> Option<PeerAddress> {
         let address = self.applied.member(node_id)?.address;
         Some(PeerAddress { node_id, address })
+    }
+
+    /// Tells whether a forward came for the first time. If the wire doubled one, what
+    /// was said of the first would not hold for the second.
+    pub(super) fn is_first(&self, from: u64, run: u64, number: u64) -> bool {
+        let mut forwards = self.forwards.lock().unwrap_or_else(PoisonError::into_inner);
+        let (of, numbers) = forwards.entry(from).or_insert_with(|| (run, BTreeSet::new()));
+        if *of != run {
+            (*of, *numbers) = (run, BTreeSet::new());
+        }
+        let is_old = numbers.len() == FORWARDS_KEPT && numbers.first() > Some(&number);
+        if is_old || !numbers.insert(number) {
+            return false;
+        }
+        if numbers.len() > FORWARDS_KEPT {
+            numbers.pop_first();
+        }
+        true
     }
 
     /// Returns why this node is no part of its cluster, if another one said so.

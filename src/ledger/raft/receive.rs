@@ -39,8 +39,11 @@ impl RaftLedger {
         let (head, body) = decode_head(message).map_err(Answer::Refused)?;
         self.peers.check(from, &head)?;
         let request = decode_body(body).map_err(Answer::Refused)?;
-        if matches!(request, Request::Forward(_)) && self.peers.is_late(from, head.clock) {
-            return Err(Answer::Failed("the message was under way for too long".to_owned()));
+        if matches!(request, Request::Forward(_))
+            && (self.peers.is_late(from, head.clock)
+                || !self.peers.is_first(from, head.run, head.number))
+        {
+            return Err(Answer::Failed("the message came late, or twice".to_owned()));
         }
         self.check_member(from, &request).map_err(Answer::Refused)?;
         let own = self.peers.clock.now();

@@ -300,6 +300,7 @@ async fn refusal(ledger: &RaftLedger, from: u64, sender: &Identity, to: u64) -> 
         to,
         run: 1,
         to_run: None,
+        number: 0,
         history: vec![1],
         clock: UnixSeconds::new(super::world::NOW),
         version: String::new(),
