@@ -101,17 +101,14 @@ impl Peers {
             let message = encode(&head, request).map_err(not_done)?;
             let left = give_up.saturating_duration_since(Instant::now());
             let (head, answer) = self.call(to, message, left).await?;
-            match answer {
-                Answer::Introduce => {}
-                Answer::Refused(refusal) => {
-                    self.note_refusal(to.node_id, &refusal);
-                    return Err(not_done(refusal));
-                }
-                answer => {
-                    let own = self.clock.now();
-                    self.reports.note(to.node_id, head.clock, head.version, own);
-                    return Ok(answer);
-                }
+            if let Answer::Refused(refusal) = answer {
+                self.note_refusal(to.node_id, &refusal);
+                return Err(not_done(refusal));
+            }
+            if !matches!(answer, Answer::Introduce) {
+                let own = self.clock.now();
+                self.reports.note(to.node_id, head.clock, head.version, own);
+                return Ok(answer);
             }
             match self.runs.judge(to.node_id, head.run, &head.history).map_err(not_done)? {
                 Judgement::Known => history = self.runs.history().map_err(not_done)?,
@@ -261,9 +258,10 @@ impl Connection {
 }
 
 fn unexpected(answer: Answer) -> RPCError<TypeConfig> {
-    let why = match answer {
-        Answer::Failed(why) => why,
-        _ => "the answer does not belong to the question".to_owned(),
+    let why = if let Answer::Failed(why) = answer {
+        why
+    } else {
+        "the answer does not belong to the question".to_owned()
     };
     RPCError::Unreachable(Unreachable::from_string(why))
 }
@@ -279,13 +277,12 @@ impl RaftNetworkV2<TypeConfig> for Connection {
         let within = if rpc.entries.is_empty() { option.hard_ttl() } else { APPEND_WITHIN };
         let is_cut = cut(&mut rpc);
         let last = rpc.entries.last().map(|entry| entry.log_id);
-        match self.ask(&Request::Append(rpc), within).await? {
-            Answer::Append(AppendEntriesResponse::Success) if is_cut => {
-                Ok(AppendEntriesResponse::PartialSuccess(last))
-            }
-            Answer::Append(answer) => Ok(answer),
-            answer => Err(unexpected(answer)),
+        let answer = self.ask(&Request::Append(rpc), within).await?;
+        let Answer::Append(answer) = answer else { return Err(unexpected(answer)) };
+        if is_cut && answer.is_success() {
+            return Ok(AppendEntriesResponse::PartialSuccess(last));
         }
+        Ok(answer)
     }
 
     async fn vote(
@@ -293,10 +290,8 @@ impl RaftNetworkV2<TypeConfig> for Connection {
         rpc: VoteRequest<TypeConfig>,
         option: RPCOption,
     ) -> Result<VoteResponse<TypeConfig>, RPCError<TypeConfig>> {
-        match self.ask(&Request::Vote(rpc), option.soft_ttl()).await? {
-            Answer::Vote(answer) => Ok(answer),
-            answer => Err(unexpected(answer)),
-        }
+        let answer = self.ask(&Request::Vote(rpc), option.soft_ttl()).await?;
+        if let Answer::Vote(answer) = answer { Ok(answer) } else { Err(unexpected(answer)) }
     }
 
     async fn pre_vote(
@@ -304,10 +299,8 @@ impl RaftNetworkV2<TypeConfig> for Connection {
         rpc: VoteRequest<TypeConfig>,
         option: RPCOption,
     ) -> Result<VoteResponse<TypeConfig>, RPCError<TypeConfig>> {
-        match self.ask(&Request::PreVote(rpc), option.soft_ttl()).await? {
-            Answer::Vote(answer) => Ok(answer),
-            answer => Err(unexpected(answer)),
-        }
+        let answer = self.ask(&Request::PreVote(rpc), option.soft_ttl()).await?;
+        if let Answer::Vote(answer) = answer { Ok(answer) } else { Err(unexpected(answer)) }
     }
 
     async fn full_snapshot(
@@ -329,9 +322,11 @@ impl RaftNetworkV2<TypeConfig> for Connection {
         rpc: TransferLeaderRequest<TypeConfig>,
         option: RPCOption,
     ) -> Result<TransferLeaderResponse<TypeConfig>, RPCError<TypeConfig>> {
-        match self.ask(&Request::TransferLeader(rpc), option.soft_ttl()).await? {
-            Answer::TransferLeader(answer) => Ok(answer),
-            answer => Err(unexpected(answer)),
+        let answer = self.ask(&Request::TransferLeader(rpc), option.soft_ttl()).await?;
+        if let Answer::TransferLeader(answer) = answer {
+            Ok(answer)
+        } else {
+            Err(unexpected(answer))
         }
     }
 }
@@ -348,10 +343,11 @@ impl Connection {
         let mut offset = 0;
         loop {
             let piece = Piece::of(vote, snapshot, crc, offset);
-            match self.ask(&Request::Snapshot(piece), within).await? {
-                Answer::Snapshot(Taken::Next(next)) => offset = next,
-                Answer::Snapshot(Taken::Installed(vote)) => return Ok(vote),
-                answer => return Err(unexpected(answer)),
+            let answer = self.ask(&Request::Snapshot(piece), within).await?;
+            let Answer::Snapshot(taken) = answer else { return Err(unexpected(answer)) };
+            match taken {
+                Taken::Next(next) => offset = next,
+                Taken::Installed(vote) => return Ok(vote),
             }
         }
     }

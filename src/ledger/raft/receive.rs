@@ -117,7 +117,7 @@ impl RaftLedger {
         if own > sender {
             return Answer::Snapshot(Taken::Installed(own));
         }
-        let snapshot = match self.incoming.take(piece) {
+        let snapshot = match self.incoming.take(&piece) {
             Ok(snapshot) => snapshot,
             Err(next) => return Answer::Snapshot(Taken::Next(next)),
         };

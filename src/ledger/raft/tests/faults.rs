@@ -114,7 +114,7 @@ async fn fault(world: &World) {
             world.start_as(node, World::identity(node), SNAPSHOT_EVERY).await;
         }
         4 => world.set_wire(Wire { lost: 5, twice: 10, delay: 50 }),
-        5 => world.set_clock(any(), world.roll(120) as i64 - 60),
+        5 => world.set_clock(any(), world.roll(120).cast_signed() as i64 - 60),
         6 => {
             let (of, heir) = (any(), any());
             let change = async |ledger: Arc<RaftLedger>| ledger.transfer_leader(Some(heir)).await;
@@ -206,7 +206,7 @@ fn whatever_fails_no_token_is_used_too_often_and_no_grant_is_lost() {
         (None, count) => 0..count.unwrap_or(30),
     };
     let mut granted = BTreeSet::new();
-    for seed in seeds.clone() {
+    for seed in seeds {
         let told = std::panic::catch_unwind(|| simulate(seed, night));
         match told {
             Ok(count) => drop(granted.insert(count)),
