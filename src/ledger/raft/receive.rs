@@ -37,7 +37,12 @@ impl RaftLedger {
     /// Looks at who sent a message and whom it is for, before what it says.
     fn check(&self, from: u64, message: &[u8]) -> Result<Request, Answer> {
         let (head, body) = decode_head(message).map_err(Answer::Refused)?;
-        self.peers.check(from, &head)?;
+        let checked = self.peers.check(from, &head);
+        if checked.is_err() {
+            // What is answered now also holds for a copy of it that comes later.
+            self.peers.is_first(from, head.run, head.number);
+        }
+        checked?;
         let request = decode_body(body).map_err(Answer::Refused)?;
         if matches!(request, Request::Forward(_))
             && (self.peers.is_late(from, head.clock)
