@@ -152,7 +152,11 @@ async fn carry_out(forwarder: &Forwarder, mut batch: Vec<Waiting>) {
         let commands = own.iter().map(|one| one.command.clone()).collect();
         let tried = forwarder.offer(commands, give_up).await;
         if let Tried::Stopped(error) = tried {
-            return own.into_iter().for_each(|one| one.answer(Err(error.clone())));
+            return own.into_iter().for_each(|one| match &one.unknown {
+                // An earlier try may have been carried out by another node.
+                Some(_) => one.give_up("the ledger has stopped"),
+                None => one.answer(Err(error.clone())),
+            });
         }
         (batch, why) = hand_out(own, tried);
         if batch.is_empty() {

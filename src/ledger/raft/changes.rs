@@ -95,7 +95,7 @@ async fn change_roles(
     let new: BTreeSet<u64> =
         old.union(&promote).copied().filter(|id| !leaving.contains(id)).collect();
     if new != old {
-        if new.len() % 2 == 0 {
+        if new.len().is_multiple_of(2) {
             return Err(ClusterError::EvenVoters(new.len()));
         }
         for id in new.difference(&old) {
@@ -238,10 +238,14 @@ fn judge(error: RaftError<TypeConfig, ClientWriteError<TypeConfig>>) -> ClusterE
         RaftError::APIError(ClientWriteError::ForwardToLeader(_)) => {
             ClusterError::Unavailable("this node does not lead any more".to_owned())
         }
-        RaftError::APIError(ClientWriteError::ChangeMembershipError(error)) => match error {
-            ChangeMembershipError::InProgress(_) => ClusterError::InProgress,
-            error => ClusterError::Unavailable(error.to_string()),
-        },
-        error => ClusterError::OutcomeUnknown(error.to_string()),
+        RaftError::APIError(ClientWriteError::ChangeMembershipError(error)) => {
+            if matches!(error, ChangeMembershipError::InProgress(_)) {
+                ClusterError::InProgress
+            } else {
+                ClusterError::Unavailable(error.to_string())
+            }
+        }
+        RaftError::APIError(error) => ClusterError::OutcomeUnknown(error.to_string()),
+        RaftError::Fatal(error) => ClusterError::OutcomeUnknown(error.to_string()),
     }
 }

@@ -35,6 +35,8 @@ pub(super) struct Head {
     pub(super) run: u64,
     /// What it believes that the other one drew; none if they never spoke.
     pub(super) to_run: Option<u64>,
+    /// Which message of this start it is; an answer has its own.
+    pub(super) number: u64,
     /// All that the speaker's directory ever drew, when it introduces itself.
     pub(super) history: Vec<u64>,
     /// The speaker's clock.

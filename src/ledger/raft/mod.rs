@@ -24,7 +24,7 @@
 //! |---|---|
 //! | `transport` | nothing: bytes to another node, bytes back. The seam to TLS and sockets |
 //! | `message` | what is said, and who is refused with which words |
-//! | `peers`, `receive` | the two ends of the conversation |
+//! | `peers`, `receive` | the two ends of the conversation; `network` is what openraft says in it |
 //! | `runs` | whether a node's directory goes on from the one that is known |
 //! | `snapshot_transfer` | how hundreds of megabytes pass in pieces |
 //! | `batcher`, `forward` | who decides a command, and what a lost answer means |
@@ -45,6 +45,7 @@ mod identity;
 mod log_store;
 mod machine;
 mod message;
+mod network;
 mod open;
 mod peers;
 mod receive;

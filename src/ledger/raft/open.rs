@@ -15,7 +15,8 @@ use super::error::OpenError;
 use super::forward::Forwarder;
 use super::log_store::LogStore;
 use super::machine::{Applied, Machine};
-use super::peers::{Network, Peers};
+use super::network::Network;
+use super::peers::Peers;
 use super::runs::Runs;
 use super::snapshot_files::SnapshotFiles;
 use super::snapshot_transfer::Incoming;
@@ -123,6 +124,8 @@ impl RaftLedger {
             return Err(OpenError::NotFounded(dir.to_owned()));
         }
         if is_founded && ledger.forwarder.is_lone() {
+            // Nobody else can win, so it need not wait for an election to be due.
+            ledger.raft.trigger().elect(false).await.map_err(OpenError::engine)?;
             let recovered = ledger.raft.wait_for_recovery(Some(RECOVERY_MAX)).await;
             if let Err(error) = recovered {
                 ledger.close().await;
@@ -244,6 +247,10 @@ fn config() -> Result<Config, openraft::ConfigError> {
         snapshot_policy: SnapshotPolicy::Never,
         max_in_snapshot_log_to_keep: KEPT_ENTRIES,
         enable_pre_vote: Some(true),
+        // A leader sends entries before its own disk has them. One that was killed
+        // then, and led on in the same term, would give the same place in the log to
+        // another entry. It has to be elected anew.
+        enable_leader_restore: Some(false),
         ..Config::default()
     }
     .validate()

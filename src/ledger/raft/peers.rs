@@ -1,20 +1,12 @@
-//! The other nodes, as this one talks to them: Raft's network and whatever else
-//! is asked of another node.
+//! The other nodes, as this one talks to them.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::future::Future;
 use std::io;
-use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::{Either, select};
-use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
-use openraft::network::{RPCOption, RaftNetworkFactory, RaftNetworkV2};
-use openraft::raft::{
-    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest,
-    TransferLeaderResponse, VoteRequest, VoteResponse,
-};
 use tokio::time::{Instant, timeout};
 
 use super::Identity;
@@ -22,18 +14,11 @@ use super::machine::Applied;
 use super::message::{Answer, Head, Refusal, Request, decode_body, decode_head, encode};
 use super::reports::Reports;
 use super::runs::{Judgement, Runs};
-use super::snapshot_transfer::{Piece, Taken};
 use super::transport::{PeerAddress, Transport, TransportError};
-use super::types::{Member, Snapshot, TypeConfig, Vote};
 use crate::clock::Clock;
 
-/// How long entries may take to be written by the other node. A heartbeat has
-/// less: openraft's own limit.
-const APPEND_WITHIN: Duration = Duration::from_secs(1);
-
-/// How many commands one message carries at most, or one entry: with the longest
-/// names and notes this stays far below [`MESSAGE_LEN_MAX`](super::MESSAGE_LEN_MAX).
-const APPEND_COMMANDS_MAX: usize = 8_192;
+/// How many forwards of each node are remembered, so that none is done twice.
+const FORWARDS_KEPT: usize = 4_096;
 
 /// What all conversations of this node share.
 pub(super) struct Peers {
@@ -43,6 +28,10 @@ pub(super) struct Peers {
     pub(super) reports: Reports,
     pub(super) applied: Applied,
     pub(super) transport: Arc<dyn Transport>,
+    /// How many messages this start has sent.
+    number: AtomicU64,
+    /// The numbers of the last forwards of each node, by its start.
+    forwards: Mutex<BTreeMap<u64, (u64, BTreeSet<u64>)>>,
     /// Why others do not talk to this node, if so.
     refused: Mutex<Option<Refusal>>,
 }
@@ -64,8 +53,17 @@ impl Peers {
         applied: Applied,
         transport: Arc<dyn Transport>,
     ) -> Self {
-        let (reports, refused) = (Reports::default(), Mutex::default());
-        Self { identity, clock, runs, reports, applied, transport, refused }
+        Self {
+            identity,
+            clock,
+            runs,
+            reports: Reports::default(),
+            applied,
+            transport,
+            number: AtomicU64::new(0),
+            forwards: Mutex::default(),
+            refused: Mutex::default(),
+        }
     }
 
     /// Asks another node and returns its answer. The two introduce themselves
@@ -83,17 +81,14 @@ impl Peers {
             let message = encode(&head, request).map_err(not_done)?;
             let left = give_up.saturating_duration_since(Instant::now());
             let (head, answer) = self.call(to, message, left).await?;
-            match answer {
-                Answer::Introduce => {}
-                Answer::Refused(refusal) => {
-                    self.note_refusal(to.node_id, &refusal);
-                    return Err(not_done(refusal));
-                }
-                answer => {
-                    let own = self.clock.now();
-                    self.reports.note(to.node_id, head.clock, head.version, own);
-                    return Ok(answer);
-                }
+            if let Answer::Refused(refusal) = answer {
+                self.note_refusal(to.node_id, &refusal);
+                return Err(not_done(refusal));
+            }
+            if !matches!(answer, Answer::Introduce) {
+                let own = self.clock.now();
+                self.reports.note(to.node_id, head.clock, head.version, own);
+                return Ok(answer);
             }
             match self.runs.judge(to.node_id, head.run, &head.history).map_err(not_done)? {
                 Judgement::Known => history = self.runs.history().map_err(not_done)?,
@@ -145,6 +140,7 @@ impl Peers {
             to,
             run: self.runs.run()?,
             to_run: self.runs.of(to),
+            number: self.number.fetch_add(1, Ordering::Relaxed),
             history,
             clock: self.clock.now(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -155,6 +151,24 @@ impl Peers {
     pub(super) fn address(&self, node_id: u64) -> Option<PeerAddress> {
         let address = self.applied.member(node_id)?.address;
         Some(PeerAddress { node_id, address })
+    }
+
+    /// Tells whether a forward came for the first time. If the wire doubled one, what
+    /// was said of the first would not hold for the second.
+    pub(super) fn is_first(&self, from: u64, run: u64, number: u64) -> bool {
+        let mut forwards = self.forwards.lock().unwrap_or_else(PoisonError::into_inner);
+        let (of, numbers) = forwards.entry(from).or_insert_with(|| (run, BTreeSet::new()));
+        if *of != run {
+            (*of, *numbers) = (run, BTreeSet::new());
+        }
+        let is_old = numbers.len() == FORWARDS_KEPT && numbers.first() > Some(&number);
+        if is_old || !numbers.insert(number) {
+            return false;
+        }
+        if numbers.len() > FORWARDS_KEPT {
+            numbers.pop_first();
+        }
+        true
     }
 
     /// Returns why this node is no part of its cluster, if another one said so.
@@ -186,152 +200,4 @@ impl Peers {
 
 fn not_done(error: impl fmt::Display) -> NoAnswer {
     NoAnswer::NotDone(error.to_string())
-}
-
-/// Makes connections for openraft.
-#[derive(Clone)]
-pub(super) struct Network(pub(super) Arc<Peers>);
-
-/// openraft's connection to one node.
-pub(super) struct Connection {
-    peers: Arc<Peers>,
-    target: PeerAddress,
-}
-
-impl RaftNetworkFactory<TypeConfig> for Network {
-    type Network = Connection;
-
-    async fn new_client(&mut self, target: u64, node: &Member) -> Self::Network {
-        let target = PeerAddress { node_id: target, address: node.address.clone() };
-        Connection { peers: Arc::clone(&self.0), target }
-    }
-}
-
-impl Connection {
-    async fn ask(
-        &self,
-        request: &Request,
-        within: Duration,
-    ) -> Result<Answer, RPCError<TypeConfig>> {
-        // A member may have moved since openraft made this connection.
-        let moved = self.peers.address(self.target.node_id);
-        let target = moved.as_ref().unwrap_or(&self.target);
-        self.peers.ask(target, request, within).await.map_err(|error| match error {
-            NoAnswer::NotDone(why) => RPCError::Unreachable(Unreachable::from_string(why)),
-            NoAnswer::Unknown(why) => RPCError::Network(NetworkError::from_string(why)),
-        })
-    }
-}
-
-fn unexpected(answer: Answer) -> RPCError<TypeConfig> {
-    let why = match answer {
-        Answer::Failed(why) => why,
-        _ => "the answer does not belong to the question".to_owned(),
-    };
-    RPCError::Unreachable(Unreachable::from_string(why))
-}
-
-impl RaftNetworkV2<TypeConfig> for Connection {
-    type SnapshotData = Vec<u8>;
-
-    async fn append_entries(
-        &mut self,
-        mut rpc: AppendEntriesRequest<TypeConfig>,
-        option: RPCOption,
-    ) -> Result<AppendEntriesResponse<TypeConfig>, RPCError<TypeConfig>> {
-        let within = if rpc.entries.is_empty() { option.hard_ttl() } else { APPEND_WITHIN };
-        let is_cut = cut(&mut rpc);
-        let last = rpc.entries.last().map(|entry| entry.log_id);
-        match self.ask(&Request::Append(rpc), within).await? {
-            Answer::Append(AppendEntriesResponse::Success) if is_cut => {
-                Ok(AppendEntriesResponse::PartialSuccess(last))
-            }
-            Answer::Append(answer) => Ok(answer),
-            answer => Err(unexpected(answer)),
-        }
-    }
-
-    async fn vote(
-        &mut self,
-        rpc: VoteRequest<TypeConfig>,
-        option: RPCOption,
-    ) -> Result<VoteResponse<TypeConfig>, RPCError<TypeConfig>> {
-        match self.ask(&Request::Vote(rpc), option.soft_ttl()).await? {
-            Answer::Vote(answer) => Ok(answer),
-            answer => Err(unexpected(answer)),
-        }
-    }
-
-    async fn pre_vote(
-        &mut self,
-        rpc: VoteRequest<TypeConfig>,
-        option: RPCOption,
-    ) -> Result<VoteResponse<TypeConfig>, RPCError<TypeConfig>> {
-        match self.ask(&Request::PreVote(rpc), option.soft_ttl()).await? {
-            Answer::Vote(answer) => Ok(answer),
-            answer => Err(unexpected(answer)),
-        }
-    }
-
-    async fn full_snapshot(
-        &mut self,
-        vote: Vote,
-        snapshot: Snapshot,
-        cancel: impl Future<Output = ReplicationClosed> + Send + 'static,
-        option: RPCOption,
-    ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
-        let sending = pin!(self.send_snapshot(vote, &snapshot, option.soft_ttl()));
-        match select(sending, pin!(cancel)).await {
-            Either::Left((sent, _)) => Ok(SnapshotResponse::new(sent?)),
-            Either::Right((closed, _)) => Err(closed.into()),
-        }
-    }
-
-    async fn transfer_leader(
-        &mut self,
-        rpc: TransferLeaderRequest<TypeConfig>,
-        option: RPCOption,
-    ) -> Result<TransferLeaderResponse<TypeConfig>, RPCError<TypeConfig>> {
-        match self.ask(&Request::TransferLeader(rpc), option.soft_ttl()).await? {
-            Answer::TransferLeader(answer) => Ok(answer),
-            answer => Err(unexpected(answer)),
-        }
-    }
-}
-
-impl Connection {
-    /// Sends what the other node does not have yet, piece by piece.
-    async fn send_snapshot(
-        &self,
-        vote: Vote,
-        snapshot: &Snapshot,
-        within: Duration,
-    ) -> Result<Vote, RPCError<TypeConfig>> {
-        let crc = crc32fast::hash(&snapshot.snapshot);
-        let mut offset = 0;
-        loop {
-            let piece = Piece::of(vote, snapshot, crc, offset);
-            match self.ask(&Request::Snapshot(piece), within).await? {
-                Answer::Snapshot(Taken::Next(next)) => offset = next,
-                Answer::Snapshot(Taken::Installed(vote)) => return Ok(vote),
-                answer => return Err(unexpected(answer)),
-            }
-        }
-    }
-}
-
-/// Takes entries away until one message can carry the rest; one stays at least.
-/// Tells whether it took any.
-fn cut(rpc: &mut AppendEntriesRequest<TypeConfig>) -> bool {
-    let mut commands = 0_usize;
-    let fits = rpc.entries.iter().take_while(|entry| {
-        if let openraft::EntryPayload::Normal(entry) = &entry.payload {
-            commands = commands.saturating_add(entry.commands.len());
-        }
-        commands <= APPEND_COMMANDS_MAX
-    });
-    let fitting = fits.count().max(1);
-    let is_cut = fitting < rpc.entries.len();
-    rpc.entries.truncate(fitting);
-    is_cut
 }

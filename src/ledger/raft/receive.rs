@@ -37,10 +37,18 @@ impl RaftLedger {
     /// Looks at who sent a message and whom it is for, before what it says.
     fn check(&self, from: u64, message: &[u8]) -> Result<Request, Answer> {
         let (head, body) = decode_head(message).map_err(Answer::Refused)?;
-        self.peers.check(from, &head)?;
+        let checked = self.peers.check(from, &head);
+        if checked.is_err() {
+            // What is answered now also holds for a copy of it that comes later.
+            self.peers.is_first(from, head.run, head.number);
+        }
+        checked?;
         let request = decode_body(body).map_err(Answer::Refused)?;
-        if matches!(request, Request::Forward(_)) && self.peers.is_late(from, head.clock) {
-            return Err(Answer::Failed("the message was under way for too long".to_owned()));
+        if matches!(request, Request::Forward(_))
+            && (self.peers.is_late(from, head.clock)
+                || !self.peers.is_first(from, head.run, head.number))
+        {
+            return Err(Answer::Failed("the message came late, or twice".to_owned()));
         }
         self.check_member(from, &request).map_err(Answer::Refused)?;
         let own = self.peers.clock.now();
@@ -114,7 +122,7 @@ impl RaftLedger {
         if own > sender {
             return Answer::Snapshot(Taken::Installed(own));
         }
-        let snapshot = match self.incoming.take(piece) {
+        let snapshot = match self.incoming.take(&piece) {
             Ok(snapshot) => snapshot,
             Err(next) => return Answer::Snapshot(Taken::Next(next)),
         };

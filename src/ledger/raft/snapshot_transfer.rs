@@ -62,10 +62,10 @@ pub(super) struct Incoming(Mutex<Option<(Piece, Vec<u8>)>>);
 impl Incoming {
     /// Takes a piece. Returns the snapshot once it is whole, else the byte that is
     /// wanted next.
-    pub(super) fn take(&self, piece: Piece) -> Result<Snapshot, u64> {
+    pub(super) fn take(&self, piece: &Piece) -> Result<Snapshot, u64> {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (first, mut bytes) = match held.take() {
-            Some((first, bytes)) if first.is_of(&piece) => (first, bytes),
+            Some((first, bytes)) if first.is_of(piece) => (first, bytes),
             Some(_) | None => (Piece { bytes: Vec::new(), ..piece.clone() }, Vec::new()),
         };
         if piece.offset == bytes.len() as u64 {
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     fn snapshot(len: usize) -> (Snapshot, u32) {
-        let bytes: Vec<u8> = (0..len).map(|index| (index % 251) as u8).collect();
+        let bytes: Vec<u8> = (0..len).map(|index| u8::try_from(index % 251).unwrap()).collect();
         let crc = crc32fast::hash(&bytes);
         (Snapshot { meta: SnapshotMeta::default(), snapshot: bytes }, crc)
     }
@@ -103,12 +103,12 @@ mod tests {
         let sent = snapshot(2 * PIECE_LEN + 5);
         let incoming = Incoming::default();
         let step = PIECE_LEN as u64;
-        assert_eq!(incoming.take(piece(&sent, PIECE_LEN)).unwrap_err(), 0);
-        assert_eq!(incoming.take(piece(&sent, 0)).unwrap_err(), step);
-        assert_eq!(incoming.take(piece(&sent, 0)).unwrap_err(), step, "twice");
-        assert_eq!(incoming.take(piece(&sent, 2 * PIECE_LEN)).unwrap_err(), step, "too early");
-        assert_eq!(incoming.take(piece(&sent, PIECE_LEN)).unwrap_err(), 2 * step);
-        let got = incoming.take(piece(&sent, 2 * PIECE_LEN)).unwrap();
+        assert_eq!(incoming.take(&piece(&sent, PIECE_LEN)).unwrap_err(), 0);
+        assert_eq!(incoming.take(&piece(&sent, 0)).unwrap_err(), step);
+        assert_eq!(incoming.take(&piece(&sent, 0)).unwrap_err(), step, "twice");
+        assert_eq!(incoming.take(&piece(&sent, 2 * PIECE_LEN)).unwrap_err(), step, "too early");
+        assert_eq!(incoming.take(&piece(&sent, PIECE_LEN)).unwrap_err(), 2 * step);
+        let got = incoming.take(&piece(&sent, 2 * PIECE_LEN)).unwrap();
         assert!(got.snapshot == sent.0.snapshot);
     }
 
@@ -116,15 +116,15 @@ mod tests {
     fn a_newer_snapshot_takes_over_and_a_damaged_one_begins_again() {
         let (old, new) = (snapshot(PIECE_LEN + 1), snapshot(PIECE_LEN + 2));
         let incoming = Incoming::default();
-        assert_eq!(incoming.take(piece(&old, 0)).unwrap_err(), PIECE_LEN as u64);
-        assert_eq!(incoming.take(piece(&new, PIECE_LEN)).unwrap_err(), 0);
-        assert_eq!(incoming.take(piece(&new, 0)).unwrap_err(), PIECE_LEN as u64);
+        assert_eq!(incoming.take(&piece(&old, 0)).unwrap_err(), PIECE_LEN as u64);
+        assert_eq!(incoming.take(&piece(&new, PIECE_LEN)).unwrap_err(), 0);
+        assert_eq!(incoming.take(&piece(&new, 0)).unwrap_err(), PIECE_LEN as u64);
         let mut damaged = piece(&new, PIECE_LEN);
         damaged.bytes[0] ^= 1;
-        assert_eq!(incoming.take(damaged).unwrap_err(), 0);
-        assert_eq!(incoming.take(piece(&new, 0)).unwrap_err(), PIECE_LEN as u64);
-        assert!(incoming.take(piece(&new, PIECE_LEN)).is_ok());
+        assert_eq!(incoming.take(&damaged).unwrap_err(), 0);
+        assert_eq!(incoming.take(&piece(&new, 0)).unwrap_err(), PIECE_LEN as u64);
+        assert!(incoming.take(&piece(&new, PIECE_LEN)).is_ok());
         let empty = snapshot(0);
-        assert!(incoming.take(piece(&empty, 0)).is_ok());
+        assert!(incoming.take(&piece(&empty, 0)).is_ok());
     }
 }

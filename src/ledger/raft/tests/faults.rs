@@ -3,15 +3,17 @@
 //! `JETON_SEED=n` tells one story again, `JETON_SEEDS=n` tells n of them.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
 use super::super::*;
+use super::sim_disk::Trouble;
 use super::spend;
 use super::story::Told;
 use super::world::{Wire, World, simulate};
-use crate::ledger::Cluster as _;
+use crate::ledger::{Cluster as _, ClusterError};
 
 #[test]
 fn an_answer_that_was_lost_is_found_again_and_counts_once() {
@@ -52,6 +54,32 @@ fn after_a_leader_died_others_grant_within_three_seconds() {
     }
 }
 
+/// Followers had the entry before its leader's disk did, which then lost it.
+#[test]
+fn a_leader_that_lost_what_it_sent_does_not_lead_on() {
+    for seed in 0..10 {
+        simulate(seed, |world| async move {
+            world.found(3).await;
+            let leader = world.leader().await;
+            world.trouble(leader, Trouble::PowerFailure);
+            for request in 0..20 {
+                let ledger = world.node(leader);
+                let spent = ledger.spend(spend(1, 200, request)).await;
+                if spent.is_err() {
+                    break;
+                }
+            }
+            world.crash(leader).await;
+            world.start(leader).await;
+            for request in 100..110 {
+                let grant = world.node(leader).spend(spend(1, 200, request)).await;
+                assert!(grant.is_ok_and(|grant| grant.is_ok()));
+            }
+            world.settled().await;
+        });
+    }
+}
+
 #[test]
 fn without_a_majority_nothing_is_granted() {
     simulate(3, |world| async move {
@@ -69,40 +97,73 @@ fn without_a_majority_nothing_is_granted() {
     });
 }
 
+/// How much log makes a snapshot due in these stories: a night has several.
+const SNAPSHOT_EVERY: u64 = 20_000;
+
 /// Does one thing to the world that a night may bring.
 async fn fault(world: &World) {
     let ids = world.ids();
     let any = || ids[world.roll(ids.len())];
-    match world.roll(8) {
+    match world.roll(10) {
         0 => world.isolate(any()),
         1 => world.cut(any(), any()),
-        2 => {
-            let node = any();
-            world.crash(node).await;
-            sleep(Duration::from_millis(world.roll(3_000) as u64)).await;
-            world.start_as(node, World::identity(node), 20_000).await;
-        }
+        2 => restart_after(world, any(), None).await,
         3 => {
             let node = any();
             world.stop(node).await;
-            world.start_as(node, World::identity(node), 20_000).await;
+            world.start_as(node, World::identity(node), SNAPSHOT_EVERY).await;
         }
         4 => world.set_wire(Wire { lost: 5, twice: 10, delay: 50 }),
-        5 => world.set_clock(any(), world.roll(120) as i64 - 60),
+        5 => world.set_clock(any(), world.roll(120).cast_signed() as i64 - 60),
         6 => {
-            let heir = any();
-            if let Some(ledger) = world.running(any()) {
-                let _ = tokio::time::timeout(
-                    Duration::from_secs(2),
-                    ledger.transfer_leader(Some(heir)),
-                )
-                .await;
-            }
+            let (of, heir) = (any(), any());
+            let change = async |ledger: Arc<RaftLedger>| ledger.transfer_leader(Some(heir)).await;
+            try_change(world, of, change).await;
+        }
+        7 => {
+            // Three voters become one, or one three.
+            let (one, other) = (any(), any());
+            let both = BTreeSet::from([one, other]);
+            let (of, grow) = (any(), world.roll(2) == 0);
+            let change = async |ledger: Arc<RaftLedger>| {
+                if grow { ledger.promote(both).await } else { ledger.demote(both).await }
+            };
+            try_change(world, of, change).await;
+        }
+        8 => {
+            let trouble = if world.roll(2) == 0 {
+                Trouble::PowerFailure
+            } else {
+                Trouble::Error(io::ErrorKind::StorageFull)
+            };
+            restart_after(world, any(), Some(trouble)).await;
         }
         _ => {
             world.heal();
             world.set_wire(Wire { delay: 5, ..Wire::default() });
         }
+    }
+}
+
+/// Cuts the power of a node, some time after its disk got into trouble.
+async fn restart_after(world: &World, node: u64, trouble: Option<Trouble>) {
+    if let Some(trouble) = trouble {
+        world.trouble(node, trouble);
+        sleep(Duration::from_millis(world.roll(3_000) as u64)).await;
+    }
+    world.crash(node).await;
+    sleep(Duration::from_millis(world.roll(3_000) as u64)).await;
+    world.start_as(node, World::identity(node), SNAPSHOT_EVERY).await;
+}
+
+async fn try_change(
+    world: &World,
+    node: u64,
+    change: impl AsyncFnOnce(Arc<RaftLedger>) -> Result<(), ClusterError>,
+) {
+    if let Some(ledger) = world.running(node) {
+        // Most of these wishes are refused, or time out in the middle of it.
+        let _ = tokio::time::timeout(Duration::from_secs(3), change(ledger)).await;
     }
 }
 
@@ -145,7 +206,7 @@ fn whatever_fails_no_token_is_used_too_often_and_no_grant_is_lost() {
         (None, count) => 0..count.unwrap_or(30),
     };
     let mut granted = BTreeSet::new();
-    for seed in seeds.clone() {
+    for seed in seeds {
         let told = std::panic::catch_unwind(|| simulate(seed, night));
         match told {
             Ok(count) => drop(granted.insert(count)),

@@ -300,6 +300,7 @@ async fn refusal(ledger: &RaftLedger, from: u64, sender: &Identity, to: u64) -> 
         to,
         run: 1,
         to_run: None,
+        number: 0,
         history: vec![1],
         clock: UnixSeconds::new(super::world::NOW),
         version: String::new(),
@@ -307,8 +308,7 @@ async fn refusal(ledger: &RaftLedger, from: u64, sender: &Identity, to: u64) -> 
     let bytes = message::encode(&head, &message::Request::Members).unwrap();
     let answer = ledger.receive(from, &bytes).await;
     let (_, body) = message::decode_head(&answer).unwrap();
-    match message::decode_body(body).unwrap() {
-        message::Answer::Refused(refusal) => refusal,
-        answer => panic!("{answer:?}"),
-    }
+    let answer: message::Answer = message::decode_body(body).unwrap();
+    let message::Answer::Refused(refusal) = answer else { panic!("{answer:?}") };
+    refusal
 }

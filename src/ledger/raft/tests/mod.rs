@@ -4,7 +4,11 @@ mod faults;
 mod members;
 pub(super) mod runtime;
 #[path = "../../../../tests/support/sim_disk.rs"]
-#[expect(dead_code, reason = "the tests of the log use more of it")]
+#[expect(
+    dead_code,
+    clippy::cast_possible_truncation,
+    reason = "the tests of the log use more of it, and its numbers are small"
+)]
 mod sim_disk;
 mod story;
 mod world;

@@ -38,7 +38,8 @@ impl Told {
                 let answer = ledger.spend(wish.clone()).await;
                 drop(ledger);
                 let over = !matches!(answer, Err(LedgerError::OutcomeUnknown(_)));
-                self.note(request, &wish, answer.map(|answer| answer.map(|grant| grant.used())));
+                let answer = answer.map(|answer| answer.map(|grant| grant.used()));
+                self.note(request, &wish, &answer);
                 if over {
                     break;
                 }
@@ -51,7 +52,7 @@ impl Told {
         &self,
         request: u32,
         spend: &Spend,
-        answer: Result<Result<u32, SpendRefusal>, LedgerError>,
+        answer: &Result<Result<u32, SpendRefusal>, LedgerError>,
     ) {
         let mut told = self.0.lock().unwrap();
         let wish = told.entry(request).or_insert_with(|| Wish {
@@ -61,7 +62,7 @@ impl Told {
             unknown: false,
         });
         match answer {
-            Ok(Ok(used)) => drop(wish.granted.insert(used)),
+            Ok(Ok(used)) => drop(wish.granted.insert(*used)),
             Ok(Err(SpendRefusal::UsedUp)) => wish.refused = true,
             Ok(Err(refusal)) => panic!("{refusal:?}"),
             Err(LedgerError::OutcomeUnknown(_)) => wish.unknown = true,

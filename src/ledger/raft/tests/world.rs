@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use super::super::open::{Opening, Options, SNAPSHOT_EVERY};
 use super::super::*;
 use super::runtime::set_seed;
-use super::sim_disk::{Dice, SimDisk, Survivors};
+use super::sim_disk::{Dice, SimDisk, Survivors, Trouble};
 use crate::clock::Clock;
 use crate::ledger::Cluster as _;
 use crate::ledger::log::{LedgerId, Log, SegmentLen, Writer};
@@ -65,7 +65,11 @@ pub(super) struct Machine {
     pub(super) disks: [SimDisk; 3],
     clock: Arc<SimClock>,
     ledger: Option<Arc<RaftLedger>>,
+    /// Whether what is running has power: false for good once it was cut.
+    power: Power,
 }
+
+type Power = Arc<AtomicBool>;
 
 #[derive(Debug)]
 struct SimClock {
@@ -84,6 +88,7 @@ impl Clock for SimClock {
 struct SimTransport {
     world: World,
     from: u64,
+    power: Power,
 }
 
 impl World {
@@ -160,7 +165,10 @@ impl World {
         drop(Log::create(log, LedgerId(LEDGER), segment_len()).unwrap());
         let mut inner = self.inner();
         let clock = SimClock { began: inner.began, offset: AtomicI64::new(0) };
-        inner.nodes.insert(node, Machine { disks, clock: Arc::new(clock), ledger: None });
+        inner.nodes.insert(
+            node,
+            Machine { disks, clock: Arc::new(clock), ledger: None, power: Power::default() },
+        );
     }
 
     /// Starts the node of a machine.
@@ -177,9 +185,11 @@ impl World {
         let opening = {
             let mut inner = self.inner();
             inner.run += 1;
-            let machine = &inner.nodes[&node];
+            let machine = inner.nodes.get_mut(&node).unwrap();
+            machine.power = Arc::new(AtomicBool::new(true));
+            let power = Arc::clone(&machine.power);
             let [log, snapshots, home] = machine.disks.each_ref().map(|disk| disk.handle());
-            let transport = Arc::new(SimTransport { world: self.clone(), from: node });
+            let transport = Arc::new(SimTransport { world: self.clone(), from: node, power });
             let address = Some(format!("node-{node}"));
             Opening {
                 dir: "simulated".into(),
@@ -219,6 +229,12 @@ impl World {
         end(ledger).await;
     }
 
+    /// Lets the disk of a machine's log fail at one of its next operations.
+    pub(super) fn trouble(&self, node: u64, trouble: Trouble) {
+        let n = self.roll(40) as u64;
+        self.inner().nodes[&node].disks[0].plan(n, trouble);
+    }
+
     /// Cuts the power of a machine and gives it back: what was not synced is lost.
     pub(super) async fn crash(&self, node: u64) {
         let seed = self.roll(usize::MAX) as u64;
@@ -227,6 +243,7 @@ impl World {
             let machine = inner.nodes.get_mut(&node).unwrap();
             machine.disks =
                 machine.disks.each_ref().map(|disk| disk.reboot(Survivors::Sectors(seed)));
+            machine.power.store(false, Ordering::SeqCst);
             machine.ledger.take()
         };
         // It talks to nobody any more, and writes to a disk that is no more.
@@ -324,6 +341,9 @@ fn segment_len() -> SegmentLen {
 impl Transport for SimTransport {
     fn call(&self, to: &PeerAddress, message: Vec<u8>, within: Duration) -> Reply<'_> {
         let (world, from, to) = (self.world.clone(), self.from, to.clone());
+        if !self.power.load(Ordering::SeqCst) {
+            return Box::pin(std::future::ready(Err(TransportError::Unknown("dead".to_owned()))));
+        }
         // What was sent arrives even if the sender does not wait for the answer.
         let sent = tokio::spawn(async move { world.carry(from, &to, message, within).await });
         Box::pin(async move { sent.await.unwrap() })
@@ -345,6 +365,7 @@ impl World {
         let Some(ledger) = self.running(target) else {
             return Err(TransportError::NotDelivered("nobody listens".to_owned()));
         };
+        let power = Arc::clone(&self.inner().nodes[&target].power);
         let twice = self.inner().wire.twice;
         if self.percent(twice) {
             let (world, again) = (self.clone(), message.clone());
@@ -355,9 +376,11 @@ impl World {
                 }
             });
         }
-        // A sender that was stopped meanwhile hears nothing, nor is it asked to wait.
         let answer = ledger.receive(from, &message).await;
         drop(ledger);
+        if !power.load(Ordering::SeqCst) {
+            return Err(TransportError::Unknown("it died over it".to_owned()));
+        }
         self.travel(target, from, within).await?;
         Ok(answer)
     }
