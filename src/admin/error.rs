@@ -175,7 +175,15 @@ fn cluster_answer(error: &ClusterError) -> (StatusCode, &'static str, &'static s
         ClusterError::Unavailable(_) | ClusterError::OutcomeUnknown(_) => {
             StatusCode::SERVICE_UNAVAILABLE
         }
-        _ => StatusCode::CONFLICT,
+        ClusterError::InProgress
+        | ClusterError::Not(..)
+        | ClusterError::WasMember(_)
+        | ClusterError::IsMember(_)
+        | ClusterError::EvenVoters(_)
+        | ClusterError::NoAddress
+        | ClusterError::Behind(..)
+        | ClusterError::WrongClock(_)
+        | ClusterError::Silent(_) => StatusCode::CONFLICT,
     };
     let (code, hint) = match error {
         ClusterError::Unavailable(_) => {

@@ -10,7 +10,6 @@ use clap::{Args, Subcommand};
 
 use super::failure::Failure;
 use super::global::Global;
-use super::passphrase::PassphraseArgs;
 
 const EXAMPLES: &str = "\
 From one node to three:
@@ -36,9 +35,6 @@ Nodes agree only if their clocks do: run NTP.";
 pub(crate) struct ClusterArgs {
     #[command(subcommand)]
     command: ClusterCommand,
-
-    #[command(flatten)]
-    passphrase: PassphraseArgs,
 }
 
 #[derive(Subcommand)]
@@ -54,15 +50,14 @@ enum ClusterCommand {
 }
 
 pub(crate) fn run(args: ClusterArgs, global: &Global) -> Result<(), Failure> {
-    let ClusterArgs { command, passphrase } = args;
-    match command {
-        ClusterCommand::Status(args) => status::run(&args, global, &passphrase),
-        ClusterCommand::Invite(args) => invite::run(&args, global, &passphrase),
+    match args.command {
+        ClusterCommand::Status(args) => status::run(&args, global),
+        ClusterCommand::Invite(args) => invite::run(&args, global),
         ClusterCommand::Join(args) => join::run(args),
-        ClusterCommand::Promote(args) => change::promote(&args, global, &passphrase),
-        ClusterCommand::Demote(args) => change::demote(&args, global, &passphrase),
-        ClusterCommand::Replace(args) => change::replace(&args, global, &passphrase),
-        ClusterCommand::Remove(args) => change::remove(&args, global, &passphrase),
-        ClusterCommand::Lead(args) => change::lead(&args, global, &passphrase),
+        ClusterCommand::Promote(args) => change::promote(&args, global),
+        ClusterCommand::Demote(args) => change::demote(&args, global),
+        ClusterCommand::Replace(args) => change::replace(&args, global),
+        ClusterCommand::Remove(args) => change::remove(&args, global),
+        ClusterCommand::Lead(args) => change::lead(&args, global),
     }
 }

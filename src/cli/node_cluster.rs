@@ -47,8 +47,10 @@ impl ClusterLink {
     /// Reads the cluster's authority, or makes one for a node that was always
     /// alone, and this node's certificate. Nothing is written yet.
     pub(super) fn open(config: &Config, identity: Identity) -> Result<Option<Self>, Failure> {
-        let Some(listener) = &config.cluster.listener else { return Ok(None) };
         let dir = &config.ledger.dir;
+        let Some(listener) = &config.cluster.listener else {
+            return if dir.join(JOINED).exists() { Err(deaf()) } else { Ok(None) };
+        };
         let now = SystemClock.now();
         let known = Authority::read(dir, identity.ledger_id).map_err(|error| explain(&error))?;
         let is_new = known.is_none();
@@ -146,10 +148,7 @@ pub(super) async fn check_members(
 ) -> Result<(), Failure> {
     let is_alone = ledger.members().await.len() <= 1;
     match link {
-        None if !is_alone => Err(Failure::say(
-            "this ledger is shared with other nodes, and cluster.listen is off",
-            "set `listen` and `address` under [cluster]; the others know this node by its address",
-        )),
+        None if !is_alone => Err(deaf()),
         Some(link) if link.is_new && !is_alone => Err(lost()),
         Some(_) | None => Ok(()),
     }
@@ -204,9 +203,18 @@ pub(super) fn explain(error: &AuthorityError) -> Failure {
         AuthorityError::Damaged => {
             "copy the folder `cluster` from the ledger's folder of another member, and nothing else"
         }
-        _ => "is the disk full, or the folder someone else's?",
+        AuthorityError::Io { .. } | AuthorityError::Make(_) => {
+            "is the disk full, or the folder someone else's?"
+        }
     };
     Failure::new(error, hint)
+}
+
+fn deaf() -> Failure {
+    Failure::say(
+        "this ledger is shared with other nodes, and cluster.listen is off",
+        "set `listen` and `address` under [cluster]; the others know this node by its address",
+    )
 }
 
 fn lost() -> Failure {

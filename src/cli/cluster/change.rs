@@ -24,6 +24,9 @@ pub(crate) struct PromoteArgs {
     /// Ids, the first 4 digits of them or more, or addresses
     #[arg(value_name = "NODE", required = true)]
     nodes: Vec<String>,
+
+    #[command(flatten)]
+    passphrase: PassphraseArgs,
 }
 
 /// Make voters learners, all in one change
@@ -35,6 +38,9 @@ pub(crate) struct DemoteArgs {
     /// Ids, the first 4 digits of them or more, or addresses
     #[arg(value_name = "NODE", required = true)]
     nodes: Vec<String>,
+
+    #[command(flatten)]
+    passphrase: PassphraseArgs,
 }
 
 /// Put a learner in the place of a voter, which is removed
@@ -52,6 +58,9 @@ pub(crate) struct ReplaceArgs {
     /// The learner that comes
     #[arg(long, value_name = "NODE")]
     by: String,
+
+    #[command(flatten)]
+    passphrase: PassphraseArgs,
 }
 
 /// Remove nodes for good
@@ -70,6 +79,9 @@ pub(crate) struct RemoveArgs {
     /// Ids, the first 4 digits of them or more, or addresses
     #[arg(value_name = "NODE", required = true)]
     nodes: Vec<String>,
+
+    #[command(flatten)]
+    passphrase: PassphraseArgs,
 }
 
 /// Let another voter lead, before this one is taken down, say
@@ -83,48 +95,31 @@ pub(crate) struct LeadArgs {
     /// Its id, the first 4 digits of it or more, or its address
     #[arg(value_name = "NODE")]
     node: String,
+
+    #[command(flatten)]
+    passphrase: PassphraseArgs,
 }
 
-pub(super) fn promote(
-    args: &PromoteArgs,
-    global: &Global,
-    passphrase: &PassphraseArgs,
-) -> Result<(), Failure> {
-    change(global, passphrase, |members| Ok(json!({ "promote": all(members, &args.nodes)? })))
+pub(super) fn promote(args: &PromoteArgs, global: &Global) -> Result<(), Failure> {
+    change(global, &args.passphrase, |members| Ok(json!({ "promote": all(members, &args.nodes)? })))
 }
 
-pub(super) fn demote(
-    args: &DemoteArgs,
-    global: &Global,
-    passphrase: &PassphraseArgs,
-) -> Result<(), Failure> {
-    change(global, passphrase, |members| Ok(json!({ "demote": all(members, &args.nodes)? })))
+pub(super) fn demote(args: &DemoteArgs, global: &Global) -> Result<(), Failure> {
+    change(global, &args.passphrase, |members| Ok(json!({ "demote": all(members, &args.nodes)? })))
 }
 
-pub(super) fn replace(
-    args: &ReplaceArgs,
-    global: &Global,
-    passphrase: &PassphraseArgs,
-) -> Result<(), Failure> {
-    change(global, passphrase, |members| {
+pub(super) fn replace(args: &ReplaceArgs, global: &Global) -> Result<(), Failure> {
+    change(global, &args.passphrase, |members| {
         Ok(json!({ "replace": members.named(&args.old)?, "by": members.named(&args.by)? }))
     })
 }
 
-pub(super) fn remove(
-    args: &RemoveArgs,
-    global: &Global,
-    passphrase: &PassphraseArgs,
-) -> Result<(), Failure> {
-    change(global, passphrase, |members| Ok(json!({ "remove": all(members, &args.nodes)? })))
+pub(super) fn remove(args: &RemoveArgs, global: &Global) -> Result<(), Failure> {
+    change(global, &args.passphrase, |members| Ok(json!({ "remove": all(members, &args.nodes)? })))
 }
 
-pub(super) fn lead(
-    args: &LeadArgs,
-    global: &Global,
-    passphrase: &PassphraseArgs,
-) -> Result<(), Failure> {
-    change(global, passphrase, |members| Ok(json!({ "lead": members.named(&args.node)? })))
+pub(super) fn lead(args: &LeadArgs, global: &Global) -> Result<(), Failure> {
+    change(global, &args.passphrase, |members| Ok(json!({ "lead": members.named(&args.node)? })))
 }
 
 /// Tells the node what `wish` makes of the members.

@@ -15,7 +15,7 @@ use crate::token::UnixSeconds;
 const EXAMPLES: &str = "\
 Examples:
   jeton cluster invite
-  ssh node2 jeton cluster join \"$(jeton cluster invite)\" --dir /etc/jeton
+  jeton cluster invite | ssh node2 jeton cluster join - --dir /etc/jeton
 
 The line names this node, says by which certificate authority the new one knows it,
 and holds a secret. It is good once, for 15 minutes, while this node runs.";
@@ -26,7 +26,10 @@ and holds a secret. It is good once, for 15 minutes, while this node runs.";
 /// to nobody else.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
-pub(crate) struct InviteArgs {}
+pub(crate) struct InviteArgs {
+    #[command(flatten)]
+    passphrase: PassphraseArgs,
+}
 
 #[derive(Deserialize)]
 struct Invite {
@@ -35,11 +38,7 @@ struct Invite {
     expires_at: UnixSeconds,
 }
 
-pub(super) fn run(
-    InviteArgs {}: &InviteArgs,
-    global: &Global,
-    passphrase: &PassphraseArgs,
-) -> Result<(), Failure> {
+pub(super) fn run(InviteArgs { passphrase }: &InviteArgs, global: &Global) -> Result<(), Failure> {
     let node = AdminClient::open(&global.load()?, passphrase)?;
     let Invite { line, expires_at } = node.post("cluster/invites", &json!({}))?;
     output::show(&format!("{}\n", line.replace(char::is_control, " ")))?;

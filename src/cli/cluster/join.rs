@@ -9,7 +9,7 @@ use tokio::runtime::Runtime;
 use crate::cli::failure::Failure;
 use crate::cli::init::staging::Staging;
 use crate::cli::init::{self, certificate};
-use crate::cli::{node_cluster, output};
+use crate::cli::{node_cluster, output, pasted};
 use crate::clock::{Clock as _, SystemClock};
 use crate::cluster::{self, Authority, JoinError, JoinLine, NodeAddress, Welcome};
 use crate::keyring;
@@ -24,6 +24,7 @@ const NAMES: [&str; 4] = ["keys", "ledger", "tls", "jeton.toml"];
 const EXAMPLES: &str = "\
 Examples:
   jeton cluster join jeton-join:1:... --dir /etc/jeton
+  ssh node1 jeton cluster invite | jeton cluster join - --dir /etc/jeton
   jeton cluster join jeton-join:1:... --listen 0.0.0.0:7443 --address node2.example.com:7443
 
 The line comes from `jeton cluster invite` on a node that runs. It makes jeton.toml,
@@ -38,7 +39,7 @@ answers links as any node does; `jeton cluster promote` makes it a voter.";
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct JoinArgs {
-    /// What `jeton cluster invite` printed
+    /// What `jeton cluster invite` printed; - for stdin, where `ps` does not see it
     #[arg(value_name = "LINE")]
     line: String,
 
@@ -58,7 +59,7 @@ pub(crate) struct JoinArgs {
 }
 
 pub(super) fn run(args: JoinArgs) -> Result<(), Failure> {
-    let line: JoinLine = args.line.parse().map_err(|error| {
+    let line: JoinLine = pasted::read(&args.line)?.parse().map_err(|error| {
         Failure::new(&error, "copy the line again, whole, as `jeton cluster invite` printed it")
     })?;
     let any = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), line.address.port());
@@ -251,7 +252,9 @@ fn refuse(error: &JoinError, node_id: u64) -> Failure {
              remove` it, then ask for a new invitation"
         ),
         JoinError::Refused { hint, .. } => hint.replace(char::is_control, " "),
-        _ => "bring both nodes to the same version of jeton".to_owned(),
+        JoinError::Stranger(_) | JoinError::Setup(_) => {
+            "bring both nodes to the same version of jeton".to_owned()
+        }
     };
     Failure::new(error, hint)
 }

@@ -33,14 +33,13 @@ pub(crate) struct StatusArgs {
     /// How to write the result
     #[arg(long, value_enum, default_value_t = ListFormat::Text)]
     format: ListFormat,
+
+    #[command(flatten)]
+    passphrase: PassphraseArgs,
 }
 
-pub(super) fn run(
-    args: &StatusArgs,
-    global: &Global,
-    passphrase: &PassphraseArgs,
-) -> Result<(), Failure> {
-    let node = AdminClient::open(&global.load()?, passphrase)?;
+pub(super) fn run(args: &StatusArgs, global: &Global) -> Result<(), Failure> {
+    let node = AdminClient::open(&global.load()?, &args.passphrase)?;
     let members = Members::ask(&node)?;
     output::show(&match args.format {
         ListFormat::Text => for_people(&members.members).to_text(),
