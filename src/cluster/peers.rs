@@ -9,6 +9,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -39,6 +40,8 @@ pub struct PeerNetwork {
 struct Pool {
     address: String,
     idle: Mutex<Vec<Idle>>,
+    /// The last message got no answer, which was said.
+    is_silent: AtomicBool,
 }
 
 struct Idle {
@@ -60,8 +63,33 @@ impl PeerNetwork {
         })
     }
 
+    /// Sends a message and returns the answer; says in the log when a node falls
+    /// silent, and when it speaks again.
+    async fn ask(
+        &self,
+        to: &PeerAddress,
+        message: Vec<u8>,
+        within: Duration,
+    ) -> Result<Vec<u8>, TransportError> {
+        let pool = self.pool(to);
+        let answered = self.exchange(&pool, to, message, within).await;
+        let node = format!("{:016x}", to.node_id);
+        let was_silent = pool.is_silent.swap(answered.is_err(), Ordering::Relaxed);
+        match &answered {
+            Ok(_) if was_silent => {
+                tracing::info!(%node, address = to.address, "the node answers again");
+            }
+            Err(error) if !was_silent => {
+                tracing::warn!(%node, address = to.address, %error, "a node does not answer");
+            }
+            Ok(_) | Err(_) => {}
+        }
+        answered
+    }
+
     async fn exchange(
         &self,
+        pool: &Pool,
         to: &PeerAddress,
         mut message: Vec<u8>,
         within: Duration,
@@ -70,7 +98,6 @@ impl PeerNetwork {
             return Err(TransportError::NotDelivered("the message is too long".to_owned()));
         }
         let deadline = Instant::now() + within;
-        let pool = self.pool(to);
         while let Some(connection) = pool.take() {
             match pool.ask(connection, message, deadline).await {
                 Err(NoAnswer::NotSent(unsent, _)) => message = unsent,
@@ -91,7 +118,11 @@ impl PeerNetwork {
         if let Some(pool) = known {
             return Arc::clone(pool);
         }
-        let pool = Arc::new(Pool { address: to.address.clone(), idle: Mutex::default() });
+        let pool = Arc::new(Pool {
+            address: to.address.clone(),
+            idle: Mutex::default(),
+            is_silent: AtomicBool::new(false),
+        });
         pools.insert(to.node_id, Arc::clone(&pool));
         pool
     }
@@ -100,7 +131,7 @@ impl PeerNetwork {
 impl Transport for PeerNetwork {
     fn call(&self, to: &PeerAddress, message: Vec<u8>, within: Duration) -> Reply<'_> {
         let to = to.clone();
-        Box::pin(async move { self.exchange(&to, message, within).await })
+        Box::pin(async move { self.ask(&to, message, within).await })
     }
 }
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cluster import Member, grow, join, leader, listens, status, this
 from jeton import Case, World, free_port, run, tree, wait_until
+from operators import Operator
 
 
 class Growing(Case):
@@ -94,8 +95,13 @@ class Growing(Case):
         worlds = self.three()
         for world in worlds[1:]:
             world.node.kill()
-        answer = worlds[0].download(worlds[0].mint().token)
-        self.assert_refused(answer, 503, "try again")
+        last, unlimited = worlds[0], worlds[0].mint(uses="unlimited").token
+        self.assert_refused(last.download(last.mint().token), 503, "try again")
+        # What it knows of revocations gets too old to vouch for.
+        wait_until("the last node to say so", lambda: not last.is_ready(), 30)
+        wait_until("nothing to be given", lambda: last.download(unlimited).status == 503, 30)
+        ready = Operator.nobody(last).ask("GET", "/readyz")
+        self.assertIn("not heard from a majority", ready.text)
 
     def test_a_removed_node_is_refused(self):
         first = self.first()
@@ -151,6 +157,20 @@ class Joining(Case):
         self.assert_failed(done, "exists already")
         self.assertEqual(tree(self.folder), before)
         self.assertEqual(len(status(self.world)), 1)
+
+    def test_a_node_of_a_cluster_needs_its_door_and_its_authority(self):
+        with Member(self.world) as member:
+            authority = member.dir / "ledger" / "cluster"
+            authority.rename(member.dir / "elsewhere")
+            self.assert_failed(member.jeton("serve"), "certificate authority is not here")
+            (member.dir / "elsewhere").rename(authority)
+            member.change(f'listen = "127.0.0.1:{member.cluster_port}"', 'listen = "off"')
+            self.assert_failed(member.jeton("serve"), "cluster.listen is off")
+
+    def test_a_line_can_come_from_stdin(self):
+        line = self.world.did("cluster", "invite")
+        done = run(join("-", self.folder / "node", free_port()), input=line)
+        self.assertIn(done.stdout.strip(), status(self.world), done)
 
     def test_nobody_is_there(self):
         line = self.world.did("cluster", "invite").strip()
