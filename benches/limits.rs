@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 use jeton::cache::CacheSizes;
 use jeton::clock::{Clock as _, SystemClock};
 use jeton::keyring::Keyring;
-use jeton::ledger::raft::{Identity, RaftLedger, create};
+use jeton::ledger::raft::{Identity, Options, RaftLedger, create};
 use jeton::ledger::{Ledger, RequestId, Spend};
 use jeton::profile::{Fingerprint, Profile, ProfileError, ProfileSource};
 use jeton::redeem::{Attempt, Intent, Redeemer};
@@ -208,7 +208,7 @@ async fn ledger(dir: &Path) -> Arc<dyn Ledger> {
     };
     let dir = dir.join("ledger");
     create(&dir, identity, clock.clone()).await.unwrap();
-    Arc::new(RaftLedger::open(&dir, clock).await.unwrap())
+    Arc::new(RaftLedger::open(&dir, clock, Options::default()).await.unwrap())
 }
 
 fn redeemer(ledger: Arc<dyn Ledger>) -> Redeemer {

@@ -14,7 +14,7 @@
 //! | 0 | [`token`], [`clock`], `random`, `percent`, `qr` | claims, envelope, sign, verify; the one look at the wall clock; the one draw of randomness; percent-encoding; QR codes |
 //! | 1 | [`keyring`], [`profile`], [`ledger`], `plain_words` | trusted keys and key files; profiles and their sources; counts, revocations, permissions; times and kinds for people |
 //! | 2 | `redeem`, `cache`, `mint`, `activity`, `metrics` | the whole decision, top to bottom; what is kept to save work; from orders to tokens and links; what happened of late; how much of everything |
-//! | 3 | `http`, `admin`, `tls` | the public door; the operators' door; certificates |
+//! | 3 | `http`, `admin`, `cluster`, `tls` | the public door; the operators' door; the door between nodes; certificates |
 //! | 4 | `config`, `cli` | what was configured; the commands, which alone know all rooms |
 //!
 //! # Where to start
@@ -26,6 +26,10 @@
 //! Without default features only the pure floor is built: [`token`],
 //! [`keyring`], [`profile`], and the ledger without its engine.
 
+// What tests share names the library from outside.
+#[cfg(test)]
+extern crate self as jeton;
+
 #[cfg(feature = "server")]
 pub mod activity;
 #[cfg(feature = "server")]
@@ -35,6 +39,8 @@ pub mod cache;
 #[cfg(feature = "server")]
 pub mod cli;
 pub mod clock;
+#[cfg(feature = "server")]
+pub mod cluster;
 #[cfg(feature = "server")]
 pub mod config;
 #[cfg(feature = "server")]

@@ -26,6 +26,7 @@ const ROOMS: &[(&str, u8, &[&str])] = &[
     ("tls", 3, &[]),
     ("http", 3, &[]),
     ("admin", 3, &[]),
+    ("cluster", 3, &["tls"]),
     ("config", 4, &[]),
     ("cli", 4, &["config"]),
 ];

@@ -9,11 +9,11 @@ use actix_web::HttpRequest;
 use actix_web::http::header;
 use arc_swap::ArcSwapOption;
 
-use super::AdminError;
 use super::same_origin::{self, Sender};
 use super::session::{Session, Sessions};
+use super::{AdminError, Inviter};
 use crate::activity::{Activity, Event, What};
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::{Cluster, Ledger, LedgerError};
 use crate::metrics::Metrics;
 use crate::mint::Minter;
 use crate::redeem::Redeemer;
@@ -28,6 +28,10 @@ pub struct AdminDoor {
     pub redeemer: Arc<Redeemer>,
     /// What is listed and changed.
     pub ledger: Arc<dyn Ledger>,
+    /// The nodes that share it.
+    pub cluster: Arc<dyn Cluster>,
+    /// Lets further nodes in, if this one listens for others.
+    pub inviter: Option<Arc<dyn Inviter>>,
     /// What happened of late.
     pub activity: Arc<Activity>,
     /// How much of everything there was.

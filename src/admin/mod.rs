@@ -29,6 +29,7 @@ use actix_web::web::{Data, ServiceConfig};
 use actix_web::{App, HttpServer};
 
 use api::AdminError;
+pub use api::{Inviter, NoInvitation};
 pub use door::{AdminDoor, ServedCertificate};
 pub use session::Sessions;
 

@@ -8,6 +8,7 @@
 //! `keys.signing`. So what has no default is an `Option` here, and a command
 //! demands what it needs. [`EXAMPLE`] has every key with its default.
 
+mod cluster;
 mod document;
 mod error;
 mod limits;
@@ -24,6 +25,7 @@ use crate::token::url::PublicUrl;
 use document::Document;
 use setting::Switchable;
 
+pub use cluster::{ClusterConfig, ClusterListener};
 pub use document::Environment;
 pub use error::{ConfigError, Fault, Origin};
 pub use limits::Limits;
@@ -59,6 +61,8 @@ pub struct Config {
     pub profiles: Option<Profiles>,
     /// Where the ledger lies.
     pub ledger: LedgerConfig,
+    /// How this node takes part in a cluster.
+    pub cluster: ClusterConfig,
     /// How much of everything.
     pub limits: Limits,
     /// How to log.
@@ -159,6 +163,7 @@ impl Config {
             keys: Keys::read(doc),
             profiles: Profiles::read(doc),
             ledger: LedgerConfig::read(doc),
+            cluster: ClusterConfig::read(doc),
             limits: Limits::read(doc),
             log: Log::read(doc),
         }

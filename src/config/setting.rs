@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use toml::de::DeValue;
 
 use super::{LogFormat, LogLevel};
+use crate::cluster::NodeAddress;
 use crate::token::IpNetwork;
 use crate::token::url::PublicUrl;
 
@@ -105,6 +106,15 @@ impl FromSetting for Switchable {
             "off" => Ok(Self(None)),
             _ => SocketAddr::from_setting(raw).map(Some).map(Self),
         }
+    }
+}
+
+impl FromSetting for NodeAddress {
+    fn from_setting(raw: &Raw) -> Result<Self, String> {
+        let text = raw.text()?;
+        text.parse().map_err(|_| {
+            format!("must be HOST:PORT, where the other nodes reach this one, not \"{text}\"")
+        })
     }
 }
 

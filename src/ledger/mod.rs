@@ -7,6 +7,7 @@
 //! Everybody else sees the [`Ledger`] trait, and a [`Grant`] that only this
 //! room can make.
 
+mod cluster;
 mod command;
 mod error;
 #[doc(hidden)]
@@ -27,9 +28,11 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::str::FromStr;
 
 use crate::token::{UnixSeconds, UserName, VerifiedToken};
 
+pub use cluster::{Change, Cluster, ClusterError, MemberStatus, Role};
 pub use command::{
     Command, Entry, Outcome, RequestId, Revocation, Spend, SpendRefusal, TokenRecord,
 };
@@ -88,6 +91,28 @@ pub trait Ledger: fmt::Debug + Send + Sync {
 /// Names a node among those that share a ledger. It is shown as 16 hex digits.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct NodeId(pub u64);
+
+/// A text that names no node.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("it is no node: 16 digits, 0 to 9 and a to f")]
+pub struct UnknownNode;
+
+impl FromStr for NodeId {
+    type Err = UnknownNode;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        let id = u64::from_str_radix(text, 16).ok();
+        let id = id.filter(|_| text.len() == 16 && text.bytes().all(is_hex));
+        id.map(Self).ok_or(UnknownNode)
+    }
+}
+
+impl serde::Serialize for NodeId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
 
 impl fmt::Display for NodeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

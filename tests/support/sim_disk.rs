@@ -66,6 +66,7 @@ struct File {
 }
 
 /// Splitmix64: enough to toss coins.
+#[derive(Debug)]
 pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {

@@ -6,8 +6,8 @@ use serde::Serialize;
 use thiserror::Error;
 use utoipa::ToSchema;
 
-use super::RequestFault;
-use crate::ledger::LedgerError;
+use super::{NoInvitation, RequestFault};
+use crate::ledger::{ClusterError, LedgerError};
 use crate::mint::MintError;
 use crate::profile::ProfileError;
 use crate::redeem::Refusal;
@@ -52,6 +52,12 @@ pub(in crate::admin) enum AdminError {
     Dead(Refusal),
     #[error("nothing was minted: {0}")]
     Mint(#[from] MintError),
+    #[error("this node does not listen for other nodes")]
+    NoClusterDoor,
+    #[error(transparent)]
+    Invite(#[from] NoInvitation),
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     #[error(transparent)]
@@ -152,6 +158,17 @@ impl AdminError {
                 "mint",
                 "look at the clock and the log of the node",
             ),
+            Self::NoClusterDoor => row(
+                StatusCode::CONFLICT,
+                "no_cluster_door",
+                "set `listen` and `address` under [cluster] in its jeton.toml, and restart it",
+            ),
+            Self::Invite(_) => row(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "no_invitation",
+                "use the invitations that are open, or wait a quarter of an hour",
+            ),
+            Self::Cluster(error) => cluster_row(error),
             Self::Ledger(LedgerError::OutcomeUnknown(_)) => row(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "outcome_unknown",
@@ -169,6 +186,50 @@ impl AdminError {
             ),
         }
     }
+}
+
+/// How a change of the members fails.
+const fn cluster_row(error: &ClusterError) -> Row {
+    let status = match error {
+        ClusterError::Unavailable(_) | ClusterError::OutcomeUnknown(_) => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+        ClusterError::InProgress
+        | ClusterError::Not(..)
+        | ClusterError::WasMember(_)
+        | ClusterError::IsMember(_)
+        | ClusterError::EvenVoters(_)
+        | ClusterError::NoAddress
+        | ClusterError::Behind(..)
+        | ClusterError::WrongClock(_)
+        | ClusterError::Silent(_) => StatusCode::CONFLICT,
+    };
+    let (code, hint) = match error {
+        ClusterError::Unavailable(_) => {
+            ("cluster_unavailable", "try again once a majority of the voters runs")
+        }
+        ClusterError::OutcomeUnknown(_) => {
+            ("outcome_unknown", "look with `jeton cluster status` whether it was carried out")
+        }
+        ClusterError::InProgress => ("in_progress", "try again once that is done"),
+        ClusterError::Not(..) => ("not_member", "`jeton cluster status` tells who is what"),
+        ClusterError::WasMember(_) => {
+            ("was_member", "invite it again, and let it join with a new directory")
+        }
+        ClusterError::IsMember(_) => ("is_member", "`jeton cluster status` tells where it is"),
+        ClusterError::EvenVoters(_) => (
+            "even_voters",
+            "promote or demote two nodes at a time, or `jeton cluster replace` a voter",
+        ),
+        ClusterError::NoAddress => (
+            "no_address",
+            "set `listen` and `address` under [cluster] on the leader, and restart it",
+        ),
+        ClusterError::Behind(..) => ("behind", "wait until its lag is small, then try again"),
+        ClusterError::WrongClock(_) => ("wrong_clock", "set its clock (NTP), then try again"),
+        ClusterError::Silent(_) => ("silent", "is it started, and its address right?"),
+    };
+    row(status, code, hint)
 }
 
 impl ResponseError for AdminError {

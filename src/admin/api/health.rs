@@ -1,5 +1,7 @@
 //! `GET /healthz` and `GET /readyz`: whether this node is alive, and whether it
-//! could decide now. Nobody has to sign in for it, so there is no detail.
+//! could decide now, else why not. Nobody has to sign in for it: a node that cannot
+//! decide lets nobody in, and its operator has to learn why. The door is on loopback;
+//! the public one gives no reason.
 
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
@@ -34,11 +36,11 @@ pub(super) async fn alive() -> HttpResponse {
 pub(super) async fn ready(door: Data<AdminDoor>) -> HttpResponse {
     match door.ledger.status().ready {
         Ok(()) => line(StatusCode::OK, "ok\n"),
-        Err(_) => line(StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
+        Err(why) => line(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
     }
 }
 
-fn line(status: StatusCode, text: &'static str) -> HttpResponse {
+fn line(status: StatusCode, text: impl Into<String>) -> HttpResponse {
     let text_plain = (header::CONTENT_TYPE, "text/plain; charset=utf-8");
-    HttpResponse::build(status).insert_header(text_plain).body(text)
+    HttpResponse::build(status).insert_header(text_plain).body(text.into())
 }

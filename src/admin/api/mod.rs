@@ -14,6 +14,8 @@ mod error;
 mod fields;
 mod health;
 mod inspect;
+mod invites;
+mod members;
 mod metrics;
 mod mint;
 mod openapi;
@@ -29,6 +31,7 @@ mod users;
 use super::AdminDoor;
 pub(super) use body::BODY_TIME;
 pub(super) use error::AdminError;
+pub use invites::{Inviter, NoInvitation};
 #[cfg(test)]
 pub(super) use openapi::TEXT as DOCUMENT;
 pub(super) use request_fault::RequestFault;

@@ -33,6 +33,8 @@ pub(in crate::admin) enum RequestFault {
     NoClient,
     #[error("name one of token, batch, user and key")]
     NothingToRevoke,
+    #[error("name one of promote, demote, remove, replace and lead")]
+    NothingToChange,
     #[error(transparent)]
     Lifetime(ClaimsError),
     #[error(transparent)]

@@ -9,8 +9,8 @@ use actix_web::{HttpResponse, Resource, ResponseError as _, Route, guard};
 use utoipa::OpenApi;
 
 use super::{
-    AdminError, activity, health, inspect, metrics, mint, openapi, records, revocations,
-    session_info, status, tokens, users,
+    AdminError, activity, health, inspect, invites, members, metrics, mint, openapi, records,
+    revocations, session_info, status, tokens, users,
 };
 
 /// The most bytes a request body may have.
@@ -51,6 +51,9 @@ routes! {
     PUT "/api/v1/users/{user}/autologin" => users::permit;
     GET "/api/v1/status" => status::show;
     GET "/api/v1/activity" => activity::list;
+    GET "/api/v1/cluster" => members::list;
+    POST "/api/v1/cluster/changes" => members::change;
+    POST "/api/v1/cluster/invites" => invites::invite;
     GET "/metrics" => metrics::show;
     GET "/openapi.json" => openapi::show;
     GET "/healthz" => health::alive;

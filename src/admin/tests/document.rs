@@ -82,7 +82,7 @@ fn no_request_may_have_a_field_that_the_document_does_not_name() {
             bodies += 1;
         }
     }
-    assert_eq!(bodies, 8);
+    assert_eq!(bodies, 14);
 }
 
 /// The log's line and its schema stand on different floors.

@@ -4,6 +4,7 @@ mod document;
 mod entering;
 mod lists;
 mod looking;
+mod members;
 mod minting;
 mod numbers;
 mod revoking;
@@ -67,6 +68,8 @@ pub(super) fn world() -> World {
         door: Arc::new(AdminDoor {
             redeemer,
             ledger: ledger.clone(),
+            cluster: Arc::new(members::TwoNodes::default()),
+            inviter: Some(Arc::new(members::Invites)),
             activity: Arc::default(),
             metrics: Arc::default(),
             certificate: Some(Arc::new(Forever)),

@@ -23,6 +23,7 @@ async fn each_role_may_do_what_is_its_own() {
         (Method::GET, "/api/v1/tokens", Value::Null),
         (Method::GET, "/api/v1/users", Value::Null),
         (Method::GET, "/api/v1/activity", Value::Null),
+        (Method::GET, "/api/v1/cluster", Value::Null),
         (Method::POST, "/api/v1/inspect", json!({ "token": profile })),
     ];
     let operator = [
@@ -34,6 +35,8 @@ async fn each_role_may_do_what_is_its_own() {
     let admin_only = [
         (Method::PUT, "/api/v1/users/alice/autologin", json!({ "allowed": true })),
         (Method::POST, "/api/v1/revocations", json!({ "key": "00000000" })),
+        (Method::POST, "/api/v1/cluster/invites", json!({})),
+        (Method::POST, "/api/v1/cluster/changes", json!({ "lead": "0000000000000001" })),
     ];
     let table = [
         (Role::Viewer, viewer.as_slice()),

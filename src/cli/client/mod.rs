@@ -234,7 +234,18 @@ impl AdminClient {
         Ok(Forecast { reason: forecast.reason.map(|reason| plain(&reason)), ..forecast })
     }
 
-    fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+    /// Tells the node something at `path`, in `role`, and returns what it answers.
+    pub(crate) fn post<T: DeserializeOwned>(
+        &self,
+        role: Role,
+        path: &str,
+        body: &Value,
+    ) -> Result<T, ClientError> {
+        self.send(role, self.agent.post(self.url(path)), body)
+    }
+
+    /// Asks the node for what stands at `path`.
+    pub(crate) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
         let request = self.agent.get(self.url(path));
         self.answer(request.header("Authorization", &*self.bearer(Role::Viewer)?).call())
     }

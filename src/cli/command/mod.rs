@@ -4,6 +4,7 @@
 //! share is in the rooms beside this one.
 
 mod admin_link;
+mod cluster;
 mod completions;
 mod config;
 mod demo;
@@ -38,6 +39,7 @@ pub(crate) enum Command {
     AdminLink(admin_link::AdminLinkArgs),
     Key(key::KeyArgs),
     Ledger(ledger::LedgerArgs),
+    Cluster(cluster::ClusterArgs),
     Config(config::ConfigArgs),
     Healthcheck(healthcheck::HealthcheckArgs),
     Sacli(sacli::SacliArgs),
@@ -60,6 +62,7 @@ impl Command {
             Self::AdminLink(args) => admin_link::run(args, global),
             Self::Key(args) => key::run(args, global),
             Self::Ledger(args) => ledger::run(args, global),
+            Self::Cluster(args) => cluster::run(args, global),
             Self::Config(args) => config::run(args, global),
             Self::Healthcheck(args) => healthcheck::run(args, global),
             Self::Sacli(args) => sacli::run(args, global),

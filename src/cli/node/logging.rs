@@ -38,14 +38,15 @@ fn filter(
 
 /// At a level of ours, what the libraries say is of interest from `warn` on. Only
 /// actix's dispatcher calls it an error when a client sends garbage or leaves, so
-/// anybody could fill the log with errors.
+/// anybody could fill the log with errors; and openraft says of each heartbeat to a
+/// node that is down that it is down, which `cluster` says once.
 const fn directives(level: LogLevel) -> &'static str {
     match level {
         LogLevel::Error => "error,actix_http::h1::dispatcher=off",
-        LogLevel::Warn => "warn,actix_http::h1::dispatcher=off",
-        LogLevel::Info => "warn,actix_http::h1::dispatcher=off,jeton=info",
-        LogLevel::Debug => "warn,actix_http::h1::dispatcher=off,jeton=debug",
-        LogLevel::Trace => "warn,actix_http::h1::dispatcher=off,jeton=trace",
+        LogLevel::Warn => "warn,actix_http::h1::dispatcher=off,openraft=error",
+        LogLevel::Info => "warn,actix_http::h1::dispatcher=off,openraft=error,jeton=info",
+        LogLevel::Debug => "warn,actix_http::h1::dispatcher=off,openraft=error,jeton=debug",
+        LogLevel::Trace => "warn,actix_http::h1::dispatcher=off,openraft=error,jeton=trace",
     }
 }
 

@@ -4,10 +4,11 @@
 //! looked at; the ledger comes last.
 //!
 //! Its parts come from `opening`, and `reload` replaces them while it runs.
-//! `minter` is what it mints with, [`source`] where its profiles come from,
+//! `cluster` is what other nodes see of it, `minter` what it mints with, [`source`] where its profiles come from,
 //! `open_files` how many connections it has room for. What the process owes to
 //! its machine is here, too: [`logging`] and [`core_dump`].
 
+pub(crate) mod cluster;
 pub(crate) mod core_dump;
 pub(crate) mod logging;
 mod minter;
@@ -25,6 +26,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use tokio::sync::watch;
 
+use self::cluster::ClusterLink;
 use crate::activity::{Activity, AuditError};
 use crate::admin::{self, AdminDoor, ServedCertificate, Sessions};
 use crate::cli::audit_target;
@@ -34,7 +36,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::http::{self, PublicDoor, RandomRequestIds, RedemptionLog, TrustedProxies};
 use crate::ledger::Ledger;
-use crate::ledger::raft::RaftLedger;
+use crate::ledger::raft::{Identity, RaftLedger};
 use crate::metrics::{Metrics, TimedLedger};
 use crate::redeem::Redeemer;
 use crate::tls::ReloadingCertificate;
@@ -52,6 +54,7 @@ const AUDIT_LOG_TIME: Duration = Duration::from_secs(2);
 pub(crate) struct Node {
     public: TcpListener,
     admin: Option<TcpListener>,
+    between: Option<TcpListener>,
     inside: Inside,
 }
 
@@ -64,6 +67,8 @@ struct Inside {
     ledger: Arc<RaftLedger>,
     /// What the doors share, with the same ledger as they use it.
     operators: Arc<AdminDoor>,
+    /// The way to and from other nodes.
+    link: Option<ClusterLink>,
 }
 
 impl Node {
@@ -85,8 +90,17 @@ impl Node {
         let admin = config.admin.listen.filter(|_| keys.has(KeyPurpose::Admin));
         let admin = admin.map(|address| opening::bind("admin.listen", address)).transpose()?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let opened = RaftLedger::open(&config.ledger.dir, Arc::clone(&clock)).await;
+        let identity = Identity::read(&config.ledger.dir);
+        let identity = identity.map_err(|error| opening::explain_ledger(&error.into()))?;
+        let link = ClusterLink::open(&config, identity)?;
+        let between = config.cluster.listener.as_ref();
+        let between =
+            between.map(|listener| opening::bind("cluster.listen", listener.listen)).transpose()?;
+        let options = cluster::options(&config.cluster, link.as_ref());
+        let opened = RaftLedger::open(&config.ledger.dir, Arc::clone(&clock), options).await;
         let ledger = Arc::new(opened.map_err(|error| opening::explain_ledger(&error))?);
+        cluster::check_members(&ledger, link.as_ref()).await?;
+        link.as_ref().map_or(Ok(()), |link| link.settle(&config))?;
         let metrics = Arc::new(Metrics::default());
         let timed: Arc<dyn Ledger> =
             Arc::new(TimedLedger::new(ledger.clone(), Arc::clone(&metrics)));
@@ -96,14 +110,16 @@ impl Node {
         let operators = Arc::new(AdminDoor {
             redeemer: Arc::new(redeemer),
             ledger: timed,
+            cluster: Arc::clone(&ledger) as _,
+            inviter: link.as_ref().map(ClusterLink::inviter),
             activity: Arc::new(activity.map_err(refused)?),
             metrics,
             certificate: certificate.clone().map(|served| served as _),
             minter: ArcSwapOption::from_pointee(minter),
             sessions: Sessions::default(),
         });
-        let inside = Inside { config, public_url, certificate, ledger, operators };
-        Ok(Self { public, admin, inside })
+        let inside = Inside { config, public_url, certificate, ledger, operators, link };
+        Ok(Self { public, admin, between, inside })
     }
 
     /// Returns the ledger, for what has to be in it before the first click.
@@ -119,7 +135,7 @@ impl Node {
         reload: impl AsyncFnMut(),
     ) -> Result<(), Failure> {
         self.announce();
-        let Self { public, admin, inside } = self;
+        let Self { public, admin, between, inside } = self;
         let (stopping, stopped) = watch::channel(false);
         tokio::spawn(async move {
             stop.await;
@@ -127,10 +143,19 @@ impl Node {
             // It fails only if both doors are closed already.
             let _ = stopping.send(true);
         });
-        let served = tokio::select! {
-            served = inside.open_doors(public, admin, &stopped) => served,
-            never = inside.keep_up_to_date(reload) => never,
+        // The others are heard until the last download is finished: it may need them.
+        let (last_stopping, last) = watch::channel(false);
+        let doors = async {
+            let served = tokio::select! {
+                served = inside.open_doors(public, admin, &stopped) => served,
+                never = inside.keep_up_to_date(reload) => never,
+            };
+            cluster::hand_over(&inside.ledger).await;
+            // It fails only if that door is closed already.
+            let _ = last_stopping.send(true);
+            served
         };
+        let (served, ()) = tokio::join!(doors, inside.door_between(between, until(last)));
         inside.close().await;
         tracing::info!("stopped");
         served.map_err(|error| Failure::new(&error, "see the log lines above"))
@@ -144,6 +169,9 @@ impl Node {
         match self.admin.as_ref().and_then(|listener| listener.local_addr().ok()) {
             Some(address) => tracing::info!(%address, "operators' door open"),
             None => tracing::info!("operators' door closed: no admin key is trusted, or it is off"),
+        }
+        if let Some(link) = &self.inside.link {
+            tracing::info!(address = %link.address(), "door between nodes open");
         }
         let status = self.inside.ledger.status();
         if let Some(minter) = self.inside.operators.minter.load().as_deref() {
@@ -206,6 +234,19 @@ impl Inside {
             return Ok(());
         };
         admin::run(listener, Arc::clone(&self.operators), stop).await
+    }
+
+    async fn door_between(
+        &self,
+        listener: Option<TcpListener>,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let (Some(listener), Some(link)) = (listener, &self.link) else { return };
+        let redeemer = &self.operators.redeemer;
+        let serving = link.serve(listener, &self.ledger, redeemer, &self.public_url, stop);
+        if let Err(error) = serving.await {
+            tracing::error!(%error, "the door between nodes is closed");
+        }
     }
 
     /// Closes what is written to, once the doors' threads have let go of it.

@@ -17,13 +17,19 @@ impl Inside {
                 None => std::future::pending().await,
             }
         };
+        let renewing = async {
+            match &self.link {
+                Some(link) => link.keep_fresh().await,
+                None => std::future::pending().await,
+            }
+        };
         let reloading = async {
             loop {
                 reload().await;
                 self.reload();
             }
         };
-        tokio::join!(watching, reloading);
+        tokio::join!(watching, renewing, reloading);
         Ok(())
     }
 

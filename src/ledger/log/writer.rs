@@ -16,6 +16,9 @@ pub struct Writer {
     /// `None` only while the writer is dropped.
     queue: Option<Sender<Submission>>,
     thread: Option<JoinHandle<()>>,
+    /// In place of the thread, where a test wants no thread.
+    #[cfg(test)]
+    inline: std::sync::Mutex<Option<(Log, Receiver<Submission>)>>,
 }
 
 /// What the writer's users and its thread both see.
@@ -57,7 +60,43 @@ impl Writer {
             .name("ledger-log".into())
             .spawn(move || run(log, &submissions, &for_thread))
             .map_err(LogError::io("start the thread of", "log".into()))?;
-        Ok(Self { shared, queue: Some(queue), thread: Some(thread) })
+        Ok(Self {
+            shared,
+            queue: Some(queue),
+            thread: Some(thread),
+            #[cfg(test)]
+            inline: std::sync::Mutex::default(),
+        })
+    }
+
+    /// Starts a writer without a thread: [`Writer::submit`] writes and tells before
+    /// it returns, so that all order is the caller's.
+    #[cfg(test)]
+    #[expect(clippy::unnecessary_wraps, reason = "it stands in for `start`")]
+    pub(crate) fn start_inline(log: Log, state: LogState) -> Result<Self, LogError> {
+        let shared = Arc::new(Shared {
+            state: RwLock::new(state),
+            failure: OnceLock::new(),
+            bytes_since_purge: AtomicU64::new(log.bytes_since_purge()),
+            record_len_max: log.record_len_max(),
+        });
+        let (queue, submissions) = mpsc::channel();
+        let inline = std::sync::Mutex::new(Some((log, submissions)));
+        Ok(Self { shared, queue: Some(queue), thread: None, inline })
+    }
+
+    #[cfg(test)]
+    fn write_inline(&self) {
+        let mut inline = self.inline.lock().unwrap();
+        let Some((log, submissions)) = inline.as_mut() else { return };
+        while let Ok(Submission { records, done }) = submissions.try_recv() {
+            let result = log.append(&records);
+            if let Err(error) = &result {
+                let _ = self.shared.failure.set(Arc::new(error.clone()));
+            }
+            self.shared.bytes_since_purge.store(log.bytes_since_purge(), Ordering::Relaxed);
+            done(result);
+        }
     }
 
     /// Queues records. [`Writer::state`] shows them when this returns; `done` is called
@@ -71,6 +110,8 @@ impl Writer {
         if let Err((error, done)) = self.enqueue(records, done) {
             done(Err(error));
         }
+        #[cfg(test)]
+        self.write_inline();
     }
 
     /// Checks, shows and queues under one lock, so that all three have one order.

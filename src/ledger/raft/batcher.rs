@@ -1,16 +1,18 @@
 //! Puts all commands that wait into one entry, so that one sync of the disk
-//! serves them all.
+//! serves them all. On a node that does not lead, the leader does, and one
+//! message carries them all there.
+//!
+//! What is not decided is tried again with the same request ids, which the state
+//! machine remembers: so a lost answer costs no second use.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use openraft::errors::{ClientWriteError, RaftError};
-use openraft::type_config::async_runtime::watch::WatchReceiver as _;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::time::Instant;
 
-use super::types::{Raft, TypeConfig};
-use crate::clock::Clock;
-use crate::ledger::{Command, Entry, LedgerError, Outcome};
+use super::forward::{Forwarder, Tried};
+use crate::ledger::{Command, LedgerError, Outcome};
 
 /// How many commands may wait before more are turned away.
 const QUEUE_MAX: usize = 16_384;
@@ -22,9 +24,17 @@ const ENTRY_MAX: usize = 2_048;
 /// How long whoever asks waits for an answer.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// How long to wait before an entry that was surely not appended is offered
-/// again: a leader that was just elected may not be sure of itself yet.
+/// How long a node waits that forwarded a command; it asks again after
+/// [`FORWARD_WITHIN`](super::forward::FORWARD_WITHIN), which is longer.
+const FORWARDED_DEADLINE: Duration = Duration::from_millis(1_500);
+
+/// How long to wait before what was not decided is offered again: a leader that
+/// was just elected may not be sure of itself yet.
 const RETRY: Duration = Duration::from_millis(20);
+
+/// How many batches are under way side by side where an answer takes a way over
+/// the network. A lone node has one: meanwhile the next one gathers.
+const UNDER_WAY_MAX: u32 = 4;
 
 /// The way into the log.
 #[derive(Clone, Debug)]
@@ -34,6 +44,11 @@ pub(super) struct Batcher(mpsc::Sender<Waiting>);
 #[derive(Debug)]
 struct Waiting {
     command: Command,
+    /// Another node sent it here; it is not sent any farther.
+    is_forwarded: bool,
+    give_up: Instant,
+    /// Why it may have been carried out, if so.
+    unknown: Option<String>,
     reply: oneshot::Sender<Result<Outcome, LedgerError>>,
 }
 
@@ -41,25 +56,37 @@ impl Batcher {
     /// Starts the task that writes entries. It ends when the last clone of the
     /// batcher is dropped.
     ///
-    /// After each entry a snapshot is asked for if `snapshot_is_due`.
-    pub(super) fn start(
-        raft: Raft,
-        clock: Arc<dyn Clock>,
-        snapshot_is_due: impl Fn() -> bool + Send + Sync + 'static,
-    ) -> Self {
+    /// After each batch a snapshot is asked for if one is due.
+    pub(super) fn start(forwarder: Arc<Forwarder>) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE_MAX);
-        tokio::spawn(write_entries(raft, clock, snapshot_is_due, receiver));
+        tokio::spawn(write_entries(forwarder, receiver));
         Self(sender)
     }
 
     /// Has `command` carried out and returns its outcome once it is durable.
     pub(super) async fn submit(&self, command: Command) -> Result<Outcome, LedgerError> {
+        self.enqueue(command, false, DEADLINE).await
+    }
+
+    /// Has another node's command carried out, if this node leads.
+    pub(super) async fn submit_for_peer(&self, command: Command) -> Result<Outcome, LedgerError> {
+        self.enqueue(command, true, FORWARDED_DEADLINE).await
+    }
+
+    async fn enqueue(
+        &self,
+        command: Command,
+        is_forwarded: bool,
+        within: Duration,
+    ) -> Result<Outcome, LedgerError> {
         let (reply, outcome) = oneshot::channel();
-        self.0.try_send(Waiting { command, reply }).map_err(|error| match error {
+        let give_up = Instant::now() + within;
+        let waiting = Waiting { command, is_forwarded, give_up, unknown: None, reply };
+        self.0.try_send(waiting).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => LedgerError::Overloaded,
             mpsc::error::TrySendError::Closed(_) => stopped(),
         })?;
-        match tokio::time::timeout(DEADLINE, outcome).await {
+        match tokio::time::timeout_at(give_up, outcome).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(unknown("the ledger stopped meanwhile")),
             Err(_) => Err(unknown("the ledger took too long")),
@@ -67,84 +94,110 @@ impl Batcher {
     }
 }
 
-async fn write_entries(
-    raft: Raft,
-    clock: Arc<dyn Clock>,
-    snapshot_is_due: impl Fn() -> bool,
-    mut queue: mpsc::Receiver<Waiting>,
-) {
+impl Waiting {
+    /// Answers. Who does not wait any more loses the outcome: a burnt use, never a
+    /// second one.
+    fn answer(self, answer: Result<Outcome, LedgerError>) {
+        let _ = self.reply.send(answer);
+    }
+
+    /// Gives up, and says what is known.
+    fn give_up(self, why: &str) {
+        let answer = match &self.unknown {
+            Some(why) => unknown(why),
+            None => LedgerError::Unavailable(why.to_owned()),
+        };
+        self.answer(Err(answer));
+    }
+}
+
+async fn write_entries(forwarder: Arc<Forwarder>, mut queue: mpsc::Receiver<Waiting>) {
+    let under_way = Arc::new(Semaphore::new(UNDER_WAY_MAX as usize));
     let mut waiting = Vec::new();
-    while queue.recv_many(&mut waiting, ENTRY_MAX).await > 0 {
-        // Whoever gave up waiting is not charged.
-        waiting.retain(|one| !one.reply.is_closed());
-        let batch = std::mem::take(&mut waiting);
-        if !batch.is_empty() {
-            write_entry(&raft, clock.as_ref(), batch).await;
-        }
-        if snapshot_is_due() {
-            // Asking again while one is made changes nothing.
-            let _ = raft.trigger().snapshot().await;
-        }
-    }
-}
-
-async fn write_entry(raft: &Raft, clock: &dyn Clock, batch: Vec<Waiting>) {
-    let (commands, replies): (Vec<_>, Vec<_>) =
-        batch.into_iter().map(|one| (one.command, one.reply)).unzip();
-    let written = offer(raft, clock, commands).await;
-    for (index, reply) in replies.into_iter().enumerate() {
-        let answer = match &written {
-            Ok(outcomes) => outcomes.get(index).copied().ok_or_else(|| unknown("no outcome")),
-            Err(error) => Err(error.clone()),
-        };
-        // Who does not wait any more loses the outcome: a burnt use, never a second one.
-        let _ = reply.send(answer);
-    }
-}
-
-/// Offers one entry until it is applied, or until it is certain or possible
-/// that it will not be.
-async fn offer(
-    raft: &Raft,
-    clock: &dyn Clock,
-    commands: Vec<Command>,
-) -> Result<Vec<Outcome>, LedgerError> {
-    let give_up = tokio::time::Instant::now() + DEADLINE;
     loop {
-        let entry = Entry { stamp: clock.now(), commands: commands.clone() };
-        let error = match raft.client_write(entry).await {
-            Ok(written) => return Ok(written.response().clone()),
-            Err(error) => error,
+        let share = if forwarder.is_lone() { UNDER_WAY_MAX } else { 1 };
+        // It is never closed.
+        let Ok(permit) = Arc::clone(&under_way).acquire_many_owned(share).await else { return };
+        if queue.recv_many(&mut waiting, ENTRY_MAX).await == 0 {
+            return;
+        }
+        let batch = std::mem::take(&mut waiting);
+        let forwarder = Arc::clone(&forwarder);
+        tokio::spawn(async move {
+            carry_out(&forwarder, batch).await;
+            drop(permit);
+            forwarder.make_snapshot_if_due().await;
+        });
+    }
+}
+
+/// Tries until all have their outcome, or gave up.
+async fn carry_out(forwarder: &Forwarder, mut batch: Vec<Waiting>) {
+    let mut why = "it was busy for too long".to_owned();
+    loop {
+        let soon = Instant::now() + RETRY;
+        let (over, left): (Vec<_>, Vec<_>) =
+            batch.into_iter().partition(|one| one.give_up <= soon || one.reply.is_closed());
+        over.into_iter().for_each(|one| one.give_up(&why));
+        let Some(give_up) = left.iter().map(|one| one.give_up).max() else { return };
+        let (forwarded, own): (Vec<_>, Vec<_>) = if forwarder.is_leader() {
+            (Vec::new(), left)
+        } else {
+            left.into_iter().partition(|one| one.is_forwarded)
         };
-        let error = judge(error);
-        let try_again = matches!(error, LedgerError::Unavailable(_)) && raft_runs(raft);
-        if !try_again || tokio::time::Instant::now() + RETRY >= give_up {
-            return Err(error);
+        forwarded.into_iter().for_each(|one| one.give_up("this node does not lead any more"));
+        if own.is_empty() {
+            return;
+        }
+        let commands = own.iter().map(|one| one.command.clone()).collect();
+        let tried = forwarder.offer(commands, give_up).await;
+        if let Tried::Stopped(error) = tried {
+            return own.into_iter().for_each(|one| match &one.unknown {
+                // An earlier try may have been carried out by another node.
+                Some(_) => one.give_up("the ledger has stopped"),
+                None => one.answer(Err(error.clone())),
+            });
+        }
+        (batch, why) = hand_out(own, tried);
+        if batch.is_empty() {
+            return;
         }
         tokio::time::sleep(RETRY).await;
     }
 }
 
-/// Tells what an error of openraft says about the entry: surely not appended,
-/// or not known. In doubt it is not known.
-fn judge(error: RaftError<TypeConfig, ClientWriteError<TypeConfig>>) -> LedgerError {
-    match error {
-        RaftError::APIError(ClientWriteError::ForwardToLeader(_)) => {
-            LedgerError::Unavailable("no leader is known to have a majority".to_owned())
+/// Gives each its outcome; returns those that have none yet, and why.
+fn hand_out(batch: Vec<Waiting>, tried: Tried) -> (Vec<Waiting>, String) {
+    match tried {
+        Tried::Answered(answers) => {
+            let mut answers = answers.into_iter();
+            let mut left = Vec::new();
+            for mut one in batch {
+                match answers.next() {
+                    Some(Ok(outcome)) => one.answer(Ok(outcome)),
+                    Some(Err(LedgerError::Overloaded | LedgerError::Unavailable(_))) => {
+                        left.push(one);
+                    }
+                    Some(Err(LedgerError::OutcomeUnknown(why))) => {
+                        one.unknown = Some(why);
+                        left.push(one);
+                    }
+                    None => {
+                        one.unknown = Some("there was no outcome".to_owned());
+                        left.push(one);
+                    }
+                }
+            }
+            (left, "the leader could not decide".to_owned())
         }
-        RaftError::APIError(error) => unknown(&error.to_string()),
-        RaftError::Fatal(error) => {
-            // Said once: whatever comes later is turned away before it gets here.
-            tracing::error!(%error, "the ledger has stopped: nothing is granted until a restart");
-            unknown(&error.to_string())
+        Tried::NotAppended(why) => (batch, why),
+        Tried::Unknown(why) => {
+            let note = |one: Waiting| Waiting { unknown: Some(why.clone()), ..one };
+            (batch.into_iter().map(note).collect(), why.clone())
         }
+        // It was answered before this is called.
+        Tried::Stopped(error) => (batch, error.to_string()),
     }
-}
-
-/// Tells whether the engine still runs: after a failed write it has stopped
-/// and nothing is appended any more.
-pub(super) fn raft_runs(raft: &Raft) -> bool {
-    raft.metrics().borrow_watched().running_state.is_ok()
 }
 
 /// What is said of a command that was never offered because the engine stopped.
@@ -152,6 +205,6 @@ pub(super) fn stopped() -> LedgerError {
     LedgerError::Unavailable("the ledger has stopped, see the log and restart".to_owned())
 }
 
-fn unknown(why: &str) -> LedgerError {
+pub(super) fn unknown(why: &str) -> LedgerError {
     LedgerError::OutcomeUnknown(why.to_owned())
 }

@@ -4,9 +4,13 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Arc;
 
+use super::open::{Opening, Options};
 use super::{Identity, OpenError, RaftLedger};
 use crate::clock::Clock;
 use crate::ledger::log::{FileDisk, LedgerId, Log, SegmentLen};
+
+/// Says of a directory that it was never founded and waits to be added.
+pub const JOINED: &str = "joined";
 
 /// Makes a ledger in `dir`, which must not be there, and founds a cluster of
 /// this one node. It is there whole, or not at all.
@@ -19,13 +23,43 @@ pub async fn create(
     identity: Identity,
     clock: Arc<dyn Clock>,
 ) -> Result<(), OpenError> {
+    put(dir, async |making| {
+        make(making, identity)?;
+        let started = RaftLedger::start(Opening::of(making, clock, Options::default())?).await?;
+        let founded = started.found().await;
+        started.close().await;
+        founded
+    })
+    .await
+}
+
+/// Makes a further node of an existing ledger in `dir`, which must not be there.
+/// It founds nothing: it waits until a member adds it. `identity` has the
+/// `ledger_id` and `born_at` of the ledger, and a fresh `node_id`.
+///
+/// # Errors
+///
+/// [`OpenError`]; nothing is left behind then.
+pub async fn create_joined(dir: &Path, identity: Identity) -> Result<(), OpenError> {
+    put(dir, async |making| {
+        make(making, identity)?;
+        let path = making.join(JOINED);
+        File::create(&path).and_then(|file| file.sync_all()).map_err(OpenError::io("write", &path))
+    })
+    .await
+}
+
+async fn put(
+    dir: &Path,
+    make: impl AsyncFnOnce(&Path) -> Result<(), OpenError>,
+) -> Result<(), OpenError> {
     if dir.exists() {
         return Err(OpenError::Exists(dir.to_owned()));
     }
     let mut name = dir.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     let making = dir.with_file_name(name);
-    let made = make(&making, identity, clock).await;
+    let made = make(&making).await;
     let made = made.and_then(|()| put_in_place(&making, dir));
     if made.is_err() {
         // What failed is said; that it cannot be removed either is not news.
@@ -34,7 +68,7 @@ pub async fn create(
     made
 }
 
-async fn make(dir: &Path, identity: Identity, clock: Arc<dyn Clock>) -> Result<(), OpenError> {
+fn make(dir: &Path, identity: Identity) -> Result<(), OpenError> {
     for part in [dir, &dir.join("log"), &dir.join("snapshot")] {
         FileDisk::create_dir(part).map_err(OpenError::io("create", part))?;
     }
@@ -45,12 +79,7 @@ async fn make(dir: &Path, identity: Identity, clock: Arc<dyn Clock>) -> Result<(
         .map_err(OpenError::io("write", &path))?;
     let log = FileDisk::new(dir.join("log"));
     let log = Log::create(Box::new(log), LedgerId(identity.ledger_id), SegmentLen::default());
-    drop(log.map_err(OpenError::log(dir))?);
-
-    let started = RaftLedger::start(dir, clock).await?;
-    let founded = started.found().await;
-    started.close().await;
-    founded
+    log.map(drop).map_err(OpenError::log(dir))
 }
 
 fn put_in_place(making: &Path, dir: &Path) -> Result<(), OpenError> {

@@ -10,27 +10,52 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use futures_util::{Stream, TryStreamExt as _};
 use openraft::storage::{EntryResponder, RaftStateMachine};
 use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder};
+use tokio::time::Instant;
 
+use super::freshness::Freshness;
 use super::snapshot_files::SnapshotFiles;
-use super::types::{LogId, RaftEntry, Snapshot, SnapshotMeta, StoredMembership, TypeConfig};
+use super::types::{
+    LogId, Member, RaftEntry, Snapshot, SnapshotMeta, StoredMembership, TypeConfig, off_thread,
+};
 use crate::ledger::{LedgerError, Outcome, State, snapshot};
+use crate::token::UnixSeconds;
 
 /// What this node has applied so far, shared with everybody who reads.
 #[derive(Clone, Debug)]
-pub(super) struct Applied(Arc<RwLock<Inner>>);
+pub(super) struct Applied {
+    inner: Arc<RwLock<Inner>>,
+    freshness: Arc<Freshness>,
+}
 
 #[derive(Clone, Debug)]
 struct Inner {
     state: State,
     last: Option<LogId>,
     membership: StoredMembership,
+    /// When the last entry was applied.
+    applied_at: Instant,
+    /// When the log's time became what it is.
+    log_time_since: Instant,
+}
+
+/// The time of the log, and how it came to be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LogTime {
+    /// The time.
+    pub(super) now: UnixSeconds,
+    /// When it became so, by this node's steady clock.
+    pub(super) since: Instant,
+    /// When the last entry was applied.
+    pub(super) applied_at: Instant,
 }
 
 impl Applied {
     /// Begins with what a snapshot held, or with nothing.
     pub(super) fn new(state: State, meta: SnapshotMeta) -> Self {
-        let (last, membership) = (meta.last_log_id, meta.last_membership);
-        Self(Arc::new(RwLock::new(Inner { state, last, membership })))
+        let inner = Inner::new(state, meta);
+        let freshness = Arc::new(Freshness::default());
+        freshness.applied(inner.index());
+        Self { inner: Arc::new(RwLock::new(inner)), freshness }
     }
 
     /// Reads the state.
@@ -40,7 +65,7 @@ impl Applied {
     /// [`LedgerError::Unavailable`] if applying an entry panicked: the state
     /// may be half changed and vouches for nothing any more.
     pub(super) fn read<T>(&self, look: impl FnOnce(&State) -> T) -> Result<T, LedgerError> {
-        match self.0.read() {
+        match self.inner.read() {
             Ok(inner) => Ok(look(&inner.state)),
             Err(_) => Err(LedgerError::Unavailable("the state machine broke".to_owned())),
         }
@@ -53,24 +78,77 @@ impl Applied {
 
     /// Returns the index of the last entry applied.
     pub(super) fn index(&self) -> u64 {
-        self.inner().last.map_or(0, |last| last.index())
+        self.inner().index()
+    }
+
+    /// Returns the id of the last entry applied.
+    pub(super) fn last(&self) -> Option<LogId> {
+        self.inner().last
+    }
+
+    /// Returns what the membership that was applied last says of a node.
+    pub(super) fn member(&self, node_id: u64) -> Option<Member> {
+        self.inner().membership.get_node(&node_id).cloned()
+    }
+
+    /// Returns the time of the log.
+    pub(super) fn log_time(&self) -> LogTime {
+        let inner = self.inner();
+        LogTime {
+            now: inner.state.log_time(),
+            since: inner.log_time_since,
+            applied_at: inner.applied_at,
+        }
+    }
+
+    /// Returns what is known of how fresh this is.
+    pub(super) fn freshness(&self) -> &Freshness {
+        &self.freshness
+    }
+
+    /// Applies entries, or puts a whole state in place of what there was.
+    fn change<T>(&self, change: impl FnOnce(&mut Inner) -> T) -> Result<T, io::Error> {
+        let mut inner = self.writable()?;
+        let changed = change(&mut inner);
+        let index = inner.index();
+        drop(inner);
+        self.freshness.applied(index);
+        Ok(changed)
     }
 
     fn inner(&self) -> RwLockReadGuard<'_, Inner> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+        self.inner.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn change(&self) -> Result<RwLockWriteGuard<'_, Inner>, io::Error> {
-        self.0.write().map_err(|_| io::Error::other("the state machine broke"))
+    fn writable(&self) -> Result<RwLockWriteGuard<'_, Inner>, io::Error> {
+        self.inner.write().map_err(|_| io::Error::other("the state machine broke"))
     }
 }
 
 impl Inner {
+    fn new(state: State, meta: SnapshotMeta) -> Self {
+        let (last, membership) = (meta.last_log_id, meta.last_membership);
+        let now = Instant::now();
+        Self { state, last, membership, applied_at: now, log_time_since: now }
+    }
+
+    fn index(&self) -> u64 {
+        self.last.map_or(0, |last| last.index())
+    }
+
     fn apply(&mut self, entry: RaftEntry) -> Vec<Outcome> {
         self.last = Some(entry.log_id);
+        self.applied_at = Instant::now();
         match entry.payload {
             EntryPayload::Blank => Vec::new(),
-            EntryPayload::Normal(entry) => self.state.apply(&entry),
+            EntryPayload::Normal(entry) => {
+                let before = self.state.log_time();
+                let outcomes = self.state.apply(&entry);
+                if self.state.log_time() > before {
+                    self.log_time_since = self.applied_at;
+                }
+                outcomes
+            }
             EntryPayload::Membership(membership) => {
                 self.membership = StoredMembership::new(Some(entry.log_id), membership);
                 Vec::new()
@@ -101,7 +179,7 @@ impl RaftStateMachine<TypeConfig> for Machine {
     type SnapshotBuilder = Builder;
 
     async fn applied_state(&mut self) -> Result<(Option<LogId>, StoredMembership), io::Error> {
-        let inner = self.applied.change()?;
+        let inner = self.applied.writable()?;
         Ok((inner.last, inner.membership.clone()))
     }
 
@@ -110,7 +188,7 @@ impl RaftStateMachine<TypeConfig> for Machine {
         Strm: Stream<Item = Result<EntryResponder<TypeConfig>, io::Error>> + Unpin + OptionalSend,
     {
         while let Some((entry, responder)) = entries.try_next().await? {
-            let outcomes = self.applied.change()?.apply(entry);
+            let outcomes = self.applied.change(|inner| inner.apply(entry))?;
             if let Some(responder) = responder {
                 responder.send(outcomes);
             }
@@ -128,11 +206,14 @@ impl RaftStateMachine<TypeConfig> for Machine {
         meta: &SnapshotMeta,
         bytes: Self::SnapshotData,
     ) -> Result<(), io::Error> {
-        let state = snapshot::decode(&bytes).map_err(io::Error::other)?;
-        self.files.save(meta, &bytes)?;
-        let mut inner = self.applied.change()?;
-        *inner = Inner { state, last: meta.last_log_id, membership: meta.last_membership.clone() };
-        Ok(())
+        let (files, saved) = (self.files.clone(), meta.clone());
+        let state = off_thread(move || {
+            let state = snapshot::decode(&bytes).map_err(io::Error::other)?;
+            files.save(&saved, &bytes)?;
+            Ok(state)
+        });
+        let state = state.await?;
+        self.applied.change(|inner| *inner = Inner::new(state, meta.clone()))
     }
 
     async fn get_current_snapshot(&mut self) -> Result<Option<Snapshot>, io::Error> {
@@ -153,12 +234,11 @@ impl RaftSnapshotBuilder<TypeConfig> for Builder {
 
     async fn build_snapshot(&mut self) -> Result<Snapshot, io::Error> {
         let (of, files) = (self.of.clone(), self.files.clone());
-        tokio::task::spawn_blocking(move || {
+        let built = off_thread(move || {
             let (meta, bytes) = (of.meta(), snapshot::encode(&of.state));
             files.save(&meta, &bytes)?;
             Ok(Snapshot { meta, snapshot: bytes })
-        })
-        .await
-        .map_err(io::Error::other)?
+        });
+        built.await
     }
 }

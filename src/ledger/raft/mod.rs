@@ -2,10 +2,11 @@
 //!
 //! openraft's types stay in this folder; everybody else sees [`Ledger`]. What is
 //! ours: the log it writes to (`log_store`), the state machine it drives
-//! (`machine`), and the `batcher` that lets one sync of the disk serve all who
-//! wait.
+//! (`machine`), the `batcher` that lets one sync of the disk serve all who wait,
+//! and what the nodes say to each other.
 //!
 //! A ledger is made once, by [`create()`], which also founds the cluster of one.
+//! [`create_joined()`] makes a further node of it, which waits to be added.
 //! [`RaftLedger::open`] never makes, founds or repairs anything: a directory
 //! that is not a whole ledger is refused.
 //!
@@ -13,59 +14,82 @@
 //! DIR/identity.toml   who this ledger and this node are
 //! DIR/log/            votes and entries, see ledger/log
 //! DIR/snapshot/       states of the past, so that the log stays short
+//! DIR/runs            how the others know this node again, see runs.rs
+//! DIR/joined          only if it was made by joining
 //! ```
+//!
+//! # Several nodes
+//!
+//! | file | what it decides |
+//! |---|---|
+//! | `transport` | nothing: bytes to another node, bytes back. The seam to TLS and sockets |
+//! | `message` | what is said, and who is refused with which words |
+//! | `peers`, `receive` | the two ends of the conversation; `network` is what openraft says in it |
+//! | `runs` | whether a node's directory goes on from the one that is known |
+//! | `snapshot_transfer` | how hundreds of megabytes pass in pieces |
+//! | `batcher`, `forward` | who decides a command, and what a lost answer means |
+//! | `stamp`, `reports` | which time an entry bears, and whose clock is off |
+//! | `freshness` | whether what is known here is new enough to vouch for |
+//! | `caretaker` | what a node does unasked |
+//! | `cluster`, `changes` | who belongs to it, in which role |
 
 mod batcher;
+mod caretaker;
+mod changes;
+mod cluster;
 mod create;
 mod error;
+mod forward;
+mod freshness;
 mod identity;
 mod log_store;
 mod machine;
+mod message;
 mod network;
+mod open;
+mod peers;
+mod receive;
+mod reports;
+mod runs;
 mod snapshot_files;
+mod snapshot_transfer;
+mod stamp;
 #[cfg(test)]
 mod tests;
+mod transport;
 mod types;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
-use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use openraft::ServerState;
+use openraft::type_config::async_runtime::Instant as _;
 use openraft::type_config::async_runtime::watch::WatchReceiver as _;
-use openraft::{Config, SnapshotPolicy};
+use tokio::time::Instant;
 
 use self::batcher::Batcher;
-use self::log_store::LogStore;
-use self::machine::{Applied, Machine};
-use self::network::NoPeers;
-use self::snapshot_files::SnapshotFiles;
-use self::types::{Raft, SnapshotMeta};
-use super::log::{Disk, FileDisk, LedgerId, Log, Recovery, SegmentLen, Writer};
+use self::caretaker::Caretaker;
+use self::forward::Forwarder;
+use self::machine::Applied;
+use self::peers::Peers;
+use self::snapshot_transfer::Incoming;
+use self::types::Raft;
+use super::log::Writer;
 use super::{
     Answer, Command, Grant, Ledger, LedgerError, NodeId, Note, Outcome, Revocation, Spend,
-    SpendRefusal, Standing, State, Status, TokenPage, TokenQuery, TokenRecord, snapshot,
+    SpendRefusal, Standing, State, Status, TokenPage, TokenQuery, TokenRecord,
 };
-use crate::clock::Clock;
 use crate::token::{UnixSeconds, UserName, VerifiedToken};
 
-pub use create::create;
+pub use create::{JOINED, create, create_joined};
 pub use error::OpenError;
 pub use identity::{Identity, IdentityError};
+pub use open::Options;
 pub use snapshot_files::SnapshotFileError;
+pub use transport::{Alone, MESSAGE_LEN_MAX, PeerAddress, Reply, Transport, TransportError};
 pub use types::Member;
-
-/// How long the log may take to be applied anew at a start.
-const RECOVERY_MAX: Duration = Duration::from_secs(300);
-
-/// How many bytes of log are gathered before a snapshot makes them dispensable.
-const SNAPSHOT_EVERY: u64 = 16 * 1024 * 1024;
-
-/// How many entries are kept behind a snapshot, for nodes that lag a little. An
-/// entry is a batch, and can have some 200 KB.
-const KEPT_ENTRIES: u64 = 100;
 
 /// How long the engine may take to let go of the log when it stops, in
 /// milliseconds. The next open waits for nobody and says who has it.
@@ -78,88 +102,26 @@ pub struct RaftLedger {
     batcher: Batcher,
     applied: Applied,
     writer: Arc<Writer>,
+    peers: Arc<Peers>,
+    forwarder: Arc<Forwarder>,
+    incoming: Incoming,
+    caretaker: Caretaker,
+    max_staleness: Duration,
+    /// The last entry that the log held when it was opened. What is applied is
+    /// not whole before it.
+    log_end: u64,
 }
 
 impl RaftLedger {
-    /// Opens the ledger in `dir` and returns once its log is applied: from then
-    /// on it knows all that it ever acknowledged, and grants.
-    ///
-    /// # Errors
-    ///
-    /// [`OpenError`]; nothing was changed but that a torn tail may be cut.
-    pub async fn open(dir: &Path, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
-        let ledger = Self::start(dir, clock).await?;
-        if !ledger.raft.is_initialized().await.map_err(OpenError::engine)? {
-            ledger.close().await;
-            return Err(OpenError::NotFounded(dir.to_owned()));
-        }
-        let recovered = ledger.raft.wait_for_recovery(Some(RECOVERY_MAX)).await;
-        if let Err(error) = recovered {
-            ledger.close().await;
-            return Err(OpenError::engine(error));
-        }
-        Ok(ledger)
-    }
-
-    async fn start(dir: &Path, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
-        check_permissions(dir)?;
-        let identity = Identity::read(dir)?;
-        let log = Box::new(FileDisk::new(dir.join("log")));
-        let snapshots = Box::new(FileDisk::new(dir.join("snapshot")));
-        Self::start_on(dir, identity, log, snapshots, clock, SNAPSHOT_EVERY).await
-    }
-
-    async fn start_on(
-        dir: &Path,
-        identity: Identity,
-        log: Box<dyn Disk>,
-        snapshots: Box<dyn Disk>,
-        clock: Arc<dyn Clock>,
-        snapshot_every: u64,
-    ) -> Result<Self, OpenError> {
-        let ledger_id = LedgerId(identity.ledger_id);
-        let (log, log_state, recovery) =
-            Log::open(log, ledger_id, SegmentLen::default()).map_err(OpenError::log(dir))?;
-        report(&recovery);
-        let snapshots = SnapshotFiles::new(snapshots);
-        let (state, meta) = last_state(dir, identity, &snapshots)?;
-        let reached = meta.last_log_id.map(|last| last.index());
-        if log_state.head().purged_index() > reached {
-            return Err(OpenError::SnapshotMissing(dir.to_owned()));
-        }
-        let applied = Applied::new(state, meta);
-        let writer = Writer::start(log, log_state).map_err(OpenError::log(dir))?;
-        let writer = Arc::new(writer);
-        let raft = Raft::new(
-            identity.node_id,
-            Arc::new(config().map_err(OpenError::engine)?),
-            NoPeers,
-            LogStore::new(Arc::clone(&writer)),
-            Machine::new(applied.clone(), snapshots.clone()),
-        )
-        .await
-        .map_err(OpenError::engine)?;
-        let log = Arc::clone(&writer);
-        // A snapshot is not worth its writing before as much log has come since.
-        let snapshot_is_due =
-            move || log.bytes_since_purge() > snapshot_every.max(snapshots.newest_len());
-        let batcher = Batcher::start(raft.clone(), clock, snapshot_is_due);
-        Ok(Self { identity, raft, batcher, applied, writer })
-    }
-
-    /// Makes this node the one voter of its cluster.
-    async fn found(&self) -> Result<(), OpenError> {
-        let members = BTreeMap::from([(self.identity.node_id, Member::default())]);
-        self.raft.initialize(members).await.map_err(OpenError::engine)?;
-        self.raft.wait_for_recovery(Some(RECOVERY_MAX)).await.map_err(OpenError::engine)?;
-        Ok(())
-    }
-
     /// Stops the engine and returns when everything written is durable and the
-    /// directory is free for another process.
+    /// directory is free for another process. A leader hands over first.
     pub async fn close(self) {
-        let Self { raft, batcher, writer, .. } = self;
-        drop(batcher);
+        if self.is_leader() && !self.forwarder.is_lone() {
+            // Without an heir the others elect one when they miss this node.
+            let _ = changes::hand_over(&self.forwarder, None).await;
+        }
+        let Self { raft, batcher, writer, caretaker, forwarder, .. } = self;
+        drop((batcher, caretaker, forwarder));
         // It fails only if the engine had stopped by itself.
         let _ = raft.shutdown().await;
         drop(raft);
@@ -173,7 +135,7 @@ impl RaftLedger {
     }
 
     async fn submit(&self, command: Command) -> Result<Outcome, LedgerError> {
-        if !batcher::raft_runs(&self.raft) {
+        if !self.forwarder.runs() {
             return Err(batcher::stopped());
         }
         self.batcher.submit(command).await
@@ -183,18 +145,63 @@ impl RaftLedger {
         Box::pin(async move { self.submit(command).await.map(|_outcome| ()) })
     }
 
+    fn is_leader(&self) -> bool {
+        self.forwarder.is_leader()
+    }
+
+    fn is_clock_off(&self) -> bool {
+        self.forwarder.is_clock_off()
+    }
+
     fn readiness(&self) -> Result<(), String> {
         if let Some(failure) = self.writer.failure() {
             return Err(format!("the log failed: {failure}"));
         }
-        let metrics = self.raft.metrics();
-        let metrics = metrics.borrow_watched();
-        metrics.running_state.as_ref().map_err(ToString::to_string)?;
-        self.applied.read(|_state| ()).map_err(|error| error.to_string())?;
-        match metrics.current_leader {
-            Some(_) => Ok(()),
-            None => Err("no leader is known".to_owned()),
+        if let Some(refusal) = self.peers.refusal() {
+            return Err(format!("the cluster refuses this node: {refusal}"));
         }
+        let metrics = self.raft.metrics();
+        let leader = {
+            let metrics = metrics.borrow_watched();
+            metrics.running_state.as_ref().map_err(ToString::to_string)?;
+            metrics.current_leader
+        };
+        self.applied.read(|_state| ()).map_err(|error| error.to_string())?;
+        if leader.is_none() {
+            return Err("no leader is known".to_owned());
+        }
+        self.check_freshness().map_err(|error| error.to_string())
+    }
+
+    /// Vouches for what is applied here, if it is new enough.
+    fn check_freshness(&self) -> Result<(), LedgerError> {
+        if self.forwarder.is_lone() && self.is_leader() {
+            return Ok(());
+        }
+        let age = self.fresh_at().map(|at| at.elapsed());
+        if age.is_some_and(|age| age <= self.max_staleness) {
+            return Ok(());
+        }
+        let age = age.map_or_else(|| "its start".to_owned(), |age| format!("{} s", age.as_secs()));
+        let why = format!("this node has not heard from a majority for {age}");
+        Err(LedgerError::Unavailable(why))
+    }
+
+    /// Returns the last moment at which all that was committed was applied here.
+    fn fresh_at(&self) -> Option<Instant> {
+        let heard = self.applied.freshness().fresh_at();
+        let last = self.applied.last();
+        let confirmed = self.forwarder.metrics(|metrics| {
+            // A leader knows all that was committed once it has applied an entry
+            // of its own, and after a restart all that it had written.
+            let last = last.filter(|last| {
+                metrics.state == ServerState::Leader
+                    && last.leader_id == metrics.vote.leader_id
+                    && last.index() >= self.log_end
+            });
+            last.and(metrics.last_quorum_acked).map(|at| at.elapsed())
+        });
+        heard.max(confirmed.and_then(|age| Instant::now().checked_sub(age)))
     }
 }
 
@@ -224,6 +231,7 @@ impl Ledger for RaftLedger {
     }
 
     fn standing(&self, token: &VerifiedToken) -> Result<Standing, LedgerError> {
+        self.check_freshness()?;
         self.applied.read(|state| state.standing(token.id(), token.claims()))
     }
 
@@ -257,54 +265,4 @@ impl fmt::Debug for RaftLedger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RaftLedger").field("identity", &self.identity).finish_non_exhaustive()
     }
-}
-
-/// Returns the state and position that the newest snapshot holds, or those of
-/// an empty ledger.
-fn last_state(
-    dir: &Path,
-    identity: Identity,
-    files: &SnapshotFiles,
-) -> Result<(State, SnapshotMeta), OpenError> {
-    let Some((meta, bytes)) = files.newest()? else {
-        return Ok((State::new(identity.born_at), SnapshotMeta::default()));
-    };
-    let state = snapshot::decode(&bytes)
-        .map_err(|source| OpenError::Snapshot { dir: dir.to_owned(), source })?;
-    Ok((state, meta))
-}
-
-fn report(recovery: &Recovery) {
-    tracing::info!(segments = recovery.segments, frames = recovery.frames, "ledger log replayed");
-    if let Some(cut) = &recovery.cut {
-        tracing::warn!(
-            ?cut,
-            "cut a torn tail of the ledger log: a write that was never acknowledged"
-        );
-    }
-}
-
-fn check_permissions(dir: &Path) -> Result<(), OpenError> {
-    use std::os::unix::fs::PermissionsExt as _;
-    match fs::metadata(dir) {
-        Ok(metadata) if metadata.permissions().mode() & 0o077 != 0 => {
-            Err(OpenError::Permissions(dir.to_owned()))
-        }
-        // A missing directory has a better message of its own.
-        Ok(_) | Err(_) => Ok(()),
-    }
-}
-
-fn config() -> Result<Config, openraft::ConfigError> {
-    Config {
-        cluster_name: "jeton".to_owned(),
-        heartbeat_interval: 150,
-        election_timeout_min: 900,
-        election_timeout_max: 1_800,
-        snapshot_policy: SnapshotPolicy::Never,
-        max_in_snapshot_log_to_keep: KEPT_ENTRIES,
-        enable_pre_vote: Some(true),
-        ..Config::default()
-    }
-    .validate()
 }

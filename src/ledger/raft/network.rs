@@ -1,69 +1,176 @@
-//! The network of a node that is alone: there is nobody to talk to.
-//!
-//! openraft opens a connection only to another member, and a cluster of one has
-//! none; should it try, the peer is unreachable.
+//! Raft's network: what openraft asks of another node, as a conversation of
+//! [`Peers`].
 
 use std::future::Future;
-use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
 
-use openraft::errors::{RPCError, ReplicationClosed, StreamingError, Unreachable};
+use futures_util::future::{Either, select};
+use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
 use openraft::network::{RPCOption, RaftNetworkFactory, RaftNetworkV2};
 use openraft::raft::{
-    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, VoteRequest, VoteResponse,
+    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest,
+    TransferLeaderResponse, VoteRequest, VoteResponse,
 };
 
+use super::message::{Answer, Request};
+use super::peers::{NoAnswer, Peers};
+use super::snapshot_transfer::{Piece, Taken};
+use super::transport::PeerAddress;
 use super::types::{Member, Snapshot, TypeConfig, Vote};
 
-/// Makes connections that reach nobody.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct NoPeers;
+/// How long entries may take to be written by the other node. A heartbeat has
+/// less: openraft's own limit.
+const APPEND_WITHIN: Duration = Duration::from_secs(1);
 
-impl RaftNetworkFactory<TypeConfig> for NoPeers {
-    type Network = Self;
+/// How many commands one message carries at most, or one entry: with the longest
+/// names and notes this stays far below [`MESSAGE_LEN_MAX`](super::MESSAGE_LEN_MAX).
+const APPEND_COMMANDS_MAX: usize = 8_192;
 
-    async fn new_client(&mut self, _target: u64, _node: &Member) -> Self::Network {
-        *self
+/// Makes connections for openraft.
+#[derive(Clone)]
+pub(super) struct Network(pub(super) Arc<Peers>);
+
+/// openraft's connection to one node.
+pub(super) struct Connection {
+    peers: Arc<Peers>,
+    target: PeerAddress,
+}
+
+impl RaftNetworkFactory<TypeConfig> for Network {
+    type Network = Connection;
+
+    async fn new_client(&mut self, target: u64, node: &Member) -> Self::Network {
+        let target = PeerAddress { node_id: target, address: node.address.clone() };
+        Connection { peers: Arc::clone(&self.0), target }
     }
 }
 
-impl RaftNetworkV2<TypeConfig> for NoPeers {
+impl Connection {
+    async fn ask(
+        &self,
+        request: &Request,
+        within: Duration,
+    ) -> Result<Answer, RPCError<TypeConfig>> {
+        // A member may have moved since openraft made this connection.
+        let moved = self.peers.address(self.target.node_id);
+        let target = moved.as_ref().unwrap_or(&self.target);
+        self.peers.ask(target, request, within).await.map_err(|error| match error {
+            NoAnswer::NotDone(why) => RPCError::Unreachable(Unreachable::from_string(why)),
+            NoAnswer::Unknown(why) => RPCError::Network(NetworkError::from_string(why)),
+        })
+    }
+}
+
+fn unexpected(answer: Answer) -> RPCError<TypeConfig> {
+    let why = if let Answer::Failed(why) = answer {
+        why
+    } else {
+        "the answer does not belong to the question".to_owned()
+    };
+    RPCError::Unreachable(Unreachable::from_string(why))
+}
+
+impl RaftNetworkV2<TypeConfig> for Connection {
     type SnapshotData = Vec<u8>;
 
     async fn append_entries(
         &mut self,
-        _rpc: AppendEntriesRequest<TypeConfig>,
-        _option: RPCOption,
+        mut rpc: AppendEntriesRequest<TypeConfig>,
+        option: RPCOption,
     ) -> Result<AppendEntriesResponse<TypeConfig>, RPCError<TypeConfig>> {
-        Err(RPCError::Unreachable(unreachable()))
+        let within = if rpc.entries.is_empty() { option.hard_ttl() } else { APPEND_WITHIN };
+        let is_cut = cut(&mut rpc);
+        let last = rpc.entries.last().map(|entry| entry.log_id);
+        let answer = self.ask(&Request::Append(rpc), within).await?;
+        let Answer::Append(answer) = answer else { return Err(unexpected(answer)) };
+        if is_cut && answer.is_success() {
+            return Ok(AppendEntriesResponse::PartialSuccess(last));
+        }
+        Ok(answer)
     }
 
     async fn vote(
         &mut self,
-        _rpc: VoteRequest<TypeConfig>,
-        _option: RPCOption,
+        rpc: VoteRequest<TypeConfig>,
+        option: RPCOption,
     ) -> Result<VoteResponse<TypeConfig>, RPCError<TypeConfig>> {
-        Err(RPCError::Unreachable(unreachable()))
+        let answer = self.ask(&Request::Vote(rpc), option.soft_ttl()).await?;
+        if let Answer::Vote(answer) = answer { Ok(answer) } else { Err(unexpected(answer)) }
     }
 
     async fn pre_vote(
         &mut self,
-        _rpc: VoteRequest<TypeConfig>,
-        _option: RPCOption,
+        rpc: VoteRequest<TypeConfig>,
+        option: RPCOption,
     ) -> Result<VoteResponse<TypeConfig>, RPCError<TypeConfig>> {
-        Err(RPCError::Unreachable(unreachable()))
+        let answer = self.ask(&Request::PreVote(rpc), option.soft_ttl()).await?;
+        if let Answer::Vote(answer) = answer { Ok(answer) } else { Err(unexpected(answer)) }
     }
 
     async fn full_snapshot(
         &mut self,
-        _vote: Vote,
-        _snapshot: Snapshot,
-        _cancel: impl Future<Output = ReplicationClosed> + Send + 'static,
-        _option: RPCOption,
+        vote: Vote,
+        snapshot: Snapshot,
+        cancel: impl Future<Output = ReplicationClosed> + Send + 'static,
+        option: RPCOption,
     ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
-        Err(StreamingError::Unreachable(unreachable()))
+        let sending = pin!(self.send_snapshot(vote, &snapshot, option.soft_ttl()));
+        match select(sending, pin!(cancel)).await {
+            Either::Left((sent, _)) => Ok(SnapshotResponse::new(sent?)),
+            Either::Right((closed, _)) => Err(closed.into()),
+        }
+    }
+
+    async fn transfer_leader(
+        &mut self,
+        rpc: TransferLeaderRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<TransferLeaderResponse<TypeConfig>, RPCError<TypeConfig>> {
+        let answer = self.ask(&Request::TransferLeader(rpc), option.soft_ttl()).await?;
+        if let Answer::TransferLeader(answer) = answer {
+            Ok(answer)
+        } else {
+            Err(unexpected(answer))
+        }
     }
 }
 
-fn unreachable() -> Unreachable<TypeConfig> {
-    Unreachable::new(&io::Error::from(io::ErrorKind::HostUnreachable))
+impl Connection {
+    /// Sends what the other node does not have yet, piece by piece.
+    async fn send_snapshot(
+        &self,
+        vote: Vote,
+        snapshot: &Snapshot,
+        within: Duration,
+    ) -> Result<Vote, RPCError<TypeConfig>> {
+        let crc = crc32fast::hash(&snapshot.snapshot);
+        let mut offset = 0;
+        loop {
+            let piece = Piece::of(vote, snapshot, crc, offset);
+            let answer = self.ask(&Request::Snapshot(piece), within).await?;
+            let Answer::Snapshot(taken) = answer else { return Err(unexpected(answer)) };
+            match taken {
+                Taken::Next(next) => offset = next,
+                Taken::Installed(vote) => return Ok(vote),
+            }
+        }
+    }
+}
+
+/// Takes entries away until one message can carry the rest; one stays at least.
+/// Tells whether it took any.
+fn cut(rpc: &mut AppendEntriesRequest<TypeConfig>) -> bool {
+    let mut commands = 0_usize;
+    let fits = rpc.entries.iter().take_while(|entry| {
+        if let openraft::EntryPayload::Normal(entry) = &entry.payload {
+            commands = commands.saturating_add(entry.commands.len());
+        }
+        commands <= APPEND_COMMANDS_MAX
+    });
+    let fitting = fits.count().max(1);
+    let is_cut = fitting < rpc.entries.len();
+    rpc.entries.truncate(fitting);
+    is_cut
 }

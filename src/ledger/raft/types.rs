@@ -1,6 +1,7 @@
 //! The types that openraft is told about.
 
 use std::fmt;
+use std::io;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +14,14 @@ openraft::declare_raft_types!(
         D = Entry,
         R = Vec<Outcome>,
         Node = Member,
+        AsyncRuntime = Runtime,
 );
+
+#[cfg(not(test))]
+type Runtime = openraft::impls::TokioRuntime;
+/// In tests chance comes from a seed.
+#[cfg(test)]
+type Runtime = super::tests::runtime::SeededRuntime;
 
 pub(super) type Raft = openraft::Raft<TypeConfig, super::machine::Machine>;
 pub(super) type LogId = openraft::type_config::alias::LogIdOf<TypeConfig>;
@@ -22,6 +30,25 @@ pub(super) type Vote = openraft::type_config::alias::VoteOf<TypeConfig>;
 pub(super) type StoredMembership = openraft::type_config::alias::StoredMembershipOf<TypeConfig>;
 pub(super) type SnapshotMeta = openraft::type_config::alias::SnapshotMetaOf<TypeConfig>;
 pub(super) type Snapshot = openraft::type_config::alias::SnapshotOf<TypeConfig, Vec<u8>>;
+
+pub(super) type SnapshotResponse = openraft::raft::SnapshotResponse<TypeConfig>;
+pub(super) type Metrics = openraft::RaftMetrics<TypeConfig>;
+
+/// Does work that takes long where it holds up nobody.
+#[cfg(not(test))]
+pub(super) async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+}
+
+/// In tests it is done at once, so that a seed decides the order of all things.
+#[cfg(test)]
+pub(super) fn off_thread<T>(
+    work: impl FnOnce() -> io::Result<T>,
+) -> impl Future<Output = io::Result<T>> {
+    std::future::ready(work())
+}
 
 /// A node of the cluster, as the membership names it.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]

@@ -50,6 +50,8 @@ errors! {
     RecordErrors = BODY,
         ("404", "No key that this node trusts signed that as a profile token"),
         ("409", "The token is expired, or older than this ledger");
+    /// How a change of the cluster may fail.
+    ChangeErrors = BODY, ("409", "The members or their roles do not allow it");
     /// How minting may fail.
     MintErrors = BODY,
         ("403", "The role of the admin token may not do this, or the user may not have autologin"),

@@ -20,7 +20,7 @@ use crate::activity::EventName;
 use crate::ledger::StateFilter;
 
 pub(super) use errors::{
-    BodyErrors, MintErrors, ReadErrors, RecordErrors, RevokeErrors, UserErrors,
+    BodyErrors, ChangeErrors, MintErrors, ReadErrors, RecordErrors, RevokeErrors, UserErrors,
 };
 
 /// The document, as text.
@@ -36,7 +36,7 @@ pub(in crate::admin) static TEXT: LazyLock<String> = LazyLock::new(|| {
         description = "The operators' door of a jeton node: counted, signed links for OpenVPN \
             profiles.\n\nOne enters with an admin token, signed offline by a key that the node \
             trusts. There are three roles: a viewer reads; an operator also mints, records and \
-            revokes; an admin also permits autologin and revokes keys. Unknown fields and query \
+            revokes; an admin also permits autologin, revokes keys and changes the cluster. Unknown fields and query \
             keys are refused. Times are UTC."
     ),
     components(schemas(

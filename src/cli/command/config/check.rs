@@ -11,6 +11,7 @@ use crate::cli::audit_target;
 use crate::cli::failure::with_sources;
 use crate::cli::node::source;
 use crate::clock::Clock;
+use crate::cluster::Authority;
 use crate::config::{Config, Fault, Profiles, Public};
 use crate::keyring::{self, KeyFileError, Keyring, KeyringError, SigningKeys};
 use crate::ledger::raft::{Identity, IdentityError};
@@ -39,6 +40,7 @@ pub(super) fn faults(
         faults.extend(minter(config));
         faults.extend(config.profiles.iter().flat_map(|source| profiles(source, clock.now())));
         faults.extend(ledger(&config.ledger.dir));
+        faults.extend(cluster(config));
         faults.extend(audit(config));
     }
     if let Some(signing) = &config.keys.signing {
@@ -172,6 +174,20 @@ fn ledger(dir: &Path) -> Option<String> {
         )),
         Err(error) => Some(format!("`ledger.dir`: {}", with_sources(&error))),
     }
+}
+
+/// What is wrong with the door between nodes. A lone node makes its authority when
+/// it first listens.
+fn cluster(config: &Config) -> Option<String> {
+    let listen = config.cluster.listener.as_ref()?.listen;
+    let taken = [Some(config.public.listen), config.admin.listen];
+    if taken.into_iter().flatten().any(|other| other.port() == listen.port()) {
+        return Some(format!("`cluster.listen`: another door has port {}", listen.port()));
+    }
+    // What is wrong with the ledger is told there.
+    let identity = Identity::read(&config.ledger.dir).ok()?;
+    let read = Authority::read(&config.ledger.dir, identity.ledger_id);
+    read.err().map(|error| format!("`cluster`: {}", with_sources(&error)))
 }
 
 fn audit(config: &Config) -> Option<String> {

@@ -21,7 +21,7 @@ const BACKDATED: u64 = 60 * 60;
 
 /// Makes a certificate for `host`, or for all names of this machine if `host` is
 /// one of them, and its private key; both PEM.
-pub(super) fn self_signed(
+pub(in crate::cli) fn self_signed(
     host: &str,
     now: UnixSeconds,
 ) -> Result<(String, Zeroizing<String>), Failure> {

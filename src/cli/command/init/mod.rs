@@ -1,9 +1,9 @@
 //! `jeton init`: makes everything that a node needs, or nothing.
 
-mod certificate;
+pub(super) mod certificate;
 mod demo_openvpn;
 mod demo_pki;
-mod staging;
+pub(super) mod staging;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -163,6 +163,11 @@ signing = \"keys/signing\"
 [ledger]
 dir = \"ledger\"
 
+# To have further nodes count as one with this: `jeton cluster --help`.
+#[cluster]
+#listen = \"0.0.0.0:7443\"
+#address = \"node1.example.com:7443\"
+
 [log]
 # One JSON line for each profile given, each refusal, and each change by an operator.
 audit = \"audit.jsonl\"
@@ -170,7 +175,7 @@ audit = \"audit.jsonl\"
     )
 }
 
-const PROFILES: &str = "\
+pub(super) const PROFILES: &str = "\
 # Where profiles come from. Adjust one of these two, and take the # away.
 #[profiles]
 #source = \"easy-rsa\"
@@ -227,7 +232,7 @@ impl Made {
 
 /// Tells where to listen for `url`: on this machine only where it means only
 /// this machine, else on all addresses.
-fn listen(url: &PublicUrl) -> SocketAddr {
+pub(super) fn listen(url: &PublicUrl) -> SocketAddr {
     let address = match url.host() {
         "localhost" => IpAddr::from(Ipv4Addr::LOCALHOST),
         host => match host.parse::<IpAddr>() {
@@ -240,7 +245,7 @@ fn listen(url: &PublicUrl) -> SocketAddr {
 
 /// Returns where the operators' door listens: its usual port, or the next if the
 /// public door has that.
-fn admin_beside(public: SocketAddr) -> SocketAddr {
+pub(super) fn admin_beside(public: SocketAddr) -> SocketAddr {
     let taken = public.port() == ADMIN_LISTEN.port();
     SocketAddr::new(ADMIN_LISTEN.ip(), ADMIN_LISTEN.port() + u16::from(taken))
 }

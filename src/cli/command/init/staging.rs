@@ -15,7 +15,7 @@ const FULL_OR_FORBIDDEN: &str = "is the disk full, or the folder someone else's?
 
 /// A hidden folder that is to become part of `target`.
 #[derive(Debug)]
-pub(super) struct Staging {
+pub(in crate::cli) struct Staging {
     hidden: TempDir,
     target: Target,
 }
@@ -30,7 +30,7 @@ struct Target {
 
 impl Staging {
     /// Begins to make `names` in `target`, which is made if it does not exist.
-    pub(super) fn begin(target: &Path, names: &[&str]) -> Result<Self, Failure> {
+    pub(in crate::cli) fn begin(target: &Path, names: &[&str]) -> Result<Self, Failure> {
         for name in names {
             let path = target.join(name);
             if path.symlink_metadata().is_ok() {
@@ -55,12 +55,12 @@ impl Staging {
     }
 
     /// Returns where `name` is being made.
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub(in crate::cli) fn path(&self, name: &str) -> PathBuf {
         self.hidden.path().join(name)
     }
 
     /// Writes a file, and makes the folders above it for its owner only.
-    pub(super) fn write(&self, name: &str, mode: u32, text: &str) -> Result<(), Failure> {
+    pub(in crate::cli) fn write(&self, name: &str, mode: u32, text: &str) -> Result<(), Failure> {
         let path = self.path(name);
         self.write_file(&path, mode, text).map_err(|error| cannot("write", &path, &error))
     }
@@ -76,7 +76,7 @@ impl Staging {
 
     /// Moves `names` to the target. If one cannot be moved, those moved before
     /// it are taken back.
-    pub(super) fn publish(mut self, names: &[&str]) -> Result<(), Failure> {
+    pub(in crate::cli) fn publish(mut self, names: &[&str]) -> Result<(), Failure> {
         for (at, name) in names.iter().enumerate() {
             let to = self.target.path.join(name);
             if let Err(error) = move_new(&self.path(name), &to) {

@@ -1,5 +1,19 @@
 //! The engine on a real disk: openraft's own suite, restarts, refusals.
 
+mod faults;
+mod members;
+pub(super) mod runtime;
+#[path = "../../../../tests/support/sim_disk.rs"]
+#[expect(
+    dead_code,
+    clippy::cast_possible_truncation,
+    reason = "the tests of the log use more of it, and its numbers are small"
+)]
+mod sim_disk;
+mod story;
+mod world;
+
+use std::fs;
 use std::io;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
@@ -8,11 +22,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use openraft::StorageError;
 use openraft::testing::log::{StoreBuilder, Suite};
 
-use super::types::TypeConfig;
+use super::log_store::LogStore;
+use super::machine::Machine;
+use super::open::Opening;
+use super::snapshot_files::SnapshotFiles;
+use super::types::{SnapshotMeta, TypeConfig};
 use super::*;
 use crate::clock::ManualClock;
-use crate::ledger::RequestId;
-use crate::ledger::log::{DiskFile, LogError};
+use crate::ledger::log::{Disk, DiskFile, FileDisk, LedgerId, Log, LogError, SegmentLen};
+use crate::ledger::{RequestId, snapshot};
 use crate::token::{Batch, KeyId, Nonce, ProfileKind, TokenId};
 
 const NOW: u64 = 1_790_000_000;
@@ -75,7 +93,7 @@ async fn the_stores_pass_openrafts_suite() {
 async fn of_64_at_once_exactly_three_are_granted_and_a_restart_remembers() {
     let parent = tempfile::tempdir().unwrap();
     let dir = created(parent.path()).await;
-    let ledger = Arc::new(RaftLedger::open(&dir, clock()).await.unwrap());
+    let ledger = Arc::new(RaftLedger::open(&dir, clock(), Options::default()).await.unwrap());
     let spends = (0..64).map(|request| {
         let ledger = Arc::clone(&ledger);
         tokio::spawn(async move { (request, ledger.spend(spend(1, 3, request)).await.unwrap()) })
@@ -92,7 +110,7 @@ async fn of_64_at_once_exactly_three_are_granted_and_a_restart_remembers() {
     assert_eq!(counts, [(1, 2), (2, 1), (3, 0)]);
     Arc::into_inner(ledger).unwrap().close().await;
 
-    let ledger = RaftLedger::open(&dir, clock()).await.unwrap();
+    let ledger = RaftLedger::open(&dir, clock(), Options::default()).await.unwrap();
     assert_eq!(ledger.spend(spend(1, 3, 99)).await.unwrap(), Err(SpendRefusal::UsedUp));
     // A repeated request gets its verdict again, also over a restart.
     for (used, _, request) in granted {
@@ -107,7 +125,7 @@ async fn a_lone_node_grants_as_soon_as_it_is_open() {
     let parent = tempfile::tempdir().unwrap();
     let dir = created(parent.path()).await;
     for request in 0..3 {
-        let ledger = RaftLedger::open(&dir, clock()).await.unwrap();
+        let ledger = RaftLedger::open(&dir, clock(), Options::default()).await.unwrap();
         assert_eq!(ledger.status().ready, Ok(()));
         let grant = ledger.spend(spend(1, 9, request)).await.unwrap().unwrap();
         assert_eq!(grant.used(), request + 1);
@@ -175,12 +193,10 @@ async fn after_one_failed_sync_nothing_is_granted_until_a_restart() {
     let parent = tempfile::tempdir().unwrap();
     let dir = created(parent.path()).await;
     let broken = Arc::new(AtomicBool::new(false));
-    let log = BreakingDisk(FileDisk::new(dir.join("log")), Arc::clone(&broken));
-    let snapshots = Box::new(FileDisk::new(dir.join("snapshot")));
-    let started =
-        RaftLedger::start_on(&dir, identity(), Box::new(log), snapshots, clock(), SNAPSHOT_EVERY);
-    let ledger = started.await.unwrap();
-    ledger.raft.wait_for_recovery(Some(RECOVERY_MAX)).await.unwrap();
+    let log = Box::new(BreakingDisk(FileDisk::new(dir.join("log")), Arc::clone(&broken)));
+    let opening = Opening::of(&dir, clock(), Options::default()).unwrap();
+    let ledger = RaftLedger::start(Opening { log, ..opening }).await.unwrap();
+    ledger.raft.wait_for_recovery(Some(Duration::from_secs(10))).await.unwrap();
     assert_eq!(ledger.spend(spend(1, 9, 1)).await.unwrap().unwrap().used(), 1);
 
     broken.store(true, Ordering::SeqCst);
@@ -194,7 +210,7 @@ async fn after_one_failed_sync_nothing_is_granted_until_a_restart() {
     assert!(ledger.status().ready.is_err());
     ledger.close().await;
 
-    let ledger = RaftLedger::open(&dir, clock()).await.unwrap();
+    let ledger = RaftLedger::open(&dir, clock(), Options::default()).await.unwrap();
     let used = ledger.spend(spend(1, 9, 99)).await.unwrap().unwrap().used();
     assert!(used == 2 || used == 3, "the unknown use was burnt or not: {used}");
     ledger.close().await;
@@ -204,7 +220,7 @@ async fn after_one_failed_sync_nothing_is_granted_until_a_restart() {
 async fn a_snapshot_replaces_the_log_and_loses_nothing() {
     let parent = tempfile::tempdir().unwrap();
     let dir = created(parent.path()).await;
-    let ledger = RaftLedger::open(&dir, clock()).await.unwrap();
+    let ledger = RaftLedger::open(&dir, clock(), Options::default()).await.unwrap();
     for number in 0..200 {
         let spent = ledger.spend(spend(number, 2, u32::from(number))).await.unwrap();
         assert!(spent.is_ok());
@@ -221,7 +237,7 @@ async fn a_snapshot_replaces_the_log_and_loses_nothing() {
     wait.metrics(|m| m.purged.is_some_and(|at| at.index() == applied), "purge").await.unwrap();
     ledger.close().await;
 
-    let ledger = RaftLedger::open(&dir, clock()).await.unwrap();
+    let ledger = RaftLedger::open(&dir, clock(), Options::default()).await.unwrap();
     assert_eq!(ledger.applied.show(snapshot::state_hash), before);
     assert_eq!(ledger.spend(spend(7, 2, 1_000)).await.unwrap().unwrap().used(), 2);
     assert_eq!(ledger.spend(spend(7, 2, 1_001)).await.unwrap(), Err(SpendRefusal::UsedUp));
@@ -230,7 +246,7 @@ async fn a_snapshot_replaces_the_log_and_loses_nothing() {
     // Without its snapshot the log is not believed.
     fs::remove_dir_all(dir.join("snapshot")).unwrap();
     FileDisk::create_dir(&dir.join("snapshot")).unwrap();
-    let refused = RaftLedger::open(&dir, clock()).await.unwrap_err();
+    let refused = RaftLedger::open(&dir, clock(), Options::default()).await.unwrap_err();
     assert!(matches!(refused, OpenError::SnapshotMissing(_)), "{refused:?}");
 }
 
@@ -239,11 +255,10 @@ async fn a_snapshot_replaces_the_log_and_loses_nothing() {
 async fn the_log_stays_short_by_itself() {
     let parent = tempfile::tempdir().unwrap();
     let dir = created(parent.path()).await;
-    let log = Box::new(FileDisk::new(dir.join("log")));
-    let snapshots = Box::new(FileDisk::new(dir.join("snapshot")));
-    let started = RaftLedger::start_on(&dir, identity(), log, snapshots, clock(), 20_000);
-    let ledger = started.await.unwrap();
-    ledger.raft.wait_for_recovery(Some(RECOVERY_MAX)).await.unwrap();
+    let opening = Opening::of(&dir, clock(), Options::default()).unwrap();
+    let opening = Opening { snapshot_every: 20_000, ..opening };
+    let ledger = RaftLedger::start(opening).await.unwrap();
+    ledger.raft.wait_for_recovery(Some(Duration::from_secs(10))).await.unwrap();
     for request in 0..1_000 {
         assert!(ledger.spend(spend(1, 1_000, request)).await.unwrap().is_ok());
     }
@@ -252,7 +267,7 @@ async fn the_log_stays_short_by_itself() {
     assert!(fs::read_dir(dir.join("snapshot")).unwrap().count() <= 3);
     ledger.close().await;
 
-    let ledger = RaftLedger::open(&dir, clock()).await.unwrap();
+    let ledger = RaftLedger::open(&dir, clock(), Options::default()).await.unwrap();
     assert_eq!(ledger.spend(spend(1, 1_000, 5_000)).await.unwrap(), Err(SpendRefusal::UsedUp));
     ledger.close().await;
 }
@@ -261,7 +276,7 @@ async fn the_log_stays_short_by_itself() {
 async fn a_damaged_snapshot_is_refused() {
     let parent = tempfile::tempdir().unwrap();
     let dir = created(parent.path()).await;
-    let ledger = RaftLedger::open(&dir, clock()).await.unwrap();
+    let ledger = RaftLedger::open(&dir, clock(), Options::default()).await.unwrap();
     assert!(ledger.spend(spend(1, 2, 1)).await.unwrap().is_ok());
     ledger.raft.trigger().snapshot().await.unwrap();
     let wait = ledger.raft.wait(Some(Duration::from_secs(10)));
@@ -273,21 +288,21 @@ async fn a_damaged_snapshot_is_refused() {
         let mut damaged = whole.clone();
         damaged[index] ^= 0x10;
         fs::write(&file, &damaged).unwrap();
-        assert!(RaftLedger::open(&dir, clock()).await.is_err(), "byte {index}");
+        assert!(RaftLedger::open(&dir, clock(), Options::default()).await.is_err(), "byte {index}");
     }
     fs::write(&file, &whole).unwrap();
-    RaftLedger::open(&dir, clock()).await.unwrap().close().await;
+    RaftLedger::open(&dir, clock(), Options::default()).await.unwrap().close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_ledger_is_opened_once() {
     let parent = tempfile::tempdir().unwrap();
     let dir = created(parent.path()).await;
-    let ledger = RaftLedger::open(&dir, clock()).await.unwrap();
-    let refused = RaftLedger::open(&dir, clock()).await.unwrap_err();
+    let ledger = RaftLedger::open(&dir, clock(), Options::default()).await.unwrap();
+    let refused = RaftLedger::open(&dir, clock(), Options::default()).await.unwrap_err();
     assert!(matches!(refused, OpenError::Log { source: LogError::Locked, .. }), "{refused:?}");
     ledger.close().await;
-    RaftLedger::open(&dir, clock()).await.unwrap().close().await;
+    RaftLedger::open(&dir, clock(), Options::default()).await.unwrap().close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -297,13 +312,15 @@ async fn a_ledger_that_is_not_whole_is_refused_and_left_alone() {
     let exists = create(&dir, identity(), clock()).await.unwrap_err();
     assert!(matches!(exists, OpenError::Exists(_)), "{exists:?}");
 
-    let none = RaftLedger::open(&parent.path().join("none"), clock()).await.unwrap_err();
+    let none = RaftLedger::open(&parent.path().join("none"), clock(), Options::default())
+        .await
+        .unwrap_err();
     assert!(matches!(none, OpenError::Identity(IdentityError::Missing(_))), "{none:?}");
 
     fs::remove_dir_all(dir.join("log")).unwrap();
-    assert!(RaftLedger::open(&dir, clock()).await.is_err());
+    assert!(RaftLedger::open(&dir, clock(), Options::default()).await.is_err());
     FileDisk::create_dir(&dir.join("log")).unwrap();
-    let empty = RaftLedger::open(&dir, clock()).await.unwrap_err();
+    let empty = RaftLedger::open(&dir, clock(), Options::default()).await.unwrap_err();
     assert!(matches!(empty, OpenError::Log { source: LogError::Missing, .. }), "{empty:?}");
     assert!(
         fs::read_dir(dir.join("log")).unwrap().all(|entry| entry.unwrap().file_name() == "lock")

@@ -1,0 +1,254 @@
+//! `GET /api/v1/cluster` and `POST /api/v1/cluster/changes`: the nodes that share
+//! the ledger, and what they are to become.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
+
+use actix_web::HttpRequest;
+use actix_web::web::{Data, Json};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::body::Body;
+use super::fields::Fields;
+use super::openapi::{ChangeErrors, ReadErrors};
+use super::{AdminDoor, AdminError, RequestFault};
+use crate::ledger::{self, MemberStatus, NodeId, UnknownNode};
+use crate::token::Role;
+
+/// How long ago a node that can be reached was last heard from, at most.
+const REACHABLE: Duration = Duration::from_secs(5);
+
+/// The nodes that share the ledger.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Members {
+    /// All of them, by id. If no leader can be asked, as this node knows them.
+    members: Vec<Member>,
+    /// What an operator has to look at, on the node that was asked.
+    alarms: Vec<String>,
+}
+
+/// A node that shares the ledger.
+#[derive(Serialize, ToSchema)]
+struct Member {
+    node_id: NodeId,
+    /// Where the others reach it; empty for a node that was always alone.
+    address: String,
+    role: MemberRole,
+    /// Whether it decides at present.
+    is_leader: bool,
+    /// Whether it is the node that was asked.
+    is_this: bool,
+    /// Whether the leader heard from it of late.
+    is_reachable: bool,
+    /// How many entries of the log it is behind the leader; `null` if that is not
+    /// known.
+    #[schema(required = true)]
+    lag: Option<u64>,
+    /// How far its clock is ahead of the leader's, in seconds; negative if it is
+    /// behind, `null` if that is not known.
+    #[schema(required = true)]
+    clock_offset: Option<i64>,
+    /// The version of jeton there; `null` if it is not known.
+    #[schema(required = true)]
+    version: Option<String>,
+}
+
+/// What a member does.
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum MemberRole {
+    /// It votes and counts for the majority.
+    Voter,
+    /// It receives the log and passes uses on.
+    Learner,
+}
+
+/// Exactly one of these.
+#[derive(ToSchema)]
+#[serde(untagged)]
+pub(super) enum NewMemberChange {
+    Promote(Promotion),
+    Demote(Demotion),
+    Remove(Removal),
+    Replace(Replacement),
+    Lead(Leading),
+}
+
+/// Learners become voters, in one change. The number of voters is always odd.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Promotion {
+    #[schema(min_items = 1, max_items = 100)]
+    promote: Vec<NodeId>,
+}
+
+/// Voters become learners, in one change.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Demotion {
+    #[schema(min_items = 1, max_items = 100)]
+    demote: Vec<NodeId>,
+}
+
+/// Members go for good. Their ledgers can never come back.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Removal {
+    #[schema(min_items = 1, max_items = 100)]
+    remove: Vec<NodeId>,
+}
+
+/// A learner takes the place of a voter, which goes for good.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Replacement {
+    /// The voter that goes.
+    replace: NodeId,
+    /// The learner that comes.
+    by: NodeId,
+}
+
+/// Another voter decides from now on.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Leading {
+    lead: NodeId,
+}
+
+/// What was done.
+#[derive(Serialize, ToSchema)]
+pub(super) struct MembersChanged {
+    /// In words.
+    #[schema(example = "promoted 3f2a9c01d00dfeed")]
+    changed: String,
+}
+
+/// List the nodes that share the ledger
+///
+/// Role: viewer.
+#[utoipa::path(
+    get,
+    path = "/api/v1/cluster",
+    operation_id = "list_members",
+    responses((status = 200, description = "All of them", body = Members), ReadErrors),
+)]
+pub(super) async fn list(
+    request: HttpRequest,
+    door: Data<AdminDoor>,
+) -> Result<Json<Members>, AdminError> {
+    door.enter(&request, Role::Viewer)?;
+    Fields::none(&request)?;
+    let this = door.ledger.status().node_id;
+    let members = door.cluster.members().await;
+    let members = members.into_iter().map(|member| Member::of(member, this)).collect();
+    Ok(Json(Members { members, alarms: door.cluster.alarms() }))
+}
+
+/// Promote, demote, replace or remove nodes
+///
+/// Done once a majority has it. No change leaves an even number of voters. Role:
+/// admin.
+#[utoipa::path(
+    post,
+    path = "/api/v1/cluster/changes",
+    operation_id = "change_members",
+    request_body = NewMemberChange,
+    responses((status = 200, description = "It is done", body = MembersChanged), ChangeErrors),
+)]
+pub(super) async fn change(
+    request: HttpRequest,
+    door: Data<AdminDoor>,
+    body: Body,
+) -> Result<Json<MembersChanged>, AdminError> {
+    let operator = door.enter(&request, Role::Admin)?;
+    let wish = NewMemberChange::read(Fields::of_body(&request, &body)?)?;
+    let changed = wish.to_string();
+    wish.carry_out(door.cluster.as_ref()).await?;
+    operator.did(&format!("cluster: {changed}"));
+    Ok(Json(MembersChanged { changed }))
+}
+
+impl Member {
+    fn of(status: MemberStatus, this: NodeId) -> Self {
+        Self {
+            node_id: NodeId(status.node_id),
+            address: status.address,
+            role: match status.role {
+                ledger::Role::Voter => MemberRole::Voter,
+                ledger::Role::Learner => MemberRole::Learner,
+            },
+            is_leader: status.is_leader,
+            is_this: NodeId(status.node_id) == this,
+            is_reachable: status.last_contact.is_some_and(|ago| ago <= REACHABLE),
+            lag: status.lag,
+            clock_offset: status.clock_offset,
+            version: status.version,
+        }
+    }
+}
+
+impl NewMemberChange {
+    /// Reads the one of the five that is there.
+    fn read(mut fields: Fields) -> Result<Self, AdminError> {
+        let wish = if fields.has("promote") {
+            Self::Promote(Promotion { promote: nodes(&mut fields, "promote")? })
+        } else if fields.has("demote") {
+            Self::Demote(Demotion { demote: nodes(&mut fields, "demote")? })
+        } else if fields.has("remove") {
+            Self::Remove(Removal { remove: nodes(&mut fields, "remove")? })
+        } else if fields.has("replace") {
+            let replace = fields.required("replace")?;
+            Self::Replace(Replacement { replace, by: fields.required("by")? })
+        } else if fields.has("lead") {
+            Self::Lead(Leading { lead: fields.required("lead")? })
+        } else {
+            return Err(RequestFault::NothingToChange.into());
+        };
+        fields.finish()?;
+        Ok(wish)
+    }
+
+    async fn carry_out(self, cluster: &dyn ledger::Cluster) -> Result<(), AdminError> {
+        let ids = |nodes: Vec<NodeId>| -> BTreeSet<u64> { nodes.iter().map(|id| id.0).collect() };
+        match self {
+            Self::Promote(wish) => cluster.promote(ids(wish.promote)).await,
+            Self::Demote(wish) => cluster.demote(ids(wish.demote)).await,
+            Self::Remove(wish) => cluster.remove(ids(wish.remove)).await,
+            Self::Replace(wish) => cluster.replace(wish.replace.0, wish.by.0).await,
+            Self::Lead(wish) => cluster.transfer_leader(Some(wish.lead.0)).await,
+        }?;
+        Ok(())
+    }
+}
+
+/// Says what was done.
+impl fmt::Display for NewMemberChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list =
+            |ids: &[NodeId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        match self {
+            Self::Promote(wish) => write!(f, "promoted {}", list(&wish.promote)),
+            Self::Demote(wish) => write!(f, "demoted {}", list(&wish.demote)),
+            Self::Remove(wish) => write!(f, "removed {}", list(&wish.remove)),
+            Self::Replace(wish) => write!(f, "replaced {} by {}", wish.replace, wish.by),
+            Self::Lead(wish) => write!(f, "let {} lead", wish.lead),
+        }
+    }
+}
+
+/// Takes a list of 1 to 100 nodes.
+fn nodes(fields: &mut Fields, name: &'static str) -> Result<Vec<NodeId>, AdminError> {
+    let given = fields.take(name);
+    let list = given.as_ref().and_then(Value::as_array);
+    let list = list.filter(|list| (1..=100).contains(&list.len()));
+    let list = list.ok_or_else(|| fields.wrong(name, "must be a list of 1 to 100 nodes"))?;
+    let node = |value: &Value| {
+        let text = value.as_str().ok_or_else(|| "it is no text".to_owned())?;
+        text.parse().map_err(|error: UnknownNode| error.to_string())
+    };
+    let nodes: Result<_, String> = list.iter().map(node).collect();
+    nodes.map_err(|error| fields.wrong(name, format!("is wrong: {error}")))
+}

@@ -1,0 +1,158 @@
+//! The nodes that share the ledger: who may change them, and what is told.
+
+use std::collections::BTreeSet;
+use std::future::{Future, ready};
+use std::pin::Pin;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use actix_web::http::{Method, StatusCode};
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use super::{admin, world};
+use crate::admin::{Inviter, NoInvitation};
+use crate::ledger::{self, Change, Cluster, ClusterError, MemberStatus};
+use crate::token::Role;
+
+/// Two nodes that do all they are told, but demote nobody.
+#[derive(Debug, Default)]
+pub(super) struct TwoNodes {
+    done: Mutex<Vec<String>>,
+}
+
+impl TwoNodes {
+    fn does(&self, what: String) -> Change<'_, ()> {
+        self.done.lock().unwrap().push(what);
+        Box::pin(ready(Ok(())))
+    }
+}
+
+impl Cluster for TwoNodes {
+    fn members(&self) -> Pin<Box<dyn Future<Output = Vec<MemberStatus>> + Send + '_>> {
+        let member = |node_id, role, is_leader| MemberStatus {
+            node_id,
+            address: "a:1".to_owned(),
+            role,
+            is_leader,
+            lag: Some(node_id),
+            last_contact: Some(Duration::from_secs(node_id * 3)),
+            clock_offset: None,
+            version: Some("0.1.0".to_owned()),
+        };
+        Box::pin(ready(vec![
+            member(1, ledger::Role::Voter, true),
+            member(2, ledger::Role::Learner, false),
+        ]))
+    }
+
+    fn alarms(&self) -> Vec<String> {
+        vec!["the clock".to_owned()]
+    }
+
+    fn add_learner(&self, node_id: u64, address: String) -> Change<'_, ()> {
+        self.does(format!("add {node_id} {address}"))
+    }
+
+    fn set_address(&self, node_id: u64, address: String) -> Change<'_, ()> {
+        self.does(format!("address {node_id} {address}"))
+    }
+
+    fn promote(&self, nodes: BTreeSet<u64>) -> Change<'_, ()> {
+        self.does(format!("promote {nodes:?}"))
+    }
+
+    fn demote(&self, _: BTreeSet<u64>) -> Change<'_, ()> {
+        Box::pin(ready(Err(ClusterError::EvenVoters(2))))
+    }
+
+    fn replace(&self, old: u64, new: u64) -> Change<'_, ()> {
+        self.does(format!("replace {old} {new}"))
+    }
+
+    fn remove(&self, nodes: BTreeSet<u64>) -> Change<'_, ()> {
+        self.does(format!("remove {nodes:?}"))
+    }
+
+    fn transfer_leader(&self, to: Option<u64>) -> Change<'_, ()> {
+        self.does(format!("lead {to:?}"))
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Invites;
+
+impl Inviter for Invites {
+    fn invite(&self) -> Result<(Zeroizing<String>, u64), NoInvitation> {
+        Ok((Zeroizing::new("jeton-join:1:x".to_owned()), 900))
+    }
+}
+
+const ONE: &str = "0000000000000001";
+const TWO: &str = "0000000000000002";
+
+async fn change(wish: Value) -> (StatusCode, Value) {
+    let bearer = admin(Role::Admin);
+    world().ask(Method::POST, "/api/v1/cluster/changes", &bearer, wish).await
+}
+
+#[actix_web::test]
+async fn a_viewer_sees_who_shares_the_ledger() {
+    let (status, answer) = world().get("/api/v1/cluster", &admin(Role::Viewer)).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(answer["alarms"], json!(["the clock"]));
+    assert_eq!(answer["members"][0]["node_id"], ONE);
+    assert_eq!(
+        answer["members"][1],
+        json!({
+            "node_id": TWO, "address": "a:1", "role": "learner", "is_leader": false,
+            "is_this": false, "is_reachable": false, "lag": 2, "clock_offset": null,
+            "version": "0.1.0",
+        })
+    );
+}
+
+#[actix_web::test]
+async fn a_change_says_what_was_done() {
+    for (wish, changed) in [
+        (json!({ "promote": [ONE, TWO] }), format!("promoted {ONE}, {TWO}")),
+        (json!({ "remove": [TWO] }), format!("removed {TWO}")),
+        (json!({ "replace": ONE, "by": TWO }), format!("replaced {ONE} by {TWO}")),
+        (json!({ "lead": TWO }), format!("let {TWO} lead")),
+    ] {
+        let (status, answer) = change(wish).await;
+        assert_eq!((status, &answer["changed"]), (StatusCode::OK, &changed.into()));
+    }
+    let (status, answer) = change(json!({ "demote": [ONE] })).await;
+    assert_eq!(status, StatusCode::CONFLICT);
+    assert_eq!(answer["error"]["code"], "even_voters");
+}
+
+#[actix_web::test]
+async fn what_names_no_node_is_refused() {
+    for wish in [
+        json!({}),
+        json!({ "promote": ONE }),
+        json!({ "promote": [] }),
+        json!({ "promote": [1] }),
+        json!({ "promote": ["1"] }),
+        json!({ "promote": ["000000000000000A"] }),
+        json!({ "promote": [ONE], "remove": [TWO] }),
+        json!({ "replace": ONE }),
+        json!({ "lead": null }),
+    ] {
+        let (status, answer) = change(wish.clone()).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{wish}: {answer}");
+    }
+}
+
+#[actix_web::test]
+async fn an_invitation_is_good_for_a_quarter_of_an_hour() {
+    let world = world();
+    let bearer = admin(Role::Admin);
+    let (status, answer) =
+        world.ask(Method::POST, "/api/v1/cluster/invites", &bearer, json!({})).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    assert_eq!(answer["line"], "jeton-join:1:x");
+    assert_eq!(answer["expires_at"], world.door.now().plus(900).to_string());
+}

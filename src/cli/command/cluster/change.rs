@@ -1,0 +1,144 @@
+//! `jeton cluster promote|demote|replace|remove|lead`: what the members become.
+
+use clap::Args;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::members::Members;
+use crate::cli::client::AdminClient;
+use crate::cli::failure::Failure;
+use crate::cli::global::Global;
+use crate::cli::signing::passphrase::PassphraseArgs;
+use crate::cli::terminal::output;
+use crate::token::Role;
+
+/// Make learners voters, all in one change
+///
+/// The number of voters is always odd, so they come two at a time. A learner has to
+/// catch up first, which is waited for a little.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  jeton cluster promote 3f2a 9c01            from one voter to three
+  jeton cluster promote node2.example.com:7443 node3.example.com:7443")]
+pub(crate) struct PromoteArgs {
+    /// Ids, the first 4 digits of them or more, or addresses
+    #[arg(value_name = "NODE", required = true)]
+    nodes: Vec<String>,
+
+    #[command(flatten)]
+    passphrase: PassphraseArgs,
+}
+
+/// Make voters learners, all in one change
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  jeton cluster demote 3f2a 9c01             from three voters to one")]
+pub(crate) struct DemoteArgs {
+    /// Ids, the first 4 digits of them or more, or addresses
+    #[arg(value_name = "NODE", required = true)]
+    nodes: Vec<String>,
+
+    #[command(flatten)]
+    passphrase: PassphraseArgs,
+}
+
+/// Put a learner in the place of a voter, which is removed
+///
+/// So a dead voter is replaced: the number of voters stays the same.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  jeton cluster replace 3f2a --by 77b0       3f2a goes for good, 77b0 votes")]
+pub(crate) struct ReplaceArgs {
+    /// The voter that goes: its id, the first 4 digits of it or more, or its address
+    #[arg(value_name = "NODE")]
+    old: String,
+
+    /// The learner that comes
+    #[arg(long, value_name = "NODE")]
+    by: String,
+
+    #[command(flatten)]
+    passphrase: PassphraseArgs,
+}
+
+/// Remove nodes for good
+///
+/// A node that was removed is not heard any more, and its ledger can never come
+/// back: move that away, and let the machine join again if you want it back.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  jeton cluster remove 3f2a                  a learner
+  jeton cluster replace 3f2a --by 77b0       a voter, whose place a learner takes
+
+A node that was removed still holds the key of the cluster. If its disk is in wrong
+hands, see SECURITY.md.")]
+pub(crate) struct RemoveArgs {
+    /// Ids, the first 4 digits of them or more, or addresses
+    #[arg(value_name = "NODE", required = true)]
+    nodes: Vec<String>,
+
+    #[command(flatten)]
+    passphrase: PassphraseArgs,
+}
+
+/// Let another voter lead, before this one is taken down, say
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  jeton cluster lead 9c01
+
+A leader that is stopped by `kill -TERM` looks for another by itself.")]
+pub(crate) struct LeadArgs {
+    /// Its id, the first 4 digits of it or more, or its address
+    #[arg(value_name = "NODE")]
+    node: String,
+
+    #[command(flatten)]
+    passphrase: PassphraseArgs,
+}
+
+pub(super) fn promote(args: &PromoteArgs, global: &Global) -> Result<(), Failure> {
+    change(global, &args.passphrase, |members| Ok(json!({ "promote": all(members, &args.nodes)? })))
+}
+
+pub(super) fn demote(args: &DemoteArgs, global: &Global) -> Result<(), Failure> {
+    change(global, &args.passphrase, |members| Ok(json!({ "demote": all(members, &args.nodes)? })))
+}
+
+pub(super) fn replace(args: &ReplaceArgs, global: &Global) -> Result<(), Failure> {
+    change(global, &args.passphrase, |members| {
+        Ok(json!({ "replace": members.named(&args.old)?, "by": members.named(&args.by)? }))
+    })
+}
+
+pub(super) fn remove(args: &RemoveArgs, global: &Global) -> Result<(), Failure> {
+    change(global, &args.passphrase, |members| Ok(json!({ "remove": all(members, &args.nodes)? })))
+}
+
+pub(super) fn lead(args: &LeadArgs, global: &Global) -> Result<(), Failure> {
+    change(global, &args.passphrase, |members| Ok(json!({ "lead": members.named(&args.node)? })))
+}
+
+/// Tells the node what `wish` makes of the members.
+fn change(
+    global: &Global,
+    passphrase: &PassphraseArgs,
+    wish: impl FnOnce(&Members) -> Result<Value, Failure>,
+) -> Result<(), Failure> {
+    #[derive(Deserialize)]
+    struct Answer {
+        changed: String,
+    }
+    let node = AdminClient::open(&global.load()?, passphrase)?;
+    let wish = wish(&Members::ask(&node)?)?;
+    let answer: Answer = node.post(Role::Admin, "cluster/changes", &wish)?;
+    output::show(&format!("{}\n", answer.changed.replace(char::is_control, " ")))
+}
+
+fn all<'a>(members: &'a Members, names: &[String]) -> Result<Vec<&'a str>, Failure> {
+    names.iter().map(|name| members.named(name)).collect()
+}

@@ -1,0 +1,51 @@
+//! `jeton cluster invite`: a line that lets one further node in.
+
+use clap::Args;
+use serde::Deserialize;
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use crate::cli::client::AdminClient;
+use crate::cli::failure::Failure;
+use crate::cli::global::Global;
+use crate::cli::signing::passphrase::PassphraseArgs;
+use crate::cli::terminal::{moment, output};
+use crate::token::Role;
+use crate::token::UnixSeconds;
+
+const EXAMPLES: &str = "\
+Examples:
+  jeton cluster invite
+  jeton cluster invite | ssh node2 jeton cluster join - --dir /etc/jeton
+
+The line names this node, says by which certificate authority the new one knows it,
+and holds a secret. It is good once, for 15 minutes, while this node runs.";
+
+/// Print a line that lets one further node in
+///
+/// Whoever uses the line becomes a member and holds the key of the cluster: give it
+/// to nobody else.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct InviteArgs {
+    #[command(flatten)]
+    passphrase: PassphraseArgs,
+}
+
+#[derive(Deserialize)]
+struct Invite {
+    line: Zeroizing<String>,
+    #[serde(deserialize_with = "moment::from_rfc3339")]
+    expires_at: UnixSeconds,
+}
+
+pub(super) fn run(InviteArgs { passphrase }: &InviteArgs, global: &Global) -> Result<(), Failure> {
+    let node = AdminClient::open(&global.load()?, passphrase)?;
+    let Invite { line, expires_at } = node.post(Role::Admin, "cluster/invites", &json!({}))?;
+    output::show(&format!("{}\n", line.replace(char::is_control, " ")))?;
+    output::remark(&format!(
+        "Good once, until {expires_at}. On the new machine:\n  jeton cluster join LINE --dir \
+         /etc/jeton"
+    ));
+    Ok(())
+}

@@ -1,0 +1,196 @@
+//! This node's certificate: made at each start, renewed while it runs, and never
+//! written to a disk.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use rustls::client::{ResolvesClientCert, Resumption};
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::server::{
+    ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier,
+};
+use rustls::sign::CertifiedKey;
+use rustls::version::TLS13;
+use rustls::{ClientConfig, RootCertStore, ServerConfig, SignatureScheme};
+
+use super::authority::{Authority, AuthorityError};
+use crate::clock::Clock;
+use crate::tls::TlsError;
+use crate::token::UnixSeconds;
+
+/// How long before it ends a certificate is renewed, in seconds: a third of the
+/// time that it is good for.
+const RENEWED_BEFORE: u64 = 30 * 24 * 60 * 60;
+
+/// How often that is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(60 * 60);
+
+/// This node's certificate under the cluster's authority. Each handshake takes
+/// the one that is current when it begins.
+pub struct NodeCertificate {
+    authority: Arc<Authority>,
+    node_id: u64,
+    provider: Arc<CryptoProvider>,
+    current: ArcSwap<Current>,
+}
+
+struct Current {
+    certified: Arc<CertifiedKey>,
+    not_after: UnixSeconds,
+}
+
+impl NodeCertificate {
+    /// Has the authority make a certificate for a node.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthorityError::Make`] if there is no randomness.
+    pub fn issue(
+        authority: Arc<Authority>,
+        node_id: u64,
+        now: UnixSeconds,
+    ) -> Result<Self, AuthorityError> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let current = ArcSwap::from_pointee(Current::issue(&authority, node_id, now, &provider)?);
+        Ok(Self { authority, node_id, provider, current })
+    }
+
+    /// Returns the authority that it is under.
+    #[must_use]
+    pub const fn authority(&self) -> &Arc<Authority> {
+        &self.authority
+    }
+
+    /// Makes the configuration of the listener: TLS 1.3, without resumption, so
+    /// that each connection proves anew who calls. One who shows a certificate
+    /// needs one of this authority; who shows none may be here to join.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError::Setup`].
+    pub fn server_config(self: &Arc<Self>) -> Result<ServerConfig, TlsError> {
+        let general = |error: String| TlsError::Setup(rustls::Error::General(error));
+        let verifier = WebPkiClientVerifier::builder_with_provider(
+            Arc::new(self.roots().map_err(TlsError::Setup)?),
+            Arc::clone(&self.provider),
+        )
+        .allow_unauthenticated()
+        .build()
+        .map_err(|error| general(error.to_string()))?;
+        let resolver: Arc<Self> = Arc::clone(self);
+        let mut config = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
+            .with_protocol_versions(&[&TLS13])
+            .map_err(TlsError::Setup)?
+            .with_client_cert_verifier(verifier)
+            .with_cert_resolver(resolver);
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(config)
+    }
+
+    /// Makes the configuration of a caller, who trusts this authority only.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError::Setup`].
+    pub fn client_config(self: &Arc<Self>) -> Result<ClientConfig, TlsError> {
+        let resolver: Arc<Self> = Arc::clone(self);
+        let mut config = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
+            .with_protocol_versions(&[&TLS13])
+            .map_err(TlsError::Setup)?
+            .with_root_certificates(self.roots().map_err(TlsError::Setup)?)
+            .with_client_cert_resolver(resolver);
+        config.resumption = Resumption::disabled();
+        Ok(config)
+    }
+
+    /// Renews the certificate for as long as the future is polled.
+    pub async fn keep_fresh(&self, clock: &dyn Clock) {
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            match self.renew_if_due(clock.now()) {
+                Ok(false) => {}
+                Ok(true) => tracing::info!("the certificate between nodes is renewed"),
+                Err(error) => {
+                    tracing::error!(%error, "the certificate between nodes is not renewed");
+                }
+            }
+        }
+    }
+
+    /// Makes a new certificate if the current one ends soon; tells whether.
+    fn renew_if_due(&self, now: UnixSeconds) -> Result<bool, AuthorityError> {
+        if now.plus(RENEWED_BEFORE) < self.current.load().not_after {
+            return Ok(false);
+        }
+        let renewed = Current::issue(&self.authority, self.node_id, now, &self.provider)?;
+        self.current.store(Arc::new(renewed));
+        Ok(true)
+    }
+
+    fn roots(&self) -> Result<RootCertStore, rustls::Error> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.authority.certificate().clone())?;
+        Ok(roots)
+    }
+}
+
+impl Current {
+    fn issue(
+        authority: &Authority,
+        node_id: u64,
+        now: UnixSeconds,
+        provider: &CryptoProvider,
+    ) -> Result<Self, AuthorityError> {
+        let issued = authority.issue(node_id, now)?;
+        let certified = CertifiedKey::from_der(issued.chain, issued.key, provider);
+        let certified = certified.map_err(|_| AuthorityError::Damaged)?;
+        Ok(Self { certified: Arc::new(certified), not_after: issued.not_after })
+    }
+}
+
+impl ResolvesServerCert for NodeCertificate {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.current.load().certified))
+    }
+}
+
+impl ResolvesClientCert for NodeCertificate {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.current.load().certified))
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
+}
+
+impl fmt::Debug for NodeCertificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NodeCertificate")
+            .field("node_id", &format_args!("{:016x}", self.node_id))
+            .field("not_after", &self.current.load().not_after)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_is_renewed_when_a_third_of_its_time_is_left() {
+        let day = 24 * 60 * 60;
+        let now = UnixSeconds::new(1_790_000_000);
+        let authority = Arc::new(Authority::make([7; 16], now).unwrap());
+        let node = NodeCertificate::issue(authority, 1, now).unwrap();
+        assert_eq!(node.current.load().not_after, now.plus(90 * day));
+        assert!(!node.renew_if_due(now.plus(60 * day - 1)).unwrap());
+        let then = now.plus(60 * day);
+        assert!(node.renew_if_due(then).unwrap());
+        assert_eq!(node.current.load().not_after, then.plus(90 * day));
+    }
+}

@@ -1,0 +1,203 @@
+//! The way to the other nodes: the engine's [`Transport`] over kept connections.
+//!
+//! A connection carries one message at a time, so that none waits behind another:
+//! a heartbeat that finds all connections busy opens its own. What is kept idle is
+//! used again, newest first. A message that could not be written on an old
+//! connection goes out on a new one; a message that may have been understood is
+//! never sent a second time.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hyper::StatusCode;
+use rustls::ClientConfig;
+use tokio::time::{Instant, timeout_at};
+
+use super::certificate::NodeCertificate;
+use super::connection::{Connection, NoAnswer};
+use super::{door, name};
+use crate::ledger::raft::{MESSAGE_LEN_MAX, PeerAddress, Reply, Transport, TransportError};
+use crate::tls::TlsError;
+
+/// How many connections to one node are kept idle.
+const IDLE_MAX: usize = 8;
+
+/// How long one is kept idle. The door keeps them longer.
+const IDLE_TIME: Duration = Duration::from_secs(20);
+
+/// Carries messages to the other nodes of a ledger.
+pub struct PeerNetwork {
+    ledger_id: [u8; 16],
+    tls: Arc<ClientConfig>,
+    pools: Mutex<HashMap<u64, Arc<Pool>>>,
+}
+
+/// The idle connections to one node.
+struct Pool {
+    address: String,
+    idle: Mutex<Vec<Idle>>,
+    /// The last message got no answer, which was said.
+    is_silent: AtomicBool,
+}
+
+struct Idle {
+    connection: Connection,
+    since: Instant,
+}
+
+impl PeerNetwork {
+    /// Makes a network that shows `certificate` and trusts its authority only.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError::Setup`].
+    pub fn new(certificate: &Arc<NodeCertificate>) -> Result<Self, TlsError> {
+        Ok(Self {
+            ledger_id: certificate.authority().ledger_id(),
+            tls: Arc::new(certificate.client_config()?),
+            pools: Mutex::default(),
+        })
+    }
+
+    /// Sends a message and returns the answer; says in the log when a node falls
+    /// silent, and when it speaks again.
+    async fn ask(
+        &self,
+        to: &PeerAddress,
+        message: Vec<u8>,
+        within: Duration,
+    ) -> Result<Vec<u8>, TransportError> {
+        let pool = self.pool(to);
+        let answered = self.exchange(&pool, to, message, within).await;
+        let node = format!("{:016x}", to.node_id);
+        let was_silent = pool.is_silent.swap(answered.is_err(), Ordering::Relaxed);
+        match &answered {
+            Ok(_) if was_silent => {
+                tracing::info!(%node, address = to.address, "the node answers again");
+            }
+            Err(error) if !was_silent => {
+                tracing::warn!(%node, address = to.address, %error, "a node does not answer");
+            }
+            Ok(_) | Err(_) => {}
+        }
+        answered
+    }
+
+    async fn exchange(
+        &self,
+        pool: &Pool,
+        to: &PeerAddress,
+        mut message: Vec<u8>,
+        within: Duration,
+    ) -> Result<Vec<u8>, TransportError> {
+        if message.len() > MESSAGE_LEN_MAX {
+            return Err(TransportError::NotDelivered("the message is too long".to_owned()));
+        }
+        let deadline = Instant::now() + within;
+        while let Some(connection) = pool.take() {
+            match pool.ask(connection, message, deadline).await {
+                Err(NoAnswer::NotSent(unsent, _)) => message = unsent,
+                other => return judge(other),
+            }
+        }
+        let name = name::of(to.node_id, self.ledger_id);
+        let opening = Connection::open(&to.address, name, Arc::clone(&self.tls));
+        let connection = timeout_at(deadline, opening).await.map_err(|_| {
+            TransportError::NotDelivered(format!("{} does not take a connection", to.address))
+        })??;
+        judge(pool.ask(connection, message, deadline).await)
+    }
+
+    fn pool(&self, to: &PeerAddress) -> Arc<Pool> {
+        let mut pools = lock(&self.pools);
+        let known = pools.get(&to.node_id).filter(|pool| pool.address == to.address);
+        if let Some(pool) = known {
+            return Arc::clone(pool);
+        }
+        let pool = Arc::new(Pool {
+            address: to.address.clone(),
+            idle: Mutex::default(),
+            is_silent: AtomicBool::new(false),
+        });
+        pools.insert(to.node_id, Arc::clone(&pool));
+        pool
+    }
+}
+
+impl Transport for PeerNetwork {
+    fn call(&self, to: &PeerAddress, message: Vec<u8>, within: Duration) -> Reply<'_> {
+        let to = to.clone();
+        Box::pin(async move { self.ask(&to, message, within).await })
+    }
+}
+
+impl Pool {
+    /// Takes the connection that was used last.
+    fn take(&self) -> Option<Connection> {
+        let mut idle = lock(&self.idle);
+        idle.retain(|idle| idle.since.elapsed() < IDLE_TIME && !idle.connection.is_closed());
+        idle.pop().map(|idle| idle.connection)
+    }
+
+    /// Asks over a connection, which is kept only if an answer came.
+    async fn ask(
+        &self,
+        mut connection: Connection,
+        message: Vec<u8>,
+        deadline: Instant,
+    ) -> Result<(StatusCode, Vec<u8>), NoAnswer> {
+        let asked = connection.post(door::MESSAGES, message, MESSAGE_LEN_MAX);
+        let answered = within(deadline, asked).await;
+        match answered {
+            Ok(answer) => {
+                let mut idle = lock(&self.idle);
+                if idle.len() < IDLE_MAX {
+                    idle.push(Idle { connection, since: Instant::now() });
+                }
+                Ok((answer.status, answer.body))
+            }
+            Err(no_answer) => {
+                if matches!(no_answer, NoAnswer::Unknown(_)) {
+                    // The others may lead to the same silence.
+                    lock(&self.idle).clear();
+                }
+                Err(no_answer)
+            }
+        }
+    }
+}
+
+async fn within<T>(
+    deadline: Instant,
+    asked: impl Future<Output = Result<T, NoAnswer>>,
+) -> Result<T, NoAnswer> {
+    let silence = |_| Err(NoAnswer::Unknown("it did not come in time".to_owned()));
+    timeout_at(deadline, asked).await.unwrap_or_else(silence)
+}
+
+/// Tells what an answer, or none, says about the message.
+fn judge(answered: Result<(StatusCode, Vec<u8>), NoAnswer>) -> Result<Vec<u8>, TransportError> {
+    match answered {
+        Ok((StatusCode::OK, body)) => Ok(body),
+        // The door turned the message away before anybody looked at it.
+        Ok((status, _)) => {
+            Err(TransportError::NotDelivered(format!("the node's door says {status}")))
+        }
+        Err(NoAnswer::NotSent(_, why)) => Err(TransportError::NotDelivered(why)),
+        Err(NoAnswer::Unknown(why)) => Err(TransportError::Unknown(why)),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl fmt::Debug for PeerNetwork {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PeerNetwork").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,310 @@
+//! The door and the ways to it, over real sockets: who gets in, and what a
+//! caller learns when it does not.
+
+use std::collections::BTreeSet;
+use std::future::{Future, ready};
+use std::net::TcpListener;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rustls::client::ResolvesClientCert;
+use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, SignatureScheme};
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+
+use super::connection::{Connection, NoAnswer};
+use super::door::MESSAGES;
+use super::welcome::PATH;
+use super::*;
+use crate::ledger::raft::{Identity, PeerAddress, Transport, TransportError};
+use crate::ledger::{Change, Cluster, ClusterError, MemberStatus};
+use crate::token::UnixSeconds;
+
+const LEDGER: [u8; 16] = [7; 16];
+const SECOND: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn now() -> UnixSeconds {
+    use crate::clock::{Clock as _, SystemClock};
+    SystemClock.now()
+}
+
+/// Says who sent what; waits where the message says so.
+#[derive(Default)]
+struct Echo {
+    go: Notify,
+    heard: Mutex<Vec<Vec<u8>>>,
+}
+
+impl Receive for Echo {
+    fn receive<'a>(
+        &'a self,
+        from: u64,
+        message: &'a [u8],
+    ) -> Pin<Box<dyn Future<Output = Vec<u8>> + Send + 'a>> {
+        Box::pin(async move {
+            self.heard.lock().unwrap().push(message.to_owned());
+            match message {
+                b"wait" => self.go.notified().await,
+                b"fail" => return Vec::new(),
+                _ => {}
+            }
+            [&from.to_be_bytes(), message].concat()
+        })
+    }
+}
+
+/// Members that take everybody, or say why not.
+#[derive(Debug, Default)]
+struct Members {
+    added: Mutex<Vec<(u64, String)>>,
+    refuses: Mutex<Option<ClusterError>>,
+}
+
+impl Cluster for Members {
+    fn members(&self) -> Pin<Box<dyn Future<Output = Vec<MemberStatus>> + Send + '_>> {
+        Box::pin(ready(Vec::new()))
+    }
+
+    fn alarms(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn add_learner(&self, node_id: u64, address: String) -> Change<'_, ()> {
+        let refused = self.refuses.lock().unwrap().clone();
+        if refused.is_none() {
+            self.added.lock().unwrap().push((node_id, address));
+        }
+        Box::pin(ready(refused.map_or(Ok(()), Err)))
+    }
+
+    fn set_address(&self, _: u64, _: String) -> Change<'_, ()> {
+        unimplemented!()
+    }
+
+    fn promote(&self, _: BTreeSet<u64>) -> Change<'_, ()> {
+        unimplemented!()
+    }
+
+    fn demote(&self, _: BTreeSet<u64>) -> Change<'_, ()> {
+        unimplemented!()
+    }
+
+    fn replace(&self, _: u64, _: u64) -> Change<'_, ()> {
+        unimplemented!()
+    }
+
+    fn remove(&self, _: BTreeSet<u64>) -> Change<'_, ()> {
+        unimplemented!()
+    }
+
+    fn transfer_leader(&self, _: Option<u64>) -> Change<'_, ()> {
+        unimplemented!()
+    }
+}
+
+/// Node 1 with its door open.
+struct Open {
+    address: NodeAddress,
+    authority: Arc<Authority>,
+    echo: Arc<Echo>,
+    members: Arc<Members>,
+    invites: Arc<Invites>,
+}
+
+impl Open {
+    fn new() -> Self {
+        let authority = Arc::new(Authority::make(LEDGER, now()).unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string().parse().unwrap();
+        let certificate = NodeCertificate::issue(Arc::clone(&authority), 1, now()).unwrap();
+        let (echo, members) = (Arc::new(Echo::default()), Arc::new(Members::default()));
+        let invites = Arc::new(Invites::default());
+        let door = Arc::new(ClusterDoor {
+            identity: Identity { ledger_id: LEDGER, node_id: 1, born_at: UnixSeconds::new(5) },
+            receiver: Arc::clone(&echo) as _,
+            cluster: Arc::clone(&members) as _,
+            invites: Arc::clone(&invites),
+            authority: Arc::clone(&authority),
+            public_url: "https://vpn.example.com".to_owned(),
+            trusted: Box::new(|| {
+                vec![TrustedKeyFile { purpose: "admin".to_owned(), pem: "P".to_owned() }]
+            }),
+        });
+        let tls = Arc::new(certificate).server_config().unwrap();
+        let runtime = Handle::current();
+        std::thread::spawn(move || {
+            let serving = run(listener, tls, door, runtime, std::future::pending());
+            actix_web::rt::System::new().block_on(serving).unwrap();
+        });
+        Self { address, authority, echo, members, invites }
+    }
+
+    fn to(&self, node_id: u64) -> PeerAddress {
+        PeerAddress { node_id, address: self.address.to_string() }
+    }
+
+    fn invite(&self, secret: u8) -> JoinLine {
+        let secret = Secret::new([secret; 32]);
+        self.invites.open(&secret).unwrap();
+        let (address, fingerprint) = (self.address.clone(), self.authority.fingerprint());
+        JoinLine { address, fingerprint, secret }
+    }
+}
+
+/// A caller that shows nothing.
+#[derive(Debug)]
+struct NoCertificate;
+
+impl ResolvesClientCert for NoCertificate {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        None
+    }
+
+    fn has_certs(&self) -> bool {
+        false
+    }
+}
+
+fn network(authority: &Arc<Authority>, node_id: u64) -> PeerNetwork {
+    let certificate = NodeCertificate::issue(Arc::clone(authority), node_id, now()).unwrap();
+    PeerNetwork::new(&Arc::new(certificate)).unwrap()
+}
+
+fn own() -> NodeAddress {
+    "127.0.0.1:9".parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_ledger_is_told_which_node_a_message_proved_to_come_from() {
+    let open = Open::new();
+    let two = network(&open.authority, 2);
+    for message in [b"hello".to_vec(), vec![9; 1 << 20]] {
+        let answer = two.call(&open.to(1), message.clone(), PATIENCE).await.unwrap();
+        assert_eq!(answer, [&2_u64.to_be_bytes()[..], &message].concat());
+    }
+    let three = network(&open.authority, 3);
+    let answer = three.call(&open.to(1), b"x".to_vec(), PATIENCE).await.unwrap();
+    assert_eq!(answer, [&3_u64.to_be_bytes()[..], b"x"].concat());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_heartbeat_does_not_wait_for_a_snapshot() {
+    let open = Open::new();
+    let two = Arc::new(network(&open.authority, 2));
+    let (slow, to) = (Arc::clone(&two), open.to(1));
+    let slow = tokio::spawn(async move { slow.call(&to, b"wait".to_vec(), PATIENCE).await });
+    while open.echo.heard.lock().unwrap().is_empty() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    two.call(&open.to(1), b"beat".to_vec(), PATIENCE).await.unwrap();
+    assert!(!slow.is_finished());
+    open.echo.go.notify_one();
+    slow.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_not_of_this_cluster_is_not_heard() {
+    let open = Open::new();
+    let not_delivered = |answer: Result<Vec<u8>, _>| match answer {
+        Err(TransportError::NotDelivered(why)) => why,
+        other => panic!("{other:?}"),
+    };
+    // Another authority, even one for the same ledger.
+    let other = Arc::new(Authority::make(LEDGER, now()).unwrap());
+    let why = network(&other, 2).call(&open.to(1), b"x".to_vec(), PATIENCE).await;
+    assert!(not_delivered(why).contains("invalid peer certificate"));
+    // The right authority, but the node that is meant is another one.
+    let why = network(&open.authority, 2).call(&open.to(4), b"x".to_vec(), PATIENCE).await;
+    assert!(not_delivered(why).contains("not valid for name"));
+    // One who believes this authority and has a certificate of another.
+    let certificate = NodeCertificate::issue(Arc::clone(&open.authority), 2, now()).unwrap();
+    let certificate = Arc::new(certificate);
+    let stranger = Arc::new(NodeCertificate::issue(other, 2, now()).unwrap());
+    let trusting = certificate.client_config().unwrap();
+    let name = "0000000000000001.07070707070707070707070707070707.cluster.jeton";
+    for (client, path, heard) in [
+        (None, MESSAGES, Some(403)),
+        (None, "/", Some(404)),
+        (None, PATH, Some(400)),
+        (Some(stranger), MESSAGES, None),
+        (Some(certificate), MESSAGES, Some(200)),
+    ] {
+        let mut tls: ClientConfig = trusting.clone();
+        tls.client_auth_cert_resolver = match client {
+            Some(client) => client,
+            None => Arc::new(NoCertificate),
+        };
+        let opened = Connection::open(open.address.as_str(), name.to_owned(), Arc::new(tls)).await;
+        // In TLS 1.3 the caller learns that it is refused when it reads.
+        let answer = match opened {
+            Ok(mut connection) => connection.post(path, b"y".to_vec(), 1_000).await,
+            Err(error) => Err(NoAnswer::Unknown(error.to_string())),
+        };
+        assert_eq!(answer.ok().map(|answer| answer.status.as_u16()), heard, "{path}");
+    }
+    assert_eq!(*open.echo.heard.lock().unwrap(), [b"y"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_have_been_understood_is_not_said_to_be_undelivered() {
+    let open = Open::new();
+    let two = network(&open.authority, 2);
+    two.call(&open.to(1), b"x".to_vec(), PATIENCE).await.unwrap();
+    let unknown = |answer| matches!(answer, Err(TransportError::Unknown(_)));
+    assert!(unknown(two.call(&open.to(1), b"wait".to_vec(), SECOND / 5).await));
+    assert!(unknown(two.call(&open.to(1), b"fail".to_vec(), PATIENCE).await));
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let nobody = PeerAddress { node_id: 1, address: nobody };
+    let answer = two.call(&nobody, b"x".to_vec(), PATIENCE).await;
+    assert!(matches!(answer, Err(TransportError::NotDelivered(_))), "{answer:?}");
+    // One who takes connections and says nothing.
+    let mute = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mute = PeerAddress { node_id: 1, address: mute.local_addr().unwrap().to_string() };
+    let begun = std::time::Instant::now();
+    let answer = two.call(&mute, b"x".to_vec(), SECOND / 5).await;
+    assert!(matches!(answer, Err(TransportError::NotDelivered(_))), "{answer:?}");
+    assert!(begun.elapsed() < 5 * SECOND);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_invited_node_is_let_in_once() {
+    let open = Open::new();
+    let line = open.invite(1);
+    let welcome = join(&line, 0xabc, &own(), "1.2.3").await.unwrap();
+    assert_eq!(*open.members.added.lock().unwrap(), [(0xabc, "127.0.0.1:9".to_owned())]);
+    let authority = Authority::from_pem(LEDGER, &welcome.ca, &welcome.ca_key).unwrap();
+    assert_eq!(authority.fingerprint(), line.fingerprint);
+    assert_eq!((welcome.born_at, welcome.trusted.len()), (5, 1));
+    let refused = join(&line, 0xabd, &own(), "1.2.3").await.unwrap_err();
+    assert!(matches!(&refused, JoinError::Refused { hint, .. } if hint.contains("invite")));
+    assert_eq!(open.members.added.lock().unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_invitation_stays_good_if_the_members_cannot_agree() {
+    let open = Open::new();
+    let line = open.invite(1);
+    *open.members.refuses.lock().unwrap() = Some(ClusterError::InProgress);
+    let refused = join(&line, 2, &own(), "1.2.3").await.unwrap_err();
+    assert!(matches!(refused, JoinError::Refused { .. }), "{refused:?}");
+    *open.members.refuses.lock().unwrap() = None;
+    join(&line, 2, &own(), "1.2.3").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_secret_is_told_only_to_the_cluster_that_was_meant() {
+    let open = Open::new();
+    let mut line = open.invite(1);
+    let meant = line.fingerprint;
+    line.fingerprint = Authority::make(LEDGER, now()).unwrap().fingerprint();
+    let refused = join(&line, 2, &own(), "1.2.3").await.unwrap_err();
+    assert!(matches!(refused, JoinError::OtherCluster(_)), "{refused:?}");
+    line.fingerprint = meant;
+    line.secret = Secret::new([9; 32]);
+    let refused = join(&line, 2, &own(), "1.2.3").await.unwrap_err();
+    assert!(matches!(refused, JoinError::Refused { .. }), "{refused:?}");
+    assert!(open.members.added.lock().unwrap().is_empty());
+}

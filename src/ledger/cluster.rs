@@ -1,0 +1,123 @@
+//! The nodes that share one ledger, as the rest of the program sees them.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// What is promised to come: a change that is done, or why it was not made.
+pub type Change<'a, T> = Pin<Box<dyn Future<Output = Result<T, ClusterError>> + Send + 'a>>;
+
+/// Who belongs to the ledger, and in which role.
+///
+/// Any node can be asked; it passes the wish on to the leader. A change answers
+/// once it is durable on a majority. The number of voters is always odd, so that
+/// no change ever leaves two: then the loss of either would stop the ledger.
+pub trait Cluster: fmt::Debug + Send + Sync {
+    /// Lists the members, by id. Without a leader, this node tells what it knows
+    /// by itself, and no lag.
+    fn members(&self) -> Pin<Box<dyn Future<Output = Vec<MemberStatus>> + Send + '_>>;
+
+    /// Returns what an operator has to look at, on this node, in words.
+    fn alarms(&self) -> Vec<String>;
+
+    /// Adds a node as a learner. It has to be a directory made for joining, which
+    /// was never a member before.
+    fn add_learner(&self, node_id: u64, address: String) -> Change<'_, ()>;
+
+    /// Says where the others reach a member.
+    fn set_address(&self, node_id: u64, address: String) -> Change<'_, ()>;
+
+    /// Makes learners voters, all in one change, once they have caught up.
+    fn promote(&self, node_ids: BTreeSet<u64>) -> Change<'_, ()>;
+
+    /// Makes voters learners, all in one change. A leader among them hands over
+    /// first.
+    fn demote(&self, node_ids: BTreeSet<u64>) -> Change<'_, ()>;
+
+    /// Makes the learner `new` a voter in place of `old`, which is removed, in
+    /// one change. So a dead voter is replaced.
+    fn replace(&self, old: u64, new: u64) -> Change<'_, ()>;
+
+    /// Removes members for good. Their directories can never come back.
+    fn remove(&self, node_ids: BTreeSet<u64>) -> Change<'_, ()>;
+
+    /// Has another voter decide: this one, or the one that is best up to date.
+    fn transfer_leader(&self, to: Option<u64>) -> Change<'_, ()>;
+}
+
+/// A member, as the leader sees it.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct MemberStatus {
+    /// Its id.
+    pub node_id: u64,
+    /// Where the others reach it; empty for a node that was always alone.
+    pub address: String,
+    /// What it does.
+    pub role: Role,
+    /// Whether it decides at present.
+    pub is_leader: bool,
+    /// How many entries it is behind the leader, if that is known.
+    pub lag: Option<u64>,
+    /// How long ago it was last heard from, if ever; zero for the node itself.
+    pub last_contact: Option<Duration>,
+    /// How far its clock is ahead of the one who tells, in seconds; negative if it
+    /// is behind.
+    pub clock_offset: Option<i64>,
+    /// The version of the program that runs there.
+    pub version: Option<String>,
+}
+
+/// What a member does.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub enum Role {
+    /// It votes and counts for the majority.
+    Voter,
+    /// It receives the log and passes spends on.
+    Learner,
+}
+
+/// Why the members are as they were.
+#[derive(Clone, Debug, Deserialize, Eq, Error, PartialEq, Serialize)]
+pub enum ClusterError {
+    /// No leader could take the wish. Nothing was changed.
+    #[error("the cluster cannot change now: {0}")]
+    Unavailable(String),
+    /// It is not known whether the change was made; the list of members tells.
+    #[error("it is not known whether the change was made: {0}")]
+    OutcomeUnknown(String),
+    /// Another change is under way.
+    #[error("another change of the members is under way")]
+    InProgress,
+    /// There is no such member, or it does not have the role.
+    #[error("node {0:016x} is not a {1}")]
+    Not(u64, String),
+    /// The node was a member before: its old directory must not come back.
+    #[error("node {0:016x} was a member before: join with a fresh directory")]
+    WasMember(u64),
+    /// A node with this id is a member at another address.
+    #[error("node {0:016x} is a member already")]
+    IsMember(u64),
+    /// The number of voters would be even.
+    #[error(
+        "{0} voters would do no better than {less}, and be lost sooner: change two at a time",
+        less = .0.saturating_sub(1)
+    )]
+    EvenVoters(usize),
+    /// The node that leads was started without an address.
+    #[error("the leader has no address where other nodes reach it: configure one first")]
+    NoAddress,
+    /// The node has to catch up first.
+    #[error("node {0:016x} has not caught up yet: {1} entries are missing")]
+    Behind(u64, u64),
+    /// The node's clock differs from the leader's.
+    #[error("the clock of node {0:016x} is off: it cannot lead")]
+    WrongClock(u64),
+    /// The node does not answer.
+    #[error("node {0:016x} does not answer")]
+    Silent(u64),
+}

@@ -1,0 +1,231 @@
+//! One try to have commands decided: by this node if it leads, else by the one
+//! that does.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use openraft::ServerState;
+use openraft::errors::{ClientWriteError, RaftError};
+use openraft::type_config::async_runtime::watch::WatchReceiver as _;
+use tokio::time::{Instant, timeout_at};
+
+use super::batcher::{stopped, unknown};
+use super::message::{Answer, Request, Undecided};
+use super::peers::{NoAnswer, Peers};
+use super::reports;
+use super::snapshot_files::SnapshotFiles;
+use super::stamp::stamp;
+use super::transport::PeerAddress;
+use super::types::{Metrics, Raft, TypeConfig};
+use crate::ledger::log::Writer;
+use crate::ledger::{Command, Entry, LedgerError, Outcome};
+use crate::token::UnixSeconds;
+
+/// How long a leader may take with a forwarded batch before it is asked again.
+pub(super) const FORWARD_WITHIN: Duration = Duration::from_secs(2);
+
+/// A step of a lone node's clock that is worth a line in the log, in seconds.
+const LEAP: u64 = 3_600;
+
+/// The way to whoever decides.
+pub(super) struct Forwarder {
+    pub(super) raft: Raft,
+    pub(super) peers: Arc<Peers>,
+    pub(super) snapshots: SnapshotFiles,
+    pub(super) log: Arc<Writer>,
+    /// How many bytes of log make a snapshot due.
+    pub(super) snapshot_every: u64,
+    /// Where the others reach this node.
+    pub(super) address: Option<String>,
+    leap_is_logged: AtomicBool,
+}
+
+/// What came of one try.
+#[derive(Debug)]
+pub(super) enum Tried {
+    /// Each command has its own answer.
+    Answered(Vec<Result<Outcome, LedgerError>>),
+    /// None was put into the log.
+    NotAppended(String),
+    /// They may be carried out, or may yet.
+    Unknown(String),
+    /// The engine has stopped: no other try will do.
+    Stopped(LedgerError),
+}
+
+impl Forwarder {
+    pub(super) const fn new(
+        raft: Raft,
+        peers: Arc<Peers>,
+        snapshots: SnapshotFiles,
+        log: Arc<Writer>,
+        snapshot_every: u64,
+        address: Option<String>,
+    ) -> Self {
+        let leap_is_logged = AtomicBool::new(false);
+        Self { raft, peers, snapshots, log, snapshot_every, address, leap_is_logged }
+    }
+
+    /// Reads what openraft tells of itself.
+    pub(super) fn metrics<T>(&self, look: impl FnOnce(&Metrics) -> T) -> T {
+        look(&self.raft.metrics().borrow_watched())
+    }
+
+    /// Tells whether this node decides.
+    pub(super) fn is_leader(&self) -> bool {
+        self.metrics(|metrics| metrics.state == ServerState::Leader)
+    }
+
+    /// Tells whether there is no other member.
+    pub(super) fn is_lone(&self) -> bool {
+        self.metrics(|metrics| metrics.membership_config.nodes().count() <= 1)
+    }
+
+    /// Tells whether the engine still runs: after a failed write it has stopped
+    /// and nothing is appended any more.
+    pub(super) fn runs(&self) -> bool {
+        self.metrics(|metrics| metrics.running_state.is_ok())
+    }
+
+    /// Returns the member that leads, if it is another one.
+    pub(super) fn leader(&self) -> Option<PeerAddress> {
+        let (leader, member) = self.metrics(|metrics| {
+            let leader = metrics.current_leader?;
+            Some((leader, metrics.membership_config.get_node(&leader).cloned()))
+        })?;
+        Some(PeerAddress { node_id: leader, address: member.unwrap_or_default().address })
+    }
+
+    /// Has commands decided, once. It does not wait longer than until `give_up`.
+    pub(super) async fn offer(&self, commands: Vec<Command>, give_up: Instant) -> Tried {
+        if !self.runs() {
+            return Tried::Stopped(stopped());
+        }
+        match self.leader() {
+            Some(leader) if leader.node_id != self.peers.identity.node_id => {
+                self.forward(&leader, commands, give_up).await
+            }
+            Some(_) => self.append(commands, give_up).await,
+            None => Tried::NotAppended("no leader is known to have a majority".to_owned()),
+        }
+    }
+
+    /// Writes one entry as the leader.
+    pub(super) async fn append(&self, commands: Vec<Command>, give_up: Instant) -> Tried {
+        let entry = Entry { stamp: self.stamp(), commands };
+        match timeout_at(give_up, self.raft.client_write(entry)).await {
+            Ok(Ok(written)) => {
+                Tried::Answered(written.response().iter().map(|outcome| Ok(*outcome)).collect())
+            }
+            Ok(Err(error)) => judge(error),
+            Err(_) => Tried::Unknown("no majority confirmed it in time".to_owned()),
+        }
+    }
+
+    /// Asks the leader, if there is one, and does not care what it says.
+    pub(super) async fn ask_leader(&self, request: &Request) {
+        if let Some(leader) = self.leader() {
+            let _ = self.peers.ask(&leader, request, FORWARD_WITHIN).await;
+        }
+    }
+
+    async fn forward(
+        &self,
+        leader: &PeerAddress,
+        commands: Vec<Command>,
+        give_up: Instant,
+    ) -> Tried {
+        let within = give_up.saturating_duration_since(Instant::now()).min(FORWARD_WITHIN);
+        let request = Request::Forward(commands);
+        let answer = tokio::select! {
+            biased;
+            answer = self.peers.ask(leader, &request, within) => answer,
+            // Another one leads: it knows what became of it, or decides it.
+            () = self.leader_changes(leader.node_id) => {
+                Err(NoAnswer::Unknown("the leader changed meanwhile".to_owned()))
+            }
+        };
+        match answer {
+            Ok(Answer::Forward(answers)) => {
+                let answer = |answer: Result<Outcome, Undecided>| {
+                    answer.map_err(|undecided| match undecided {
+                        Undecided::NotAppended => LedgerError::Unavailable("busy".to_owned()),
+                        Undecided::Unknown => unknown("the leader does not know it"),
+                    })
+                };
+                Tried::Answered(answers.into_iter().map(answer).collect())
+            }
+            Ok(Answer::NotLeader) => {
+                Tried::NotAppended("no leader is known to have a majority".to_owned())
+            }
+            Ok(_) => Tried::Unknown("the leader failed".to_owned()),
+            Err(NoAnswer::NotDone(why)) => Tried::NotAppended(why),
+            Err(NoAnswer::Unknown(why)) => Tried::Unknown(why),
+        }
+    }
+
+    /// Returns once this node knows of another leader than `leader`.
+    async fn leader_changes(&self, leader: u64) {
+        let mut metrics = self.raft.metrics();
+        let is_other = |metrics: &Metrics| metrics.current_leader.is_some_and(|now| now != leader);
+        while !is_other(&metrics.borrow_watched()) {
+            if metrics.changed().await.is_err() {
+                // The engine stopped; whoever waits gives up in time.
+                return std::future::pending().await;
+            }
+        }
+    }
+
+    /// Returns the time to put on an entry.
+    fn stamp(&self) -> UnixSeconds {
+        let own = self.peers.clock.now();
+        let log_time = self.peers.applied.log_time();
+        if !self.is_lone() {
+            let offsets = self.peers.reports.offsets();
+            return stamp(own, log_time.now, log_time.since.elapsed(), &offsets);
+        }
+        // Nobody can contradict a lone node, which may have been off for months.
+        let expected = log_time.now.get().saturating_add(log_time.since.elapsed().as_secs());
+        let leapt = log_time.now > UnixSeconds::default() && own.get() > expected + LEAP;
+        if leapt && !self.leap_is_logged.swap(true, Ordering::Relaxed) {
+            let ahead = own.get() - expected;
+            tracing::warn!(
+                clock = %own, log_time = %log_time.now, ahead_seconds = ahead,
+                "the clock is far ahead of the ledger: was this node off for so long?"
+            );
+        }
+        own
+    }
+
+    /// Tells whether this node's clock is off, by what the others say.
+    pub(super) fn is_clock_off(&self) -> bool {
+        reports::is_off(&self.peers.reports.offsets())
+    }
+
+    /// Asks for a snapshot if the log has grown enough.
+    pub(super) async fn make_snapshot_if_due(&self) {
+        // A snapshot is not worth its writing before as much log has come since.
+        let due = self.snapshot_every.max(self.snapshots.newest_len());
+        if self.log.bytes_since_purge() > due {
+            // Asking again while one is made changes nothing.
+            let _ = self.raft.trigger().snapshot().await;
+        }
+    }
+}
+
+/// Tells what an error of openraft says about the entry: surely not appended,
+/// or not known. In doubt it is not known.
+fn judge(error: RaftError<TypeConfig, ClientWriteError<TypeConfig>>) -> Tried {
+    match error {
+        RaftError::APIError(ClientWriteError::ForwardToLeader(_)) => {
+            Tried::NotAppended("no leader is known to have a majority".to_owned())
+        }
+        RaftError::APIError(error) => Tried::Unknown(error.to_string()),
+        RaftError::Fatal(error) => {
+            // Said once: whatever comes later is turned away before it gets here.
+            tracing::error!(%error, "the ledger has stopped: nothing is granted until a restart");
+            Tried::Stopped(unknown(&error.to_string()))
+        }
+    }
+}

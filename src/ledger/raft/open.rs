@@ -1,0 +1,257 @@
+//! The opening of a ledger.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use openraft::{Config, SnapshotPolicy};
+
+use super::batcher::Batcher;
+use super::caretaker::Caretaker;
+use super::create::JOINED;
+use super::error::OpenError;
+use super::forward::Forwarder;
+use super::log_store::LogStore;
+use super::machine::{Applied, Machine};
+use super::network::Network;
+use super::peers::Peers;
+use super::runs::Runs;
+use super::snapshot_files::SnapshotFiles;
+use super::snapshot_transfer::Incoming;
+use super::transport::{Alone, Transport};
+use super::types::{Member, Raft, SnapshotMeta};
+use super::{Identity, RaftLedger};
+use crate::clock::Clock;
+use crate::ledger::log::{Disk, FileDisk, LedgerId, Log, LogState, Recovery, SegmentLen, Writer};
+use crate::ledger::{State, snapshot};
+use crate::random;
+
+/// How long the log may take to be applied anew at a start.
+const RECOVERY_MAX: Duration = Duration::from_secs(300);
+
+/// How many bytes of log are gathered before a snapshot makes them dispensable.
+pub(super) const SNAPSHOT_EVERY: u64 = 16 * 1024 * 1024;
+
+/// How many entries are kept behind a snapshot, for nodes that lag a little. An
+/// entry is a batch, and can have some 200 KB.
+const KEPT_ENTRIES: u64 = 100;
+
+/// How many entries one message to a follower carries at most.
+const APPEND_ENTRIES_MAX: u64 = 64;
+
+/// How a node takes part in its cluster.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The way to the other nodes.
+    pub transport: Arc<dyn Transport>,
+    /// Where the others reach this node. If they know it by another address, they
+    /// are told. `None` while it is alone.
+    pub address: Option<String>,
+    /// How long this node vouches for what it knows when it hears nothing from a
+    /// majority; with equality.
+    pub max_staleness: Duration,
+}
+
+impl Default for Options {
+    /// A node that is alone.
+    fn default() -> Self {
+        Self { transport: Arc::new(Alone), address: None, max_staleness: Duration::from_secs(10) }
+    }
+}
+
+/// What a ledger is opened from.
+pub(super) struct Opening {
+    pub(super) dir: PathBuf,
+    pub(super) identity: Identity,
+    pub(super) log: Box<dyn Disk>,
+    pub(super) snapshots: Box<dyn Disk>,
+    /// The directory itself.
+    pub(super) home: Box<dyn Disk>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) options: Options,
+    pub(super) snapshot_every: u64,
+    /// A number that no other start has.
+    pub(super) run: u64,
+    pub(super) segment_len: SegmentLen,
+    pub(super) start_writer: fn(Log, LogState) -> Result<Writer, crate::ledger::log::LogError>,
+}
+
+impl Opening {
+    pub(super) fn of(
+        dir: &Path,
+        clock: Arc<dyn Clock>,
+        options: Options,
+    ) -> Result<Self, OpenError> {
+        check_permissions(dir)?;
+        let run = random::bytes().map_err(OpenError::engine)?;
+        Ok(Self {
+            dir: dir.to_owned(),
+            identity: Identity::read(dir)?,
+            log: Box::new(FileDisk::new(dir.join("log"))),
+            snapshots: Box::new(FileDisk::new(dir.join("snapshot"))),
+            home: Box::new(FileDisk::new(dir)),
+            clock,
+            options,
+            snapshot_every: SNAPSHOT_EVERY,
+            run: u64::from_be_bytes(run),
+            segment_len: SegmentLen::default(),
+            start_writer: Writer::start,
+        })
+    }
+}
+
+impl RaftLedger {
+    /// Opens the ledger in `dir`.
+    ///
+    /// A node that is alone returns once its log is applied: from then on it knows
+    /// all that it ever acknowledged, and grants. A node with others returns at
+    /// once and grants when it has found them; so does one that waits to be added.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`]; nothing was changed but that a torn tail may be cut.
+    pub async fn open(
+        dir: &Path,
+        clock: Arc<dyn Clock>,
+        options: Options,
+    ) -> Result<Self, OpenError> {
+        let ledger = Self::start(Opening::of(dir, clock, options)?).await?;
+        let is_founded = ledger.raft.is_initialized().await.map_err(OpenError::engine)?;
+        if !is_founded && !dir.join(JOINED).exists() {
+            ledger.close().await;
+            return Err(OpenError::NotFounded(dir.to_owned()));
+        }
+        if is_founded && ledger.forwarder.is_lone() {
+            // Nobody else can win, so it need not wait for an election to be due.
+            ledger.raft.trigger().elect(false).await.map_err(OpenError::engine)?;
+            let recovered = ledger.raft.wait_for_recovery(Some(RECOVERY_MAX)).await;
+            if let Err(error) = recovered {
+                ledger.close().await;
+                return Err(OpenError::engine(error));
+            }
+        }
+        Ok(ledger)
+    }
+
+    pub(super) async fn start(opening: Opening) -> Result<Self, OpenError> {
+        let Opening { dir, identity, log, snapshots, home, clock, options, .. } = opening;
+        let ledger_id = LedgerId(identity.ledger_id);
+        let (log, log_state, recovery) =
+            Log::open(log, ledger_id, opening.segment_len).map_err(OpenError::log(&dir))?;
+        report(&recovery);
+        let snapshots = SnapshotFiles::new(snapshots);
+        let (state, meta) = last_state(&dir, identity, &snapshots)?;
+        let reached = meta.last_log_id.map(|last| last.index());
+        if log_state.head().purged_index() > reached {
+            return Err(OpenError::SnapshotMissing(dir));
+        }
+        let log_end = log_state.head().last_index().max(reached).unwrap_or_default();
+        let runs =
+            Runs::open(home, opening.run).map_err(OpenError::io("read", &dir.join("runs")))?;
+        let applied = Applied::new(state, meta);
+        let writer = (opening.start_writer)(log, log_state).map_err(OpenError::log(&dir))?;
+        let writer = Arc::new(writer);
+        let peers = Peers::new(identity, clock, runs, applied.clone(), options.transport);
+        let peers = Arc::new(peers);
+        let raft = Raft::new(
+            identity.node_id,
+            Arc::new(config().map_err(OpenError::engine)?),
+            Network(Arc::clone(&peers)),
+            LogStore::new(Arc::clone(&writer)),
+            Machine::new(applied.clone(), snapshots.clone()),
+        )
+        .await
+        .map_err(OpenError::engine)?;
+        let forwarder = Arc::new(Forwarder::new(
+            raft.clone(),
+            Arc::clone(&peers),
+            snapshots,
+            Arc::clone(&writer),
+            opening.snapshot_every,
+            options.address,
+        ));
+        let batcher = Batcher::start(Arc::clone(&forwarder));
+        let caretaker = Caretaker::start(Arc::clone(&forwarder));
+        let max_staleness = options.max_staleness;
+        let incoming = Incoming::default();
+        Ok(Self {
+            identity,
+            raft,
+            batcher,
+            applied,
+            writer,
+            peers,
+            forwarder,
+            incoming,
+            caretaker,
+            max_staleness,
+            log_end,
+        })
+    }
+
+    /// Makes this node the one voter of its cluster.
+    pub(super) async fn found(&self) -> Result<(), OpenError> {
+        let members = BTreeMap::from([(self.identity.node_id, Member::default())]);
+        self.raft.initialize(members).await.map_err(OpenError::engine)?;
+        self.raft.wait_for_recovery(Some(RECOVERY_MAX)).await.map_err(OpenError::engine)?;
+        Ok(())
+    }
+}
+
+/// Returns the state and position that the newest snapshot holds, or those of
+/// an empty ledger.
+fn last_state(
+    dir: &Path,
+    identity: Identity,
+    files: &SnapshotFiles,
+) -> Result<(State, SnapshotMeta), OpenError> {
+    let Some((meta, bytes)) = files.newest()? else {
+        return Ok((State::new(identity.born_at), SnapshotMeta::default()));
+    };
+    let state = snapshot::decode(&bytes)
+        .map_err(|source| OpenError::Snapshot { dir: dir.to_owned(), source })?;
+    Ok((state, meta))
+}
+
+fn report(recovery: &Recovery) {
+    tracing::info!(segments = recovery.segments, frames = recovery.frames, "ledger log replayed");
+    if let Some(cut) = &recovery.cut {
+        tracing::warn!(
+            ?cut,
+            "cut a torn tail of the ledger log: a write that was never acknowledged"
+        );
+    }
+}
+
+fn check_permissions(dir: &Path) -> Result<(), OpenError> {
+    use std::os::unix::fs::PermissionsExt as _;
+    match fs::metadata(dir) {
+        Ok(metadata) if metadata.permissions().mode() & 0o077 != 0 => {
+            Err(OpenError::Permissions(dir.to_owned()))
+        }
+        // A missing directory has a better message of its own.
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+fn config() -> Result<Config, openraft::ConfigError> {
+    Config {
+        cluster_name: "jeton".to_owned(),
+        heartbeat_interval: 250,
+        election_timeout_min: 600,
+        election_timeout_max: 1_200,
+        install_snapshot_timeout: 30_000,
+        max_payload_entries: APPEND_ENTRIES_MAX,
+        snapshot_policy: SnapshotPolicy::Never,
+        max_in_snapshot_log_to_keep: KEPT_ENTRIES,
+        enable_pre_vote: Some(true),
+        // A leader sends entries before its own disk has them. One that was killed
+        // then, and led on in the same term, would give the same place in the log to
+        // another entry. It has to be elected anew.
+        enable_leader_restore: Some(false),
+        ..Config::default()
+    }
+    .validate()
+}

@@ -1,0 +1,203 @@
+//! The other nodes, as this one talks to them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+
+use super::Identity;
+use super::machine::Applied;
+use super::message::{Answer, Head, Refusal, Request, decode_body, decode_head, encode};
+use super::reports::Reports;
+use super::runs::{Judgement, Runs};
+use super::transport::{PeerAddress, Transport, TransportError};
+use crate::clock::Clock;
+
+/// How many forwards of each node are remembered, so that none is done twice.
+const FORWARDS_KEPT: usize = 4_096;
+
+/// What all conversations of this node share.
+pub(super) struct Peers {
+    pub(super) identity: Identity,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) runs: Runs,
+    pub(super) reports: Reports,
+    pub(super) applied: Applied,
+    pub(super) transport: Arc<dyn Transport>,
+    /// How many messages this start has sent.
+    number: AtomicU64,
+    /// The numbers of the last forwards of each node, by its start.
+    forwards: Mutex<BTreeMap<u64, (u64, BTreeSet<u64>)>>,
+    /// Why others do not talk to this node, if so.
+    refused: Mutex<Option<Refusal>>,
+}
+
+/// Why another node gave no answer.
+#[derive(Clone, Debug)]
+pub(super) enum NoAnswer {
+    /// It surely never saw the request, or surely did nothing about it.
+    NotDone(String),
+    /// It may have carried it out, or may yet.
+    Unknown(String),
+}
+
+impl Peers {
+    pub(super) fn new(
+        identity: Identity,
+        clock: Arc<dyn Clock>,
+        runs: Runs,
+        applied: Applied,
+        transport: Arc<dyn Transport>,
+    ) -> Self {
+        Self {
+            identity,
+            clock,
+            runs,
+            reports: Reports::default(),
+            applied,
+            transport,
+            number: AtomicU64::new(0),
+            forwards: Mutex::default(),
+            refused: Mutex::default(),
+        }
+    }
+
+    /// Asks another node and returns its answer. The two introduce themselves
+    /// where one does not know the other yet, or not since its start.
+    pub(super) async fn ask(
+        &self,
+        to: &PeerAddress,
+        request: &Request,
+        within: Duration,
+    ) -> Result<Answer, NoAnswer> {
+        let give_up = Instant::now() + within;
+        let mut history = Vec::new();
+        for _ in 0..3 {
+            let head = self.head(to.node_id, history).map_err(not_done)?;
+            let message = encode(&head, request).map_err(not_done)?;
+            let left = give_up.saturating_duration_since(Instant::now());
+            let (head, answer) = self.call(to, message, left).await?;
+            if let Answer::Refused(refusal) = answer {
+                self.note_refusal(to.node_id, &refusal);
+                return Err(not_done(refusal));
+            }
+            if !matches!(answer, Answer::Introduce) {
+                let own = self.clock.now();
+                self.reports.note(to.node_id, head.clock, head.version, own);
+                return Ok(answer);
+            }
+            match self.runs.judge(to.node_id, head.run, &head.history).map_err(not_done)? {
+                Judgement::Known => history = self.runs.history().map_err(not_done)?,
+                Judgement::Introduce | Judgement::Old => {
+                    let node_id = format!("{:016x}", to.node_id);
+                    tracing::error!(
+                        node_id,
+                        "a member is not talked to: {}",
+                        Refusal::OldDirectory
+                    );
+                    return Err(not_done(Refusal::OldDirectory));
+                }
+            }
+        }
+        Err(NoAnswer::NotDone("the other node does not get to know this one".to_owned()))
+    }
+
+    async fn call(
+        &self,
+        to: &PeerAddress,
+        message: Vec<u8>,
+        within: Duration,
+    ) -> Result<(Head, Answer), NoAnswer> {
+        let answer = timeout(within, self.transport.call(to, message, within)).await;
+        let answer = answer.map_err(|_| NoAnswer::Unknown("it took too long".to_owned()))?;
+        let answer = answer.map_err(|error| match &error {
+            TransportError::NotDelivered(_) => NoAnswer::NotDone(error.to_string()),
+            TransportError::Unknown(_) => NoAnswer::Unknown(error.to_string()),
+        })?;
+        let unknown = |refusal: Refusal| NoAnswer::Unknown(refusal.to_string());
+        let (head, body) = decode_head(&answer).map_err(unknown)?;
+        let body = decode_body(body).map_err(unknown)?;
+        let is_refused = matches!(body, Answer::Refused(_));
+        // Who refuses may be another node than the one that was meant.
+        if !is_refused && head.ledger_id != self.identity.ledger_id {
+            return Err(unknown(Refusal::OtherLedger));
+        }
+        if !is_refused && (head.from != to.node_id || head.to != self.identity.node_id) {
+            return Err(unknown(Refusal::OtherTarget(head.from)));
+        }
+        Ok((head, body))
+    }
+
+    /// Makes what a message or an answer to `to` begins with.
+    pub(super) fn head(&self, to: u64, history: Vec<u64>) -> io::Result<Head> {
+        Ok(Head {
+            ledger_id: self.identity.ledger_id,
+            from: self.identity.node_id,
+            to,
+            run: self.runs.run()?,
+            to_run: self.runs.of(to),
+            number: self.number.fetch_add(1, Ordering::Relaxed),
+            history,
+            clock: self.clock.now(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        })
+    }
+
+    /// Returns where `node_id` is, as far as this node has applied the log.
+    pub(super) fn address(&self, node_id: u64) -> Option<PeerAddress> {
+        let address = self.applied.member(node_id)?.address;
+        Some(PeerAddress { node_id, address })
+    }
+
+    /// Tells whether a forward came for the first time. If the wire doubled one, what
+    /// was said of the first would not hold for the second.
+    pub(super) fn is_first(&self, from: u64, run: u64, number: u64) -> bool {
+        let mut forwards = self.forwards.lock().unwrap_or_else(PoisonError::into_inner);
+        let (of, numbers) = forwards.entry(from).or_insert_with(|| (run, BTreeSet::new()));
+        if *of != run {
+            (*of, *numbers) = (run, BTreeSet::new());
+        }
+        let is_old = numbers.len() == FORWARDS_KEPT && numbers.first() > Some(&number);
+        if is_old || !numbers.insert(number) {
+            return false;
+        }
+        if numbers.len() > FORWARDS_KEPT {
+            numbers.pop_first();
+        }
+        true
+    }
+
+    /// Returns why this node is no part of its cluster, if another one said so.
+    pub(super) fn refusal(&self) -> Option<Refusal> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes that a leader talks to this node: it is a member (again).
+    pub(super) fn note_membership(&self) {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        if refused.as_ref() == Some(&Refusal::NotMember) {
+            *refused = None;
+        }
+    }
+
+    fn note_refusal(&self, by: u64, refusal: &Refusal) {
+        // These are faults of the one that was called, or of its address.
+        if matches!(refusal, Refusal::OtherTarget(_) | Refusal::OtherLedger | Refusal::Format) {
+            tracing::warn!(node_id = format!("{by:016x}"), "another node refused: {refusal}");
+            return;
+        }
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        if refused.as_ref() != Some(refusal) {
+            tracing::error!(by = format!("{by:016x}"), "the cluster refuses this node: {refusal}");
+            *refused = Some(refusal.clone());
+        }
+    }
+}
+
+fn not_done(error: impl fmt::Display) -> NoAnswer {
+    NoAnswer::NotDone(error.to_string())
+}

@@ -1,0 +1,314 @@
+//! Who belongs to a cluster, and who is refused.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use openraft::type_config::async_runtime::watch::WatchReceiver as _;
+use tokio::time::{Instant, sleep};
+
+use super::super::message::Refusal;
+use super::super::*;
+use super::spend;
+use super::world::{Wire, World, simulate};
+use crate::ledger::{Cluster as _, ClusterError, Revocation, Role};
+use crate::token::{
+    Claims, KeyId, KeyPurpose, Lifetime, Purpose, SigningKey, TrustedKey, TrustedKeys, UseLimit,
+    sign, verify,
+};
+
+async fn pass(seconds: u64) {
+    sleep(Duration::from_secs(seconds)).await;
+}
+
+async fn granted(ledger: &RaftLedger, number: u8, max: u32, request: u32) -> Option<u32> {
+    ledger.spend(spend(number, max, request)).await.unwrap().ok().map(|grant| grant.used())
+}
+
+struct OneKey(TrustedKey);
+
+impl TrustedKeys for OneKey {
+    fn find(&self, _id: KeyId) -> Option<&TrustedKey> {
+        Some(&self.0)
+    }
+}
+
+/// A token that says what `spend` does.
+fn token_of(spend: &Spend) -> VerifiedToken {
+    let claims = Claims {
+        purpose: Purpose::Profile(spend.kind),
+        nonce: spend.token.nonce,
+        issued_at: spend.issued_at,
+        lifetime: Lifetime::from_seconds(3_600).unwrap(),
+        uses: UseLimit::Limited(spend.max),
+        user: spend.user.clone(),
+        network: None,
+    };
+    let key = SigningKey::from_seed(&[1; 32]);
+    let trusted = TrustedKey { key: *key.verifying_key(), purpose: KeyPurpose::Profile };
+    verify(sign(&claims, &key).unwrap().as_str(), &OneKey(trusted)).unwrap()
+}
+
+#[test]
+fn a_lone_node_grows_to_three_through_a_snapshot_and_keeps_every_count() {
+    simulate(1, |world| async move {
+        world.found(1).await;
+        let first = world.node(1);
+        for request in 0..300 {
+            assert!(granted(&first, (request % 100) as u8, 4, request).await.is_some());
+        }
+        let applied = first.status().applied;
+        first.raft.trigger().snapshot().await.unwrap();
+        let wait = || first.raft.wait(Some(Duration::from_secs(10)));
+        wait().metrics(|m| m.snapshot.is_some(), "snapshot").await.unwrap();
+        first.raft.trigger().purge_log(applied).await.unwrap();
+        wait()
+            .metrics(|m| m.purged.is_some_and(|at| at.index() == applied), "purge")
+            .await
+            .unwrap();
+        let before = first.applied.show(snapshot_hash);
+
+        world.join(2).await;
+        let even = first.promote(BTreeSet::from([2])).await.unwrap_err();
+        assert_eq!(even, ClusterError::EvenVoters(2));
+        world.join(3).await;
+        first.promote(BTreeSet::from([2, 3])).await.unwrap();
+        let state = world.settled().await;
+        assert_eq!(state.token(spend(7, 4, 0).token).unwrap().used, 3);
+        assert!(world.node(3).raft.metrics().borrow_watched().snapshot.is_some());
+        assert_ne!(before, [0; 32]);
+        for (request, node) in [(1_000, 1), (1_001, 2), (1_002, 3)] {
+            let used = granted(&world.node(node), 7, 4, request).await;
+            assert_eq!(used, (request == 1_000).then_some(4), "at node {node}");
+        }
+        let members = world.node(3).members().await;
+        assert_eq!(members.len(), 3);
+        assert!(members.iter().all(|member| member.role == Role::Voter && member.lag == Some(0)));
+        assert!(members.iter().all(|member| member.clock_offset == Some(0)));
+        assert!(members.iter().all(|member| member.address == format!("node-{}", member.node_id)));
+        assert_eq!(members.iter().filter(|member| member.is_leader).count(), 1);
+    });
+}
+
+fn snapshot_hash(state: &State) -> [u8; 32] {
+    crate::ledger::snapshot::state_hash(state)
+}
+
+#[test]
+fn a_change_moves_the_leader_first_and_never_leaves_two_voters() {
+    simulate(2, |world| async move {
+        world.found(3).await;
+        world.join(4).await;
+        for (node, alone) in [(1, false), (2, true)] {
+            let removed = world.node(node).remove(BTreeSet::from([node])).await;
+            assert_eq!(removed, Err(ClusterError::EvenVoters(2)), "{alone}");
+        }
+        world.node(2).transfer_leader(Some(1)).await.unwrap();
+        assert_eq!(world.leader().await, 1);
+        // The leader itself is replaced.
+        world.node(1).replace(1, 4).await.unwrap();
+        assert_ne!(world.leader_of(2).await, 1);
+        let members = world.node(3).members().await;
+        let roles: Vec<_> = members.iter().map(|one| (one.node_id, one.role)).collect();
+        assert_eq!(roles, [(2, Role::Voter), (3, Role::Voter), (4, Role::Voter)]);
+        assert_eq!(granted(&world.node(4), 1, 1, 1).await, Some(1));
+        // The removed one is told, and does not vouch for anything.
+        pass(30).await;
+        let removed = world.node(1).status();
+        assert!(removed.ready.unwrap_err().contains("not a member"));
+        let again = world.node(2).add_learner(1, "node-1".to_owned()).await.unwrap_err();
+        assert_eq!(again, ClusterError::WasMember(1));
+        // Down to one voter in one change, whoever leads.
+        world.stop(1).await;
+        world.node(2).demote(BTreeSet::from([2, 3])).await.unwrap();
+        assert_eq!(world.leader_of(3).await, 4);
+        assert_eq!(granted(&world.node(2), 2, 1, 2).await, Some(1));
+    });
+}
+
+#[test]
+fn a_restart_keeps_the_members_and_a_stopped_leader_hands_over() {
+    simulate(3, |world| async move {
+        world.found(3).await;
+        let leader = world.leader().await;
+        let before = Instant::now();
+        world.stop(leader).await;
+        let other = 1 + leader % 3;
+        assert_eq!(granted(&world.node(other), 1, 2, 1).await, Some(1));
+        assert!(before.elapsed() < Duration::from_secs(1), "{:?}", before.elapsed());
+        for node in 1..=3 {
+            world.stop(node).await;
+        }
+        for node in 1..=3 {
+            world.start(node).await;
+        }
+        world.leader().await;
+        assert_eq!(granted(&world.node(leader), 1, 2, 2).await, Some(2));
+        assert_eq!(world.node(leader).members().await.len(), 3);
+        world.settled().await;
+    });
+}
+
+#[test]
+fn a_learner_knows_of_a_revocation_within_a_second() {
+    simulate(4, |world| async move {
+        world.found(3).await;
+        let learner = world.join(4).await;
+        world.set_wire(Wire { delay: 50, ..Wire::default() });
+        pass(3).await;
+        let token = spend(1, 1, 1).token;
+        let revocation = Revocation::Token { nonce: token.nonce, expires_at: None };
+        world.node(2).revoke(revocation).await.unwrap();
+        pass(1).await;
+        assert!(learner.standing(&token_of(&spend(1, 1, 1))).unwrap().revoked);
+        // Without any spend the learner stays fresh, and a lone node writes nothing.
+        pass(60).await;
+        assert!(learner.standing(&token_of(&spend(1, 1, 1))).is_ok());
+    });
+}
+
+#[test]
+fn a_lone_node_writes_nothing_of_itself() {
+    simulate(5, |world| async move {
+        world.found(1).await;
+        pass(5).await;
+        let before = world.node(1).status().applied;
+        pass(600).await;
+        assert_eq!(world.node(1).status().applied, before);
+        assert!(world.node(1).status().ready.is_ok());
+    });
+}
+
+#[test]
+fn a_node_that_is_cut_off_vouches_for_nothing_after_max_staleness() {
+    simulate(6, |world| async move {
+        world.found(3).await;
+        world.join(4).await;
+        pass(5).await;
+        let leader = world.leader().await;
+        let token = token_of(&spend(1, 1, 1));
+        // A leader that is cut off with a learner makes neither of them fresh.
+        for node in [leader, 4] {
+            for other in (1..=3).filter(|other| *other != leader) {
+                world.cut(node, other);
+                world.cut(other, node);
+            }
+        }
+        pass(8).await;
+        for node in 1..=4 {
+            assert!(world.node(node).standing(&token).is_ok(), "node {node}");
+        }
+        pass(4).await;
+        for node in 1..=4 {
+            let cut_off = node == leader || node == 4;
+            assert_eq!(world.node(node).standing(&token).is_err(), cut_off, "node {node}");
+            assert_eq!(world.node(node).status().ready.is_err(), cut_off, "node {node}");
+        }
+        world.heal();
+        pass(4).await;
+        assert!((1..=4).all(|node| world.node(node).standing(&token).is_ok()));
+    });
+}
+
+#[test]
+fn a_node_with_a_wrong_clock_does_not_lead_and_does_not_move_the_ledger() {
+    simulate(7, |world| async move {
+        world.found(3).await;
+        let leader = world.leader().await;
+        world.set_clock(leader, 3_600);
+        pass(5).await;
+        assert_ne!(world.leader().await, leader);
+        assert_eq!(world.node(leader).alarms().len(), 1);
+        assert_eq!(granted(&world.node(leader), 1, 1, 1).await, Some(1));
+        let now = super::world::NOW + 10;
+        assert!(world.node(1).log_time().get() < now, "{:?}", world.node(1).log_time());
+        // It does not lead either when it alone would be asked to.
+        let refused = world.node(1).transfer_leader(Some(leader)).await;
+        assert!(refused.is_err(), "{refused:?}");
+        world.set_clock(leader, 0);
+        pass(5).await;
+        world.node(1).transfer_leader(Some(leader)).await.unwrap();
+        assert_eq!(world.leader().await, leader);
+    });
+}
+
+#[test]
+fn an_old_disk_and_a_copied_directory_are_refused() {
+    simulate(8, |world| async move {
+        world.found(3).await;
+        world.node(3).transfer_leader(Some(1)).await.unwrap();
+        world.stop(3).await;
+        let old = world.copy_of_disks(3);
+        world.start(3).await;
+        assert_eq!(granted(&world.node(3), 1, 1, 1).await, Some(1));
+        world.settled().await;
+
+        // The old disk comes back under its old id, however often it is started.
+        world.stop(3).await;
+        let good = world.copy_of_disks(3);
+        world.put_disks(3, old);
+        for _ in 0..3 {
+            let ledger = world.start(3).await;
+            pass(20).await;
+            let ready = ledger.status().ready.unwrap_err();
+            assert!(ready.contains("old disk") && ready.contains("fresh directory"), "{ready}");
+            assert!(ledger.spend(spend(2, 1, 2)).await.is_err());
+            drop(ledger);
+            world.stop(3).await;
+        }
+        assert_eq!(granted(&world.node(2), 1, 1, 3).await, None);
+        // The right one is welcome.
+        world.put_disks(3, good);
+        world.start(3).await;
+        world.settled().await;
+    });
+}
+
+#[test]
+fn strangers_are_refused_with_words_that_help() {
+    simulate(9, |world| async move {
+        world.found(3).await;
+        let ledger = world.node(1);
+        // Another ledger.
+        let other = Identity { ledger_id: [8; 16], ..World::identity(2) };
+        let refused = refusal(&ledger, 2, &other, 1);
+        assert_eq!(refused.await, Refusal::OtherLedger);
+        // Meant for another node.
+        assert_eq!(refusal(&ledger, 2, &World::identity(2), 3).await, Refusal::OtherTarget(1));
+        // The certificate of another node, or of this very one.
+        assert_eq!(refusal(&ledger, 3, &World::identity(2), 1).await, Refusal::OtherSender);
+        assert_eq!(refusal(&ledger, 1, &World::identity(1), 1).await, Refusal::OtherSender);
+        // Noise, and another version.
+        for noise in [&b""[..], &[1], &[2, 0, 0, 0], &[0xff; 64]] {
+            let answer = ledger.receive(2, noise).await;
+            let (_, body) = message::decode_head(&answer).unwrap();
+            let answer: message::Answer = message::decode_body(body).unwrap();
+            assert!(matches!(answer, message::Answer::Refused(Refusal::Format)), "{answer:?}");
+        }
+        for refusal in [Refusal::OtherLedger, Refusal::NotMember, Refusal::OldDirectory] {
+            assert!(
+                refusal.to_string().contains("fresh") || refusal.to_string().contains("afresh")
+            );
+        }
+    });
+}
+
+/// What a node says to a message from `sender` that came over the wire of `from`.
+async fn refusal(ledger: &RaftLedger, from: u64, sender: &Identity, to: u64) -> Refusal {
+    let head = message::Head {
+        ledger_id: sender.ledger_id,
+        from: sender.node_id,
+        to,
+        run: 1,
+        to_run: None,
+        number: 0,
+        history: vec![1],
+        clock: UnixSeconds::new(super::world::NOW),
+        version: String::new(),
+    };
+    let bytes = message::encode(&head, &message::Request::Members).unwrap();
+    let answer = ledger.receive(from, &bytes).await;
+    let (_, body) = message::decode_head(&answer).unwrap();
+    let answer: message::Answer = message::decode_body(body).unwrap();
+    let message::Answer::Refused(refusal) = answer else { panic!("{answer:?}") };
+    refusal
+}

@@ -1,0 +1,89 @@
+"""Several nodes that count as one, each a real process in a folder of its own."""
+
+import json
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+from jeton import JETON, World, easy_rsa, free_port, must, vpn_folder, wait_until
+
+
+def listens(world):
+    """Has a lone node listen for others; it has to be restarted."""
+    world.cluster_port = free_port()
+    for key, value in (
+        ("#[cluster]", "[cluster]"),
+        ('#listen = "0.0.0.0:7443"', f'listen = "127.0.0.1:{world.cluster_port}"'),
+        ('#address = "node1.example.com:7443"\n', ""),
+    ):
+        world.change(key, value)
+    return world
+
+
+class Member(World):
+    """A further node, made by `jeton cluster join`."""
+
+    def __init__(self, first, line=None, profiles=None):
+        self.dir = Path(tempfile.mkdtemp(prefix="jeton-e2e-"))
+        self.has_tls = True
+        self.port, self.admin_port, self.cluster_port = free_port(), free_port(), free_port()
+        self.url = first.url
+        self.config = self.dir / "jeton.toml"
+        self.log = self.dir / "serve.log"
+        self.node = None
+        self.keys = first.keys
+        try:
+            line = line or first.did("cluster", "invite").strip()
+            self.id = must(join(line, self.dir, self.cluster_port)).strip()
+        except BaseException:
+            shutil.rmtree(self.dir)
+            raise
+        self.configure(profiles or easy_rsa(vpn_folder()))
+        text = self.config.read_text()
+        text, count = re.subn(
+            r'(?m)^(\[public\]\nlisten = )".*"$', rf'\1"127.0.0.1:{self.port}"', text
+        )
+        assert count == 1, text
+        signing = first.dir / "keys" / "signing"
+        self.config.write_text(text.replace('#signing = "keys/signing"', f'signing = "{signing}"'))
+
+
+def join(line, folder, port):
+    """Writes the command by which a machine joins."""
+    listen = f"127.0.0.1:{port}"
+    return [JETON, "cluster", "join", line, "--dir", folder, "--listen", listen]
+
+
+def status(world):
+    """Returns the members by their ids, as a node tells them."""
+    members = json.loads(world.did("cluster", "status", "--format", "json"))
+    return {member["node_id"]: member for member in members}
+
+
+def this(world):
+    """Returns the id of a node that runs."""
+    return next(id for id, member in status(world).items() if member["is_this"])
+
+
+def leader(worlds):
+    """Waits until all these nodes agree on a leader among them, and returns it."""
+    by_id = {world.id: world for world in worlds}
+
+    def agreed():
+        found = [
+            {id for id, member in status(world).items() if member["is_leader"]}
+            for world in worlds
+        ]
+        same = found[0] if all(one == found[0] for one in found) else set()
+        return by_id.get(next(iter(same), None))
+
+    return wait_until("one leader for all", agreed)
+
+
+def grow(first, *others):
+    """Makes three voters of a node and two learners."""
+    wait_until("the learners to catch up", lambda: all(
+        member["lag"] is not None and member["lag"] < 10 for member in status(first).values()
+    ))
+    first.did("cluster", "promote", *(other.id for other in others))
