@@ -1,7 +1,7 @@
 //! How commands speak: what goes to stdout and stderr, and in which form.
 //!
 //! [`output`] is the one way out. [`table`], [`facts`] and [`qr`] draw what it is
-//! given, [`format`] names the forms one may ask for, [`moment`] writes times,
+//! given, [`mod@format`] names the forms one may ask for, [`moment`] writes times,
 //! [`progress`] keeps people company in long work.
 
 pub(crate) mod facts;
