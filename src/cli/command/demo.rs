@@ -135,6 +135,10 @@ of this one:
   jeton mint --config {folder}/jeton.toml --user bob
   jeton list --config {folder}/jeton.toml
 
+A web page for the same, and the link that signs you in to it:
+
+  jeton admin-link --config {folder}/jeton.toml
+
 An OpenVPN server that takes alice's profile (as root):
 
   openvpn --cd {folder}/openvpn --config server.conf
