@@ -104,10 +104,10 @@ impl Minter {
         let mut batch = Batch([0; 4]);
         random(&mut batch.0)?;
         let orders = orders.into_iter();
-        orders.map(|order| self.mint_one(order, batch, now, &mut random)).collect()
+        orders.map(|order| self.mint_in(batch, order, now, &mut random)).collect()
     }
 
-    /// Mints one token of a batch; see [`Minter::mint`].
+    /// Mints one token, in a batch of its own; see [`Minter::mint`].
     ///
     /// # Errors
     ///
@@ -115,7 +115,18 @@ impl Minter {
     pub fn mint_one(
         &self,
         order: &Order,
+        now: UnixSeconds,
+        mut random: impl FnMut(&mut [u8]) -> Result<(), NoRandomness>,
+    ) -> Result<Minted, MintError> {
+        let mut batch = Batch([0; 4]);
+        random(&mut batch.0)?;
+        self.mint_in(batch, order, now, &mut random)
+    }
+
+    fn mint_in(
+        &self,
         batch: Batch,
+        order: &Order,
         now: UnixSeconds,
         random: &mut impl FnMut(&mut [u8]) -> Result<(), NoRandomness>,
     ) -> Result<Minted, MintError> {

@@ -16,15 +16,14 @@ use utoipa::ToSchema;
 use super::body::Body;
 use super::fields::{Fields, ProfileType, whole_number};
 use super::openapi::{MintErrors, words};
+use super::records::Record;
 use super::{AdminDoor, AdminError, RequestFault};
 use crate::ledger::{Ledger, LedgerError, Note};
 use crate::mint::{Minted, Minter, Order};
 use crate::qr::QrDrawing;
 use crate::random;
 use crate::redeem::{Attempt, Intent, Refusal};
-use crate::token::{
-    Batch, IpNetwork, KeyId, Lifetime, Nonce, ProfileKind, Role, UnixSeconds, UseLimit, UserName,
-};
+use crate::token::{IpNetwork, Lifetime, ProfileKind, Role, UseLimit, UserName};
 
 /// An hour, as links live unless told otherwise.
 const LIFETIME_S: u32 = 60 * 60;
@@ -52,26 +51,8 @@ pub(super) struct NewToken {
 /// A token, and the links that carry it. They are shown this once.
 #[derive(Serialize, ToSchema)]
 pub(super) struct MintedToken {
-    #[schema(value_type = Nonce)]
-    id: String,
-    #[schema(value_type = KeyId)]
-    key_id: String,
-    #[schema(value_type = Batch)]
-    batch: String,
-    user: UserName,
-    #[schema(value_type = ProfileKind)]
-    profile_type: &'static str,
-    /// How often it may be used; `null` for any number.
-    #[schema(required = true)]
-    uses: Option<u32>,
-    /// From where it may be used; `null` for everywhere.
-    #[schema(value_type = Option<IpNetwork>, required = true)]
-    network: Option<String>,
-    note: Note,
-    #[schema(value_type = UnixSeconds)]
-    issued_at: String,
-    #[schema(value_type = UnixSeconds)]
-    expires_at: String,
+    #[serde(flatten)]
+    said: Record,
     /// The token itself. Whoever has it has the profile.
     token: String,
     /// What OpenVPN Connect imports.
@@ -124,24 +105,17 @@ pub(super) async fn mint(
 /// Mints a token that a click would get the profile for: permission, profile
 /// and key are looked at as a click looks at them.
 async fn mint_alive(door: &AdminDoor, minter: &Minter, order: Order) -> Result<Minted, AdminError> {
-    let mut minted = mint_at(minter, &order, door.now())?;
+    let mut minted = minter.mint_one(&order, door.now(), random::fill)?;
     let mut refused = refusal(door, &minted).await;
     if let Some(Refusal::Revoked) = refused {
         // The user's tokens may have been revoked in this very second, with all
         // that are issued until its end. It is waited out: a token from the next
         // one would outlive a second revocation in this one.
         tokio::time::sleep(A_SECOND).await;
-        minted = mint_at(minter, &order, door.now())?;
+        minted = minter.mint_one(&order, door.now(), random::fill)?;
         refused = refusal(door, &minted).await;
     }
     refused.map_or(Ok(minted), |refusal| Err(AdminError::of_refusal(refusal)))
-}
-
-fn mint_at(minter: &Minter, order: &Order, now: UnixSeconds) -> Result<Minted, AdminError> {
-    let mut batch = Batch([0; 4]);
-    let no_random = |error| AdminError::Mint(crate::mint::MintError::Random(error));
-    random::fill(&mut batch.0).map_err(no_random)?;
-    Ok(minter.mint_one(order, batch, now, &mut random::fill)?)
 }
 
 async fn refusal(door: &AdminDoor, minted: &Minted) -> Option<Refusal> {
@@ -218,16 +192,7 @@ impl MintedToken {
     fn of(minted: Minted, note: Note, qr_svg: String) -> Self {
         let Minted { kind, claims, token, links } = minted;
         Self {
-            id: claims.nonce.to_string(),
-            key_id: token.id().key_id.to_string(),
-            batch: claims.nonce.batch().to_string(),
-            profile_type: kind.as_str(),
-            uses: claims.uses.count(),
-            network: claims.network.map(|network| network.to_string()),
-            note,
-            issued_at: claims.issued_at.to_string(),
-            expires_at: claims.expires_at().to_string(),
-            user: claims.user,
+            said: Record::of(token.id(), kind, &claims, note),
             token: token.as_str().to_owned(),
             import_url: links.import,
             download_url: links.download,

@@ -29,7 +29,7 @@ pub(super) struct NewRecord {
     note: Option<Note>,
 }
 
-/// What is kept of a token.
+/// What a token says, and what stands beside it.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Record {
     #[schema(value_type = Nonce)]
@@ -99,7 +99,7 @@ impl NewRecord {
 }
 
 impl Record {
-    fn of(token: TokenId, kind: ProfileKind, claims: &Claims, note: Note) -> Self {
+    pub(super) fn of(token: TokenId, kind: ProfileKind, claims: &Claims, note: Note) -> Self {
         Self {
             id: token.nonce.to_string(),
             key_id: token.key_id.to_string(),

@@ -22,11 +22,11 @@ use crate::admin::same_origin::{self, Sender};
 use crate::admin::{AdminDoor, AdminError};
 use crate::plain_words::Moment;
 use crate::random;
-use crate::token::url::token_in_pasted;
+use crate::token::url::{SIGN_IN_PATH, token_in_pasted};
 use crate::token::{Role, TimeError, UnixSeconds};
 
 /// Where it all begins.
-pub(super) const SIGN_IN: &str = "/sign-in";
+pub(super) const SIGN_IN: &str = SIGN_IN_PATH;
 
 /// The first page for who did not ask for another.
 pub(super) const FIRST: &str = "/users";

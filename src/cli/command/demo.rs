@@ -110,8 +110,7 @@ async fn link_for_alice(node: &Node, made: Made, public_url: PublicUrl) -> Resul
         network: None,
     };
     let minter = Minter::new(made.profile_key, public_url);
-    let minted = minter.mint(&[order], SystemClock.now(), random::fill)?;
-    minted.into_iter().next().ok_or_else(|| Failure::say("nothing was minted", "try again"))
+    Ok(minter.mint_one(&order, SystemClock.now(), random::fill)?)
 }
 
 fn welcome(folder: &Path, minted: &Minted) -> String {

@@ -33,25 +33,24 @@ struct Node {
 
 /// Mints, and shows the link in Access Server's words.
 pub(super) fn run(
-    order: Order,
+    order: &Order,
     minter: &MinterArgs,
     permission: &PermissionArgs,
     global: &Global,
 ) -> Result<(), Failure> {
     let node = Node::find(minter, global)?;
     match &node {
-        Some(node) => node.check.check(&order)?,
-        None => OrderCheck::unasked(permission.read()?).check(&order)?,
+        Some(node) => node.check.check(order)?,
+        None => OrderCheck::unasked(permission.read()?).check(order)?,
     }
-    for minted in minter.open(global)?.mint(&[order], SystemClock.now(), random::fill)? {
-        let remark = match &node {
-            Some(node) => node.take(&minted)?,
-            None => None,
-        };
-        output::show(&format!("Added token, import URL {}\n", minted.links.import))?;
-        if let Some(remark) = remark {
-            output::remark(&remark);
-        }
+    let minted = minter.open(global)?.mint_one(order, SystemClock.now(), random::fill)?;
+    let remark = match &node {
+        Some(node) => node.take(&minted)?,
+        None => None,
+    };
+    output::show(&format!("Added token, import URL {}\n", minted.links.import))?;
+    if let Some(remark) = remark {
+        output::remark(&remark);
     }
     Ok(())
 }

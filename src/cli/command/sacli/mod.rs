@@ -128,7 +128,7 @@ pub(crate) fn run(args: SacliArgs, global: &Global) -> Result<(), Failure> {
                 uses: args.token_usage_count,
                 network: None,
             };
-            add::run(order, &args.minter, &args.permission, global)
+            add::run(&order, &args.minter, &args.permission, global)
         }
         LIST => {
             let node = AdminClient::open(&global.load()?, &args.minter.passphrase)?;
