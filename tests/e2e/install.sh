@@ -17,6 +17,7 @@ missing() {
     command -v python3 >/dev/null || echo python3
     command -v openssl >/dev/null || echo openssl
     command -v strace >/dev/null || echo strace
+    command -v haproxy >/dev/null || echo haproxy
     [ -x "$easyrsa" ] || echo easy-rsa
     command -v chromium >/dev/null || echo chromium
     command -v zbarimg >/dev/null || echo zbar-tools

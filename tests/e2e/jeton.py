@@ -167,6 +167,13 @@ class World:
         limits = "[limits]\nrate_burst = 1000000\nrate_per_second = 1000000\n"
         self.config.write_text(f"{text}\n{profiles}\n{limits}")
 
+    def behind_a_proxy(self):
+        """Has the node speak plain HTTP, and believe a proxy on this machine."""
+        self.change("tls_cert =", 'plain_http = true\ntrusted_proxies = ["127.0.0.1"]\n#')
+        self.change("tls_key =", "#tls_key =")
+        self.has_tls = False
+        return self
+
     def mints_itself(self):
         """Gives the node a signing key, which is the operator's decision."""
         key = self.key("profile").relative_to(self.dir)

@@ -180,10 +180,7 @@ class BehindAProxy(Case):
 
     def test_the_last_address_that_no_proxy_has_is_the_client(self):
         with World() as world:
-            world.change("tls_cert =", 'plain_http = true\ntrusted_proxies = ["127.0.0.1"]\n#')
-            world.change("tls_key =", "#tls_key =")
-            world.has_tls = False
-            world.serve()
+            world.behind_a_proxy().serve()
             token = world.mint(network="192.0.2.0/24", uses=99).token
             for addresses, good in self.CASES:
                 with self.subTest(addresses):

@@ -1,0 +1,78 @@
+"""Nodes behind one name: members of one ledger that any proxy may take, and two
+ledgers whose tokens are told apart by their first characters."""
+
+import base64
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+from cluster import Member, grow, leader, listens, this
+from front import Front
+from jeton import Case, World, wait_until
+
+
+class BehindOneName(Case):
+    def setUp(self):
+        self.stack = ExitStack()
+        self.addCleanup(self.stack.close)
+        self.front = self.stack.enter_context(Front())
+
+    def world(self):
+        return self.front.takes(self.stack.enter_context(World()))
+
+    def test_members_count_as_one_and_one_may_go(self):
+        first = listens(self.world())
+        first.serve()
+        first.id = this(first)
+        worlds = [first]
+        for _ in range(2):
+            worlds.append(self.front.takes(self.stack.enter_context(Member(first))))
+            worlds[-1].serve()
+        grow(first, *worlds[1:])
+        self.front.start(first.dir / "tls", {"jeton": worlds}, "default_backend jeton")
+        tokens = [one.token for one in first.mint_each(["alice"] * 40, uses=1)]
+        with ThreadPoolExecutor(16) as clients:
+            answers = list(clients.map(self.front.download, tokens * 3))
+        self.assertEqual(sum(answer.is_profile for answer in answers), 40)
+        self.assertEqual({answer.status for answer in answers}, {200, 410})
+
+        lost = leader(worlds)
+        lost.node.kill()
+        rest = [world for world in worlds if world is not lost]
+        leader(rest)
+        wait_until(
+            "the proxy to see it",
+            lambda: all(self.front.download(tokens[0]).status == 410 for _ in range(9)),
+        )
+        for token in [one.token for one in first.mint_each(["alice"] * 9, uses=1)]:
+            self.assert_profile(self.front.download(token))
+            self.assert_refused(self.front.download(token), 410, "used up")
+
+    def test_a_token_says_which_ledger_counts_it(self):
+        groups = {"a": self.world(), "b": self.world()}
+        choice = "default_backend a\n"
+        for name, world in groups.items():
+            world.serve()
+            start = self.first_characters(world)
+            self.assertTrue(world.mint().token.startswith(start))
+            choice += (
+                f"  use_backend {name} if {{ url_param(token) -m beg {start} }}"
+                f" || {{ path_beg /t/{start} }}\n"
+            )
+        self.front.start(
+            groups["a"].dir / "tls", {name: [world] for name, world in groups.items()}, choice
+        )
+        other = {"a": "b", "b": "a"}
+        for name, world in groups.items():
+            minted = world.mint(uses=2)
+            self.assert_profile(self.front.download(minted.token))
+            self.assertEqual(world.listed()[minted.id]["used"], 1)
+            self.assert_profile(self.front.download(minted.token))
+            self.assert_refused(self.front.download(minted.token), 410, "used up")
+            # The other one has never heard of it.
+            self.assertEqual(groups[other[name]].download(minted.token).status, 404)
+
+    @staticmethod
+    def first_characters(world):
+        """What all tokens of a key begin with: their version and the key's id."""
+        key_id = world.key("profile").stem.removeprefix("profile-")
+        return base64.urlsafe_b64encode(bytes.fromhex(f"01{key_id}")).decode()[:6]
