@@ -124,6 +124,32 @@ fn tokens_issued_before_the_ledger_are_refused() {
 /// Forgetting a counter must not bring its token back to life, whatever a
 /// later leader's clock says.
 #[test]
+fn a_ledger_that_is_reborn_revives_nothing_and_forgets_no_revocation() {
+    let mut state = State::new(at(BORN));
+    let before = apply_one(&mut state, BORN + 10, Command::Spend(spend(1, 7)));
+    assert_eq!(before, Outcome::Granted { used: 1 });
+    apply_one(&mut state, BORN + 10, Command::Revoke(Revocation::Batch(token(2).nonce.batch())));
+    apply_one(&mut state, BORN + 10, Command::Permit { user: user(0), autologin: true });
+    let born = BORN + 300;
+    let mut state = state.reborn(at(born));
+    assert_eq!((state.born_at(), state.log_time()), (at(born), at(BORN + 10)));
+    assert_eq!((state.revocations(), state.autologin_users().len()), (1, 1));
+    // Not by a repeated request either, whose verdict was a grant.
+    for request in [7, 8] {
+        let outcome = apply_one(&mut state, BORN + 11, Command::Spend(spend(1, request)));
+        assert_eq!(outcome, Outcome::Refused(SpendRefusal::BeforeLedger));
+    }
+    let mut wish = |number, request| {
+        let wish = Spend { issued_at: at(born), ..spend(number, request) };
+        apply_one(&mut state, BORN + 11, Command::Spend(wish))
+    };
+    assert_eq!(wish(2, 9), Outcome::Refused(SpendRefusal::Revoked));
+    assert_eq!(wish(4, 10), Outcome::Granted { used: 1 });
+    // A birth never goes back.
+    assert_eq!(state.reborn(at(BORN)).born_at(), at(born));
+}
+
+#[test]
 fn a_clock_set_back_revives_nothing() {
     let mut state = State::new(at(BORN));
     let once = Spend { max: NonZeroU32::MIN, ..spend(1, 1) };

@@ -116,6 +116,16 @@ impl State {
         }
     }
 
+    /// Begins a new ledger with what an older copy of one knew.
+    ///
+    /// Nobody knows what was used after the copy was made, so tokens issued before
+    /// `born_at` are refused, whatever their counts. Revocations, permissions and
+    /// notes stay. Verdicts go: none of them may be given again.
+    #[must_use]
+    pub fn reborn(self, born_at: UnixSeconds) -> Self {
+        Self { born_at: born_at.max(self.born_at), verdicts: BTreeMap::new(), ..self }
+    }
+
     /// Applies one entry and returns one outcome for each of its commands.
     pub fn apply(&mut self, entry: &Entry) -> Vec<Outcome> {
         self.log_time = self.log_time.max(entry.stamp);
@@ -155,6 +165,13 @@ impl State {
     /// Tells whether the token, its batch, its user or its key is revoked.
     pub(super) fn is_revoked(&self, record: &TokenRecord) -> bool {
         self.revoked.covers(record.token, &record.user, record.issued_at)
+    }
+
+    /// Returns how many revocations there are: of tokens, batches, users and keys.
+    #[must_use]
+    pub fn revocations(&self) -> usize {
+        let Revoked { nonces, batches, users, keys } = &*self.revoked;
+        nonces.len() + batches.len() + users.len() + keys.len()
     }
 
     /// Returns the users who may have `autologin` profiles.

@@ -13,7 +13,7 @@ pub(crate) mod core_dump;
 pub(crate) mod logging;
 mod minter;
 mod open_files;
-mod opening;
+pub(crate) mod opening;
 mod reload;
 pub(crate) mod source;
 

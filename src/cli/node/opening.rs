@@ -90,17 +90,24 @@ pub(super) fn bind(key: &str, address: SocketAddr) -> Result<TcpListener, Failur
     })
 }
 
+/// What to do about a ledger that is not where it counted last.
+const COPIED: &str = "an older copy: move it aside and `jeton ledger restore` it; of a \
+     cluster that goes on without it: join anew, in a fresh folder. If it was moved whole, and is \
+     the newest: `jeton ledger moved --is-newest`";
+
 /// Says what to do about a ledger that does not open.
-pub(super) fn explain_ledger(error: &OpenError) -> Failure {
+pub(crate) fn explain_ledger(error: &OpenError) -> Failure {
     let is_missing = matches!(error, OpenError::Identity(IdentityError::Missing(_)));
     let is_locked = matches!(error, OpenError::Log { source: LogError::Locked, .. });
     let hint = if is_missing {
-        "a new node is made by `jeton init`; if this ledger was lost, `jeton ledger new` makes one \
-         that refuses all older links"
+        "a new node is made by `jeton init`; if this ledger was lost, `jeton ledger restore` makes \
+         one of a backup, and `jeton ledger new` an empty one. Both refuse all older links"
     } else if is_locked {
         "another `jeton serve` has it; a ledger is served by one process"
     } else if matches!(error, OpenError::Permissions(_)) {
         "close it to others: chmod -R go= on that folder"
+    } else if matches!(error, OpenError::Copied(_)) {
+        COPIED
     } else {
         "keep the folder as it is for whoever looks into it; once it is moved away, `jeton ledger \
          new` starts afresh and refuses all older links"

@@ -38,6 +38,29 @@ impl FileDisk {
         };
         File::open(parent)?.sync_all()
     }
+
+    /// Keeps others from taking the directory until this is dropped, to read it, and
+    /// changes nothing in it; `false` if someone has it.
+    ///
+    /// # Errors
+    ///
+    /// Any but that someone has it.
+    pub fn try_hold(&mut self) -> io::Result<bool> {
+        let lock = match File::open(self.path(LOCK)) {
+            Ok(lock) => lock,
+            // Nobody ever took it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+            Err(error) => return Err(error),
+        };
+        match lock.try_lock_shared() {
+            Ok(()) => {
+                self.lock = Some(lock);
+                Ok(true)
+            }
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
 }
 
 impl Disk for FileDisk {
@@ -143,6 +166,24 @@ mod tests {
         assert_eq!(mode(&dir), DIR_MODE);
         assert_eq!(mode(&dir.join("a")), FILE_MODE);
         assert_eq!(mode(&dir.join(LOCK)), FILE_MODE);
+    }
+
+    #[test]
+    fn directory_that_is_held_for_reading_is_taken_by_nobody_and_unchanged() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = || FileDisk::new(dir.path());
+        assert!(disk().try_hold().unwrap());
+        assert_eq!(disk().list().unwrap(), [""; 0]);
+        let mut writer = disk();
+        assert!(writer.try_lock().unwrap());
+        assert!(!disk().try_hold().unwrap());
+        drop(writer);
+        let (mut one, mut two) = (disk(), disk());
+        assert!(one.try_hold().unwrap() && two.try_hold().unwrap());
+        drop(one);
+        assert!(!disk().try_lock().unwrap());
+        drop(two);
+        assert!(disk().try_lock().unwrap());
     }
 
     #[test]

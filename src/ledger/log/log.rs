@@ -74,6 +74,17 @@ impl Log {
         })
     }
 
+    /// Reads the log of `ledger` and changes nothing: a torn tail is left out. Whoever
+    /// calls sees to it that nobody writes meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError::Missing`], [`LogError::Damaged`], [`LogError::Version`] or
+    /// [`LogError::Io`].
+    pub fn read(disk: &dyn Disk, ledger: LedgerId) -> Result<LogState, LogError> {
+        replay::replay(disk, ledger).map(|replay| replay.state)
+    }
+
     /// Opens the log of `ledger`, and returns the state it holds and what was found.
     /// Segments keep their length; new ones are made with `segment_len`.
     ///

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::open::{Opening, Options};
-use super::{Identity, OpenError, RaftLedger};
+use super::place::write_place;
+use super::{Identity, LedgerCopy, OpenError, RaftLedger};
 use crate::clock::Clock;
 use crate::ledger::log::{FileDisk, LedgerId, Log, SegmentLen};
 
@@ -27,6 +28,34 @@ pub async fn create(
         make(making, identity)?;
         let started = RaftLedger::start(Opening::of(making, clock, Options::default())?).await?;
         let founded = started.found().await;
+        started.close().await;
+        founded
+    })
+    .await
+}
+
+/// Makes a ledger as [`create`] does, which begins with what an older copy of one
+/// knew. Links issued before the `born_at` of `identity` are refused.
+///
+/// # Errors
+///
+/// [`OpenError`]; nothing is left behind then.
+pub async fn create_from(
+    dir: &Path,
+    identity: Identity,
+    clock: Arc<dyn Clock>,
+    copy: &LedgerCopy,
+) -> Result<(), OpenError> {
+    put(dir, async |making| {
+        make(making, identity)?;
+        let opening = Opening::of(making, clock, Options::default())?;
+        let first = copy.reborn(identity.born_at);
+        let started = RaftLedger::start(Opening { first, ..opening }).await?;
+        let founded = match started.found().await {
+            // The log alone does not tell what the ledger began with.
+            Ok(()) => started.compact().await,
+            failed => failed,
+        };
         started.close().await;
         founded
     })
@@ -79,7 +108,8 @@ fn make(dir: &Path, identity: Identity) -> Result<(), OpenError> {
         .map_err(OpenError::io("write", &path))?;
     let log = FileDisk::new(dir.join("log"));
     let log = Log::create(Box::new(log), LedgerId(identity.ledger_id), SegmentLen::default());
-    log.map(drop).map_err(OpenError::log(dir))
+    log.map(drop).map_err(OpenError::log(dir))?;
+    write_place(dir)
 }
 
 fn put_in_place(making: &Path, dir: &Path) -> Result<(), OpenError> {

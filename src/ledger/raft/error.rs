@@ -45,6 +45,9 @@ pub enum OpenError {
     /// A ledger is readable by others than its owner.
     #[error("{0} can be read or written by group or world")]
     Permissions(PathBuf),
+    /// The directory is not the one that counted last.
+    #[error("the ledger {0} was copied or put back: others may have been counted since")]
+    Copied(PathBuf),
     /// The making of the ledger was never finished.
     #[error("the ledger {0} was never founded")]
     NotFounded(PathBuf),

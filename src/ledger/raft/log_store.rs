@@ -108,7 +108,7 @@ fn encode(value: &impl Serialize) -> io::Result<Arc<[u8]>> {
 
 /// Decodes what the log kept. Its checksums hold, so a failure is a fault of
 /// this program or of another version of it.
-fn decode<T: DeserializeOwned>(bytes: &[u8]) -> io::Result<T> {
+pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> io::Result<T> {
     postcard::from_bytes(bytes).map_err(io::Error::other)
 }
 

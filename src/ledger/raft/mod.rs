@@ -6,7 +6,8 @@
 //! and what the nodes say to each other.
 //!
 //! A ledger is made once, by [`create()`], which also founds the cluster of one.
-//! [`create_joined()`] makes a further node of it, which waits to be added.
+//! [`create_joined()`] makes a further node of it, which waits to be added, and
+//! [`create_from()`] a new ledger of what an older copy still tells.
 //! [`RaftLedger::open`] never makes, founds or repairs anything: a directory
 //! that is not a whole ledger is refused.
 //!
@@ -15,6 +16,7 @@
 //! DIR/log/            votes and entries, see ledger/log
 //! DIR/snapshot/       states of the past, so that the log stays short
 //! DIR/runs            how the others know this node again, see runs.rs
+//! DIR/place           how it is known that the directory is no copy, see place.rs
 //! DIR/joined          only if it was made by joining
 //! ```
 //!
@@ -48,8 +50,10 @@ mod message;
 mod network;
 mod open;
 mod peers;
+mod place;
 mod receive;
 mod reports;
+mod restore;
 mod runs;
 mod snapshot_files;
 mod snapshot_transfer;
@@ -83,10 +87,12 @@ use super::{
 };
 use crate::token::{UnixSeconds, UserName, VerifiedToken};
 
-pub use create::{JOINED, create, create_joined};
+pub use create::{JOINED, create, create_from, create_joined};
 pub use error::OpenError;
 pub use identity::{Identity, IdentityError};
 pub use open::Options;
+pub use place::{accept_place, check_place};
+pub use restore::LedgerCopy;
 pub use snapshot_files::SnapshotFileError;
 pub use transport::{Alone, MESSAGE_LEN_MAX, PeerAddress, Reply, Transport, TransportError};
 pub use types::Member;

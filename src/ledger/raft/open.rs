@@ -17,11 +17,12 @@ use super::log_store::LogStore;
 use super::machine::{Applied, Machine};
 use super::network::Network;
 use super::peers::Peers;
+use super::place::{check_place, write_place};
 use super::runs::Runs;
 use super::snapshot_files::SnapshotFiles;
 use super::snapshot_transfer::Incoming;
 use super::transport::{Alone, Transport};
-use super::types::{Member, Raft, SnapshotMeta};
+use super::types::{LogId, Member, Raft, SnapshotMeta};
 use super::{Identity, RaftLedger};
 use crate::clock::Clock;
 use crate::ledger::log::{Disk, FileDisk, LedgerId, Log, LogState, Recovery, SegmentLen, Writer};
@@ -65,6 +66,8 @@ impl Default for Options {
 pub(super) struct Opening {
     pub(super) dir: PathBuf,
     pub(super) identity: Identity,
+    /// What the ledger begins with while it has no snapshot.
+    pub(super) first: State,
     pub(super) log: Box<dyn Disk>,
     pub(super) snapshots: Box<dyn Disk>,
     /// The directory itself.
@@ -86,9 +89,11 @@ impl Opening {
     ) -> Result<Self, OpenError> {
         check_permissions(dir)?;
         let run = random::bytes().map_err(OpenError::engine)?;
+        let identity = Identity::read(dir)?;
         Ok(Self {
             dir: dir.to_owned(),
-            identity: Identity::read(dir)?,
+            identity,
+            first: State::new(identity.born_at),
             log: Box::new(FileDisk::new(dir.join("log"))),
             snapshots: Box::new(FileDisk::new(dir.join("snapshot"))),
             home: Box::new(FileDisk::new(dir)),
@@ -111,13 +116,20 @@ impl RaftLedger {
     ///
     /// # Errors
     ///
-    /// [`OpenError`]; nothing was changed but that a torn tail may be cut.
+    /// [`OpenError`]; nothing was changed but that a torn tail may be cut. A directory
+    /// that was copied or put back is [`OpenError::Copied`].
     pub async fn open(
         dir: &Path,
         clock: Arc<dyn Clock>,
         options: Options,
     ) -> Result<Self, OpenError> {
-        let ledger = Self::start(Opening::of(dir, clock, options)?).await?;
+        let opening = Opening::of(dir, clock, options)?;
+        check_place(dir)?;
+        let ledger = Self::start(opening).await?;
+        if let Err(error) = write_place(dir) {
+            ledger.close().await;
+            return Err(error);
+        }
         let is_founded = ledger.raft.is_initialized().await.map_err(OpenError::engine)?;
         if !is_founded && !dir.join(JOINED).exists() {
             ledger.close().await;
@@ -142,7 +154,7 @@ impl RaftLedger {
             Log::open(log, ledger_id, opening.segment_len).map_err(OpenError::log(&dir))?;
         report(&recovery);
         let snapshots = SnapshotFiles::new(snapshots);
-        let (state, meta) = last_state(&dir, identity, &snapshots)?;
+        let (state, meta) = last_state(&dir, opening.first, &snapshots)?;
         let reached = meta.last_log_id.map(|last| last.index());
         if log_state.head().purged_index() > reached {
             return Err(OpenError::SnapshotMissing(dir));
@@ -191,6 +203,19 @@ impl RaftLedger {
         })
     }
 
+    /// Has all that was applied stand in a snapshot, and nothing in the log.
+    pub(super) async fn compact(&self) -> Result<(), OpenError> {
+        let applied = self.applied.index();
+        let is_at = |at: Option<LogId>| at.is_some_and(|at| at.index() >= applied);
+        let wait = || self.raft.wait(Some(RECOVERY_MAX));
+        let trigger = self.raft.trigger();
+        trigger.snapshot().await.map_err(OpenError::engine)?;
+        wait().metrics(|m| is_at(m.snapshot), "snapshot").await.map_err(OpenError::engine)?;
+        trigger.purge_log(applied).await.map_err(OpenError::engine)?;
+        wait().metrics(|m| is_at(m.purged), "purge").await.map_err(OpenError::engine)?;
+        Ok(())
+    }
+
     /// Makes this node the one voter of its cluster.
     pub(super) async fn found(&self) -> Result<(), OpenError> {
         let members = BTreeMap::from([(self.identity.node_id, Member::default())]);
@@ -200,15 +225,15 @@ impl RaftLedger {
     }
 }
 
-/// Returns the state and position that the newest snapshot holds, or those of
-/// an empty ledger.
-fn last_state(
+/// Returns the state and position that the newest snapshot holds, or `first` if
+/// there is none.
+pub(super) fn last_state(
     dir: &Path,
-    identity: Identity,
+    first: State,
     files: &SnapshotFiles,
 ) -> Result<(State, SnapshotMeta), OpenError> {
     let Some((meta, bytes)) = files.newest()? else {
-        return Ok((State::new(identity.born_at), SnapshotMeta::default()));
+        return Ok((first, SnapshotMeta::default()));
     };
     let state = snapshot::decode(&bytes)
         .map_err(|source| OpenError::Snapshot { dir: dir.to_owned(), source })?;
@@ -225,7 +250,7 @@ fn report(recovery: &Recovery) {
     }
 }
 
-fn check_permissions(dir: &Path) -> Result<(), OpenError> {
+pub(super) fn check_permissions(dir: &Path) -> Result<(), OpenError> {
     use std::os::unix::fs::PermissionsExt as _;
     match fs::metadata(dir) {
         Ok(metadata) if metadata.permissions().mode() & 0o077 != 0 => {

@@ -9,12 +9,12 @@ use std::path::Path;
 use super::{Use, tls};
 use crate::cli::audit_target;
 use crate::cli::failure::with_sources;
-use crate::cli::node::source;
+use crate::cli::node::{opening, source};
 use crate::clock::Clock;
 use crate::cluster::Authority;
 use crate::config::{Config, Fault, Profiles, Public};
 use crate::keyring::{self, KeyFileError, Keyring, KeyringError, SigningKeys};
-use crate::ledger::raft::{Identity, IdentityError};
+use crate::ledger::raft::{self, Identity, IdentityError};
 use crate::token::{KeyPurpose, TrustedKeys as _, UnixSeconds};
 
 /// Read, write or search, for anyone but the owner.
@@ -167,13 +167,19 @@ fn profiles(profiles: &Profiles, now: UnixSeconds) -> Vec<String> {
 
 fn ledger(dir: &Path) -> Option<String> {
     match Identity::read(dir) {
-        Ok(_) => exposed("ledger.dir", dir),
+        Ok(_) => exposed("ledger.dir", dir).or_else(|| copied(dir)),
         Err(error @ IdentityError::Missing(_)) => Some(format!(
             "`ledger.dir`: {error}; make one with `jeton init`, or with `jeton ledger new` for keys \
              that have minted before"
         )),
         Err(error) => Some(format!("`ledger.dir`: {}", with_sources(&error))),
     }
+}
+
+fn copied(dir: &Path) -> Option<String> {
+    let error = raft::check_place(dir).err()?;
+    let hint = opening::explain_ledger(&error);
+    Some(format!("`ledger.dir`: {}: {}", hint.reason(), hint.hint()))
 }
 
 /// What is wrong with the door between nodes. A lone node makes its authority when

@@ -1,5 +1,6 @@
 //! The engine on a real disk: openraft's own suite, restarts, refusals.
 
+mod copies;
 mod faults;
 mod members;
 pub(super) mod runtime;

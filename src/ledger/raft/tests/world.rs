@@ -194,6 +194,7 @@ impl World {
             Opening {
                 dir: "simulated".into(),
                 identity,
+                first: State::new(identity.born_at),
                 log: Box::new(log),
                 snapshots: Box::new(snapshots),
                 home: Box::new(home),

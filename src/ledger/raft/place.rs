@@ -1,0 +1,249 @@
+//! Tells at a start a directory that stayed where it was from one that was copied
+//! or put back, which may have forgotten uses.
+//!
+//! The file `place` holds the number of its own inode and the moment that inode was
+//! made. A copy of it, or one that a backup brought back, has another inode, and
+//! still holds the old one. Each start writes it anew, as a new file: so a copy of
+//! an earlier start is known too where its bytes were written over the files that
+//! were there. A rename of the directory, or another mount of its file system, keeps
+//! the inode.
+//!
+//! It sees files, so it does not see a whole disk that was set back: a snapshot of a
+//! file system, of a volume or of a virtual machine. The other nodes do (`runs.rs`).
+//!
+//! ```text
+//! DIR/place = "jeton place 1\n" | crc32 u32, little-endian, of the rest | postcard of Inode
+//! ```
+
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rustix::fs::{fstatfs, statfs};
+use serde::{Deserialize, Serialize};
+
+use super::Identity;
+use super::error::OpenError;
+use crate::ledger::log::{Disk as _, FileDisk, LogError};
+
+const FILE: &str = "place";
+const UNFINISHED: &str = "place.tmp";
+const MAGIC: &[u8] = b"jeton place 1\n";
+
+/// File systems that may give a file another number at each mount: FUSE (virtiofs,
+/// too), 9p, SMB in its three ages, FAT, exFAT, and the shared folders of VMware and
+/// VirtualBox. Source: `linux/magic.h` and the drivers' own headers.
+const WITHOUT_LASTING_NUMBERS: [u32; 9] = [
+    0x6573_5546,
+    0x0102_1997,
+    0x517b,
+    0xff53_4d42,
+    0xfe53_4d42,
+    0x4d44,
+    0x2011_bab0,
+    0xbacb_acbc,
+    0x786f_4256,
+];
+
+/// What tells a file from its copies.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+struct Inode {
+    number: u64,
+    /// When it was made: seconds since 1970, nanoseconds. Not all file systems know.
+    born: Option<(u64, u32)>,
+}
+
+impl Inode {
+    fn of(metadata: &Metadata) -> Self {
+        let since = |at: SystemTime| at.duration_since(UNIX_EPOCH).ok();
+        let born = metadata.created().ok().and_then(since);
+        Self {
+            number: metadata.ino(),
+            born: born.map(|born| (born.as_secs(), born.subsec_nanos())),
+        }
+    }
+
+    /// What one of the two does not know contradicts nothing.
+    fn is_same(self, other: Self) -> bool {
+        let born = self.born.zip(other.born);
+        self.number == other.number && born.is_none_or(|(one, two)| one == two)
+    }
+}
+
+/// Refuses a ledger that was copied or put back; one without the file was made
+/// before there was one. It changes nothing.
+///
+/// # Errors
+///
+/// [`OpenError::Copied`], and [`OpenError::Io`] if the file cannot be read or is
+/// damaged.
+pub fn check_place(dir: &Path) -> Result<(), OpenError> {
+    let path = dir.join(FILE);
+    let read = || {
+        let mut file = match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+            file => file?,
+        };
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        let known = decode(&bytes).ok_or_else(|| {
+            io::Error::new(io::ErrorKind::InvalidData, "the file `place` is damaged")
+        })?;
+        let is_same = known.is_same(Inode::of(&file.metadata()?));
+        Ok(is_same || !lasts(u32::try_from(fstatfs(&file)?.f_type).ok()))
+    };
+    let is_here: io::Result<bool> = read();
+    if is_here.map_err(OpenError::io("read", &path))? {
+        Ok(())
+    } else {
+        Err(OpenError::Copied(dir.to_owned()))
+    }
+}
+
+/// Writes down that the ledger is in `dir`. Only its owner calls this: the one who
+/// made it or has its lock.
+pub(super) fn write_place(dir: &Path) -> Result<(), OpenError> {
+    let path = dir.join(FILE);
+    let write = || {
+        if !lasts(u32::try_from(statfs(dir)?.f_type).ok()) {
+            tracing::warn!(
+                dir = %dir.display(),
+                "this file system gives files no lasting numbers: a ledger that was copied or put \
+                 back is not noticed at the start"
+            );
+            return Ok(());
+        }
+        let unfinished = dir.join(UNFINISHED);
+        // Never the file that is there: the new one has to be another.
+        let mut options = OpenOptions::new();
+        let mut file =
+            options.write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+        let body = postcard::to_stdvec(&Inode::of(&file.metadata()?)).map_err(io::Error::other)?;
+        let crc = crc32fast::hash(&body).to_le_bytes();
+        file.write_all(&[MAGIC, &crc, &body].concat())?;
+        file.sync_all()?;
+        fs::rename(&unfinished, &path)?;
+        File::open(dir)?.sync_all()
+    };
+    let written: io::Result<()> = write();
+    written.map_err(OpenError::io("write", &path))
+}
+
+/// Believes whoever says that the ledger in `dir` was moved whole, and is the newest
+/// and only one. Tells whether that needed saying.
+///
+/// # Errors
+///
+/// [`OpenError`] if there is no ledger, or if a node serves it.
+pub fn accept_place(dir: &Path) -> Result<bool, OpenError> {
+    Identity::read(dir)?;
+    let log = dir.join("log");
+    let mut disk = FileDisk::new(&log);
+    if !disk.try_lock().map_err(OpenError::io("lock", &log))? {
+        return Err(OpenError::log(dir)(LogError::Locked));
+    }
+    let was_here = check_place(dir).is_ok();
+    if !was_here {
+        write_place(dir)?;
+    }
+    Ok(!was_here)
+}
+
+/// Tells whether a file system of this type keeps the numbers of its files. One that
+/// is not known does, as all of the system's own do.
+fn lasts(f_type: Option<u32>) -> bool {
+    f_type.is_none_or(|f_type| !WITHOUT_LASTING_NUMBERS.contains(&f_type))
+}
+
+fn decode(bytes: &[u8]) -> Option<Inode> {
+    let (crc, body) = bytes.strip_prefix(MAGIC)?.split_first_chunk()?;
+    if crc32fast::hash(body) != u32::from_le_bytes(*crc) {
+        return None;
+    }
+    postcard::from_bytes(body).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_copied(dir: &Path) -> bool {
+        match check_place(dir) {
+            Ok(()) => false,
+            Err(OpenError::Copied(_)) => true,
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+
+    #[test]
+    fn a_directory_that_is_renamed_is_the_same_and_a_copy_is_not() {
+        let parent = tempfile::tempdir().unwrap();
+        let [dir, moved, copy] = ["dir", "moved", "copy"].map(|name| parent.path().join(name));
+        fs::create_dir(&dir).unwrap();
+        assert!(!is_copied(&dir), "there is no file yet");
+        write_place(&dir).unwrap();
+        assert!(!is_copied(&dir));
+        fs::rename(&dir, &moved).unwrap();
+        assert!(!is_copied(&moved));
+        fs::create_dir(&copy).unwrap();
+        fs::copy(moved.join(FILE), copy.join(FILE)).unwrap();
+        assert!(is_copied(&copy));
+        assert!(!is_copied(&moved));
+    }
+
+    #[test]
+    fn bytes_of_an_earlier_start_are_known_also_where_they_were_written_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FILE);
+        write_place(dir.path()).unwrap();
+        for _ in 0..5 {
+            let old = fs::read(&path).unwrap();
+            write_place(dir.path()).unwrap();
+            assert!(!is_copied(dir.path()));
+            let new = fs::read(&path).unwrap();
+            fs::write(&path, &old).unwrap();
+            assert!(is_copied(dir.path()));
+            fs::write(&path, &new).unwrap();
+        }
+    }
+
+    #[test]
+    fn an_inode_that_was_used_again_is_another() {
+        let here = Inode { number: 7, born: Some((1, 2)) };
+        for (other, is_same) in [
+            (here, true),
+            (Inode { born: None, ..here }, true),
+            (Inode { born: Some((1, 3)), ..here }, false),
+            (Inode { number: 8, ..here }, false),
+        ] {
+            assert_eq!(here.is_same(other), is_same, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn where_numbers_do_not_last_nothing_is_said_about_them() {
+        for (f_type, is_lasting) in
+            [(0xef53, true), (0x6969, true), (0x6573_5546, false), (0x0102_1997, false)]
+        {
+            assert_eq!(lasts(Some(f_type)), is_lasting, "{f_type:x}");
+        }
+        assert!(lasts(None));
+    }
+
+    #[test]
+    fn a_damaged_file_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        write_place(dir.path()).unwrap();
+        let path = dir.path().join(FILE);
+        let whole = fs::read(&path).unwrap();
+        for index in 0..whole.len() {
+            let mut damaged = whole.clone();
+            damaged[index] ^= 1;
+            fs::write(&path, &damaged).unwrap();
+            let refused = check_place(dir.path()).unwrap_err();
+            assert!(matches!(refused, OpenError::Io { .. }), "byte {index}: {refused:?}");
+        }
+    }
+}
