@@ -63,6 +63,14 @@ pub(super) struct Operator {
     activity: Arc<Activity>,
 }
 
+/// What an operator can change.
+#[derive(Debug)]
+pub(super) struct Changeable {
+    pub(super) ledger: Arc<dyn Ledger>,
+    pub(super) cluster: Arc<dyn Cluster>,
+    pub(super) inviter: Option<Arc<dyn Inviter>>,
+}
+
 /// Why a text does not open this door.
 #[derive(Debug)]
 pub(super) enum Unfit {
@@ -156,36 +164,44 @@ impl AdminDoor {
         })
     }
 
-    /// Has the ledger changed and writes down who did it.
+    /// Has the ledger, its members or whatever changed, and writes down who did it.
+    /// Every change at this door goes through here.
     ///
     /// It runs as a task of its own. A handler is dropped where it stands when
     /// its client disconnects, and what was changed would then be in no log.
     ///
     /// # Errors
     ///
-    /// [`AdminError::Ledger`] as the ledger says; what may have been changed is
-    /// written down as that.
-    pub(super) async fn change<Changed>(
+    /// As `change` says; what may have been changed is written down as that.
+    pub(super) async fn change<T, Changed, Failed>(
         &self,
         operator: Operator,
         what: String,
-        change: impl FnOnce(Arc<dyn Ledger>) -> Changed,
-    ) -> Result<(), AdminError>
+        change: impl FnOnce(Changeable) -> Changed,
+    ) -> Result<T, AdminError>
     where
-        Changed: Future<Output = Result<(), LedgerError>> + Send + 'static,
+        T: Send + 'static,
+        Changed: Future<Output = Result<T, Failed>> + Send + 'static,
+        Failed: Into<AdminError>,
     {
-        let changed = change(Arc::clone(&self.ledger));
+        let changed = change(Changeable {
+            ledger: Arc::clone(&self.ledger),
+            cluster: Arc::clone(&self.cluster),
+            inviter: self.inviter.clone(),
+        });
         let task = tokio::spawn(async move {
-            let changed = changed.await;
+            let changed = changed.await.map_err(Into::into);
             match &changed {
-                Ok(()) => operator.did(&what),
-                Err(LedgerError::OutcomeUnknown(_)) => operator.did(&format!("perhaps {what}")),
-                Err(LedgerError::Unavailable(_) | LedgerError::Overloaded) => {}
+                Ok(_) => operator.did(&what),
+                Err(error) if error.is_outcome_unknown() => {
+                    operator.did(&format!("perhaps {what}"));
+                }
+                Err(_) => {}
             }
             changed
         });
-        let aborted = |_| Err(LedgerError::OutcomeUnknown("the change was aborted".to_owned()));
-        task.await.unwrap_or_else(aborted).map_err(AdminError::Ledger)
+        let aborted = |_| LedgerError::OutcomeUnknown("the change was aborted".to_owned());
+        task.await.unwrap_or_else(|error| Err(aborted(error).into()))
     }
 
     /// Tells whether this node was given a key to mint with.

@@ -15,7 +15,8 @@ use super::body::Body;
 use super::fields::Fields;
 use super::openapi::{ChangeErrors, ReadErrors};
 use super::{AdminDoor, AdminError, RequestFault};
-use crate::ledger::{self, MemberStatus, NodeId, UnknownNode};
+use crate::admin::door::Changeable;
+use crate::ledger::{self, ClusterError, MemberStatus, NodeId, UnknownNode};
 use crate::token::Role;
 
 /// How long ago a node that can be reached was last heard from, at most.
@@ -166,8 +167,9 @@ pub(super) async fn change(
     let operator = door.enter(&request, Role::Admin)?;
     let wish = NewMemberChange::read(Fields::of_body(&request, &body)?)?;
     let changed = wish.to_string();
-    wish.carry_out(door.cluster.as_ref()).await?;
-    operator.did(&format!("cluster: {changed}"));
+    let what = format!("cluster: {changed}");
+    let carry_out = |it: Changeable| async move { wish.carry_out(it.cluster.as_ref()).await };
+    door.change(operator, what, carry_out).await?;
     Ok(Json(MembersChanged { changed }))
 }
 
@@ -211,7 +213,7 @@ impl NewMemberChange {
         Ok(wish)
     }
 
-    async fn carry_out(self, cluster: &dyn ledger::Cluster) -> Result<(), AdminError> {
+    async fn carry_out(self, cluster: &dyn ledger::Cluster) -> Result<(), ClusterError> {
         let ids = |nodes: Vec<NodeId>| -> BTreeSet<u64> { nodes.iter().map(|id| id.0).collect() };
         match self {
             Self::Promote(wish) => cluster.promote(ids(wish.promote)).await,
@@ -219,8 +221,7 @@ impl NewMemberChange {
             Self::Remove(wish) => cluster.remove(ids(wish.remove)).await,
             Self::Replace(wish) => cluster.replace(wish.replace.0, wish.by.0).await,
             Self::Lead(wish) => cluster.transfer_leader(Some(wish.lead.0)).await,
-        }?;
-        Ok(())
+        }
     }
 }
 

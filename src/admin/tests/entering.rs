@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::admin::door::Changeable;
 use crate::ledger::LedgerError;
 
 #[actix_web::test]
@@ -55,7 +56,7 @@ async fn a_change_is_written_down_though_nobody_waits_for_it() {
         .to_http_request();
     let operator = world.door.enter(&request, Role::Admin).unwrap();
     let (go, gone) = tokio::sync::oneshot::channel::<()>();
-    let slow = |_ledger| async move { gone.await.map_err(|_| LedgerError::Overloaded) };
+    let slow = |_: Changeable| async move { gone.await.map_err(|_| LedgerError::Overloaded) };
     let change = world.door.change(operator, "revoked all".to_owned(), slow);
     let left = tokio::time::timeout(Duration::from_millis(10), change).await;
     assert!(left.is_err(), "the client is gone");
