@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use super::{World, admin, world};
 use crate::activity::What;
 use crate::admin::{Inviter, NoInvitation};
-use crate::ledger::{self, Change, Cluster, ClusterError, MemberStatus};
+use crate::ledger::{self, Change, Cluster, ClusterError, MemberList, MemberStatus};
 use crate::token::Role;
 
 /// Two nodes that do all they are told, but demote nobody, lose what they say of a
@@ -33,7 +33,11 @@ impl TwoNodes {
 }
 
 impl Cluster for TwoNodes {
-    fn members(&self) -> Pin<Box<dyn Future<Output = Vec<MemberStatus>> + Send + '_>> {
+    fn members(&self) -> Pin<Box<dyn Future<Output = MemberList> + Send + '_>> {
+        Box::pin(ready(self.members_known_here()))
+    }
+
+    fn members_known_here(&self) -> MemberList {
         let member = |node_id, role, is_leader| MemberStatus {
             node_id,
             address: "a:1".to_owned(),
@@ -44,14 +48,17 @@ impl Cluster for TwoNodes {
             clock_offset: None,
             version: Some("0.1.0".to_owned()),
         };
-        Box::pin(ready(vec![
-            member(1, ledger::Role::Voter, true),
-            member(2, ledger::Role::Learner, false),
-        ]))
+        let members =
+            vec![member(1, ledger::Role::Voter, true), member(2, ledger::Role::Learner, false)];
+        MemberList { members, is_by_leader: true }
     }
 
-    fn alarms(&self) -> Vec<String> {
-        vec!["the clock".to_owned()]
+    fn is_clock_off(&self) -> bool {
+        true
+    }
+
+    fn spends_forwarded(&self) -> u64 {
+        12
     }
 
     fn add_learner(&self, node_id: u64, address: String) -> Change<'_, ()> {
@@ -107,7 +114,11 @@ async fn change(wish: Value) -> (StatusCode, Value) {
 async fn a_viewer_sees_who_shares_the_ledger() {
     let (status, answer) = world().get("/api/v1/cluster", &admin(Role::Viewer)).await;
     assert_eq!(status, StatusCode::OK);
-    assert_eq!(answer["alarms"], json!(["the clock"]));
+    let alarms = answer["alarms"].as_array().unwrap();
+    assert!(alarms[0].as_str().unwrap().starts_with("the clock is more"), "{alarms:?}");
+    assert!(alarms[1].as_str().unwrap().contains("was not heard for 6 s"), "{alarms:?}");
+    assert_eq!(alarms.len(), 2);
+    assert_eq!((&answer["is_by_leader"], &answer["is_stale"]), (&json!(true), &json!(false)));
     assert_eq!(answer["members"][0]["node_id"], ONE);
     assert_eq!(
         answer["members"][1],
