@@ -63,6 +63,28 @@ pub(super) struct Operator {
     activity: Arc<Activity>,
 }
 
+/// What an operator can change.
+#[derive(Debug)]
+pub(super) struct Changeable {
+    pub(super) ledger: Arc<dyn Ledger>,
+    pub(super) cluster: Arc<dyn Cluster>,
+    pub(super) inviter: Option<Arc<dyn Inviter>>,
+}
+
+/// Someone who may see how the nodes are and nothing else: what this node knows of
+/// revocations may be old.
+#[derive(Debug)]
+pub(super) struct Onlooker(Operator);
+
+/// How new a node's knowledge of revocations has to be.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Knowledge {
+    /// So new that the ledger vouches for it.
+    Fresh,
+    /// The last there was.
+    LastKnown,
+}
+
 /// Why a text does not open this door.
 #[derive(Debug)]
 pub(super) enum Unfit {
@@ -93,17 +115,34 @@ impl AdminDoor {
         request: &HttpRequest,
         needed: Role,
     ) -> Result<Operator, AdminError> {
-        let token = if request.headers().contains_key(header::AUTHORIZATION) {
-            let text = bearer(request).ok_or(AdminError::NoToken)?;
-            self.redeemer.verify(text).map_err(|_| AdminError::NotAdmitted)?
-        } else {
-            self.token_of_session(request)?
-        };
-        let operator = self.admit(request, &token)?;
+        let token = self.token_of(request)?;
+        let operator = self.admit(request, &token, Knowledge::Fresh)?;
         if operator.role < needed {
             return Err(AdminError::Role { has: operator.role, needs: needed });
         }
         Ok(operator)
+    }
+
+    /// Lets a request in that carries an admin token of whatever role, to see how
+    /// the nodes are: also when this node was cut off from the others for so long
+    /// that its knowledge of revocations is old. That is when its operator has to
+    /// see why.
+    ///
+    /// A token that is revoked, as far as this node knows, stays shut out; one that
+    /// was revoked since it last heard of the others enters. Time, network and key
+    /// are judged as ever.
+    pub(super) fn enter_to_look(&self, request: &HttpRequest) -> Result<Onlooker, AdminError> {
+        let token = self.token_of(request)?;
+        Ok(Onlooker(self.admit(request, &token, Knowledge::LastKnown)?))
+    }
+
+    /// Finds the token that a request carries, verified and not judged.
+    fn token_of(&self, request: &HttpRequest) -> Result<Arc<VerifiedToken>, AdminError> {
+        if request.headers().contains_key(header::AUTHORIZATION) {
+            let text = bearer(request).ok_or(AdminError::NoToken)?;
+            return self.redeemer.verify(text).map_err(|_| AdminError::NotAdmitted);
+        }
+        self.token_of_session(request)
     }
 
     /// Finds the token of the session, if its key is still trusted.
@@ -120,19 +159,25 @@ impl AdminDoor {
     }
 
     /// Verifies an admin token and judges it for this request, and returns who
-    /// that is and what a session keeps of it.
+    /// that is and what a session keeps of it. A session opens nothing by itself,
+    /// so the last knowledge will do, as in [`enter_to_look`](Self::enter_to_look).
     pub(super) fn sign_in(
         &self,
         request: &HttpRequest,
         text: &str,
-    ) -> Result<(Operator, Session), Unfit> {
+    ) -> Result<(Onlooker, Session), Unfit> {
         let token = self.redeemer.verify(text).map_err(|_| Unfit::Unverified)?;
-        let operator = self.admit(request, &token)?;
+        let onlooker = Onlooker(self.admit(request, &token, Knowledge::LastKnown)?);
         let by = self.redeemer.keys().find(token.id().key_id).copied();
-        Ok((operator, Session { token, by: by.ok_or(Unfit::Unverified)? }))
+        Ok((onlooker, Session { token, by: by.ok_or(Unfit::Unverified)? }))
     }
 
-    fn admit(&self, request: &HttpRequest, token: &VerifiedToken) -> Result<Operator, Unfit> {
+    fn admit(
+        &self,
+        request: &HttpRequest,
+        token: &VerifiedToken,
+        knowledge: Knowledge,
+    ) -> Result<Operator, Unfit> {
         let claims = token.claims();
         let Purpose::Admin(role) = claims.purpose else { return Err(Unfit::Profile) };
         claims.validate_time(self.now()).map_err(Unfit::Time)?;
@@ -142,7 +187,11 @@ impl AdminDoor {
                 return Err(Unfit::Network);
             }
         }
-        if self.ledger.standing(token).map_err(Unfit::Ledger)?.revoked {
+        let standing = match knowledge {
+            Knowledge::Fresh => self.ledger.standing(token),
+            Knowledge::LastKnown => self.ledger.last_known_standing(token),
+        };
+        if standing.map_err(Unfit::Ledger)?.revoked {
             return Err(Unfit::Revoked);
         }
         Ok(Operator {
@@ -156,36 +205,44 @@ impl AdminDoor {
         })
     }
 
-    /// Has the ledger changed and writes down who did it.
+    /// Has the ledger, its members or whatever changed, and writes down who did it.
+    /// Every change at this door goes through here.
     ///
     /// It runs as a task of its own. A handler is dropped where it stands when
     /// its client disconnects, and what was changed would then be in no log.
     ///
     /// # Errors
     ///
-    /// [`AdminError::Ledger`] as the ledger says; what may have been changed is
-    /// written down as that.
-    pub(super) async fn change<Changed>(
+    /// As `change` says; what may have been changed is written down as that.
+    pub(super) async fn change<T, Changed, Failed>(
         &self,
         operator: Operator,
         what: String,
-        change: impl FnOnce(Arc<dyn Ledger>) -> Changed,
-    ) -> Result<(), AdminError>
+        change: impl FnOnce(Changeable) -> Changed,
+    ) -> Result<T, AdminError>
     where
-        Changed: Future<Output = Result<(), LedgerError>> + Send + 'static,
+        T: Send + 'static,
+        Changed: Future<Output = Result<T, Failed>> + Send + 'static,
+        Failed: Into<AdminError>,
     {
-        let changed = change(Arc::clone(&self.ledger));
+        let changed = change(Changeable {
+            ledger: Arc::clone(&self.ledger),
+            cluster: Arc::clone(&self.cluster),
+            inviter: self.inviter.clone(),
+        });
         let task = tokio::spawn(async move {
-            let changed = changed.await;
+            let changed = changed.await.map_err(Into::into);
             match &changed {
-                Ok(()) => operator.did(&what),
-                Err(LedgerError::OutcomeUnknown(_)) => operator.did(&format!("perhaps {what}")),
-                Err(LedgerError::Unavailable(_) | LedgerError::Overloaded) => {}
+                Ok(_) => operator.did(&what),
+                Err(error) if error.is_outcome_unknown() => {
+                    operator.did(&format!("perhaps {what}"));
+                }
+                Err(_) => {}
             }
             changed
         });
-        let aborted = |_| Err(LedgerError::OutcomeUnknown("the change was aborted".to_owned()));
-        task.await.unwrap_or_else(aborted).map_err(AdminError::Ledger)
+        let aborted = |_| LedgerError::OutcomeUnknown("the change was aborted".to_owned());
+        task.await.unwrap_or_else(|error| Err(aborted(error).into()))
     }
 
     /// Tells whether this node was given a key to mint with.
@@ -209,6 +266,35 @@ impl From<Unfit> for AdminError {
             Unfit::Time(error) => Self::Time(error),
             Unfit::Ledger(error) => Self::Ledger(error),
         }
+    }
+}
+
+impl Onlooker {
+    /// Returns the name in the token this one entered with.
+    pub(super) const fn name(&self) -> &UserName {
+        self.0.name()
+    }
+
+    /// Returns what this one may do where the node's knowledge is fresh.
+    pub(super) const fn role(&self) -> Role {
+        self.0.role()
+    }
+
+    /// Returns the first moment at which this one is shut out.
+    pub(super) const fn expires_at(&self) -> UnixSeconds {
+        self.0.expires_at()
+    }
+
+    /// Writes down what was done, by whom.
+    pub(super) fn did(&self, what: &str) {
+        self.0.did(what);
+    }
+}
+
+/// Who may do anything may look.
+impl From<Operator> for Onlooker {
+    fn from(operator: Operator) -> Self {
+        Self(operator)
     }
 }
 

@@ -5,10 +5,11 @@
 //! and never gives a profile. There is `door` (who may enter), `session` (what a
 //! sign-in becomes) and `same_origin` (whose page asks); behind them are `api`,
 //! for programs, and `pages`, for people, and what both show: `roster` (who there
-//! is) and `node_facts` (how this node is).
+//! is), `node_facts` (how this node is) and `membership` (how the others are).
 
 mod api;
 mod door;
+mod membership;
 mod node_facts;
 mod pages;
 mod roster;

@@ -19,7 +19,7 @@ use super::door::MESSAGES;
 use super::welcome::PATH;
 use super::*;
 use crate::ledger::raft::{Identity, PeerAddress, Transport, TransportError};
-use crate::ledger::{Change, Cluster, ClusterError, MemberStatus};
+use crate::ledger::{Change, Cluster, ClusterError, MemberList};
 use crate::token::UnixSeconds;
 
 const LEDGER: [u8; 16] = [7; 16];
@@ -64,12 +64,20 @@ struct Members {
 }
 
 impl Cluster for Members {
-    fn members(&self) -> Pin<Box<dyn Future<Output = Vec<MemberStatus>> + Send + '_>> {
-        Box::pin(ready(Vec::new()))
+    fn members(&self) -> Pin<Box<dyn Future<Output = MemberList> + Send + '_>> {
+        Box::pin(ready(self.members_known_here()))
     }
 
-    fn alarms(&self) -> Vec<String> {
-        Vec::new()
+    fn members_known_here(&self) -> MemberList {
+        MemberList { members: Vec::new(), is_by_leader: true }
+    }
+
+    fn is_clock_off(&self) -> bool {
+        false
+    }
+
+    fn spends_forwarded(&self) -> u64 {
+        0
     }
 
     fn add_learner(&self, node_id: u64, address: String) -> Change<'_, ()> {

@@ -85,9 +85,13 @@ impl PublicDoor {
         self.redeemer.now()
     }
 
-    /// Tells whether a profile could be delivered now.
-    pub(super) fn is_ready(&self) -> bool {
-        self.redeemer.trusts_keys_for(KeyPurpose::Profile) && self.ledger.status().ready.is_ok()
+    /// Tells whether a profile could be delivered now, and if not, what anybody may
+    /// know of why.
+    pub(super) fn readiness(&self) -> Result<(), String> {
+        if !self.redeemer.trusts_keys_for(KeyPurpose::Profile) {
+            return Err("no key for profiles is trusted".to_owned());
+        }
+        self.ledger.status().ready.map_err(|why| why.in_public())
     }
 
     /// Returns where a request came from.

@@ -1,5 +1,6 @@
-//! Whether this node is alive, and whether it could deliver now. Anybody may
-//! ask, so the answer has no detail; the log and the operators' door have.
+//! Whether this node is alive, and whether it could deliver now, else why not.
+//! Anybody may ask, so the answer has no path, no name and nothing that the system
+//! said; the log and the operators' door have.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header;
@@ -28,10 +29,9 @@ async fn alive() -> HttpResponse {
 }
 
 async fn ready(door: web::Data<PublicDoor>) -> HttpResponse {
-    if door.is_ready() {
-        line(StatusCode::OK, "ok\n")
-    } else {
-        line(StatusCode::SERVICE_UNAVAILABLE, "not ready\n")
+    match door.readiness() {
+        Ok(()) => line(StatusCode::OK, "ok\n"),
+        Err(why) => line(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
     }
 }
 
@@ -39,7 +39,7 @@ async fn not_allowed(request: HttpRequest) -> HttpResponse {
     answer::not_allowed(&request, "GET, HEAD")
 }
 
-fn line(status: StatusCode, text: &'static str) -> HttpResponse {
+fn line(status: StatusCode, text: impl Into<String>) -> HttpResponse {
     let text_plain = (header::CONTENT_TYPE, "text/plain; charset=utf-8");
-    HttpResponse::build(status).insert_header(text_plain).body(text)
+    HttpResponse::build(status).insert_header(text_plain).body(text.into())
 }

@@ -18,12 +18,21 @@ pub type Change<'a, T> = Pin<Box<dyn Future<Output = Result<T, ClusterError>> + 
 /// once it is durable on a majority. The number of voters is always odd, so that
 /// no change ever leaves two: then the loss of either would stop the ledger.
 pub trait Cluster: fmt::Debug + Send + Sync {
-    /// Lists the members, by id. Without a leader, this node tells what it knows
-    /// by itself, and no lag.
-    fn members(&self) -> Pin<Box<dyn Future<Output = Vec<MemberStatus>> + Send + '_>>;
+    /// Lists the members as the leader sees them. Without one, this node tells what
+    /// it knows by itself.
+    fn members(&self) -> Pin<Box<dyn Future<Output = MemberList> + Send + '_>>;
 
-    /// Returns what an operator has to look at, on this node, in words.
-    fn alarms(&self) -> Vec<String>;
+    /// Lists the members as this node sees them. Unless it leads, it knows no lag
+    /// and has not heard from most of them.
+    fn members_known_here(&self) -> MemberList;
+
+    /// Tells whether this node's clock is more than a minute off those of most
+    /// others.
+    fn is_clock_off(&self) -> bool;
+
+    /// Returns how many uses this node has passed on to the leader since its start;
+    /// one that was tried again counts again.
+    fn spends_forwarded(&self) -> u64;
 
     /// Adds a node as a learner. It has to be a directory made for joining, which
     /// was never a member before.
@@ -48,6 +57,15 @@ pub trait Cluster: fmt::Debug + Send + Sync {
 
     /// Has another voter decide: this one, or the one that is best up to date.
     fn transfer_leader(&self, to: Option<u64>) -> Change<'_, ()>;
+}
+
+/// The members, and who tells of them.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct MemberList {
+    /// All of them, by id.
+    pub members: Vec<MemberStatus>,
+    /// Whether the leader tells it, who hears from all.
+    pub is_by_leader: bool,
 }
 
 /// A member, as the leader sees it.

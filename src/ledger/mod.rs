@@ -18,6 +18,7 @@ mod note;
 mod query;
 #[cfg(feature = "server")]
 pub mod raft;
+mod readiness;
 pub mod snapshot;
 mod state;
 #[cfg(feature = "server")]
@@ -32,7 +33,7 @@ use std::str::FromStr;
 
 use crate::token::{UnixSeconds, UserName, VerifiedToken};
 
-pub use cluster::{Change, Cluster, ClusterError, MemberStatus, Role};
+pub use cluster::{Change, Cluster, ClusterError, MemberList, MemberStatus, Role};
 pub use command::{
     Command, Entry, Outcome, RequestId, Revocation, Spend, SpendRefusal, TokenRecord,
 };
@@ -43,6 +44,7 @@ pub use query::{
     Cursor, ListedToken, NoCursor, StateFilter, TokenPage, TokenQuery, TokenState, UnknownFilter,
     UnknownState,
 };
+pub use readiness::{Staleness, Unready};
 pub use state::{Standing, State, TokenUse, VERDICT_MEMORY};
 
 /// What is promised to come: an answer, or the reason why there is none.
@@ -73,6 +75,15 @@ pub trait Ledger: fmt::Debug + Send + Sync {
     /// [`LedgerError::Unavailable`] if this node cannot vouch for what it has
     /// applied.
     fn standing(&self, token: &VerifiedToken) -> Result<Standing, LedgerError>;
+
+    /// Tells how `token` stood when this node last heard, however long ago that
+    /// was. What was revoked meanwhile it does not know, so nothing may be given
+    /// and nothing changed for it.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::Unavailable`] if the state is damaged.
+    fn last_known_standing(&self, token: &VerifiedToken) -> Result<Standing, LedgerError>;
 
     /// Lists the known tokens that `query` wants and that are not expired at
     /// `now`.
@@ -124,11 +135,15 @@ impl fmt::Display for NodeId {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Status {
     /// `Ok` if a spend could be granted now, else why not.
-    pub ready: Result<(), String>,
+    pub ready: Result<(), Unready>,
+    /// How old what this node knows is.
+    pub staleness: Staleness,
     /// This node, as the other nodes know it.
     pub node_id: NodeId,
-    /// The node that decides at present, if one is known.
+    /// The node that decides at present, if one is known and was heard of late.
     pub leader: Option<NodeId>,
+    /// How many elections there were, won or not, as far as this node knows.
+    pub term: u64,
     /// When this ledger began to count.
     pub born_at: UnixSeconds,
     /// The time up to which the ledger has judged.

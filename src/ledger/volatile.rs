@@ -4,10 +4,12 @@
 use std::collections::BTreeSet;
 use std::future::ready;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use super::{
     Answer, Command, Entry, Grant, Ledger, LedgerError, NodeId, Note, Outcome, Revocation, Spend,
-    SpendRefusal, Standing, State, Status, TokenPage, TokenQuery, TokenRecord, TokenUse,
+    SpendRefusal, Staleness, Standing, State, Status, TokenPage, TokenQuery, TokenRecord, TokenUse,
+    Unready,
 };
 use crate::clock::Clock;
 use crate::token::{TokenId, UnixSeconds, UserName, VerifiedToken};
@@ -19,11 +21,18 @@ pub(crate) struct VolatileLedger {
     clock: Arc<dyn Clock>,
     /// Where set, every change fails with this.
     pub(crate) fault: Mutex<Option<LedgerError>>,
+    /// For how long it was cut off from a majority.
+    pub(crate) cut_off: Mutex<Duration>,
 }
 
 impl VolatileLedger {
     pub(crate) fn new(born_at: UnixSeconds, clock: Arc<dyn Clock>) -> Self {
-        Self { state: Mutex::new(State::new(born_at)), clock, fault: Mutex::new(None) }
+        Self {
+            state: Mutex::new(State::new(born_at)),
+            clock,
+            fault: Mutex::new(None),
+            cut_off: Mutex::default(),
+        }
     }
 
     /// Returns what is known of one token.
@@ -33,6 +42,11 @@ impl VolatileLedger {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
+    }
+
+    fn staleness(&self) -> Staleness {
+        let age = Some(*self.cut_off.lock().unwrap());
+        Staleness { age, max: Duration::from_secs(10) }
     }
 
     fn apply(&self, command: Command) -> Result<Outcome, LedgerError> {
@@ -71,6 +85,14 @@ impl Ledger for VolatileLedger {
     }
 
     fn standing(&self, token: &VerifiedToken) -> Result<Standing, LedgerError> {
+        let staleness = self.staleness();
+        if staleness.is_stale() {
+            return Err(LedgerError::Unavailable(Unready::Stale(staleness).to_string()));
+        }
+        self.last_known_standing(token)
+    }
+
+    fn last_known_standing(&self, token: &VerifiedToken) -> Result<Standing, LedgerError> {
         Ok(self.state().standing(token.id(), token.claims()))
     }
 
@@ -87,11 +109,14 @@ impl Ledger for VolatileLedger {
     }
 
     fn status(&self) -> Status {
-        let state = self.state();
+        let (state, staleness) = (self.state(), self.staleness());
+        let is_stale = staleness.is_stale();
         Status {
-            ready: Ok(()),
+            ready: if is_stale { Err(Unready::Stale(staleness)) } else { Ok(()) },
+            staleness,
+            term: 1,
             node_id: NodeId(1),
-            leader: Some(NodeId(1)),
+            leader: (!is_stale).then_some(NodeId(1)),
             born_at: state.born_at(),
             log_time: state.log_time(),
             applied: 0,

@@ -58,6 +58,10 @@ impl Ledger for TimedLedger {
         self.ledger.standing(token)
     }
 
+    fn last_known_standing(&self, token: &VerifiedToken) -> Result<Standing, LedgerError> {
+        self.ledger.last_known_standing(token)
+    }
+
     fn tokens(&self, query: &TokenQuery, now: UnixSeconds) -> TokenPage {
         self.ledger.tokens(query, now)
     }

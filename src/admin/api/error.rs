@@ -83,6 +83,15 @@ impl AdminError {
         self.row().hint
     }
 
+    /// Tells whether what was asked for may have been done.
+    pub(in crate::admin) const fn is_outcome_unknown(&self) -> bool {
+        matches!(
+            self,
+            Self::Ledger(LedgerError::OutcomeUnknown(_))
+                | Self::Cluster(ClusterError::OutcomeUnknown(_))
+        )
+    }
+
     /// Finds the row. No arm is a `_`: a new error does not compile without one.
     const fn row(&self) -> Row {
         match self {

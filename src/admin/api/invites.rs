@@ -13,6 +13,7 @@ use super::body::Body;
 use super::fields::Fields;
 use super::openapi::ChangeErrors;
 use super::{AdminDoor, AdminError};
+use crate::admin::door::Changeable;
 use crate::random::NoRandomness;
 use crate::token::{Role, UnixSeconds};
 
@@ -72,8 +73,10 @@ pub(super) async fn invite(
 ) -> Result<Json<Invite>, AdminError> {
     let operator = door.enter(&request, Role::Admin)?;
     Fields::of_body(&request, &body)?.finish()?;
-    let inviter = door.inviter.as_ref().ok_or(AdminError::NoClusterDoor)?;
-    let (line, seconds) = inviter.invite()?;
-    operator.did("invited a node");
+    let invite = |it: Changeable| async move {
+        let inviter = it.inviter.ok_or(AdminError::NoClusterDoor)?;
+        inviter.invite().map_err(AdminError::from)
+    };
+    let (line, seconds) = door.change(operator, "invited a node".to_owned(), invite).await?;
     Ok(Json(Invite { line, expires_at: door.now().plus(seconds).to_string() }))
 }

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::time::Duration;
 
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Json};
@@ -15,18 +14,28 @@ use super::body::Body;
 use super::fields::Fields;
 use super::openapi::{ChangeErrors, ReadErrors};
 use super::{AdminDoor, AdminError, RequestFault};
-use crate::ledger::{self, MemberStatus, NodeId, UnknownNode};
-use crate::token::Role;
-
-/// How long ago a node that can be reached was last heard from, at most.
-const REACHABLE: Duration = Duration::from_secs(5);
+use crate::admin::door::Changeable;
+use crate::admin::membership::{Membership, is_reachable};
+use crate::ledger::{self, ClusterError, MemberList, MemberStatus, NodeId, UnknownNode};
+use crate::token::{Role, UnixSeconds};
 
 /// The nodes that share the ledger.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Members {
-    /// All of them, by id. If no leader can be asked, as this node knows them.
+    /// All of them, by id.
     members: Vec<Member>,
-    /// What an operator has to look at, on the node that was asked.
+    /// Whether the leader tells it. If not, no leader can be asked, and it is what
+    /// the node that was asked knows by itself.
+    is_by_leader: bool,
+    /// Whether the node that was asked has not heard from a majority for so long
+    /// that it gives nothing. Then all of this may be old, and so may be what it
+    /// knows of revoked admin tokens.
+    is_stale: bool,
+    /// When that node last heard from a majority; `null` if it has not since its
+    /// start.
+    #[schema(value_type = Option<UnixSeconds>, required = true)]
+    last_heard: Option<String>,
+    /// What an operator has to look at, in words; the worst first.
     alarms: Vec<String>,
 }
 
@@ -41,8 +50,9 @@ struct Member {
     is_leader: bool,
     /// Whether it is the node that was asked.
     is_this: bool,
-    /// Whether the leader heard from it of late.
-    is_reachable: bool,
+    /// Whether the leader heard from it of late; `null` if no leader tells.
+    #[schema(required = true)]
+    is_reachable: Option<bool>,
     /// How many entries of the log it is behind the leader; `null` if that is not
     /// known.
     #[schema(required = true)]
@@ -128,7 +138,7 @@ pub(super) struct MembersChanged {
 
 /// List the nodes that share the ledger
 ///
-/// Role: viewer.
+/// It is answered also by a node that is cut off from the others. Role: viewer.
 #[utoipa::path(
     get,
     path = "/api/v1/cluster",
@@ -139,12 +149,17 @@ pub(super) async fn list(
     request: HttpRequest,
     door: Data<AdminDoor>,
 ) -> Result<Json<Members>, AdminError> {
-    door.enter(&request, Role::Viewer)?;
+    door.enter_to_look(&request)?;
     Fields::none(&request)?;
-    let this = door.ledger.status().node_id;
-    let members = door.cluster.members().await;
-    let members = members.into_iter().map(|member| Member::of(member, this)).collect();
-    Ok(Json(Members { members, alarms: door.cluster.alarms() }))
+    let Membership { this, list, alarms } = door.membership().await;
+    let staleness = door.ledger.status().staleness;
+    Ok(Json(Members {
+        members: list.members.iter().map(|member| Member::of(member, &list, this)).collect(),
+        is_by_leader: list.is_by_leader,
+        is_stale: staleness.is_stale(),
+        last_heard: door.last_heard(&staleness).map(|at| at.to_string()),
+        alarms,
+    }))
 }
 
 /// Promote, demote, replace or remove nodes
@@ -166,26 +181,27 @@ pub(super) async fn change(
     let operator = door.enter(&request, Role::Admin)?;
     let wish = NewMemberChange::read(Fields::of_body(&request, &body)?)?;
     let changed = wish.to_string();
-    wish.carry_out(door.cluster.as_ref()).await?;
-    operator.did(&format!("cluster: {changed}"));
+    let what = format!("cluster: {changed}");
+    let carry_out = |it: Changeable| async move { wish.carry_out(it.cluster.as_ref()).await };
+    door.change(operator, what, carry_out).await?;
     Ok(Json(MembersChanged { changed }))
 }
 
 impl Member {
-    fn of(status: MemberStatus, this: NodeId) -> Self {
+    fn of(member: &MemberStatus, list: &MemberList, this: NodeId) -> Self {
         Self {
-            node_id: NodeId(status.node_id),
-            address: status.address,
-            role: match status.role {
+            node_id: NodeId(member.node_id),
+            address: member.address.clone(),
+            role: match member.role {
                 ledger::Role::Voter => MemberRole::Voter,
                 ledger::Role::Learner => MemberRole::Learner,
             },
-            is_leader: status.is_leader,
-            is_this: NodeId(status.node_id) == this,
-            is_reachable: status.last_contact.is_some_and(|ago| ago <= REACHABLE),
-            lag: status.lag,
-            clock_offset: status.clock_offset,
-            version: status.version,
+            is_leader: member.is_leader,
+            is_this: NodeId(member.node_id) == this,
+            is_reachable: is_reachable(member, list, this),
+            lag: member.lag,
+            clock_offset: member.clock_offset,
+            version: member.version.clone(),
         }
     }
 }
@@ -211,7 +227,7 @@ impl NewMemberChange {
         Ok(wish)
     }
 
-    async fn carry_out(self, cluster: &dyn ledger::Cluster) -> Result<(), AdminError> {
+    async fn carry_out(self, cluster: &dyn ledger::Cluster) -> Result<(), ClusterError> {
         let ids = |nodes: Vec<NodeId>| -> BTreeSet<u64> { nodes.iter().map(|id| id.0).collect() };
         match self {
             Self::Promote(wish) => cluster.promote(ids(wish.promote)).await,
@@ -219,8 +235,7 @@ impl NewMemberChange {
             Self::Remove(wish) => cluster.remove(ids(wish.remove)).await,
             Self::Replace(wish) => cluster.replace(wish.replace.0, wish.by.0).await,
             Self::Lead(wish) => cluster.transfer_leader(Some(wish.lead.0)).await,
-        }?;
-        Ok(())
+        }
     }
 }
 

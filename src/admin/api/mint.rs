@@ -3,7 +3,6 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
@@ -18,7 +17,8 @@ use super::fields::{Fields, ProfileType, whole_number};
 use super::openapi::{MintErrors, words};
 use super::records::Record;
 use super::{AdminDoor, AdminError, RequestFault};
-use crate::ledger::{Ledger, LedgerError, Note};
+use crate::admin::door::Changeable;
+use crate::ledger::{LedgerError, Note};
 use crate::mint::{Minted, Minter, Order};
 use crate::qr::QrDrawing;
 use crate::random;
@@ -96,7 +96,7 @@ pub(super) async fn mint(
     let (kind, user) = (minted.kind, &minted.claims.user);
     let what = format!("minted {kind} token {} for {user}", minted.claims.nonce);
     let (record, beside) = (minted.record(), note.clone());
-    let keep = |ledger: Arc<dyn Ledger>| async move { ledger.record(record, beside).await };
+    let keep = |it: Changeable| async move { it.ledger.record(record, beside).await };
     door.change(operator, what, keep).await?;
     let answer = MintedToken::of(minted, note, qr_svg);
     Ok(HttpResponse::build(StatusCode::CREATED).json(answer))

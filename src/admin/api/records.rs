@@ -1,8 +1,6 @@
 //! `POST /api/v1/records`: tells the ledger of a token that was minted elsewhere,
 //! so that lists show it before its first use.
 
-use std::sync::Arc;
-
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Json};
 use serde::Serialize;
@@ -12,7 +10,8 @@ use super::body::Body;
 use super::fields::Fields;
 use super::openapi::RecordErrors;
 use super::{AdminDoor, AdminError};
-use crate::ledger::{Ledger, Note, TokenRecord};
+use crate::admin::door::Changeable;
+use crate::ledger::{Note, TokenRecord};
 use crate::redeem::Refusal;
 use crate::token::{
     Batch, Claims, IpNetwork, KeyId, Nonce, ProfileKind, Purpose, Role, TimeError, TokenId,
@@ -85,7 +84,7 @@ pub(super) async fn record(
     let note = note.unwrap_or_default();
     let what = format!("recorded {kind} token {} for {}", claims.nonce, claims.user);
     let (record, beside) = (TokenRecord::of(token.id(), kind, claims), note.clone());
-    let keep = |ledger: Arc<dyn Ledger>| async move { ledger.record(record, beside).await };
+    let keep = |it: Changeable| async move { it.ledger.record(record, beside).await };
     door.change(operator, what, keep).await?;
     Ok(Json(Record::of(token.id(), kind, claims, note)))
 }

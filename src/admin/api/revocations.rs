@@ -2,7 +2,6 @@
 //! now on.
 
 use std::str::FromStr;
-use std::sync::Arc;
 
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Json};
@@ -13,7 +12,8 @@ use super::body::Body;
 use super::fields::Fields;
 use super::openapi::RevokeErrors;
 use super::{AdminDoor, AdminError, RequestFault};
-use crate::ledger::{Ledger, Revocation};
+use crate::admin::door::Changeable;
+use crate::ledger::Revocation;
 use crate::token::{Batch, CLOCK_ALLOWANCE, KeyId, Lifetime, Nonce, Role, UnixSeconds, UserName};
 
 /// Exactly one of these.
@@ -98,7 +98,7 @@ pub(super) async fn revoke(
     }
     let answer = Revoked::of(&revocation);
     let what = format!("revoked {}", answer.revoked);
-    let revoke = |ledger: Arc<dyn Ledger>| async move { ledger.revoke(revocation).await };
+    let revoke = |it: Changeable| async move { it.ledger.revoke(revocation).await };
     door.change(operator, what, revoke).await?;
     Ok(Json(answer))
 }

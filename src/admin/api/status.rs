@@ -10,7 +10,7 @@ use super::openapi::ReadErrors;
 use super::{AdminDoor, AdminError};
 use crate::admin::node_facts::NodeFacts;
 use crate::ledger::NodeId;
-use crate::token::{KeyId, KeyPurpose, Role, UnixSeconds};
+use crate::token::{KeyId, KeyPurpose, UnixSeconds};
 
 /// How a node and its ledger are.
 #[derive(Serialize, ToSchema)]
@@ -22,12 +22,22 @@ pub(super) struct StatusReport {
     /// Why not; `null` if it could.
     #[schema(required = true)]
     trouble: Option<String>,
+    /// Whether this node has not heard from a majority for so long that it gives
+    /// nothing. Then all of this may be old, and so may be what it knows of revoked
+    /// admin tokens.
+    is_stale: bool,
+    /// When this node last heard from a majority; `null` if it has not since its
+    /// start.
+    #[schema(value_type = Option<UnixSeconds>, required = true)]
+    last_heard: Option<String>,
     /// This node, as the other nodes know it.
     #[schema(value_type = NodeId)]
     node_id: String,
     /// The node that decides at present; `null` if none is known.
     #[schema(value_type = Option<NodeId>, required = true)]
     leader: Option<String>,
+    /// How many elections there were, won or not, as far as this node knows.
+    term: u64,
     /// When this ledger began to count.
     #[schema(value_type = UnixSeconds)]
     born_at: String,
@@ -59,7 +69,7 @@ struct Key {
 
 /// Tell how this node and its ledger are
 ///
-/// Role: viewer.
+/// It is answered also by a node that is cut off from the others. Role: viewer.
 #[utoipa::path(
     get,
     path = "/api/v1/status",
@@ -70,13 +80,15 @@ pub(super) async fn show(
     request: HttpRequest,
     door: Data<AdminDoor>,
 ) -> Result<Json<StatusReport>, AdminError> {
-    door.enter(&request, Role::Viewer)?;
+    door.enter_to_look(&request)?;
     Fields::none(&request)?;
-    Ok(Json(StatusReport::of(door.facts(), door.now())))
+    let facts = door.facts();
+    let last_heard = door.last_heard(&facts.ledger.staleness);
+    Ok(Json(StatusReport::of(facts, last_heard, door.now())))
 }
 
 impl StatusReport {
-    fn of(facts: NodeFacts, now: UnixSeconds) -> Self {
+    fn of(facts: NodeFacts, last_heard: Option<UnixSeconds>, now: UnixSeconds) -> Self {
         let NodeFacts { ledger, keys, .. } = facts;
         let key = |(id, purpose): (KeyId, KeyPurpose)| Key {
             key_id: id.to_string(),
@@ -85,9 +97,12 @@ impl StatusReport {
         Self {
             version: facts.version,
             ready: ledger.ready.is_ok(),
-            trouble: ledger.ready.err(),
+            trouble: ledger.ready.err().map(|why| why.to_string()),
+            is_stale: ledger.staleness.is_stale(),
+            last_heard: last_heard.map(|at| at.to_string()),
             node_id: ledger.node_id.to_string(),
             leader: ledger.leader.map(|leader| leader.to_string()),
+            term: ledger.term,
             born_at: ledger.born_at.to_string(),
             log_time: ledger.log_time.to_string(),
             applied: ledger.applied,

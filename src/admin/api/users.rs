@@ -1,8 +1,6 @@
 //! `GET /api/v1/users` and `PUT /api/v1/users/{user}/autologin`: who there is,
 //! and who may have `autologin` profiles.
 
-use std::sync::Arc;
-
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Json};
 use serde::Serialize;
@@ -12,8 +10,8 @@ use super::body::Body;
 use super::fields::Fields;
 use super::openapi::{BodyErrors, UserErrors};
 use super::{AdminDoor, AdminError, RequestFault};
+use crate::admin::door::Changeable;
 use crate::admin::roster::RosterEntry;
-use crate::ledger::Ledger;
 use crate::percent::{self, Plus};
 use crate::token::{Role, UserName};
 
@@ -92,7 +90,7 @@ pub(super) async fn permit(
     let Permission { allowed: autologin } = Permission::read(Fields::of_body(&request, &body)?)?;
     let what = format!("{} autologin for {user}", if autologin { "allowed" } else { "denied" });
     let whom = user.clone();
-    let permit = |ledger: Arc<dyn Ledger>| async move { ledger.permit(whom, autologin).await };
+    let permit = |it: Changeable| async move { it.ledger.permit(whom, autologin).await };
     door.change(operator, what, permit).await?;
     Ok(Json(Permitted { user, autologin }))
 }

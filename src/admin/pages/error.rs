@@ -6,6 +6,7 @@ use askama::Template;
 use thiserror::Error;
 
 use super::link::link;
+use super::nodes::NODES;
 use super::sign_in::{FIRST, SIGN_IN};
 use super::{answer, see_other};
 use crate::admin::AdminError;
@@ -37,8 +38,9 @@ struct ErrorPage {
     title: &'static str,
     message: String,
     hint: String,
-    /// The page to go on with.
+    /// The page to go on with, and the words for it.
     back: &'static str,
+    go: &'static str,
 }
 
 /// Answers a browser that looks for a page that is not there.
@@ -83,8 +85,13 @@ impl ResponseError for PageError {
         };
         let status = self.status_code();
         let (message, hint) = (sentence(&message), sentence(hint));
-        let back = if let Self::Query { back, .. } = self { back } else { FIRST };
-        let page = ErrorPage { title: title(status), message, hint, back };
+        let (back, go) = match self {
+            Self::Query { back, .. } => (*back, "Start again without it"),
+            // Where it says what is wrong, and can be read even so.
+            Self::Door(AdminError::Ledger(_)) => (NODES, "See how the nodes are"),
+            _ => (FIRST, "Go to the users"),
+        };
+        let page = ErrorPage { title: title(status), message, hint, back, go };
         // Nothing could be said about a fault in saying so.
         answer(status, &page).unwrap_or_else(|_| HttpResponse::build(status).finish())
     }

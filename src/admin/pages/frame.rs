@@ -4,6 +4,7 @@ use actix_web::HttpRequest;
 
 use super::PageError;
 use super::link;
+use crate::admin::door::Onlooker;
 use crate::admin::{AdminDoor, AdminError, Sessions};
 use crate::plain_words::Moment;
 use crate::token::{Role, UnixSeconds};
@@ -35,7 +36,26 @@ impl Frame {
         door: &AdminDoor,
         here: &'static str,
     ) -> Result<Self, PageError> {
-        let entered = door.enter(request, Role::Viewer);
+        let entered = door.enter(request, Role::Viewer).map(Onlooker::from);
+        Self::of(request, door, here, entered)
+    }
+
+    /// Lets a reader in who may look though what this node knows may be old; the
+    /// rest as [`enter`](Self::enter).
+    pub(super) fn enter_to_look(
+        request: &HttpRequest,
+        door: &AdminDoor,
+        here: &'static str,
+    ) -> Result<Self, PageError> {
+        Self::of(request, door, here, door.enter_to_look(request))
+    }
+
+    fn of(
+        request: &HttpRequest,
+        door: &AdminDoor,
+        here: &'static str,
+        entered: Result<Onlooker, AdminError>,
+    ) -> Result<Self, PageError> {
         if let Err(AdminError::NoToken | AdminError::NotAdmitted | AdminError::Time(_)) = entered {
             let asked = request.uri().path_and_query().map_or("", |asked| asked.as_str());
             return Err(PageError::SignIn {
@@ -43,13 +63,13 @@ impl Frame {
                 had_session: Sessions::is_continued_by(request),
             });
         }
-        let operator = entered?;
+        let reader = entered?;
         let now = door.now();
         Ok(Self {
             here,
-            name: operator.name().to_string(),
-            role: operator.role(),
-            expires: Moment::end(operator.expires_at(), now),
+            name: reader.name().to_string(),
+            role: reader.role(),
+            expires: Moment::end(reader.expires_at(), now),
             now,
         })
     }

@@ -14,6 +14,9 @@ use crate::ledger::NodeId;
 use crate::plain_words::Moment;
 use crate::token::{KeyId, KeyPurpose, UnixSeconds};
 
+/// Where this page is.
+pub(super) const NODES: &str = "/nodes";
+
 #[derive(Template)]
 #[template(path = "admin/nodes.html")]
 struct NodesPage {
@@ -51,7 +54,7 @@ pub(super) async fn show(
     request: HttpRequest,
     door: Data<AdminDoor>,
 ) -> Result<HttpResponse, PageError> {
-    let frame = Frame::enter(&request, &door, "Nodes")?;
+    let frame = Frame::enter_to_look(&request, &door, "Nodes")?;
     let nodes = vec![this(door.facts(), frame.now)];
     answer(StatusCode::OK, &NodesPage { frame, nodes })
 }
@@ -64,7 +67,7 @@ fn this(facts: NodeFacts, now: UnixSeconds) -> Node {
         is_leader: ledger.leader == Some(ledger.node_id),
         leader: ledger.leader,
         version: facts.version,
-        trouble: ledger.ready.err(),
+        trouble: ledger.ready.err().map(|why| why.to_string()),
         born_at: Moment::end(ledger.born_at, now),
         last_entry: (ledger.log_time > UnixSeconds::default())
             .then(|| Moment::end(ledger.log_time, now)),

@@ -23,7 +23,7 @@ use crate::admin::{AdminDoor, AdminError};
 use crate::plain_words::Moment;
 use crate::random;
 use crate::token::url::{SIGN_IN_PATH, token_in_pasted};
-use crate::token::{Role, TimeError, UnixSeconds};
+use crate::token::{TimeError, UnixSeconds};
 
 /// Where it all begins.
 pub(super) const SIGN_IN: &str = SIGN_IN_PATH;
@@ -87,7 +87,7 @@ pub(super) async fn start(
 ) -> Result<HttpResponse, PageError> {
     let wish: Start = query(&request)?;
     let next = link::page(&wish.next).unwrap_or_default();
-    let why = match door.enter(&request, Role::Viewer) {
+    let why = match door.enter_to_look(&request) {
         Ok(_) => return Ok(onward(next, TOP)),
         Err(_) if wish.signed_in.is_some() => "cookie",
         Err(_) => "",
@@ -102,7 +102,7 @@ pub(super) async fn show(
 ) -> Result<HttpResponse, PageError> {
     let wish: Wish = query(&request)?;
     let next = link::page(&wish.next).unwrap_or_default();
-    if door.enter(&request, Role::Viewer).is_ok() {
+    if door.enter_to_look(&request).is_ok() {
         return Ok(onward(next, ALREADY));
     }
     let problem = match wish.why.as_str() {
@@ -132,9 +132,9 @@ pub(super) async fn enter(
     };
     let next = link::page(&entry.next).unwrap_or_default();
     let (status, problem) = match door.sign_in(&request, token_in(&entry.token)) {
-        Ok((operator, session)) => {
+        Ok((onlooker, session)) => {
             let cookie = door.sessions.open(session, door.now(), random::bytes)?;
-            operator.did("signed in");
+            onlooker.did("signed in");
             let start = link("/", &[("next", next), (SIGNED_IN, "1")]);
             let mut answer = see_other(&(start + TOP));
             set(&mut answer, &cookie);
@@ -165,8 +165,8 @@ pub(super) async fn leave(
     if same_origin::sender(request.headers()) != Sender::Own {
         return Err(AdminError::CrossSite.into());
     }
-    if let Ok(operator) = door.enter(&request, Role::Viewer) {
-        operator.did("signed out");
+    if let Ok(onlooker) = door.enter_to_look(&request) {
+        onlooker.did("signed out");
     }
     let gone = door.sessions.end(&request);
     let mut answer = see_other(SIGN_IN);

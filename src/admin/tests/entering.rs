@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use super::*;
+use crate::admin::api::ROUTES;
+use crate::admin::door::Changeable;
 use crate::ledger::LedgerError;
 
 #[actix_web::test]
@@ -55,7 +57,7 @@ async fn a_change_is_written_down_though_nobody_waits_for_it() {
         .to_http_request();
     let operator = world.door.enter(&request, Role::Admin).unwrap();
     let (go, gone) = tokio::sync::oneshot::channel::<()>();
-    let slow = |_ledger| async move { gone.await.map_err(|_| LedgerError::Overloaded) };
+    let slow = |_: Changeable| async move { gone.await.map_err(|_| LedgerError::Overloaded) };
     let change = world.door.change(operator, "revoked all".to_owned(), slow);
     let left = tokio::time::timeout(Duration::from_millis(10), change).await;
     assert!(left.is_err(), "the client is gone");
@@ -67,4 +69,38 @@ async fn a_change_is_written_down_though_nobody_waits_for_it() {
         }
     }
     panic!("a change that is in no log");
+}
+
+/// An operator has to see why a node gives nothing, and can do nothing else there:
+/// what it knows of revocations may be old.
+#[actix_web::test]
+async fn a_node_that_was_cut_off_shows_how_the_nodes_are_and_nothing_else() {
+    let world = world();
+    *world.ledger.cut_off.lock().unwrap() = Duration::from_secs(12);
+    let bearer = admin(Role::Admin);
+    for uri in ["/api/v1/cluster", "/api/v1/status"] {
+        let (status, answer) = world.get(uri, &bearer).await;
+        assert_eq!(status, StatusCode::OK, "{uri}: {answer}");
+        assert_eq!(answer["is_stale"], true);
+        assert_eq!(answer["last_heard"], UnixSeconds::new(NOW - 12).to_string());
+    }
+    let alarms = world.get("/api/v1/cluster", &bearer).await.1["alarms"].take();
+    assert!(alarms[0].as_str().unwrap().contains("for 12 s (at most 10 s)"), "{alarms}");
+    for row in ROUTES {
+        let is_open =
+            row.path.ends_with("z") || row.path == "/metrics" || row.path.ends_with("json");
+        if is_open || ["/api/v1/cluster", "/api/v1/status"].contains(&row.path) {
+            continue;
+        }
+        let uri = row.path.replace("{user}", "alice");
+        let (status, answer) = world.ask(row.method.clone(), &uri, &bearer, json!({})).await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{uri}");
+        assert_eq!(answer["error"]["code"], "ledger_unavailable", "{uri}");
+    }
+    // What it does know counts.
+    let nonce = claims(Purpose::Admin(Role::Admin)).nonce;
+    world.ledger.revoke(Revocation::Token { nonce, expires_at: None }).await.unwrap();
+    for uri in ["/api/v1/cluster", "/api/v1/status"] {
+        assert_eq!(world.get(uri, &bearer).await.0, StatusCode::UNAUTHORIZED);
+    }
 }

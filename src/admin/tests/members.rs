@@ -8,17 +8,21 @@ use std::time::Duration;
 
 use actix_web::http::{Method, StatusCode};
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 use zeroize::Zeroizing;
 
-use super::{admin, world};
+use super::{World, admin, world};
+use crate::activity::What;
 use crate::admin::{Inviter, NoInvitation};
-use crate::ledger::{self, Change, Cluster, ClusterError, MemberStatus};
+use crate::ledger::{self, Change, Cluster, ClusterError, MemberList, MemberStatus};
 use crate::token::Role;
 
-/// Two nodes that do all they are told, but demote nobody.
+/// Two nodes that do all they are told, but demote nobody, lose what they say of a
+/// removal, and replace one by the other when they are let.
 #[derive(Debug, Default)]
-pub(super) struct TwoNodes {
+pub(in crate::admin) struct TwoNodes {
     done: Mutex<Vec<String>>,
+    go: Notify,
 }
 
 impl TwoNodes {
@@ -29,7 +33,11 @@ impl TwoNodes {
 }
 
 impl Cluster for TwoNodes {
-    fn members(&self) -> Pin<Box<dyn Future<Output = Vec<MemberStatus>> + Send + '_>> {
+    fn members(&self) -> Pin<Box<dyn Future<Output = MemberList> + Send + '_>> {
+        Box::pin(ready(self.members_known_here()))
+    }
+
+    fn members_known_here(&self) -> MemberList {
         let member = |node_id, role, is_leader| MemberStatus {
             node_id,
             address: "a:1".to_owned(),
@@ -40,14 +48,17 @@ impl Cluster for TwoNodes {
             clock_offset: None,
             version: Some("0.1.0".to_owned()),
         };
-        Box::pin(ready(vec![
-            member(1, ledger::Role::Voter, true),
-            member(2, ledger::Role::Learner, false),
-        ]))
+        let members =
+            vec![member(1, ledger::Role::Voter, true), member(2, ledger::Role::Learner, false)];
+        MemberList { members, is_by_leader: true }
     }
 
-    fn alarms(&self) -> Vec<String> {
-        vec!["the clock".to_owned()]
+    fn is_clock_off(&self) -> bool {
+        true
+    }
+
+    fn spends_forwarded(&self) -> u64 {
+        12
     }
 
     fn add_learner(&self, node_id: u64, address: String) -> Change<'_, ()> {
@@ -67,11 +78,14 @@ impl Cluster for TwoNodes {
     }
 
     fn replace(&self, old: u64, new: u64) -> Change<'_, ()> {
-        self.does(format!("replace {old} {new}"))
+        Box::pin(async move {
+            self.go.notified().await;
+            self.does(format!("replace {old} {new}")).await
+        })
     }
 
-    fn remove(&self, nodes: BTreeSet<u64>) -> Change<'_, ()> {
-        self.does(format!("remove {nodes:?}"))
+    fn remove(&self, _: BTreeSet<u64>) -> Change<'_, ()> {
+        Box::pin(ready(Err(ClusterError::OutcomeUnknown("it is lost".to_owned()))))
     }
 
     fn transfer_leader(&self, to: Option<u64>) -> Change<'_, ()> {
@@ -100,7 +114,11 @@ async fn change(wish: Value) -> (StatusCode, Value) {
 async fn a_viewer_sees_who_shares_the_ledger() {
     let (status, answer) = world().get("/api/v1/cluster", &admin(Role::Viewer)).await;
     assert_eq!(status, StatusCode::OK);
-    assert_eq!(answer["alarms"], json!(["the clock"]));
+    let alarms = answer["alarms"].as_array().unwrap();
+    assert!(alarms[0].as_str().unwrap().starts_with("the clock is more"), "{alarms:?}");
+    assert!(alarms[1].as_str().unwrap().contains("was not heard for 6 s"), "{alarms:?}");
+    assert_eq!(alarms.len(), 2);
+    assert_eq!((&answer["is_by_leader"], &answer["is_stale"]), (&json!(true), &json!(false)));
     assert_eq!(answer["members"][0]["node_id"], ONE);
     assert_eq!(
         answer["members"][1],
@@ -116,8 +134,6 @@ async fn a_viewer_sees_who_shares_the_ledger() {
 async fn a_change_says_what_was_done() {
     for (wish, changed) in [
         (json!({ "promote": [ONE, TWO] }), format!("promoted {ONE}, {TWO}")),
-        (json!({ "remove": [TWO] }), format!("removed {TWO}")),
-        (json!({ "replace": ONE, "by": TWO }), format!("replaced {ONE} by {TWO}")),
         (json!({ "lead": TWO }), format!("let {TWO} lead")),
     ] {
         let (status, answer) = change(wish).await;
@@ -126,6 +142,46 @@ async fn a_change_says_what_was_done() {
     let (status, answer) = change(json!({ "demote": [ONE] })).await;
     assert_eq!(status, StatusCode::CONFLICT);
     assert_eq!(answer["error"]["code"], "even_voters");
+}
+
+impl World {
+    /// Waits until the log says something, and returns it.
+    async fn last_done(&self) -> String {
+        for _ in 0..1_000 {
+            if let Some(event) = self.door.activity.recent(1, |_| true).first()
+                && let What::Done { what, .. } = &event.what
+            {
+                return what.clone();
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("a change that is in no log");
+    }
+}
+
+#[actix_web::test]
+async fn a_change_of_which_nobody_knows_is_written_down_as_that() {
+    let world = world();
+    let wish = json!({ "remove": [TWO] });
+    let (status, answer) =
+        world.ask(Method::POST, "/api/v1/cluster/changes", &admin(Role::Admin), wish).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(answer["error"]["code"], "outcome_unknown");
+    assert_eq!(world.last_done().await, format!("perhaps cluster: removed {TWO}"));
+}
+
+/// The handler of a client that leaves is dropped where it stands.
+#[actix_web::test]
+async fn a_change_whose_client_hangs_up_is_written_down() {
+    let world = world();
+    let (bearer, wish) = (admin(Role::Admin), json!({ "replace": ONE, "by": TWO }));
+    let asked = world.ask(Method::POST, "/api/v1/cluster/changes", &bearer, wish);
+    let left = tokio::time::timeout(Duration::from_millis(50), asked).await;
+    assert!(left.is_err(), "the client is gone");
+    assert!(world.door.activity.recent(1, |_| true).is_empty());
+    world.cluster.go.notify_one();
+    assert_eq!(world.last_done().await, format!("cluster: replaced {ONE} by {TWO}"));
+    assert_eq!(*world.cluster.done.lock().unwrap(), ["replace 1 2"]);
 }
 
 #[actix_web::test]
@@ -155,4 +211,5 @@ async fn an_invitation_is_good_for_a_quarter_of_an_hour() {
     assert_eq!(status, StatusCode::OK, "{answer}");
     assert_eq!(answer["line"], "jeton-join:1:x");
     assert_eq!(answer["expires_at"], world.door.now().plus(900).to_string());
+    assert_eq!(world.last_done().await, "invited a node");
 }

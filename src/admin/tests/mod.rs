@@ -47,6 +47,7 @@ impl ServedCertificate for Forever {
 pub(super) struct World {
     pub(super) door: Arc<AdminDoor>,
     pub(super) ledger: Arc<VolatileLedger>,
+    pub(super) cluster: Arc<members::TwoNodes>,
     pub(super) clock: Arc<ManualClock>,
 }
 
@@ -64,11 +65,12 @@ pub(super) fn world() -> World {
         clock.clone(),
         CacheSizes::default(),
     ));
+    let cluster = Arc::new(members::TwoNodes::default());
     World {
         door: Arc::new(AdminDoor {
             redeemer,
             ledger: ledger.clone(),
-            cluster: Arc::new(members::TwoNodes::default()),
+            cluster: cluster.clone(),
             inviter: Some(Arc::new(members::Invites)),
             activity: Arc::default(),
             metrics: Arc::default(),
@@ -77,6 +79,7 @@ pub(super) fn world() -> World {
             sessions: Sessions::default(),
         }),
         ledger,
+        cluster,
         clock,
     }
 }

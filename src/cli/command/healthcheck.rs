@@ -16,13 +16,16 @@ use crate::config::Public;
 /// How long a node may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How many bytes of an answer are read. What is longer is no node's.
+const SAID_MAX: u64 = 1_000;
+
 const EXAMPLES: &str = "\
 Examples:
   jeton healthcheck                                    ask the node on this machine
   jeton healthcheck --url https://vpn.example.com/readyz
   HEALTHCHECK CMD [\"jeton\", \"healthcheck\"]             in a Dockerfile
 
-Exit codes: 0 it is ready, 1 it is not, or does not answer.";
+Exit codes: 0 it is ready, 1 it is not, or does not answer; then stderr says why.";
 
 /// Ask a node whether it is ready
 ///
@@ -43,10 +46,10 @@ pub(crate) fn run(args: HealthcheckArgs, global: &Global) -> Result<(), Failure>
         None => local(&global.load()?.public),
     };
     match ask(&url) {
-        Ok(200) => Ok(()),
-        Ok(status) => Err(Failure::say(
-            format!("{url} answers {status}: the node is not ready"),
-            "its log says why",
+        Ok((200, _)) => Ok(()),
+        Ok((status, said)) => Err(Failure::say(
+            format!("{url} answers {status}: {}", said.as_deref().unwrap_or("no words")),
+            "its log says more, and so does `jeton cluster status` if it has an admin key",
         )),
         Err(error) => Err(Failure::say(
             format!("{url} does not answer: {error}"),
@@ -55,8 +58,8 @@ pub(crate) fn run(args: HealthcheckArgs, global: &Global) -> Result<(), Failure>
     }
 }
 
-/// Returns the status with which `url` answers.
-fn ask(url: &str) -> Result<u16, ureq::Error> {
+/// Returns the status with which `url` answers, and the first line of what it says.
+fn ask(url: &str) -> Result<(u16, Option<String>), ureq::Error> {
     let tls = TlsConfig::builder()
         .unversioned_rustls_crypto_provider(Arc::new(aws_lc_rs::default_provider()))
         .disable_verification(true)
@@ -69,7 +72,10 @@ fn ask(url: &str) -> Result<u16, ureq::Error> {
         .tls_config(tls)
         .build()
         .new_agent();
-    Ok(agent.get(url).call()?.status().as_u16())
+    let mut response = agent.get(url).call()?;
+    let said = response.body_mut().with_config().limit(SAID_MAX).read_to_string();
+    let line = said.ok().and_then(|said| said.lines().next().map(str::to_owned));
+    Ok((response.status().as_u16(), line.filter(|line| !line.is_empty())))
 }
 
 /// Returns where a listener is reached from its own machine.

@@ -142,11 +142,11 @@ pub(super) fn options(config: &ClusterConfig, link: Option<&ClusterLink>) -> Opt
 }
 
 /// Refuses to be one of several without what that needs.
-pub(super) async fn check_members(
+pub(super) fn check_members(
     ledger: &RaftLedger,
     link: Option<&ClusterLink>,
 ) -> Result<(), Failure> {
-    let is_alone = ledger.members().await.len() <= 1;
+    let is_alone = ledger.members_known_here().members.len() <= 1;
     match link {
         None if !is_alone => Err(deaf()),
         Some(link) if link.is_new && !is_alone => Err(lost()),
@@ -157,7 +157,7 @@ pub(super) async fn check_members(
 /// Has another node lead before this one stops, if it leads others.
 pub(super) async fn hand_over(ledger: &RaftLedger) {
     let status = ledger.status();
-    if status.leader != Some(status.node_id) || ledger.members().await.len() <= 1 {
+    if status.leader != Some(status.node_id) || ledger.members_known_here().members.len() <= 1 {
         return;
     }
     match tokio::time::timeout(HAND_OVER_MAX, ledger.transfer_leader(None)).await {

@@ -93,7 +93,7 @@ fn a_client_that_reads_nothing_is_cut_off() {
 }
 
 #[test]
-fn health_says_yes_or_no_and_nothing_else() {
+fn health_says_yes_or_why_not_and_nothing_else() {
     let house = House::new();
     let server = house.open();
     let asked = |path: &str| {
@@ -106,7 +106,7 @@ fn health_says_yes_or_no_and_nothing_else() {
     assert_eq!(server.ask("POST", "/readyz", &[]).status, 405);
     house.redeemer.replace_keys(Keyring::new([]).unwrap());
     assert_eq!(asked("/healthz"), (200, "ok\n".to_owned()));
-    assert_eq!(asked("/readyz"), (503, "not ready\n".to_owned()));
+    assert_eq!(asked("/readyz"), (503, "not ready: no key for profiles is trusted\n".to_owned()));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::changes::{change_here, matched, members};
 use super::message::{Answer, MemberChange, Request};
 use super::peers::NoAnswer;
 use crate::ledger::cluster::{Change, Cluster};
-use crate::ledger::{ClusterError, MemberStatus, Role};
+use crate::ledger::{ClusterError, MemberList, MemberStatus, Role};
 
 /// How long a wish is passed on to whoever leads.
 const DEADLINE: Duration = Duration::from_secs(15);
@@ -75,11 +75,12 @@ impl RaftLedger {
     /// Lists the members as this node sees them.
     pub(super) fn members_here(&self) -> Vec<MemberStatus> {
         let metrics = self.raft.metrics();
-        let (voters, leader, last) = {
+        let (voters, last) = {
             let metrics = metrics.borrow_watched();
             let voters: BTreeSet<u64> = metrics.membership_config.voter_ids().collect();
-            (voters, metrics.current_leader, metrics.last_log_index)
+            (voters, metrics.last_log_index)
         };
+        let leader = self.leader_of_late();
         let own = self.identity.node_id;
         let status = |(node_id, member): (u64, super::Member)| {
             let report = self.peers.reports.of(node_id);
@@ -120,28 +121,29 @@ impl RaftLedger {
 }
 
 impl Cluster for RaftLedger {
-    fn members(&self) -> Pin<Box<dyn Future<Output = Vec<MemberStatus>> + Send + '_>> {
+    fn members(&self) -> Pin<Box<dyn Future<Output = MemberList> + Send + '_>> {
         Box::pin(async move {
             let leader = self.forwarder.leader();
             let other = leader.filter(|leader| leader.node_id != self.identity.node_id);
-            let Some(leader) = other else { return self.members_here() };
+            let Some(leader) = other else { return self.members_known_here() };
             match self.peers.ask(&leader, &Request::Members, LIST_WITHIN).await {
-                Ok(Answer::Members(members)) => members,
-                Ok(_) | Err(_) => self.members_here(),
+                Ok(Answer::Members(members)) => MemberList { members, is_by_leader: true },
+                Ok(_) | Err(_) => self.members_known_here(),
             }
         })
     }
 
-    fn alarms(&self) -> Vec<String> {
-        let mut alarms: Vec<String> = self.readiness().err().into_iter().collect();
-        if self.is_clock_off() {
-            alarms.push(
-                "the clock is more than a minute off the other nodes' clocks: this node does not \
-                 lead; correct it, and let ntp keep it"
-                    .to_owned(),
-            );
-        }
-        alarms
+    fn members_known_here(&self) -> MemberList {
+        let is_by_leader = self.leader_of_late() == Some(self.identity.node_id);
+        MemberList { members: self.members_here(), is_by_leader }
+    }
+
+    fn is_clock_off(&self) -> bool {
+        self.forwarder.is_clock_off()
+    }
+
+    fn spends_forwarded(&self) -> u64 {
+        self.forwarder.spends_forwarded()
     }
 
     fn add_learner(&self, node_id: u64, address: String) -> Change<'_, ()> {

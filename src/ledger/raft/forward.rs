@@ -2,7 +2,7 @@
 //! that does.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use openraft::ServerState;
@@ -39,6 +39,7 @@ pub(super) struct Forwarder {
     /// Where the others reach this node.
     pub(super) address: Option<String>,
     leap_is_logged: AtomicBool,
+    spends_forwarded: AtomicU64,
 }
 
 /// What came of one try.
@@ -63,8 +64,17 @@ impl Forwarder {
         snapshot_every: u64,
         address: Option<String>,
     ) -> Self {
-        let leap_is_logged = AtomicBool::new(false);
-        Self { raft, peers, snapshots, log, snapshot_every, address, leap_is_logged }
+        let (leap_is_logged, spends_forwarded) = (AtomicBool::new(false), AtomicU64::new(0));
+        Self {
+            raft,
+            peers,
+            snapshots,
+            log,
+            snapshot_every,
+            address,
+            leap_is_logged,
+            spends_forwarded,
+        }
     }
 
     /// Reads what openraft tells of itself.
@@ -137,6 +147,8 @@ impl Forwarder {
         give_up: Instant,
     ) -> Tried {
         let within = give_up.saturating_duration_since(Instant::now()).min(FORWARD_WITHIN);
+        let spends = commands.iter().filter(|one| matches!(one, Command::Spend(_))).count();
+        self.spends_forwarded.fetch_add(spends.try_into().unwrap_or(0), Ordering::Relaxed);
         let request = Request::Forward(commands);
         let answer = tokio::select! {
             biased;
@@ -163,6 +175,11 @@ impl Forwarder {
             Err(NoAnswer::NotDone(why)) => Tried::NotAppended(why),
             Err(NoAnswer::Unknown(why)) => Tried::Unknown(why),
         }
+    }
+
+    /// Returns how many spends were passed on since the start.
+    pub(super) fn spends_forwarded(&self) -> u64 {
+        self.spends_forwarded.load(Ordering::Relaxed)
     }
 
     /// Returns once this node knows of another leader than `leader`.

@@ -55,6 +55,11 @@ impl Freshness {
         }
     }
 
+    /// Returns when a leader last said something.
+    pub(super) fn heard_at(&self) -> Option<Instant> {
+        self.inner().last.map(|last| last.at)
+    }
+
     /// Notes that all up to `index` is applied.
     pub(super) fn applied(&self, index: u64) {
         let mut inner = self.inner();

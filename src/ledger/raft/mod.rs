@@ -70,7 +70,6 @@ use std::time::Duration;
 
 use openraft::ServerState;
 use openraft::type_config::async_runtime::Instant as _;
-use openraft::type_config::async_runtime::watch::WatchReceiver as _;
 use tokio::time::Instant;
 
 use self::batcher::Batcher;
@@ -83,7 +82,7 @@ use self::types::Raft;
 use super::log::Writer;
 use super::{
     Answer, Command, Grant, Ledger, LedgerError, NodeId, Note, Outcome, Revocation, Spend,
-    SpendRefusal, Standing, State, Status, TokenPage, TokenQuery, TokenRecord,
+    SpendRefusal, Staleness, Standing, State, Status, TokenPage, TokenQuery, TokenRecord, Unready,
 };
 use crate::token::{UnixSeconds, UserName, VerifiedToken};
 
@@ -100,6 +99,10 @@ pub use types::Member;
 /// How long the engine may take to let go of the log when it stops, in
 /// milliseconds. The next open waits for nobody and says who has it.
 const CLOSING_MAX_MS: u64 = 5_000;
+
+/// How long a leader may say nothing before it counts as none. It says something
+/// four times a second; the others miss it after 1.2 seconds at most.
+const LEADER_SILENT_MAX: Duration = Duration::from_secs(3);
 
 /// A ledger whose log is replicated by Raft, opened.
 pub struct RaftLedger {
@@ -155,42 +158,46 @@ impl RaftLedger {
         self.forwarder.is_leader()
     }
 
-    fn is_clock_off(&self) -> bool {
-        self.forwarder.is_clock_off()
-    }
-
-    fn readiness(&self) -> Result<(), String> {
+    fn readiness(&self) -> Result<(), Unready> {
         if let Some(failure) = self.writer.failure() {
-            return Err(format!("the log failed: {failure}"));
+            return Err(Unready::Log(failure.to_string()));
         }
         if let Some(refusal) = self.peers.refusal() {
-            return Err(format!("the cluster refuses this node: {refusal}"));
+            return Err(Unready::Refused(refusal.to_string()));
         }
-        let metrics = self.raft.metrics();
-        let leader = {
-            let metrics = metrics.borrow_watched();
-            metrics.running_state.as_ref().map_err(ToString::to_string)?;
-            metrics.current_leader
-        };
-        self.applied.read(|_state| ()).map_err(|error| error.to_string())?;
+        let (running, leader) = self.forwarder.metrics(|metrics| {
+            let running = metrics.running_state.as_ref().map(|_| ()).map_err(ToString::to_string);
+            (running, metrics.current_leader)
+        });
+        running.map_err(Unready::Stopped)?;
+        self.applied.read(|_state| ()).map_err(|error| Unready::Stopped(error.to_string()))?;
+        let staleness = self.staleness();
         if leader.is_none() {
-            return Err("no leader is known".to_owned());
+            return Err(Unready::NoLeader(staleness));
         }
-        self.check_freshness().map_err(|error| error.to_string())
+        if staleness.is_stale() { Err(Unready::Stale(staleness)) } else { Ok(()) }
     }
 
-    /// Vouches for what is applied here, if it is new enough.
-    fn check_freshness(&self) -> Result<(), LedgerError> {
-        if self.forwarder.is_lone() && self.is_leader() {
-            return Ok(());
-        }
-        let age = self.fresh_at().map(|at| at.elapsed());
-        if age.is_some_and(|age| age <= self.max_staleness) {
-            return Ok(());
-        }
-        let age = age.map_or_else(|| "its start".to_owned(), |age| format!("{} s", age.as_secs()));
-        let why = format!("this node has not heard from a majority for {age}");
-        Err(LedgerError::Unavailable(why))
+    /// Tells how old what is applied here is.
+    fn staleness(&self) -> Staleness {
+        let is_alone = self.forwarder.is_lone() && self.is_leader();
+        let heard = self.fresh_at().map(|at| at.elapsed());
+        let age = if is_alone { Some(Duration::ZERO) } else { heard };
+        Staleness { age, max: self.max_staleness }
+    }
+
+    /// Returns who leads, if he was heard of late. openraft itself goes on naming a
+    /// leader that is gone until there is another one.
+    fn leader_of_late(&self) -> Option<u64> {
+        let (leader, acked) = self.forwarder.metrics(|metrics| {
+            (metrics.current_leader, metrics.last_quorum_acked.map(|at| at.elapsed()))
+        });
+        let silence = if leader == Some(self.identity.node_id) {
+            if self.forwarder.is_lone() { Some(Duration::ZERO) } else { acked }
+        } else {
+            self.applied.freshness().heard_at().map(|at| at.elapsed())
+        };
+        leader.filter(|_| silence.is_some_and(|silence| silence <= LEADER_SILENT_MAX))
     }
 
     /// Returns the last moment at which all that was committed was applied here.
@@ -237,7 +244,14 @@ impl Ledger for RaftLedger {
     }
 
     fn standing(&self, token: &VerifiedToken) -> Result<Standing, LedgerError> {
-        self.check_freshness()?;
+        let staleness = self.staleness();
+        if staleness.is_stale() {
+            return Err(LedgerError::Unavailable(Unready::Stale(staleness).to_string()));
+        }
+        self.last_known_standing(token)
+    }
+
+    fn last_known_standing(&self, token: &VerifiedToken) -> Result<Standing, LedgerError> {
         self.applied.read(|state| state.standing(token.id(), token.claims()))
     }
 
@@ -259,7 +273,9 @@ impl Ledger for RaftLedger {
         Status {
             ready: self.readiness(),
             node_id: NodeId(self.identity.node_id),
-            leader: self.raft.metrics().borrow_watched().current_leader.map(NodeId),
+            staleness: self.staleness(),
+            leader: self.leader_of_late().map(NodeId),
+            term: self.forwarder.metrics(|metrics| metrics.current_term),
             born_at,
             log_time,
             applied: self.applied.index(),

@@ -1,5 +1,7 @@
 //! What a sign-in becomes, and when it ends.
 
+use std::time::Duration;
+
 use super::*;
 
 #[actix_web::test]
@@ -136,4 +138,23 @@ async fn one_token_opens_eight_sessions_a_minute_and_keeps_the_newest() {
     assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
     let status = world.page("/api/v1/status", &cookies[0]).await.status;
     assert_eq!(status, StatusCode::OK, "those there are stay");
+}
+
+#[actix_web::test]
+async fn on_a_node_that_was_cut_off_one_can_sign_in_and_see_why() {
+    let world = world();
+    *world.ledger.cut_off.lock().unwrap() = Duration::from_secs(12);
+    let cookie = world.signed_in(Role::Admin).await;
+    let page = world.page("/nodes", &cookie).await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(
+        page.body.contains("not heard from a majority for 12 s (at most 10 s)"),
+        "{}",
+        page.body
+    );
+    for uri in ["/users", "/tokens", "/activity"] {
+        let page = world.page(uri, &cookie).await;
+        assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "{uri}");
+        assert!(page.body.contains("href=\"/nodes\""), "{}", page.body);
+    }
 }

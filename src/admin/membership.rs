@@ -1,0 +1,157 @@
+//! Who shares the ledger, how they are, and what an operator has to look at.
+
+use std::time::Duration;
+
+use super::AdminDoor;
+use crate::ledger::{MemberList, MemberStatus, NodeId, Role, Staleness, Status, Unready};
+use crate::token::UnixSeconds;
+
+/// How long ago a node that can be reached was last heard from, at most.
+const REACHABLE: Duration = Duration::from_secs(5);
+
+/// How far a clock may be off the leader's, in seconds, with equality.
+const CLOCK_OFFSET_MAX: u64 = 60;
+
+/// The nodes that share the ledger.
+#[derive(Debug)]
+pub(super) struct Membership {
+    /// The node that tells it.
+    pub(super) this: NodeId,
+    pub(super) list: MemberList,
+    /// What has to be looked at, in words; the worst first.
+    pub(super) alarms: Vec<String>,
+}
+
+impl AdminDoor {
+    /// Tells who shares the ledger, as the leader sees it if it answers.
+    pub(super) async fn membership(&self) -> Membership {
+        let status = self.ledger.status();
+        let list = self.cluster.members().await;
+        let alarms = alarms(&status, self.cluster.is_clock_off(), &list);
+        Membership { this: status.node_id, list, alarms }
+    }
+
+    /// Returns when this node last heard from a majority, if it has since its start.
+    pub(super) fn last_heard(&self, staleness: &Staleness) -> Option<UnixSeconds> {
+        staleness.age.map(|age| self.now().minus(age.as_secs()))
+    }
+}
+
+/// Tells whether the leader hears from a member; `None` if only the leader could
+/// tell.
+pub(super) fn is_reachable(member: &MemberStatus, list: &MemberList, this: NodeId) -> Option<bool> {
+    let is_told = list.is_by_leader || NodeId(member.node_id) == this;
+    is_told.then(|| member.last_contact.is_some_and(|ago| ago <= REACHABLE))
+}
+
+fn alarms(status: &Status, is_clock_off: bool, list: &MemberList) -> Vec<String> {
+    let mut alarms = Vec::new();
+    let says_no_leader = matches!(status.ready, Err(Unready::NoLeader(_)));
+    alarms.extend(status.ready.as_ref().err().map(ToString::to_string));
+    if status.leader.is_none() && !says_no_leader {
+        alarms
+            .push("no leader is heard: counted links wait until a majority of voters runs".into());
+    }
+    if is_clock_off {
+        alarms.push(
+            "the clock is more than a minute off the other nodes' clocks: this node does not lead; \
+             correct it, and let ntp keep it"
+                .to_owned(),
+        );
+    }
+    let voters = list.members.iter().filter(|member| member.role == Role::Voter).count();
+    if voters.is_multiple_of(2) && voters > 0 {
+        alarms.push(format!("the number of voters is even, {voters}: promote or demote one"));
+    }
+    alarms.extend(list.members.iter().flat_map(|member| of_member(member, list, status.node_id)));
+    alarms
+}
+
+fn of_member(member: &MemberStatus, list: &MemberList, this: NodeId) -> Vec<String> {
+    let id = NodeId(member.node_id);
+    let mut alarms = Vec::new();
+    if is_reachable(member, list, this) == Some(false) {
+        let silence = member.last_contact.map_or_else(
+            || "was not heard since the leader's start".to_owned(),
+            |ago| format!("was not heard for {} s", ago.as_secs()),
+        );
+        alarms.push(format!("node {id} at {} {silence}", member.address));
+    } else if let Some(offset) = member.clock_offset
+        && offset.unsigned_abs() > CLOCK_OFFSET_MAX
+        && list.is_by_leader
+    {
+        alarms.push(format!("the clock of node {id} is {offset:+} s off the leader's"));
+    }
+    alarms
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(age_s: u64, leader: Option<u64>) -> Status {
+        let staleness =
+            Staleness { age: Some(Duration::from_secs(age_s)), max: Duration::from_secs(10) };
+        Status {
+            ready: if staleness.is_stale() { Err(Unready::Stale(staleness)) } else { Ok(()) },
+            staleness,
+            node_id: NodeId(1),
+            leader: leader.map(NodeId),
+            term: 1,
+            born_at: UnixSeconds::new(0),
+            log_time: UnixSeconds::new(0),
+            applied: 0,
+        }
+    }
+
+    fn member(node_id: u64, role: Role) -> MemberStatus {
+        MemberStatus {
+            node_id,
+            address: format!("node{node_id}:7443"),
+            role,
+            is_leader: node_id == 1,
+            lag: Some(0),
+            last_contact: Some(Duration::ZERO),
+            clock_offset: Some(60),
+            version: None,
+        }
+    }
+
+    fn list(members: impl IntoIterator<Item = MemberStatus>, is_by_leader: bool) -> MemberList {
+        MemberList { members: members.into_iter().collect(), is_by_leader }
+    }
+
+    fn three() -> [MemberStatus; 3] {
+        [member(1, Role::Voter), member(2, Role::Voter), member(3, Role::Voter)]
+    }
+
+    #[test]
+    fn where_all_is_well_nothing_is_said() {
+        let lone = list([member(1, Role::Voter)], true);
+        assert_eq!(alarms(&status(0, Some(1)), false, &lone), [""; 0]);
+        assert_eq!(alarms(&status(10, Some(1)), false, &list(three(), true)), [""; 0]);
+    }
+
+    #[test]
+    fn what_has_to_be_looked_at_is_said_with_names_and_numbers() {
+        let mut members = three();
+        members[1].last_contact = Some(Duration::from_secs(73));
+        members[2].clock_offset = Some(-61);
+        let told = alarms(&status(0, Some(1)), true, &list(members.clone(), true));
+        for (alarm, words) in told.iter().zip([
+            "the clock is more than a minute off",
+            "node 0000000000000002 at node2:7443 was not heard for 73 s",
+            "the clock of node 0000000000000003 is -61 s off the leader's",
+        ]) {
+            assert!(alarm.contains(words), "{alarm}");
+        }
+        assert_eq!(told.len(), 3);
+        // What only the leader can know, nobody else raises an alarm about.
+        let told = alarms(&status(12, None), false, &list(members, false));
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told[0].contains("for 12 s (at most 10 s)"), "{told:?}");
+        assert!(told[1].contains("no leader"), "{told:?}");
+        let even = list([member(1, Role::Voter), member(2, Role::Voter)], true);
+        assert_eq!(alarms(&status(0, Some(1)), false, &even).len(), 1);
+    }
+}
