@@ -141,6 +141,7 @@ impl Cluster for RaftLedger {
                     .to_owned(),
             );
         }
+        alarms.extend(self.troubles());
         alarms
     }
 

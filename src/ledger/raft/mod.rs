@@ -27,6 +27,7 @@
 //! | `transport` | nothing: bytes to another node, bytes back. The seam to TLS and sockets |
 //! | `message` | what is said, and who is refused with which words |
 //! | `peers`, `receive` | the two ends of the conversation; `network` is what openraft says in it |
+//! | `troubles` | nothing: it remembers who does not talk to whom, and why |
 //! | `runs` | whether a node's directory goes on from the one that is known |
 //! | `snapshot_transfer` | how hundreds of megabytes pass in pieces |
 //! | `batcher`, `forward` | who decides a command, and what a lost answer means |
@@ -61,6 +62,7 @@ mod stamp;
 #[cfg(test)]
 mod tests;
 mod transport;
+mod troubles;
 mod types;
 
 use std::collections::BTreeSet;
@@ -90,6 +92,7 @@ use crate::token::{UnixSeconds, UserName, VerifiedToken};
 pub use create::{JOINED, create, create_from, create_joined};
 pub use error::OpenError;
 pub use identity::{Identity, IdentityError};
+pub use message::MESSAGE_FORMAT;
 pub use open::Options;
 pub use place::{accept_place, check_place};
 pub use restore::LedgerCopy;
@@ -163,9 +166,7 @@ impl RaftLedger {
         if let Some(failure) = self.writer.failure() {
             return Err(format!("the log failed: {failure}"));
         }
-        if let Some(refusal) = self.peers.refusal() {
-            return Err(format!("the cluster refuses this node: {refusal}"));
-        }
+        self.check_not_refused()?;
         let metrics = self.raft.metrics();
         let leader = {
             let metrics = metrics.borrow_watched();
@@ -179,6 +180,24 @@ impl RaftLedger {
         self.check_freshness().map_err(|error| error.to_string())
     }
 
+    /// Adds what is known of the others to the reason why this node is not ready.
+    fn with_troubles(&self, why: String) -> String {
+        self.troubles().fold(why, |why, trouble| format!("{why}; {trouble}"))
+    }
+
+    /// Tells with whom this node does not talk, and why. If the cluster refuses it,
+    /// that says it all.
+    fn troubles(&self) -> impl Iterator<Item = String> {
+        let is_refused = self.peers.refusal().is_some();
+        let others = if is_refused { Vec::new() } else { self.peers.troubles.list() };
+        others.into_iter().map(|(node_id, why)| format!("node {node_id:016x}: {why}"))
+    }
+
+    fn check_not_refused(&self) -> Result<(), String> {
+        let refusal = self.peers.refusal();
+        refusal.map_or(Ok(()), |refusal| Err(format!("the cluster refuses this node: {refusal}")))
+    }
+
     /// Vouches for what is applied here, if it is new enough.
     fn check_freshness(&self) -> Result<(), LedgerError> {
         if self.forwarder.is_lone() && self.is_leader() {
@@ -188,9 +207,9 @@ impl RaftLedger {
         if age.is_some_and(|age| age <= self.max_staleness) {
             return Ok(());
         }
-        let age = age.map_or_else(|| "its start".to_owned(), |age| format!("{} s", age.as_secs()));
-        let why = format!("this node has not heard from a majority for {age}");
-        Err(LedgerError::Unavailable(why))
+        let age = age
+            .map_or_else(|| "since its start".to_owned(), |age| format!("for {} s", age.as_secs()));
+        Err(LedgerError::Unavailable(format!("this node has not heard from a majority {age}")))
     }
 
     /// Returns the last moment at which all that was committed was applied here.
@@ -237,7 +256,15 @@ impl Ledger for RaftLedger {
     }
 
     fn standing(&self, token: &VerifiedToken) -> Result<Standing, LedgerError> {
-        self.check_freshness()?;
+        // An operator is turned away with this, so it has to tell him all there is.
+        let tell = |error: LedgerError| match error {
+            LedgerError::Unavailable(why) => {
+                let refused = self.check_not_refused().err();
+                LedgerError::Unavailable(refused.unwrap_or_else(|| self.with_troubles(why)))
+            }
+            LedgerError::Overloaded | LedgerError::OutcomeUnknown(_) => error,
+        };
+        self.check_freshness().map_err(tell)?;
         self.applied.read(|state| state.standing(token.id(), token.claims()))
     }
 
@@ -257,7 +284,7 @@ impl Ledger for RaftLedger {
     fn status(&self) -> Status {
         let (born_at, log_time) = self.applied.show(|state| (state.born_at(), state.log_time()));
         Status {
-            ready: self.readiness(),
+            ready: self.readiness().map_err(|why| self.with_troubles(why)),
             node_id: NodeId(self.identity.node_id),
             leader: self.raft.metrics().borrow_watched().current_leader.map(NodeId),
             born_at,
