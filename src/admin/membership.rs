@@ -27,7 +27,8 @@ impl AdminDoor {
     pub(super) async fn membership(&self) -> Membership {
         let status = self.ledger.status();
         let list = self.cluster.members().await;
-        let alarms = alarms(&status, self.cluster.is_clock_off(), &list);
+        let mut alarms = alarms(&status, self.cluster.is_clock_off(), &list);
+        alarms.extend(self.cluster.troubles());
         Membership { this: status.node_id, list, alarms }
     }
 

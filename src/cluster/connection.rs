@@ -1,6 +1,7 @@
 //! One connection to another node: HTTP/1.1 over mutual TLS, a request at a time.
 
 use std::error::Error;
+use std::io;
 use std::sync::Arc;
 
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
@@ -9,8 +10,8 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::HOST;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
-use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use rustls::{CertificateError, ClientConfig};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
@@ -59,7 +60,11 @@ impl Connection {
             });
             Ok::<_, Box<dyn Error + Send + Sync>>(Self { sender, host: name })
         };
-        opened.await.map_err(|error| TransportError::NotDelivered(in_words(&*error)))
+        opened.await.map_err(|error| {
+            let why = in_words(&*error);
+            let meaning = meaning(&*error).map(|meaning| format!(": {meaning}"));
+            TransportError::NotDelivered(why + &meaning.unwrap_or_default())
+        })
     }
 
     /// Tells whether the other end has closed it, as far as is known.
@@ -102,6 +107,28 @@ impl Connection {
         })?;
         Ok(Answer { status, body: body.to_bytes().into() })
     }
+}
+
+/// Says what it means that a node shows a certificate that does not hold, and what
+/// to do about it.
+fn meaning(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    let error = error.downcast_ref::<io::Error>()?.get_ref()?;
+    let rustls::Error::InvalidCertificate(error) = error.downcast_ref()? else { return None };
+    if matches!(error, CertificateError::UnknownIssuer | CertificateError::BadSignature) {
+        return Some(
+            "that node and this one are under different authorities. Either the address is that of \
+             another cluster, or one of the two was left behind when the cluster's authority was \
+             made anew: correct `cluster.address`, or join afresh",
+        );
+    }
+    let is_other = matches!(
+        error,
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }
+    );
+    is_other.then_some(
+        "another node has that address: correct `cluster.address` in the jeton.toml of the one that \
+         is meant, and restart it",
+    )
 }
 
 /// Says what happened and why, without what every other line says as well.

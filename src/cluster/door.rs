@@ -28,7 +28,7 @@ use super::authority::Authority;
 use super::invite::{Invites, Secret};
 use super::name;
 use super::welcome::{self, JoinRequest, Refused, TrustedKeyFile, Welcome};
-use crate::ledger::raft::{Identity, MESSAGE_LEN_MAX, RaftLedger};
+use crate::ledger::raft::{Identity, MESSAGE_FORMAT, MESSAGE_LEN_MAX, RaftLedger};
 use crate::ledger::{Cluster, ClusterError};
 
 /// Where members send their messages.
@@ -227,6 +227,19 @@ impl ClusterDoor {
             let hint = "bring both nodes to the same version of jeton";
             return Err(refuse(StatusCode::BAD_REQUEST, "the new node says no address", hint));
         };
+        if request.format != MESSAGE_FORMAT {
+            self.invites.give_back(taken);
+            let error = format!(
+                "the new node has jeton {}, which does not talk to the nodes of this cluster",
+                request.version.replace(char::is_control, " ")
+            );
+            let hint = concat!(
+                "install jeton ",
+                env!("CARGO_PKG_VERSION"),
+                " there, as here. The invitation is still good"
+            );
+            return Err(refuse(StatusCode::CONFLICT, &error, hint));
+        }
         if let Err(error) = self.cluster.add_learner(node_id, address.to_string()).await {
             let is_unknown = matches!(error, ClusterError::OutcomeUnknown(_));
             let hint = if is_unknown {

@@ -21,7 +21,7 @@ use super::authority::Fingerprint;
 use super::connection::{Connection, NoAnswer};
 use super::invite::JoinLine;
 use super::welcome::{self, JoinRequest, Refused, WELCOME_LEN_MAX, Welcome};
-use crate::ledger::raft::TransportError;
+use crate::ledger::raft::{MESSAGE_FORMAT, TransportError};
 
 /// How long to wait for a connection, and for the answer: the members have to
 /// agree on it.
@@ -84,6 +84,7 @@ pub async fn join(
         node_id: format!("{node_id:016x}"),
         address: own.to_string(),
         version: version.to_owned(),
+        format: MESSAGE_FORMAT,
     };
     let tls = Arc::new(client_config(line.fingerprint)?);
     // It is not known which node of the cluster that is, so the name says nothing.

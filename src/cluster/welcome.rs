@@ -26,6 +26,9 @@ pub struct JoinRequest {
     pub address: String,
     /// The version of jeton there.
     pub version: String,
+    /// The version of the messages that it would send, see
+    /// [`MESSAGE_FORMAT`](crate::ledger::raft::MESSAGE_FORMAT).
+    pub format: u16,
 }
 
 /// What makes a node a member: it holds the key of the cluster's authority.

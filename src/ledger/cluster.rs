@@ -30,6 +30,9 @@ pub trait Cluster: fmt::Debug + Send + Sync {
     /// others.
     fn is_clock_off(&self) -> bool;
 
+    /// Tells why this node and others do not talk, as it was last seen, in words.
+    fn troubles(&self) -> Vec<String>;
+
     /// Returns how many uses this node has passed on to the leader since its start;
     /// one that was tried again counts again.
     fn spends_forwarded(&self) -> u64;

@@ -1,12 +1,14 @@
 """Several nodes that count as one, each a real process in a folder of its own."""
 
+import copy
 import json
 import re
 import shutil
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
-from jeton import JETON, World, easy_rsa, free_port, must, vpn_folder, wait_until
+from jeton import JETON, Case, World, easy_rsa, free_port, must, vpn_folder, wait_until
 
 
 def listens(world):
@@ -87,3 +89,63 @@ def grow(first, *others):
         member["lag"] is not None and member["lag"] < 10 for member in status(first).values()
     ))
     first.did("cluster", "promote", *(other.id for other in others))
+
+
+def alarms(world):
+    """Returns what a node has an operator look at."""
+    done = world.jeton("cluster", "status")
+    assert done.returncode == 0, done
+    return re.findall("(?m)^alarm: (.*)$", done.stderr)
+
+
+def copied(member):
+    """Copies all of a node that has stopped to another machine, so to speak: its
+    copy has other ports."""
+    other = copy.copy(member)
+    other.dir = Path(tempfile.mkdtemp(prefix="jeton-e2e-"))
+    shutil.copytree(member.dir, other.dir, dirs_exist_ok=True)
+    other.config, other.log = other.dir / "jeton.toml", other.dir / "serve.log"
+    text = other.config.read_text()
+    for name in ("port", "admin_port", "cluster_port"):
+        port = free_port()
+        text = text.replace(f":{getattr(member, name)}\"", f":{port}\"")
+        setattr(other, name, port)
+    other.config.write_text(text)
+    return other
+
+
+class Together(Case):
+    """Tests with several nodes, which all end with the test."""
+
+    def setUp(self):
+        self.stack = ExitStack()
+        self.addCleanup(self.stack.close)
+
+    def first(self):
+        """Starts a node that listens for others."""
+        world = listens(self.stack.enter_context(World()))
+        world.serve()
+        world.id = this(world)
+        return world
+
+    def member(self, first):
+        """Starts a further node."""
+        member = self.stack.enter_context(Member(first))
+        member.serve()
+        return member
+
+    def three(self):
+        """Starts three voters."""
+        first = self.first()
+        others = [self.member(first), self.member(first)]
+        grow(first, *others)
+        return [first, *others]
+
+    def enter(self, world):
+        """Has a world end with the test."""
+        return self.stack.enter_context(world)
+
+    def stop(self, world):
+        """Stops a node in order."""
+        world.node.terminate()
+        self.assertEqual(world.node.ended(), 0)

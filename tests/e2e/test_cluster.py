@@ -2,37 +2,14 @@
 node answers, and one of three may be lost."""
 
 import tempfile
-from contextlib import ExitStack
 from pathlib import Path
 
-from cluster import Member, grow, join, leader, listens, status, this
+from cluster import Member, Together, grow, join, leader, listens, status, this
 from jeton import Case, World, free_port, run, tree, wait_until
 from operators import Operator
 
 
-class Growing(Case):
-    def setUp(self):
-        self.stack = ExitStack()
-        self.addCleanup(self.stack.close)
-
-    def first(self):
-        """Starts a node that listens for others."""
-        world = listens(self.stack.enter_context(World()))
-        world.serve()
-        world.id = this(world)
-        return world
-
-    def member(self, first):
-        member = self.stack.enter_context(Member(first))
-        member.serve()
-        return member
-
-    def three(self):
-        first = self.first()
-        others = [self.member(first), self.member(first)]
-        grow(first, *others)
-        return [first, *others]
-
+class Growing(Together):
     def test_a_lone_node_grows_to_three_and_no_count_is_lost(self):
         first = self.stack.enter_context(World())
         node = first.serve()

@@ -1,12 +1,22 @@
-"""What can be brought back, and at which price: a backup, a copied folder, a disk
-that was moved."""
+"""Nodes are upgraded, replaced and brought back, as docs/cluster.md says, and what
+must not come back is refused in words that help."""
 
+import concurrent.futures
+import itertools
+import json
 import re
 import shutil
+import ssl
+import threading
+import time
+import urllib.error
+import urllib.request
 from datetime import datetime
 
 import forge
-from jeton import Case, World, tree
+from cluster import Member, Together, alarms, copied, grow, leader, listens, status, this
+from jeton import Case, World, must, tree, wait_until
+from operators import Operator
 
 
 def birth(done):
@@ -161,3 +171,395 @@ class Lone(Case):
             done = other.jeton("ledger", "restore", self.ledger)
             self.assert_failed(done, "in use by another process")
             self.assertFalse((other.dir / "ledger").exists())
+
+
+def ready(operator):
+    """Returns what a node says of itself, once it says anything."""
+    try:
+        return operator.ask("GET", "/readyz").text
+    except OSError:
+        return ""
+
+
+class Clients:
+    """People with links for one use each, who ask some node and, if it cannot
+    answer, the next, as behind a load balancer."""
+
+    def __init__(self, worlds, tokens):
+        self.worlds, self.tokens = worlds, iter(tokens)
+        self.lock = threading.Lock()
+        self.given, self.slowest, self.retries, self.lost = {}, 0, 0, []
+        self.stopping = threading.Event()
+
+    def __enter__(self):
+        self.pool = concurrent.futures.ThreadPoolExecutor(4)
+        self.running = [self.pool.submit(self.work, number) for number in range(4)]
+        return self
+
+    def __exit__(self, *_):
+        self.stopping.set()
+        with self.pool:
+            for one in self.running:
+                one.result()
+
+    def work(self, number):
+        turns = itertools.cycle(self.worlds[number % 3 :] + self.worlds[: number % 3])
+        while not self.stopping.is_set():
+            with self.lock:
+                token = next(self.tokens, None)
+            if token is None:
+                return
+            self.redeem(token, turns)
+
+    def redeem(self, token, turns):
+        begun = time.monotonic()
+        for asked, world in enumerate(turns):
+            try:
+                answer = world.download(token)
+            except OSError:
+                answer = None
+            if answer and answer.is_profile:
+                break
+            if answer and answer.status not in (None, 503):
+                self.lost.append(answer)
+                break
+            if time.monotonic() - begun > 20:
+                self.lost.append(answer)
+                break
+            # A client waits a moment; a load balancer need not.
+            self.stopping.wait(0.02)
+        with self.lock:
+            self.given[token] = answer.is_profile if answer else False
+            self.slowest = max(self.slowest, time.monotonic() - begun)
+            self.retries += asked
+
+    def wait_for(self, more):
+        """Waits until so many more were asked for."""
+        enough = len(self.given) + more
+        wait_until("the clients", lambda: len(self.given) >= enough or self.stopping.is_set(), 60)
+
+
+class Upgrade(Together):
+    def test_nodes_are_restarted_one_by_one_and_every_link_works_once(self):
+        worlds = self.three()
+        tokens = [one.token for one in worlds[0].mint_each(["alice"] * 6_000)]
+        with Clients(worlds, tokens) as clients:
+            clients.wait_for(50)
+            # A leader is among them, who hands over first.
+            for world in worlds:
+                self.stop(world)
+                clients.wait_for(30)
+                world.serve()
+                clients.wait_for(30)
+        self.assertEqual(clients.lost, [])
+        print(
+            f"{len(clients.given)} links, {clients.retries} asked again, "
+            f"the slowest {clients.slowest:.2f} s",
+            flush=True,
+        )
+        self.assertEqual(set(clients.given.values()), {True})
+        self.assertLess(clients.slowest, 5)
+        for token, world in zip(clients.given, itertools.cycle(worlds)):
+            self.assert_refused(world.download(token), 410, "used up")
+        for world in worlds:
+            self.assertEqual(alarms(world), [])
+
+
+class Replacing(Together):
+    def test_a_dead_node_is_replaced_and_any_other_may_be_lost_then(self):
+        worlds = self.three()
+        token, spent = worlds[0].mint(uses=3).token, worlds[0].mint().token
+        self.assert_profile(worlds[0].download(spent))
+        dead = worlds[2]
+        dead.node.kill()
+        shutil.rmtree(dead.dir / "ledger")
+        rest = worlds[:2]
+        wait_until("an alarm", lambda: any(dead.id in alarm for alarm in alarms(leader(rest))))
+        new = self.member(rest[0])
+        wait_until("it to catch up", lambda: (status(rest[0])[new.id]["lag"] or 99) < 10)
+        rest[0].did("cluster", "replace", dead.id, "--by", new.id)
+        roles = {id: member["role"] for id, member in status(new).items()}
+        self.assertEqual(roles, {world.id: "voter" for world in [*rest, new]})
+        # It counts for the majority: without it the one that is left could not grant.
+        for world in [*rest, new]:
+            self.assert_profile(world.download(token))
+        rest[0].node.kill()
+        left = [rest[1], new]
+        self.assertIn(leader(left), left)
+        self.assert_profile(new.download(left[0].mint().token))
+        for world in left:
+            self.assert_refused(world.download(token), 410, "used up")
+            self.assert_refused(world.download(spent), 410, "used up")
+
+    def test_a_node_is_moved_to_another_machine_and_address(self):
+        worlds = self.three()
+        token = worlds[0].mint(uses=3).token
+        self.assert_profile(worlds[2].download(token))
+        self.stop(worlds[2])
+        moved = self.enter(copied(worlds[2]))
+        shutil.rmtree(worlds[2].dir / "ledger")
+        self.assert_failed(moved.jeton("serve", timeout=10), "copied or put back")
+        moved.did("ledger", "moved", "--is-newest")
+        moved.serve()
+        address = f"127.0.0.1:{moved.cluster_port}"
+        for world in worlds[:2]:
+            wait_until(
+                "the others to know", lambda: status(world)[moved.id]["address"] == address
+            )
+        wait_until("it to be heard", lambda: status(worlds[0])[moved.id]["is_reachable"])
+        self.assert_profile(moved.download(token))
+        worlds[1].node.kill()
+        left = [worlds[0], moved]
+        self.assertIn(leader(left), left)
+        self.assert_profile(moved.download(token))
+        self.assert_refused(worlds[0].download(token), 410, "used up")
+
+
+class LostMajority(Together):
+    def test_the_last_node_of_three_is_restored_and_grows_again(self):
+        worlds = self.three()
+        last, key = worlds[0], worlds[0].key("profile")
+        old, fresh, dead = last.mint(uses=3).token, last.mint().token, last.mint()
+        self.assert_profile(worlds[1].download(old))
+        worlds[2].did("revoke", dead.id)
+        last.did("revoke", "--batch", "00000000")
+        last.did("user", "allow-autologin", "alice")
+        wait_until("the last node to know", lambda: last.download(dead.token).status == 410)
+        for world in worlds[1:]:
+            world.node.kill()
+            shutil.rmtree(world.dir / "ledger")
+        self.assert_refused(last.download(fresh), 503, "try again")
+        wait_until("the last node to say so", lambda: not last.is_ready(), 30)
+        # A restart alone brings nothing back.
+        last.node.kill()
+        last.start()
+        nobody = Operator.nobody(last)
+        wait_until("a node that says so", lambda: "Connection refused" in ready(nobody))
+        self.assertEqual(last.download(fresh).status, 503)
+        self.stop(last)
+
+        born, done = restore(last)
+        self.assertRegex(done.stderr, r"It knows what happened until \S+Z: ")
+        last.serve()
+        last.id = this(last)
+        # The price: no link that was minted before works any more.
+        for token in (old, fresh):
+            self.assert_refused(last.download(token), 410, "issued before")
+        self.assert_refused(last.download(dead.token), 410, "revoked")
+        others = [self.member(last), self.member(last)]
+        grow(last, *others)
+        worlds = [last, *others]
+        self.assertEqual({m["role"] for m in status(others[0]).values()}, {"voter"})
+        later = {"issued_at": born, "uses": 3}
+        token, nonce = forge.token(key, variant=1, **later), bytes(4) + bytes(range(12))
+        for world in worlds:
+            self.assert_profile(world.download(token))
+        for world in worlds:
+            self.assert_refused(world.download(token), 410, "used up")
+            self.assert_refused(world.download(old), 410, "issued before")
+            self.assert_refused(
+                world.download(forge.token(key, nonce=nonce, **later)), 410, "revoked"
+            )
+
+
+class Theft(Together):
+    def test_a_new_authority_shuts_the_old_one_out_and_no_count_is_lost(self):
+        first = self.first()
+        stolen = self.member(first)
+        self.stop(stolen)
+        second, third = self.member(first), self.member(first)
+        grow(first, second, third)
+        token = first.mint(uses=4).token
+        for world in (first, second, third):
+            self.assert_profile(world.download(token))
+        first.did("cluster", "remove", stolen.id)
+        first.did("cluster", "lead", first.id)
+        first.did("cluster", "demote", second.id, third.id)
+        first.did("cluster", "remove", second.id, third.id)
+        self.assertEqual(list(status(first)), [first.id])
+        for world in (first, second, third):
+            self.stop(world)
+        fingerprint = self.fingerprint(first)
+        shutil.rmtree(first.dir / "ledger" / "cluster")
+        first.serve()
+        self.assertNotEqual(self.fingerprint(first), fingerprint)
+        others = [self.member(first), self.member(first)]
+        grow(first, *others)
+        self.assertEqual(self.fingerprint(others[0]), self.fingerprint(first))
+        self.assert_profile(others[0].download(token))
+        for world in (first, *others):
+            self.assert_refused(world.download(token), 410, "used up")
+
+        # Whoever has the old key is not heard, and told why.
+        stolen.start()
+        nobody = Operator.nobody(stolen)
+        wait_until("the thief to be told", lambda: "authorities" in ready(nobody))
+        self.assertEqual(stolen.download(first.mint().token).status, 503)
+        self.assert_not_heard(first, stolen)
+        self.assertEqual(set(status(first)), {world.id for world in (first, *others)})
+        self.assert_profile(others[1].download(first.mint().token))
+
+    def fingerprint(self, world):
+        return ssl.PEM_cert_to_DER_cert(
+            (world.dir / "ledger" / "cluster" / "ca.pem").read_text()
+        )
+
+    def assert_not_heard(self, first, stolen):
+        """A certificate that the old authority signs opens no connection."""
+        folder = stolen.dir / "ledger" / "cluster"
+        key, made = stolen.dir / "thief.key", stolen.dir / "thief.pem"
+        ledger = re.search(
+            'ledger_id = "(.*)"', (first.dir / "ledger" / "identity.toml").read_text()
+        )[1]
+        names = stolen.dir / "names"
+        names.write_text(f"subjectAltName=DNS:{first.id}.{ledger}.cluster.jeton\n")
+        curve = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
+        request = must(
+            ["openssl", "req", *curve.split(), "-subj", "/CN=thief", "-keyout", key]
+        )
+        sign = ["openssl", "x509", "-req", "-CA", folder / "ca.pem", "-CAkey"]
+        must([*sign, folder / "ca-key.pem", "-extfile", names, "-out", made], input=request)
+        for authority, heard in ((folder, False), (None, True)):
+            context = ssl.create_default_context()
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            if authority:
+                context.load_cert_chain(made, key)
+            url = f"https://127.0.0.1:{first.cluster_port}/raft"
+            try:
+                urllib.request.urlopen(url, b"x", timeout=20, context=context)
+            except urllib.error.HTTPError as error:
+                # Without any certificate the door is there, and shut.
+                with error:
+                    self.assertTrue(heard)
+                    self.assertEqual(error.code, 403)
+            except OSError:
+                self.assertFalse(heard)
+            else:
+                self.fail("the door is open")
+
+
+class Imposters(Together):
+    """Directories that must not speak for a node, and nodes of other clusters."""
+
+    def assert_shut_out(self, world, *words):
+        """The node says that it is refused, why, and what to do, and gives nothing."""
+        nobody = Operator.nobody(world)
+        wait_until("the node to say so", lambda: all(word in ready(nobody) for word in words))
+        self.assertFalse(world.is_ready())
+        # It cannot vouch for an operator's token either, and tells him why.
+        self.assert_failed(world.jeton("cluster", "status"), *words)
+        self.assertIn("the cluster refuses this node", world.log.read_text())
+
+    def test_an_old_disk_under_its_old_id_is_refused(self):
+        worlds = self.three()
+        old = next(world for world in worlds[1:] if world is not leader(worlds))
+        rest = [world for world in worlds if world is not old]
+        self.stop(old)
+        backup = old.dir / "backup"
+        shutil.copytree(old.dir / "ledger", backup)
+        old.serve()
+        token = rest[0].mint(uses=3).token
+        for world in worlds:
+            self.assert_profile(world.download(token))
+        self.stop(old)
+        shutil.rmtree(old.dir / "ledger")
+        shutil.copytree(backup, old.dir / "ledger")
+        self.assert_failed(old.jeton("serve", timeout=10), "copied or put back")
+        # Somebody vouches for it who should not. The others know better.
+        old.did("ledger", "moved", "--is-newest")
+        old.start()
+        self.assert_shut_out(old, "old disk put back", "fresh directory", "jeton cluster replace")
+        self.assertEqual(old.download(rest[0].mint().token).status, 503)
+        lead = leader(rest)
+        wait_until("the leader to tell", lambda: any(
+            old.id in alarm and f"jeton cluster replace {old.id}" in alarm for alarm in alarms(lead)
+        ))
+        # It is told once, not at each heartbeat.
+        self.assertEqual(lead.log.read_text().count("a node is not talked to"), 1)
+        for world in rest:
+            self.assert_refused(world.download(token), 410, "used up")
+
+    def test_a_copy_of_a_node_that_runs_is_refused(self):
+        worlds = self.three()
+        real = next(world for world in worlds[1:] if world is not leader(worlds))
+        self.stop(real)
+        copy = self.enter(copied(real))
+        real.serve()
+        self.assert_profile(real.download(worlds[0].mint().token))
+        self.assert_failed(copy.jeton("serve", timeout=10), "copied or put back")
+        copy.did("ledger", "moved", "--is-newest")
+        copy.start()
+        self.assert_shut_out(copy, "a copy of one that runs elsewhere", "fresh directory")
+        self.assertEqual(copy.download(worlds[0].mint().token).status, 503)
+        for world in worlds:
+            self.assert_profile(world.download(worlds[0].mint().token))
+
+    def test_a_node_of_another_cluster_is_told_apart(self):
+        first = self.first()
+        lost = self.member(first)
+        self.stop(lost)
+        stranger = listens(self.enter(World()))
+        stranger.change(f":{stranger.cluster_port}", f":{lost.cluster_port}")
+        stranger.serve()
+        told = wait_until("an alarm", lambda: [
+            alarm for alarm in alarms(first) if lost.id in alarm and "authorities" in alarm
+        ])
+        self.assertIn("correct `cluster.address`", told[0])
+        for world in (first, stranger):
+            self.assertTrue(world.is_ready())
+            self.assert_profile(world.download(world.mint().token))
+
+    def test_a_folder_with_parts_of_two_ledgers_does_not_start(self):
+        first, other = self.first(), self.enter(World())
+        lost = self.member(first)
+        for world in (lost, other):
+            if world.node:
+                self.stop(world)
+        authority = lost.dir / "ledger" / "cluster"
+        stranger = listens(self.enter(World()))
+        stranger.serve()
+        shutil.rmtree(authority)
+        shutil.copytree(stranger.dir / "ledger" / "cluster", authority)
+        done = lost.jeton("serve", timeout=10)
+        self.assert_failed(done, "that of another ledger")
+        self.assertIn("another member", done.stderr)
+        shutil.copy(stranger.dir / "ledger" / "identity.toml", other.dir / "ledger")
+        before = tree(other.dir / "ledger")
+        done = other.jeton("serve", timeout=10)
+        self.assert_failed(done, "the id of this ledger")
+        self.assertIn("of two ledgers", done.stderr)
+        self.assertEqual(tree(other.dir / "ledger"), before)
+
+
+class Versions(Together):
+    """Nodes whose messages are of different versions."""
+
+    def test_a_node_of_a_version_that_is_not_understood_is_not_let_in(self):
+        first = self.first()
+        line = first.did("cluster", "invite").strip()
+        secret = line.rsplit(":", 1)[1]
+        wish = {"secret": secret, "node_id": "00000000000000aa", "address": "127.0.0.1:1"}
+        wish |= {"version": "99.0.0", "format": 99}
+        status_code, refused = self.ask(first, wish)
+        self.assertEqual(status_code, 409, refused)
+        self.assertIn("jeton 99.0.0", refused["error"])
+        self.assertIn("install jeton", refused["hint"])
+        self.assertEqual(len(status(first)), 1)
+        # The invitation is still good.
+        with Member(first, line):
+            versions = {member["version"] for member in status(first).values()}
+            self.assertEqual(len(status(first)), 2)
+            self.assertTrue(versions)
+
+    def ask(self, first, wish):
+        """Asks to join as a program would that is no jeton of this version."""
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        url = f"https://127.0.0.1:{first.cluster_port}/join"
+        request = urllib.request.Request(url, json.dumps(wish).encode(), method="POST")
+        try:
+            with urllib.request.urlopen(request, context=context, timeout=20) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, json.load(error)

@@ -36,7 +36,15 @@ pub(super) async fn alive() -> HttpResponse {
 pub(super) async fn ready(door: Data<AdminDoor>) -> HttpResponse {
     match door.ledger.status().ready {
         Ok(()) => line(StatusCode::OK, "ok\n"),
-        Err(why) => line(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
+        Err(why) => {
+            let mut said = format!("not ready: {why}");
+            for trouble in door.cluster.troubles() {
+                said.push_str("; ");
+                said.push_str(&trouble);
+            }
+            said.push('\n');
+            line(StatusCode::SERVICE_UNAVAILABLE, said)
+        }
     }
 }
 

@@ -57,6 +57,10 @@ impl Cluster for TwoNodes {
         true
     }
 
+    fn troubles(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     fn spends_forwarded(&self) -> u64 {
         12
     }

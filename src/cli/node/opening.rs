@@ -98,12 +98,20 @@ const COPIED: &str = "an older copy: move it aside and `jeton ledger restore` it
 /// Says what to do about a ledger that does not open.
 pub(crate) fn explain_ledger(error: &OpenError) -> Failure {
     let is_missing = matches!(error, OpenError::Identity(IdentityError::Missing(_)));
+    let is_mixed = matches!(
+        error,
+        OpenError::Log { source: LogError::Damaged(damage), .. } if damage.is_of_another_ledger()
+    );
     let is_locked = matches!(error, OpenError::Log { source: LogError::Locked, .. });
     let hint = if is_missing {
         "a new node is made by `jeton init`; if this ledger was lost, `jeton ledger restore` makes \
          one of a backup, and `jeton ledger new` an empty one. Both refuse all older links"
     } else if is_locked {
         "another `jeton serve` has it; a ledger is served by one process"
+    } else if is_mixed {
+        "identity.toml and the log are of two ledgers: bring back the one that belongs to the \
+         other, and copy nothing between ledgers. To join a cluster, make a fresh folder by `jeton \
+         cluster join`"
     } else if matches!(error, OpenError::Permissions(_)) {
         "close it to others: chmod -R go= on that folder"
     } else if matches!(error, OpenError::Copied(_)) {

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use super::frame::Fault;
 use super::head::OPAQUE_LEN_MAX;
-use super::segment::VERSION;
+use super::segment::{OTHER_LEDGER, VERSION};
 
 /// Why the log could not be opened, or did not take a record.
 ///
@@ -82,6 +82,14 @@ pub struct Damage {
     pub offset: u64,
     /// What should be there.
     pub expected: &'static str,
+}
+
+impl Damage {
+    /// Tells whether the segment is whole, but that of another ledger.
+    #[must_use]
+    pub fn is_of_another_ledger(&self) -> bool {
+        self.expected == OTHER_LEDGER
+    }
 }
 
 /// Names the file that a fault is in.

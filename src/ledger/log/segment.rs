@@ -17,6 +17,9 @@ const HEADER_LEN: usize = 2 * ALIGN;
 const LEDGER_AT: usize = 16;
 const NUMBER_AT: usize = 32;
 
+/// What is expected where a segment of another ledger lies.
+pub(super) const OTHER_LEDGER: &str = "the id of this ledger";
+
 /// Which ledger a log belongs to: 16 random bytes, drawn when it was created.
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub struct LedgerId(pub [u8; 16]);
@@ -260,7 +263,7 @@ fn decode_header(bytes: &[u8], number: u64, ledger: LedgerId) -> Result<(Segment
         return Err(fault);
     }
     if found != ledger {
-        return Err(Fault { offset: LEDGER_AT, expected: "the id of this ledger" });
+        return Err(Fault { offset: LEDGER_AT, expected: OTHER_LEDGER });
     }
     if link.segment != number {
         return Err(Fault { offset: NUMBER_AT, expected: "the number in the name of the file" });

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::changes::{finish_change, hand_over, tell_address};
+use super::changes::{finish_change, hand_over, members, tell_address};
 use super::forward::Forwarder;
 use super::message::{MemberChange, Request};
 
@@ -82,7 +82,9 @@ impl Duties {
             return None;
         }
         let node_id = self.forwarder.peers.identity.node_id;
-        let known = self.forwarder.peers.applied.member(node_id);
+        // What the log says, applied or not: a node that moved hears nothing that would
+        // let it apply any.
+        let known = members(&self.forwarder).remove(&node_id);
         let moved = self
             .forwarder
             .address

@@ -146,6 +146,15 @@ impl Cluster for RaftLedger {
         self.forwarder.spends_forwarded()
     }
 
+    fn troubles(&self) -> Vec<String> {
+        // If the cluster refuses this node, that says it all.
+        if self.peers.refusal().is_some() {
+            return Vec::new();
+        }
+        let others = self.peers.troubles.list().into_iter();
+        others.map(|(node_id, why)| format!("node {node_id:016x}: {why}")).collect()
+    }
+
     fn add_learner(&self, node_id: u64, address: String) -> Change<'_, ()> {
         Box::pin(self.change_members(MemberChange::AddLearner(node_id, address)))
     }

@@ -17,7 +17,7 @@ use super::reports;
 use super::snapshot_files::SnapshotFiles;
 use super::stamp::stamp;
 use super::transport::PeerAddress;
-use super::types::{Metrics, Raft, TypeConfig};
+use super::types::{Member, Metrics, Raft, TypeConfig};
 use crate::ledger::log::Writer;
 use crate::ledger::{Command, Entry, LedgerError, Outcome};
 use crate::token::UnixSeconds;
@@ -133,11 +133,25 @@ impl Forwarder {
         }
     }
 
-    /// Asks the leader, if there is one, and does not care what it says.
+    /// Asks the leader what only a leader looks at, and does not care what it says.
+    /// If none is known all members are asked: a node that has moved is not spoken to
+    /// before it told where it is.
     pub(super) async fn ask_leader(&self, request: &Request) {
-        if let Some(leader) = self.leader() {
-            let _ = self.peers.ask(&leader, request, FORWARD_WITHIN).await;
-        }
+        let asked = self.leader().map_or_else(|| self.others(), |leader| vec![leader]);
+        let asked = asked.iter().map(|one| self.peers.ask(one, request, FORWARD_WITHIN));
+        futures_util::future::join_all(asked).await;
+    }
+
+    fn others(&self) -> Vec<PeerAddress> {
+        let own = self.peers.identity.node_id;
+        self.metrics(|metrics| {
+            let nodes = metrics.membership_config.nodes().filter(|(id, _)| **id != own);
+            let place = |(id, member): (&u64, &Member)| PeerAddress {
+                node_id: *id,
+                address: member.address.clone(),
+            };
+            nodes.map(place).collect()
+        })
     }
 
     async fn forward(

@@ -18,9 +18,9 @@ use super::types::TypeConfig;
 use crate::ledger::{ClusterError, Command, LedgerError, MemberStatus, Outcome};
 use crate::token::UnixSeconds;
 
-/// The version of the messages. Nodes of two versions understand each other only
-/// if this is the same.
-const FORMAT: u16 = 1;
+/// The version of the messages. Nodes of two versions of jeton understand each other
+/// only if this is the same.
+pub const MESSAGE_FORMAT: u16 = 1;
 
 /// What every message and every answer begins with.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -139,8 +139,8 @@ pub(super) enum Refusal {
     OtherLedger,
     /// The message was meant for somebody else.
     #[error(
-        "the node at this address is {0:016x}, not the one that was meant: correct the address of \
-         the member with `jeton cluster`"
+        "the node at this address is {0:016x}, not the one that was meant: correct \
+         `cluster.address` in the jeton.toml of that one, and restart it"
     )]
     OtherTarget(u64),
     /// The sender is not who it says.
@@ -158,15 +158,15 @@ pub(super) enum Refusal {
     /// The sender's directory is not the one that the others know.
     #[error(
         "this directory is an old disk put back, or a copy of one that runs elsewhere: it may \
-         have forgotten what it acknowledged. Never start it again; remove the node and join with \
-         a fresh directory"
+         have forgotten what it acknowledged. Never start it again: join with a fresh directory, \
+         and `jeton cluster replace` the old node by the new one"
     )]
     OldDirectory,
 }
 
 /// Writes a message or an answer.
 pub(super) fn encode(head: &Head, body: &impl Serialize) -> Result<Vec<u8>, postcard::Error> {
-    let mut bytes = FORMAT.to_le_bytes().to_vec();
+    let mut bytes = MESSAGE_FORMAT.to_le_bytes().to_vec();
     bytes = postcard::to_extend(head, bytes)?;
     postcard::to_extend(body, bytes)
 }
@@ -178,7 +178,7 @@ pub(super) fn encode(head: &Head, body: &impl Serialize) -> Result<Vec<u8>, post
 /// [`Refusal::Format`] for bytes that another version wrote.
 pub(super) fn decode_head(bytes: &[u8]) -> Result<(Head, &[u8]), Refusal> {
     let (format, rest) = bytes.split_first_chunk().ok_or(Refusal::Format)?;
-    if u16::from_le_bytes(*format) != FORMAT {
+    if u16::from_le_bytes(*format) != MESSAGE_FORMAT {
         return Err(Refusal::Format);
     }
     postcard::take_from_bytes(rest).map_err(|_| Refusal::Format)

@@ -27,6 +27,7 @@
 //! | `transport` | nothing: bytes to another node, bytes back. The seam to TLS and sockets |
 //! | `message` | what is said, and who is refused with which words |
 //! | `peers`, `receive` | the two ends of the conversation; `network` is what openraft says in it |
+//! | `troubles` | nothing: it remembers who does not talk to whom, and why |
 //! | `runs` | whether a node's directory goes on from the one that is known |
 //! | `snapshot_transfer` | how hundreds of megabytes pass in pieces |
 //! | `batcher`, `forward` | who decides a command, and what a lost answer means |
@@ -61,6 +62,7 @@ mod stamp;
 #[cfg(test)]
 mod tests;
 mod transport;
+mod troubles;
 mod types;
 
 use std::collections::BTreeSet;
@@ -89,6 +91,7 @@ use crate::token::{UnixSeconds, UserName, VerifiedToken};
 pub use create::{JOINED, create, create_from, create_joined};
 pub use error::OpenError;
 pub use identity::{Identity, IdentityError};
+pub use message::MESSAGE_FORMAT;
 pub use open::Options;
 pub use place::{accept_place, check_place};
 pub use restore::LedgerCopy;
@@ -246,7 +249,9 @@ impl Ledger for RaftLedger {
     fn standing(&self, token: &VerifiedToken) -> Result<Standing, LedgerError> {
         let staleness = self.staleness();
         if staleness.is_stale() {
-            return Err(LedgerError::Unavailable(Unready::Stale(staleness).to_string()));
+            // There may be a better reason.
+            let why = self.readiness().err().unwrap_or(Unready::Stale(staleness));
+            return Err(LedgerError::Unavailable(why.to_string()));
         }
         self.last_known_standing(token)
     }

@@ -15,6 +15,7 @@ use super::message::{Answer, Head, Refusal, Request, decode_body, decode_head, e
 use super::reports::Reports;
 use super::runs::{Judgement, Runs};
 use super::transport::{PeerAddress, Transport, TransportError};
+use super::troubles::Troubles;
 use crate::clock::Clock;
 
 /// How many forwards of each node are remembered, so that none is done twice.
@@ -34,6 +35,8 @@ pub(super) struct Peers {
     forwards: Mutex<BTreeMap<u64, (u64, BTreeSet<u64>)>>,
     /// Why others do not talk to this node, if so.
     refused: Mutex<Option<Refusal>>,
+    /// Why this node and single others do not talk.
+    pub(super) troubles: Troubles,
 }
 
 /// Why another node gave no answer.
@@ -63,6 +66,7 @@ impl Peers {
             number: AtomicU64::new(0),
             forwards: Mutex::default(),
             refused: Mutex::default(),
+            troubles: Troubles::default(),
         }
     }
 
@@ -80,7 +84,11 @@ impl Peers {
             let head = self.head(to.node_id, history).map_err(not_done)?;
             let message = encode(&head, request).map_err(not_done)?;
             let left = give_up.saturating_duration_since(Instant::now());
-            let (head, answer) = self.call(to, message, left).await?;
+            let (head, answer) = self.call(to, message, left).await.inspect_err(|no_answer| {
+                let (NoAnswer::NotDone(why) | NoAnswer::Unknown(why)) = no_answer;
+                // The transport has told the log.
+                self.troubles.note(to.node_id, why.clone());
+            })?;
             if let Answer::Refused(refusal) = answer {
                 self.note_refusal(to.node_id, &refusal);
                 return Err(not_done(refusal));
@@ -88,17 +96,13 @@ impl Peers {
             if !matches!(answer, Answer::Introduce) {
                 let own = self.clock.now();
                 self.reports.note(to.node_id, head.clock, head.version, own);
+                self.troubles.end(to.node_id);
                 return Ok(answer);
             }
             match self.runs.judge(to.node_id, head.run, &head.history).map_err(not_done)? {
                 Judgement::Known => history = self.runs.history().map_err(not_done)?,
                 Judgement::Introduce | Judgement::Old => {
-                    let node_id = format!("{:016x}", to.node_id);
-                    tracing::error!(
-                        node_id,
-                        "a member is not talked to: {}",
-                        Refusal::OldDirectory
-                    );
+                    self.note_old(to.node_id);
                     return Err(not_done(Refusal::OldDirectory));
                 }
             }
@@ -184,10 +188,26 @@ impl Peers {
         }
     }
 
+    /// Notes that this node does not talk to `node_id`, whose directory is not the
+    /// one that it knows.
+    pub(super) fn note_old(&self, node_id: u64) {
+        let why = format!(
+            "its directory is an old disk put back, or a copy of one that runs elsewhere: stop it, \
+             have a machine join with a fresh directory, and `jeton cluster replace {node_id:016x}` \
+             by that"
+        );
+        if self.troubles.note(node_id, why.clone()) {
+            tracing::error!(node_id = format!("{node_id:016x}"), "a node is not talked to: {why}");
+        }
+    }
+
     fn note_refusal(&self, by: u64, refusal: &Refusal) {
+        let is_news = self.troubles.note(by, format!("it refuses this node: {refusal}"));
         // These are faults of the one that was called, or of its address.
         if matches!(refusal, Refusal::OtherTarget(_) | Refusal::OtherLedger | Refusal::Format) {
-            tracing::warn!(node_id = format!("{by:016x}"), "another node refused: {refusal}");
+            if is_news {
+                tracing::warn!(node_id = format!("{by:016x}"), "another node refused: {refusal}");
+            }
             return;
         }
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);

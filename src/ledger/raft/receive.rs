@@ -53,6 +53,7 @@ impl RaftLedger {
         self.check_member(from, &request).map_err(Answer::Refused)?;
         let own = self.peers.clock.now();
         self.peers.reports.note(from, head.clock, head.version, own);
+        self.peers.troubles.end(from);
         Ok(request)
     }
 
@@ -168,7 +169,10 @@ impl Peers {
         let judgement = self.runs.judge(from, head.run, &head.history).map_err(failed)?;
         let is_meant = head.to_run == Some(self.runs.run().map_err(failed)?);
         match judgement {
-            Judgement::Old => Err(Answer::Refused(Refusal::OldDirectory)),
+            Judgement::Old => {
+                self.note_old(from);
+                Err(Answer::Refused(Refusal::OldDirectory))
+            }
             Judgement::Known if is_meant => Ok(()),
             Judgement::Known | Judgement::Introduce => Err(Answer::Introduce),
         }
