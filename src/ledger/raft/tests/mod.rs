@@ -3,6 +3,7 @@
 mod faults;
 mod members;
 pub(super) mod runtime;
+mod seeds;
 #[path = "../../../../tests/support/sim_disk.rs"]
 #[expect(
     dead_code,
