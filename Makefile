@@ -2,7 +2,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-core e2e lint floor fmt fmt-check doc vectors \
+.PHONY: help run build test test-core simulate e2e lint floor fmt fmt-check doc vectors \
         fuzz fuzz-smoke snapshots bench deny check clean
 
 help: ## list the targets
@@ -15,22 +15,28 @@ run: ## build, and run the demo: links that work, on this machine
 build: ## build the program: target/release/jeton
 	$(CARGO) build --release --locked
 
-test: ## everything: unit, properties, vectors, crashes, e2e with openvpn and Chromium
+test: ## everything: unit, properties, vectors, crashes, simulation, e2e with openvpn and Chromium
 	tests/e2e/install.sh
 	$(CARGO) test --locked
+	$(MAKE) --no-print-directory simulate
 	$(MAKE) --no-print-directory e2e
 
 test-core: ## the fast loop: the pure floor only
 	$(CARGO) test --locked --no-default-features
+
+simulate: ## 10,000 nights of failing nodes, disks, wires and clocks: make simulate FIRST=10000 SEEDS=50000
+	JETON_FIRST_SEED=$(or $(FIRST),0) JETON_SEEDS=$(or $(SEEDS),10000) $(CARGO) test --locked \
+	    --profile simulation --no-default-features --features raft --lib whatever_fails
 
 e2e: ## the running program against real openvpn, easy-rsa, curl, openssl, Chromium
 	tests/e2e/install.sh
 	$(CARGO) build --locked
 	tests/e2e/run.sh
 
-lint: ## clippy on both feature sets, no warning allowed
+lint: ## clippy on all feature sets, no warning allowed
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) clippy --locked --all-targets --no-default-features -- -D warnings
+	$(CARGO) clippy --locked --lib --no-default-features --features raft -- -D warnings
 
 floor: ## the pure floor builds without tokio, actix, rustls, moka or clap
 	$(CARGO) check --locked --lib --no-default-features

@@ -58,7 +58,7 @@ mod plain_words;
 pub mod profile;
 #[cfg(feature = "server")]
 pub mod qr;
-#[cfg(feature = "server")]
+#[cfg(feature = "raft")]
 pub mod random;
 #[cfg(feature = "server")]
 pub mod redeem;

@@ -29,7 +29,7 @@ pub fn fill(bytes: &mut [u8]) -> Result<(), NoRandomness> {
     getrandom::fill(bytes).map_err(NoRandomness)
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "server"))]
 impl NoRandomness {
     /// Returns an error as a system without randomness gives it.
     pub(crate) const fn example() -> Self {

@@ -10,7 +10,7 @@ pub struct Grant {
 }
 
 impl Grant {
-    #[cfg(feature = "server")]
+    #[cfg(feature = "raft")]
     /// Attests that `spend` was applied as the `used`-th use.
     pub(super) const fn of(spend: &super::Spend, used: u32) -> Self {
         Self { used, left: spend.max.get().saturating_sub(used) }

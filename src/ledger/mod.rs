@@ -16,7 +16,7 @@ mod grant;
 pub mod log;
 mod note;
 mod query;
-#[cfg(feature = "server")]
+#[cfg(feature = "raft")]
 pub mod raft;
 mod readiness;
 pub mod snapshot;

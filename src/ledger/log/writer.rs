@@ -71,7 +71,7 @@ impl Writer {
 
     /// Starts a writer without a thread: [`Writer::submit`] writes and tells before
     /// it returns, so that all order is the caller's.
-    #[cfg(all(test, feature = "server"))]
+    #[cfg(all(test, feature = "raft"))]
     #[expect(clippy::unnecessary_wraps, reason = "it stands in for `start`")]
     pub(crate) fn start_inline(log: Log, state: LogState) -> Result<Self, LogError> {
         let shared = Arc::new(Shared {

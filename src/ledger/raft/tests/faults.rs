@@ -1,6 +1,4 @@
 //! Spends while nodes and wires fail.
-//!
-//! `JETON_SEED=n` tells one story again, `JETON_SEEDS=n` tells n of them.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -9,6 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::super::*;
+use super::seeds;
 use super::sim_disk::Trouble;
 use super::spend;
 use super::story::Told;
@@ -200,22 +199,8 @@ async fn night(world: World) -> usize {
 
 #[test]
 fn whatever_fails_no_token_is_used_too_often_and_no_grant_is_lost() {
-    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
-    let seeds = match (number("JETON_SEED"), number("JETON_SEEDS")) {
-        (Some(seed), _) => seed..seed + 1,
-        (None, count) => 0..count.unwrap_or(30),
-    };
-    let mut granted = BTreeSet::new();
-    for seed in seeds {
-        let told = std::panic::catch_unwind(|| simulate(seed, night));
-        match told {
-            Ok(count) => drop(granted.insert(count)),
-            Err(panic) => {
-                println!("JETON_SEED={seed} tells this story again");
-                std::panic::resume_unwind(panic);
-            }
-        }
-    }
+    let granted: BTreeSet<usize> =
+        seeds::tell(30, |seed| simulate(seed, night)).into_iter().collect();
     assert!(granted.last().is_some_and(|most| *most > 20), "{granted:?}");
 }
 

@@ -4,6 +4,7 @@ mod copies;
 mod faults;
 mod members;
 pub(super) mod runtime;
+mod seeds;
 #[path = "../../../../tests/support/sim_disk.rs"]
 #[expect(
     dead_code,

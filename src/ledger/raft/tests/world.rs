@@ -336,7 +336,7 @@ async fn end(ledger: Arc<RaftLedger>) {
 }
 
 fn segment_len() -> SegmentLen {
-    SegmentLen::new(64 * 1024).unwrap()
+    SegmentLen::new(16 * 1024).unwrap()
 }
 
 impl Transport for SimTransport {
