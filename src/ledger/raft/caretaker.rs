@@ -142,9 +142,11 @@ impl Duties {
 
 /// What a leader has to do besides.
 async fn lead(forwarder: &Forwarder) {
-    finish_change(forwarder).await;
-    // If it fails it is tried again soon.
-    let _ = tell_address(forwarder).await;
+    if let Ok(_one_at_a_time) = forwarder.changing.try_lock() {
+        finish_change(forwarder).await;
+        // If it fails it is tried again soon.
+        let _ = tell_address(forwarder).await;
+    }
     let quiet = forwarder.peers.applied.log_time().applied_at.elapsed();
     if !forwarder.is_lone() && quiet >= TICK {
         // If it fails, the next one is due at once.

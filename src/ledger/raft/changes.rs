@@ -35,6 +35,7 @@ pub(super) async fn change_here(
     from: u64,
     change: MemberChange,
 ) -> Result<(), ClusterError> {
+    let _one_at_a_time = forwarder.changing.lock().await;
     tracing::info!(from = format!("{from:016x}"), ?change, "the members are to change");
     match change {
         MemberChange::AddLearner(id, address) => add_learner(forwarder, id, address).await,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use openraft::ServerState;
 use openraft::errors::{ClientWriteError, RaftError};
 use openraft::type_config::async_runtime::watch::WatchReceiver as _;
+use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
 
 use super::batcher::{stopped, unknown};
@@ -38,6 +39,9 @@ pub(super) struct Forwarder {
     pub(super) snapshot_every: u64,
     /// Where the others reach this node.
     pub(super) address: Option<String>,
+    /// Held while the members change: a change has two steps, and no other may come
+    /// between them.
+    pub(super) changing: Mutex<()>,
     leap_is_logged: AtomicBool,
     spends_forwarded: AtomicU64,
 }
@@ -72,6 +76,7 @@ impl Forwarder {
             log,
             snapshot_every,
             address,
+            changing: Mutex::const_new(()),
             leap_is_logged,
             spends_forwarded,
         }
