@@ -118,7 +118,8 @@ pub(crate) fn explain_ledger(error: &OpenError) -> Failure {
         COPIED
     } else {
         "keep the folder as it is for whoever looks into it; once it is moved away, `jeton ledger \
-         new` starts afresh and refuses all older links"
+         restore` makes one of a backup, and `jeton ledger new` an empty one. Both refuse all older \
+         links. A member of a cluster joins anew instead"
     };
     Failure::new(error, hint)
 }

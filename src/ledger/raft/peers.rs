@@ -86,7 +86,7 @@ impl Peers {
             let left = give_up.saturating_duration_since(Instant::now());
             let (head, answer) = self.call(to, message, left).await.inspect_err(|no_answer| {
                 let (NoAnswer::NotDone(why) | NoAnswer::Unknown(why)) = no_answer;
-                // The transport has told the log.
+                // The log was told already.
                 self.troubles.note(to.node_id, why.clone());
             })?;
             if let Answer::Refused(refusal) = answer {
@@ -122,7 +122,14 @@ impl Peers {
             TransportError::NotDelivered(_) => NoAnswer::NotDone(error.to_string()),
             TransportError::Unknown(_) => NoAnswer::Unknown(error.to_string()),
         })?;
-        let unknown = |refusal: Refusal| NoAnswer::Unknown(refusal.to_string());
+        let unknown = |refusal: Refusal| {
+            let why = refusal.to_string();
+            if self.troubles.note(to.node_id, why.clone()) {
+                let node_id = format!("{:016x}", to.node_id);
+                tracing::warn!(node_id, "another node is not understood: {why}");
+            }
+            NoAnswer::Unknown(why)
+        };
         let (head, body) = decode_head(&answer).map_err(unknown)?;
         let body = decode_body(body).map_err(unknown)?;
         let is_refused = matches!(body, Answer::Refused(_));
@@ -220,4 +227,44 @@ impl Peers {
 
 fn not_done(error: impl fmt::Display) -> NoAnswer {
     NoAnswer::NotDone(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::ledger::State;
+    use crate::ledger::log::FileDisk;
+    use crate::ledger::raft::transport::Reply;
+    use crate::ledger::raft::types::SnapshotMeta;
+    use crate::token::UnixSeconds;
+
+    /// A node whose messages are of the next version.
+    #[derive(Debug)]
+    struct Newer;
+
+    impl Transport for Newer {
+        fn call(&self, _: &PeerAddress, mut message: Vec<u8>, _: Duration) -> Reply<'_> {
+            message[0] += 1;
+            Box::pin(std::future::ready(Ok(message)))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_node_of_another_version_is_told_as_such_and_nothing_is_believed_undone() {
+        let home = tempfile::tempdir().unwrap();
+        let (now, ledger_id) = (UnixSeconds::new(1_790_000_000), [7; 16]);
+        let peers = Peers::new(
+            Identity { ledger_id, node_id: 1, born_at: now },
+            Arc::new(ManualClock::at(now)),
+            Runs::open(Box::new(FileDisk::new(home.path())), 5).unwrap(),
+            Applied::new(State::new(now), SnapshotMeta::default()),
+            Arc::new(Newer),
+        );
+        let to = PeerAddress { node_id: 2, address: "there".to_owned() };
+        let asked = peers.ask(&to, &Request::Members, Duration::from_secs(1)).await;
+        assert!(matches!(asked, Err(NoAnswer::Unknown(_))), "{asked:?}");
+        let troubles = peers.troubles.list();
+        assert!(matches!(&troubles[..], [(2, why)] if why.contains("different versions")));
+    }
 }

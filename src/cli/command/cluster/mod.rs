@@ -27,7 +27,8 @@ Three voters go on if one is lost, five if two are. Further nodes stay learners:
 they answer links as well, and the voters' agreement does not have to wait for them.
 Two voters would do no better than one, so no change leaves an even number.
 
-Nodes agree only if their clocks do: run NTP.";
+Nodes agree only if their clocks do: run NTP. docs/cluster.md is the guide to upgrades,
+lost nodes, backups and stolen keys.";
 
 /// Make several nodes count as one, and see how they are
 #[derive(Args)]
