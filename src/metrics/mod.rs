@@ -5,6 +5,7 @@
 //! is handed in as [`Readings`] when somebody asks. No number names a user, a
 //! token or an address. `docs/metrics.md` tells what each means.
 
+mod cluster;
 mod timed_ledger;
 
 use std::fmt;
@@ -22,6 +23,7 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::activity::Reason;
 use crate::token::{KeyPurpose, ProfileKind, UnixSeconds};
 
+pub use cluster::{ClusterReadings, MemberReading};
 pub use timed_ledger::TimedLedger;
 
 /// What the text is, for the header of an answer.
@@ -71,6 +73,8 @@ pub struct Readings {
     pub ledger_applied_index: u64,
     /// How many lines of the audit log were lost.
     pub audit_lines_lost: u64,
+    /// How the nodes are that share the ledger.
+    pub cluster: ClusterReadings,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
@@ -237,6 +241,7 @@ impl Readings {
             let help = "When the certificate of the public door ends, in Unix time";
             show("certificate_expiry_timestamp", help, Some(Unit::Seconds), expires_at.get());
         }
+        self.cluster.register(&mut registry);
         registry.register("trusted_keys", "Public keys whose tokens are accepted", self.keys());
         registry
     }
@@ -269,6 +274,20 @@ mod tests {
             ledger_ready: true,
             ledger_applied_index: 7,
             verify_cache_hits: 5,
+            cluster: ClusterReadings {
+                voters: 3,
+                knows_leader: true,
+                is_leader: true,
+                staleness: Some(Duration::from_millis(1_500)),
+                term: 4,
+                members: vec![MemberReading {
+                    node: "3f2a".to_owned(),
+                    is_reachable: true,
+                    lag: None,
+                    clock_offset_s: Some(-3),
+                }],
+                ..ClusterReadings::default()
+            },
             ..Readings::default()
         };
         let text = metrics.show(&readings).unwrap();
@@ -290,12 +309,25 @@ mod tests {
             "jeton_ledger_applied_index 7",
             "jeton_certificate_expiry_timestamp_seconds 1790000000",
             "jeton_trusted_keys{purpose=\"profile\"} 2",
+            "jeton_cluster_members{role=\"voter\"} 3",
+            "jeton_cluster_members{role=\"learner\"} 0",
+            "jeton_cluster_is_leader 1",
+            "jeton_cluster_leader_known 1",
+            "jeton_cluster_stale 0",
+            "jeton_cluster_staleness_seconds 1.5",
+            "jeton_cluster_term 4",
+            "jeton_cluster_clock_off 0",
+            "jeton_cluster_spends_forwarded_total 0",
+            "jeton_cluster_member_reachable{node=\"3f2a\"} 1",
+            "jeton_cluster_member_clock_offset_seconds{node=\"3f2a\"} -3",
             "jeton_trusted_keys{purpose=\"admin\"} 1",
             concat!("jeton_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
         ] {
             assert!(text.lines().any(|shown| shown == line), "{line}\n{text}");
         }
         assert!(text.ends_with("# EOF\n"), "{text}");
+        // What is not known has no number.
+        assert!(!text.contains("cluster_member_lag{"), "{text}");
     }
 
     #[test]

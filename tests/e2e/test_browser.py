@@ -5,8 +5,10 @@ screenshots/, to be looked at.
 """
 
 import json
+import re
 
-from jeton import ENVIRONMENT, HERE, Case, World, run, vpn_folder
+from cluster import Member, grow, listens, this
+from jeton import ENVIRONMENT, HERE, Case, World, run, vpn_folder, wait_until
 from operators import ROLES, Operator, admin_token, fill
 
 SCREENSHOTS = HERE / "screenshots"
@@ -22,15 +24,16 @@ class Browser(Case):
         self.operator = Operator(self.world)
         SCREENSHOTS.mkdir(exist_ok=True)
 
-    def tell(self, name, **facts):
+    def tell(self, name, world=None, **facts):
         """Has the browser tell a story with these facts, and returns what was
         said."""
-        token = admin_token(self.world, name="olga")
-        admin_url = f"http://{self.operator.host}"
+        world = world or self.world
+        token = admin_token(world, name="olga")
+        admin_url = f"http://{Operator(world).host}"
         known = {
             "name": name,
             "adminUrl": admin_url,
-            "publicUrl": self.world.url,
+            "publicUrl": world.url,
             "token": token,
             "link": f"{admin_url}/sign-in#{token}",
             "screenshots": str(SCREENSHOTS),
@@ -38,7 +41,7 @@ class Browser(Case):
         story = HERE / "browser" / f"{name}.mjs"
         facts = json.dumps(known | facts)
         # Chromium writes its crumbs here, and they are swept up with the world.
-        environment = {**ENVIRONMENT, "TMPDIR": str(self.world.dir)}
+        environment = {**ENVIRONMENT, "TMPDIR": str(world.dir)}
         done = run(["node", story], input=facts, env=environment, timeout=STORY_S)
         self.assertEqual(done.returncode, 0, f"{done.stdout}\n{done.stderr}")
         return done.stdout
@@ -69,6 +72,28 @@ class Browser(Case):
         dead = self.fill_with_life()
         share = self.operator.mint("bob", uses=2, lifetime=40 * 86_400)
         self.tell("looks", shareUrl=share.share_url, deadUrl=dead.share_url)
+
+    def test_the_nodes_of_a_cluster(self):
+        first = self.enterContext(listens(World()))
+        first.serve()
+        first.id = this(first)
+        members = [self.enterContext(Member(first)) for _ in range(3)]
+        for member in members:
+            member.serve()
+        grow(first, *members[:2])
+        ids = [world.id for world in (first, *members)]
+        self.tell("nodes", first, view="nodes-well", members=ids)
+        members[1].node.kill()
+        silent = f"{members[1].id} at .* was not heard for"
+        wait_until("the lost one to be told of", lambda: any(
+            re.search(silent, one) for one in Operator(first).did("GET", "cluster")["alarms"]
+        ))
+        self.tell("nodes", first, view="nodes-lost", members=ids, alarm=silent)
+        for world in (members[0], members[2]):
+            world.node.kill()
+        stale = "not heard from a majority for"
+        wait_until("it to be stale", lambda: Operator(first).did("GET", "status")["is_stale"])
+        self.tell("nodes", first, view="nodes-stale", members=ids, alarm=stale)
 
     def fill_with_life(self):
         """Has something happen that pages can show; returns a used-up link."""

@@ -1,12 +1,24 @@
 """Several nodes count as one: a lone node grows without losing a count, every
 node answers, and one of three may be lost."""
 
+import concurrent.futures
+import json
+import re
+import statistics
 import tempfile
+import time
 from pathlib import Path
 
-from cluster import Member, Together, grow, join, leader, listens, status, this
-from jeton import Case, World, free_port, run, tree, wait_until
+from cluster import Member, Together, alarms, grow, join, leader, listens, status, this
+from jeton import Case, World, free_port, must, run, tree, wait_until
 from operators import Operator
+
+
+def number(world, name):
+    """Returns a number of a node's metrics, if it is there."""
+    text = Operator.nobody(world).ask("GET", "/metrics").text
+    found = re.search(rf"(?m)^{re.escape(name)} (\S+)$", text)
+    return found and float(found[1])
 
 
 class Growing(Together):
@@ -77,8 +89,132 @@ class Growing(Together):
         # What it knows of revocations gets too old to vouch for.
         wait_until("the last node to say so", lambda: not last.is_ready(), 30)
         wait_until("nothing to be given", lambda: last.download(unlimited).status == 503, 30)
-        ready = Operator.nobody(last).ask("GET", "/readyz")
-        self.assertIn("not heard from a majority", ready.text)
+        # Why, is said at both doors and by the commands, with numbers.
+        why = r"not heard from a majority for \d+ s \(at most 10 s\)"
+        self.assertRegex(Operator.nobody(last).ask("GET", "/readyz").text, why)
+        self.assertRegex(last.get("/readyz").body.decode(), why)
+        self.assert_failed(last.jeton("healthcheck"), "503: not ready: ", "(at most 10 s)")
+        self.look_at_a_node_that_is_cut_off(last, why)
+
+    def look_at_a_node_that_is_cut_off(self, last, why):
+        done = last.jeton("cluster", "status")
+        self.assertEqual(done.returncode, 0, done)
+        self.assertRegex(done.stderr, f"alarm: .*{why}")
+        self.assertIn("This node last heard from a majority at 20", done.stderr)
+        self.assertEqual(done.stdout.count("voter"), 3, done.stdout)
+        checked = last.jeton("cluster", "status", "--check", "--format", "json")
+        self.assertEqual(checked.returncode, 1)
+        self.assertRegex(checked.stderr, "(?m)^error: the nodes have alarms: \\d\nhint: ")
+        members = {member["node_id"]: member for member in json.loads(checked.stdout)}
+        self.assertEqual([one["is_reachable"] for one in members.values()].count(None), 2)
+        operator = Operator(last)
+        for path in ("cluster", "status"):
+            told = operator.did("GET", path)
+            self.assertTrue(told["is_stale"], told)
+            self.assertRegex(told["last_heard"], r"\A20.+Z\Z")
+        self.assertEqual(operator.api("GET", "tokens").status, 503)
+        self.assertEqual(operator.api("POST", "cluster/invites", {}).status, 503)
+        # Signed in now, one sees that page and no other.
+        browser = operator.session()
+        self.assertRegex(browser.ask("GET", "/nodes").text, why)
+        self.assertEqual(browser.ask("GET", "/users").status, 503)
+        done = last.jeton("list")
+        self.assert_failed(done, "not available")
+        self.assertIn("jeton cluster status", done.stderr)
+
+    def test_a_dead_leader_is_replaced_while_the_others_elect_one(self):
+        first, second, third = self.three()
+        spare = self.member(first)
+        worlds = [first, second, third]
+        wait_until("the spare to be told of", lambda: spare.id in status(second))
+        lost = leader(worlds)
+        rest = [world for world in worlds if world is not lost]
+        lost.node.kill()
+        # The command does not have to know that nobody leads at this moment.
+        done = rest[0].jeton(
+            "cluster", "replace", lost.id, "--by", spare.id, "--format", "json"
+        )
+        self.assertEqual(done.returncode, 0, done)
+        self.assertEqual(json.loads(done.stdout), {"changed": f"replaced {lost.id} by {spare.id}"})
+        roles = {id: member["role"] for id, member in status(rest[1]).items()}
+        self.assertEqual(roles, {world.id: "voter" for world in [*rest, spare]})
+        self.assertEqual(alarms(rest[0]), [])
+
+    def test_what_cannot_be_changed_is_said(self):
+        worlds = self.three()
+        worlds[1].node.kill()
+        worlds[2].node.kill()
+        done = worlds[0].jeton("cluster", "demote", worlds[1].id, worlds[2].id)
+        self.assertEqual((done.returncode, done.stdout), (1, ""), done)
+        self.assertRegex(done.stderr, r"error: .*(cannot change now|not known whether)")
+        self.assertRegex(done.stderr, r"hint: .*(majority|jeton cluster status)")
+
+    def test_a_revocation_reaches_learners_within_a_second(self):
+        worlds = self.three()
+        learners = [self.member(worlds[0]) for _ in range(2)]
+        everywhere = [*worlds, *learners]
+        for revoked_at in ("the leader", "another voter", "a learner"):
+            times = []
+            for _ in range(7):
+                at = {
+                    "the leader": leader(worlds),
+                    "another voter": next(w for w in worlds if w is not leader(worlds)),
+                    "a learner": learners[0],
+                }[revoked_at]
+                times.append(max(self.times_to_refuse(at, learners)))
+            print(f"\n        revoked at {revoked_at}: refused by all learners after"
+                  f" {statistics.median(times):.3f} s (median of {len(times)}),"
+                  f" {max(times):.3f} s at most")
+            self.assertLess(statistics.median(times), 1)
+            self.assertLess(max(times), 3)
+        self.assertEqual(len(status(worlds[0])), len(everywhere))
+
+    def times_to_refuse(self, at, learners):
+        """Revokes a token, and returns how long each learner went on with it,
+        from the moment that the revocation was sent."""
+        minted = at.mint(uses="unlimited")
+        looks = {learner: (lambda world=learner: world.get(
+            f"/rest/GetProfileViaToken?token={minted.token}", "HEAD"
+        ).status) for learner in learners}
+        for look in looks.values():
+            self.assertEqual(look(), 200)
+        operator = Operator(at)
+        begun = time.monotonic()
+
+        def refused_after(look):
+            while look() != 410:
+                self.assertLess(time.monotonic() - begun, 10)
+            return time.monotonic() - begun
+
+        with concurrent.futures.ThreadPoolExecutor(len(looks)) as pool:
+            waiting = [pool.submit(refused_after, look) for look in looks.values()]
+            operator.did("POST", "revocations", {"token": minted.id})
+            return [one.result() for one in waiting]
+
+    def test_the_numbers_tell_who_leads_and_who_is_lost(self):
+        worlds = self.three()
+        lead = leader(worlds)
+        rest = [world for world in worlds if world is not lead]
+        for world in worlds:
+            leads = 1 if world is lead else 0
+            self.assertEqual(number(world, "jeton_cluster_is_leader"), leads)
+            self.assertEqual(number(world, "jeton_cluster_leader_known"), 1)
+            self.assertEqual(number(world, 'jeton_cluster_members{role="voter"}'), 3)
+            self.assertEqual(number(world, "jeton_cluster_stale"), 0)
+            self.assertLess(number(world, "jeton_cluster_staleness_seconds"), 5)
+            terms = number(world, "jeton_cluster_term")
+            self.assertEqual(terms, number(lead, "jeton_cluster_term"))
+        before = number(rest[0], "jeton_cluster_spends_forwarded_total")
+        self.assert_profile(rest[0].download(rest[0].mint().token))
+        self.assertEqual(number(rest[0], "jeton_cluster_spends_forwarded_total"), before + 1)
+        self.assertEqual(number(lead, "jeton_cluster_spends_forwarded_total"), 0)
+        reachable = f'jeton_cluster_member_reachable{{node="{rest[1].id}"}}'
+        self.assertEqual(number(lead, reachable), 1)
+        self.assertIsNone(number(rest[0], reachable))
+        rest[1].node.kill()
+        wait_until("the lost node to be told", lambda: number(lead, reachable) == 0)
+        alarm = f"node {rest[1].id} at 127.0.0.1:{rest[1].cluster_port} was not heard for "
+        wait_until("an alarm", lambda: any(alarm in one for one in alarms(rest[0])))
 
     def test_a_removed_node_is_refused(self):
         first = self.first()
@@ -148,6 +284,17 @@ class Joining(Case):
         line = self.world.did("cluster", "invite")
         done = run(join("-", self.folder / "node", free_port()), input=line)
         self.assertIn(done.stdout.strip(), status(self.world), done)
+
+    def test_programs_read_json(self):
+        invite = json.loads(self.world.did("cluster", "invite", "--format", "json"))
+        self.assertRegex(invite["expires_at"], r"\A20.+Z\Z")
+        port = free_port()
+        made = [*join(invite["line"], self.folder / "node", port), "--format", "json"]
+        made = json.loads(must(made))
+        self.assertEqual(made["address"], f"127.0.0.1:{port}")
+        self.assertEqual(status(self.world)[made["node_id"]]["role"], "learner")
+        done = json.loads(self.world.did("cluster", "remove", made["node_id"], "--format", "json"))
+        self.assertEqual(done, {"changed": f"removed {made['node_id']}"})
 
     def test_nobody_is_there(self):
         line = self.world.did("cluster", "invite").strip()

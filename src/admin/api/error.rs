@@ -186,7 +186,7 @@ impl AdminError {
             Self::Ledger(LedgerError::Overloaded | LedgerError::Unavailable(_)) => row(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "ledger_unavailable",
-                "try again shortly; if it stays so, see the log of the node",
+                "try again shortly; if it stays so, `jeton cluster status` and the log of the node tell why",
             ),
             Self::Profiles(_) => row(
                 StatusCode::INTERNAL_SERVER_ERROR,

@@ -1,11 +1,13 @@
 //! `GET /metrics`: numbers for a monitoring system, which has no token. So they
-//! name no user, no token and no address.
+//! name no user, no token and no address; of nodes they have the ids.
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 
 use super::AdminDoor;
-use crate::metrics::{CONTENT_TYPE, Readings};
+use crate::admin::membership::is_reachable;
+use crate::ledger::{MemberStatus, NodeId, Role, Status};
+use crate::metrics::{CONTENT_TYPE, ClusterReadings, MemberReading, Readings};
 use crate::token::KeyPurpose;
 
 /// Numbers for a monitoring system
@@ -40,6 +42,35 @@ impl AdminDoor {
             ledger_ready: facts.ledger.ready.is_ok(),
             ledger_applied_index: facts.ledger.applied,
             audit_lines_lost: self.activity.audit_lines_lost(),
+            cluster: self.cluster_readings(&facts.ledger),
+        }
+    }
+
+    /// Reads what this node knows by itself: nobody is asked for a number.
+    fn cluster_readings(&self, ledger: &Status) -> ClusterReadings {
+        let list = self.cluster.members_known_here();
+        let count = |role| list.members.iter().filter(|member| member.role == role).count();
+        let member = |member: &MemberStatus| MemberReading {
+            node: NodeId(member.node_id).to_string(),
+            is_reachable: is_reachable(member, &list, ledger.node_id) == Some(true),
+            lag: member.lag,
+            clock_offset_s: member.clock_offset,
+        };
+        ClusterReadings {
+            voters: count(Role::Voter),
+            learners: count(Role::Learner),
+            is_leader: ledger.leader == Some(ledger.node_id),
+            knows_leader: ledger.leader.is_some(),
+            staleness: ledger.staleness.age,
+            is_stale: ledger.staleness.is_stale(),
+            term: ledger.term,
+            is_clock_off: self.cluster.is_clock_off(),
+            spends_forwarded: self.cluster.spends_forwarded(),
+            members: if list.is_by_leader {
+                list.members.iter().map(member).collect()
+            } else {
+                Vec::new()
+            },
         }
     }
 }

@@ -89,7 +89,11 @@ impl ResponseError for PageError {
             Self::Query { back, .. } => (*back, "Start again without it"),
             // Where it says what is wrong, and can be read even so.
             Self::Door(AdminError::Ledger(_)) => (NODES, "See how the nodes are"),
-            _ => (FIRST, "Go to the users"),
+            Self::SignIn { .. }
+            | Self::Lost
+            | Self::Door(_)
+            | Self::Session(_)
+            | Self::Template(_) => (FIRST, "Go to the users"),
         };
         let page = ErrorPage { title: title(status), message, hint, back, go };
         // Nothing could be said about a fault in saying so.
@@ -98,7 +102,7 @@ impl ResponseError for PageError {
 }
 
 /// Makes a sentence of a phrase.
-fn sentence(phrase: &str) -> String {
+pub(super) fn sentence(phrase: &str) -> String {
     let mut letters = phrase.chars();
     let first = letters.next().map(|first| first.to_uppercase().to_string());
     let end = if phrase.ends_with('?') { "" } else { "." };

@@ -1,38 +1,64 @@
-//! `/nodes`: how the nodes are that hand out profiles. At present each node
-//! tells of itself.
+//! `/nodes`: how the nodes are that share the ledger, as the leader sees them, and
+//! how this one is. It changes nothing: what does is the command line.
 
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 
+use super::error::sentence;
 use super::frame::Frame;
 use super::{PageError, answer};
 use crate::admin::AdminDoor;
+use crate::admin::membership::{Membership, is_reachable};
 use crate::admin::node_facts::NodeFacts;
-use crate::ledger::NodeId;
-use crate::plain_words::Moment;
+use crate::ledger::{MemberList, MemberStatus, NodeId, Role};
+use crate::plain_words::{Moment, counted};
 use crate::token::{KeyId, KeyPurpose, UnixSeconds};
 
 /// Where this page is.
 pub(super) const NODES: &str = "/nodes";
 
+/// Below how many seconds a clock is right.
+const CLOCK_TOLERANCE: u64 = 2;
+
 #[derive(Template)]
 #[template(path = "admin/nodes.html")]
 struct NodesPage {
     frame: Frame,
-    nodes: Vec<Node>,
+    /// What has to be looked at.
+    alarms: Vec<String>,
+    /// Whether what this node knows is too old; with the moment of its last news.
+    stale: Option<Option<Moment>>,
+    /// Such as `3 voters, 1 learner`.
+    count: String,
+    members: Vec<Row>,
+    /// Whether the leader tells of the members.
+    is_by_leader: bool,
+    node: Node,
 }
 
-/// What is told of one node.
+/// A member.
+struct Row {
+    id: String,
+    address: String,
+    role: &'static str,
+    is_leader: bool,
+    is_this: bool,
+    is_reachable: Option<bool>,
+    /// How many entries it is behind.
+    lag: Option<u64>,
+    clock: Option<String>,
+    version: Option<String>,
+}
+
+/// What is told of this node.
 struct Node {
     id: NodeId,
-    is_this: bool,
     is_leader: bool,
+    is_ready: bool,
     leader: Option<NodeId>,
     version: &'static str,
-    /// Why it is not ready.
-    trouble: Option<String>,
     born_at: Moment,
     /// `None` if the log has no entry yet.
     last_entry: Option<Moment>,
@@ -55,27 +81,70 @@ pub(super) async fn show(
     door: Data<AdminDoor>,
 ) -> Result<HttpResponse, PageError> {
     let frame = Frame::enter_to_look(&request, &door, "Nodes")?;
-    let nodes = vec![this(door.facts(), frame.now)];
-    answer(StatusCode::OK, &NodesPage { frame, nodes })
+    let Membership { this, list, alarms } = door.membership().await;
+    let facts = door.facts();
+    let staleness = facts.ledger.staleness;
+    let last_heard = || door.last_heard(&staleness).map(|at| Moment::event(at, frame.now));
+    let page = NodesPage {
+        alarms: alarms.iter().map(|alarm| sentence(alarm)).collect(),
+        stale: staleness.is_stale().then(last_heard),
+        count: count(&list),
+        members: list.members.iter().map(|member| Row::of(member, &list, this)).collect(),
+        is_by_leader: list.is_by_leader,
+        node: Node::of(facts, frame.now),
+        frame,
+    };
+    answer(StatusCode::OK, &page)
 }
 
-fn this(facts: NodeFacts, now: UnixSeconds) -> Node {
-    let NodeFacts { ledger, keys, .. } = facts;
-    Node {
-        id: ledger.node_id,
-        is_this: true,
-        is_leader: ledger.leader == Some(ledger.node_id),
-        leader: ledger.leader,
-        version: facts.version,
-        trouble: ledger.ready.err().map(|why| why.to_string()),
-        born_at: Moment::end(ledger.born_at, now),
-        last_entry: (ledger.log_time > UnixSeconds::default())
-            .then(|| Moment::end(ledger.log_time, now)),
-        applied: ledger.applied,
-        certificate_expires: facts.certificate_expires_at.map(|at| Moment::end(at, now)),
-        keys: keys.into_iter().map(Key::of).collect(),
-        trusts_its_own: facts.trusts_its_own,
-        mints_with: facts.mints_with.map(|key| key.to_string()),
+fn count(list: &MemberList) -> String {
+    let voters = list.members.iter().filter(|member| member.role == Role::Voter).count();
+    let learners = list.members.len() - voters;
+    let voters = counted(voters, "voter");
+    if learners == 0 { voters } else { format!("{voters}, {}", counted(learners, "learner")) }
+}
+
+impl Row {
+    fn of(member: &MemberStatus, list: &MemberList, this: NodeId) -> Self {
+        let clock = |offset: i64| {
+            let is_right = offset.unsigned_abs() < CLOCK_TOLERANCE;
+            if is_right { "Right".to_owned() } else { format!("{offset:+} s") }
+        };
+        Self {
+            id: NodeId(member.node_id).to_string(),
+            address: member.address.clone(),
+            role: match member.role {
+                Role::Voter => "Voter",
+                Role::Learner => "Learner",
+            },
+            is_leader: member.is_leader,
+            is_this: NodeId(member.node_id) == this,
+            is_reachable: is_reachable(member, list, this),
+            lag: member.lag,
+            clock: member.clock_offset.map(clock),
+            version: member.version.clone(),
+        }
+    }
+}
+
+impl Node {
+    fn of(facts: NodeFacts, now: UnixSeconds) -> Self {
+        let NodeFacts { ledger, keys, .. } = facts;
+        Self {
+            id: ledger.node_id,
+            is_leader: ledger.leader == Some(ledger.node_id),
+            is_ready: ledger.ready.is_ok(),
+            leader: ledger.leader,
+            version: facts.version,
+            born_at: Moment::end(ledger.born_at, now),
+            last_entry: (ledger.log_time > UnixSeconds::default())
+                .then(|| Moment::end(ledger.log_time, now)),
+            applied: ledger.applied,
+            certificate_expires: facts.certificate_expires_at.map(|at| Moment::end(at, now)),
+            keys: keys.into_iter().map(Key::of).collect(),
+            trusts_its_own: facts.trusts_its_own,
+            mints_with: facts.mints_with.map(|key| key.to_string()),
+        }
     }
 }
 

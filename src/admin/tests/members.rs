@@ -45,7 +45,7 @@ impl Cluster for TwoNodes {
             is_leader,
             lag: Some(node_id),
             last_contact: Some(Duration::from_secs(node_id * 3)),
-            clock_offset: None,
+            clock_offset: is_leader.then_some(0),
             version: Some("0.1.0".to_owned()),
         };
         let members =

@@ -81,10 +81,12 @@ impl RaftLedger {
             (voters, metrics.last_log_index)
         };
         let leader = self.leader_of_late();
+        let leads = leader == Some(self.identity.node_id);
         let own = self.identity.node_id;
         let status = |(node_id, member): (u64, super::Member)| {
             let report = self.peers.reports.of(node_id);
-            let matched = matched(&self.forwarder, node_id);
+            // What a leader that was cut off goes on believing says nothing.
+            let matched = matched(&self.forwarder, node_id).filter(|_| leads);
             let (is_own, age) = (node_id == own, |at: Instant| at.elapsed());
             MemberStatus {
                 node_id,
@@ -97,7 +99,7 @@ impl RaftLedger {
                 } else {
                     report.as_ref().map(|report| age(report.at))
                 },
-                clock_offset: if is_own { Some(0) } else { report.as_ref().map(|one| one.offset) },
+                clock_offset: if is_own { Some(0) } else { self.peers.reports.offset(node_id) },
                 version: if is_own {
                     Some(env!("CARGO_PKG_VERSION").to_owned())
                 } else {

@@ -43,6 +43,12 @@ impl Reports {
         self.all().get(&node_id).cloned()
     }
 
+    /// Returns how far the clock of `node_id` is ahead of this node's, in seconds, if
+    /// it said so of late.
+    pub(super) fn offset(&self, node_id: u64) -> Option<i64> {
+        self.of(node_id).filter(|one| one.at.elapsed() <= FRESH).map(|one| one.offset)
+    }
+
     /// Returns how far the clocks of those of whom it is known are ahead of this
     /// node's, in seconds.
     pub(super) fn offsets(&self) -> Vec<i64> {

@@ -56,6 +56,21 @@ async fn long_lists_are_paged_and_each_token_comes_once() {
 }
 
 #[actix_web::test]
+async fn the_nodes_are_told_with_what_has_to_be_looked_at() {
+    let world = world();
+    let nodes = world.page("/nodes", &world.signed_in(Role::Viewer).await).await.body;
+    for words in [
+        "1 voter, 1 learner",
+        "<code>0000000000000002</code><small>a:1</small>",
+        r#"<td role="cell" data-label="Entries behind">2</td>"#,
+        r#"<span class="badge revoked">No</span>"#,
+        "Node 0000000000000002 at a:1 was not heard for 6 s.",
+    ] {
+        assert!(nodes.contains(words), "{words}: {nodes}");
+    }
+}
+
+#[actix_web::test]
 async fn a_browser_that_is_lost_gets_a_page_and_a_program_does_not() {
     let world = world();
     let browser = [("Accept", "text/html,*/*;q=0.8")];

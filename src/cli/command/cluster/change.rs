@@ -1,7 +1,7 @@
 //! `jeton cluster promote|demote|replace|remove|lead`: what the members become.
 
 use clap::Args;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::members::Members;
@@ -9,7 +9,8 @@ use crate::cli::client::AdminClient;
 use crate::cli::failure::Failure;
 use crate::cli::global::Global;
 use crate::cli::signing::passphrase::PassphraseArgs;
-use crate::cli::terminal::output;
+use crate::cli::terminal::format::ChangeFormat;
+use crate::cli::terminal::{output, table};
 use crate::token::Role;
 
 /// Make learners voters, all in one change
@@ -27,7 +28,7 @@ pub(crate) struct PromoteArgs {
     nodes: Vec<String>,
 
     #[command(flatten)]
-    passphrase: PassphraseArgs,
+    how: HowArgs,
 }
 
 /// Make voters learners, all in one change
@@ -41,7 +42,7 @@ pub(crate) struct DemoteArgs {
     nodes: Vec<String>,
 
     #[command(flatten)]
-    passphrase: PassphraseArgs,
+    how: HowArgs,
 }
 
 /// Put a learner in the place of a voter, which is removed
@@ -61,7 +62,7 @@ pub(crate) struct ReplaceArgs {
     by: String,
 
     #[command(flatten)]
-    passphrase: PassphraseArgs,
+    how: HowArgs,
 }
 
 /// Remove nodes for good
@@ -82,7 +83,7 @@ pub(crate) struct RemoveArgs {
     nodes: Vec<String>,
 
     #[command(flatten)]
-    passphrase: PassphraseArgs,
+    how: HowArgs,
 }
 
 /// Let another voter lead, before this one is taken down, say
@@ -98,45 +99,60 @@ pub(crate) struct LeadArgs {
     node: String,
 
     #[command(flatten)]
+    how: HowArgs,
+}
+
+/// What all of them take.
+#[derive(Args, Debug)]
+struct HowArgs {
+    /// How to write the result
+    #[arg(long, value_enum, default_value_t = ChangeFormat::Text)]
+    format: ChangeFormat,
+
+    #[command(flatten)]
     passphrase: PassphraseArgs,
 }
 
 pub(super) fn promote(args: &PromoteArgs, global: &Global) -> Result<(), Failure> {
-    change(global, &args.passphrase, |members| Ok(json!({ "promote": all(members, &args.nodes)? })))
+    change(global, &args.how, |members| Ok(json!({ "promote": all(members, &args.nodes)? })))
 }
 
 pub(super) fn demote(args: &DemoteArgs, global: &Global) -> Result<(), Failure> {
-    change(global, &args.passphrase, |members| Ok(json!({ "demote": all(members, &args.nodes)? })))
+    change(global, &args.how, |members| Ok(json!({ "demote": all(members, &args.nodes)? })))
 }
 
 pub(super) fn replace(args: &ReplaceArgs, global: &Global) -> Result<(), Failure> {
-    change(global, &args.passphrase, |members| {
+    change(global, &args.how, |members| {
         Ok(json!({ "replace": members.named(&args.old)?, "by": members.named(&args.by)? }))
     })
 }
 
 pub(super) fn remove(args: &RemoveArgs, global: &Global) -> Result<(), Failure> {
-    change(global, &args.passphrase, |members| Ok(json!({ "remove": all(members, &args.nodes)? })))
+    change(global, &args.how, |members| Ok(json!({ "remove": all(members, &args.nodes)? })))
 }
 
 pub(super) fn lead(args: &LeadArgs, global: &Global) -> Result<(), Failure> {
-    change(global, &args.passphrase, |members| Ok(json!({ "lead": members.named(&args.node)? })))
+    change(global, &args.how, |members| Ok(json!({ "lead": members.named(&args.node)? })))
 }
 
-/// Tells the node what `wish` makes of the members.
+/// Tells the node what `wish` makes of the members. While another node is just
+/// becoming the leader, the node tries again by itself.
 fn change(
     global: &Global,
-    passphrase: &PassphraseArgs,
+    how: &HowArgs,
     wish: impl FnOnce(&Members) -> Result<Value, Failure>,
 ) -> Result<(), Failure> {
-    #[derive(Deserialize)]
+    #[derive(Deserialize, Serialize)]
     struct Answer {
         changed: String,
     }
-    let node = AdminClient::open(&global.load()?, passphrase)?;
+    let node = AdminClient::open(&global.load()?, &how.passphrase)?;
     let wish = wish(&Members::ask(&node)?)?;
     let answer: Answer = node.post(Role::Admin, "cluster/changes", &wish)?;
-    output::show(&format!("{}\n", answer.changed.replace(char::is_control, " ")))
+    output::show(&match how.format {
+        ChangeFormat::Text => format!("{}\n", answer.changed.replace(char::is_control, " ")),
+        ChangeFormat::Json => table::to_json(&answer)?,
+    })
 }
 
 fn all<'a>(members: &'a Members, names: &[String]) -> Result<Vec<&'a str>, Failure> {

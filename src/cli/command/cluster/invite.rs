@@ -9,7 +9,8 @@ use crate::cli::client::AdminClient;
 use crate::cli::failure::Failure;
 use crate::cli::global::Global;
 use crate::cli::signing::passphrase::PassphraseArgs;
-use crate::cli::terminal::{moment, output};
+use crate::cli::terminal::format::ChangeFormat;
+use crate::cli::terminal::{moment, output, table};
 use crate::token::Role;
 use crate::token::UnixSeconds;
 
@@ -28,6 +29,10 @@ and holds a secret. It is good once, for 15 minutes, while this node runs.";
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct InviteArgs {
+    /// How to write the result
+    #[arg(long, value_enum, default_value_t = ChangeFormat::Text)]
+    format: ChangeFormat,
+
     #[command(flatten)]
     passphrase: PassphraseArgs,
 }
@@ -39,10 +44,15 @@ struct Invite {
     expires_at: UnixSeconds,
 }
 
-pub(super) fn run(InviteArgs { passphrase }: &InviteArgs, global: &Global) -> Result<(), Failure> {
-    let node = AdminClient::open(&global.load()?, passphrase)?;
+pub(super) fn run(args: &InviteArgs, global: &Global) -> Result<(), Failure> {
+    let node = AdminClient::open(&global.load()?, &args.passphrase)?;
     let Invite { line, expires_at } = node.post(Role::Admin, "cluster/invites", &json!({}))?;
-    output::show(&format!("{}\n", line.replace(char::is_control, " ")))?;
+    let line = Zeroizing::new(line.replace(char::is_control, " "));
+    if args.format == ChangeFormat::Json {
+        let invite = json!({ "line": line.as_str(), "expires_at": expires_at.to_string() });
+        return output::show(&table::to_json(&invite)?);
+    }
+    output::show(&format!("{}\n", *line))?;
     output::remark(&format!(
         "Good once, until {expires_at}. On the new machine:\n  jeton cluster join LINE --dir \
          /etc/jeton"

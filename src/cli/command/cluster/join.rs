@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
+use serde_json::json;
 use tokio::runtime::Runtime;
 
 use crate::cli::command::init::staging::Staging;
@@ -11,10 +12,12 @@ use crate::cli::command::init::{self, certificate};
 use crate::cli::failure::Failure;
 use crate::cli::node::cluster as node_cluster;
 use crate::cli::pasted;
-use crate::cli::terminal::output;
+use crate::cli::terminal::format::ChangeFormat;
+use crate::cli::terminal::{output, table};
 use crate::clock::{Clock as _, SystemClock};
 use crate::cluster::{self, Authority, JoinError, JoinLine, NodeAddress, Welcome};
 use crate::keyring;
+use crate::ledger::NodeId;
 use crate::ledger::raft::{self, Identity};
 use crate::random;
 use crate::token::url::PublicUrl;
@@ -58,6 +61,10 @@ pub(crate) struct JoinArgs {
     /// reaches the inviting node, and the port of --listen]
     #[arg(long, value_name = "HOST:PORT")]
     address: Option<NodeAddress>,
+
+    /// How to write the result
+    #[arg(long, value_enum, default_value_t = ChangeFormat::Text)]
+    format: ChangeFormat,
 }
 
 pub(super) fn run(args: JoinArgs) -> Result<(), Failure> {
@@ -77,7 +84,14 @@ pub(super) fn run(args: JoinArgs) -> Result<(), Failure> {
     let node = NewNode { node_id, listen, address, dir: args.dir };
     let made = runtime.block_on(node.make(staging, &line, &welcome));
     let public_url = made.map_err(|failure| node.member_without_a_node(&failure))?;
-    output::show(&format!("{node_id:016x}\n"))?;
+    let id = NodeId(node_id);
+    output::show(&match args.format {
+        ChangeFormat::Text => format!("{id}\n"),
+        ChangeFormat::Json => {
+            let made = json!({ "node_id": id, "address": node.address.to_string() });
+            table::to_json(&made)?
+        }
+    })?;
     output::remark(&node.next_step(&public_url));
     Ok(())
 }

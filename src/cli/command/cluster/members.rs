@@ -13,6 +13,11 @@ const PREFIX_LEN_MIN: usize = 4;
 pub(super) struct Members {
     pub(super) members: Vec<Member>,
     pub(super) alarms: Vec<String>,
+    /// Whether the leader tells it.
+    pub(super) is_by_leader: bool,
+    /// Whether the node that was asked was cut off for too long.
+    pub(super) is_stale: bool,
+    pub(super) last_heard: Option<String>,
 }
 
 /// One of them.
@@ -23,7 +28,7 @@ pub(super) struct Member {
     pub(super) role: String,
     pub(super) is_leader: bool,
     pub(super) is_this: bool,
-    pub(super) is_reachable: bool,
+    pub(super) is_reachable: Option<bool>,
     pub(super) lag: Option<u64>,
     pub(super) clock_offset: Option<i64>,
     pub(super) version: Option<String>,
@@ -34,7 +39,7 @@ impl Members {
         let mut members: Self = node.get("cluster")?;
         // What comes from other nodes could steer a terminal.
         let plain = |text: &mut String| *text = text.replace(char::is_control, " ");
-        members.alarms.iter_mut().for_each(plain);
+        members.alarms.iter_mut().chain(&mut members.last_heard).for_each(plain);
         for member in &mut members.members {
             plain(&mut member.node_id);
             plain(&mut member.address);
@@ -81,7 +86,7 @@ mod tests {
         };
         let members = serde_json::json!({
             "members": [member("3f2a000000000001", "a:1"), member("3f2a100000000002", "b:1")],
-            "alarms": [],
+            "alarms": [], "is_by_leader": true, "is_stale": false, "last_heard": null,
         });
         let members: Members = serde_json::from_value(members).unwrap();
         for name in ["3f2a0", "3f2a000000000001", "a:1"] {

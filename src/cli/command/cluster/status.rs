@@ -19,12 +19,19 @@ const CLOCK_TOLERANCE: Duration = Duration::from_secs(2);
 const EXAMPLES: &str = "\
 Examples:
   jeton cluster status
-  jeton cluster status --format json | jq -r '.[] | select(.is_reachable | not) | .node_id'
+  jeton cluster status --format json | jq -r '.[] | select(.is_reachable == false) | .node_id'
+  jeton cluster status --check > /dev/null || page-someone
 
 LAG is how many entries of the log a node has still to get; a learner is promoted
 when it is small. CLOCK is how many seconds a node's clock is ahead of the leader's:
 with more than 60 it may not lead. UP says whether the leader hears from it. Where
-no leader is known, the node tells what it knows by itself.";
+no leader is known, the node tells what it knows by itself, and ? is what it does not.
+That works also on a node that was cut off from the others and gives nothing.
+
+What has to be looked at is told on stderr, a line each, beginning with `alarm:`.
+
+Exit codes: 0 the nodes are listed, 1 they are not; with --check 1 also if there is
+an alarm.";
 
 /// List the nodes that share the ledger, and how they are
 #[derive(Args, Debug)]
@@ -33,6 +40,10 @@ pub(crate) struct StatusArgs {
     /// How to write the result
     #[arg(long, value_enum, default_value_t = ListFormat::Text)]
     format: ListFormat,
+
+    /// Fail if there is an alarm
+    #[arg(long)]
+    check: bool,
 
     #[command(flatten)]
     passphrase: PassphraseArgs,
@@ -49,10 +60,31 @@ pub(super) fn run(args: &StatusArgs, global: &Global) -> Result<(), Failure> {
     for alarm in &members.alarms {
         output::remark(&format!("alarm: {alarm}"));
     }
-    if args.format == ListFormat::Text && members.members.iter().all(|member| !member.is_leader) {
-        output::remark("No leader is known: nothing is given until a majority of voters runs.");
+    if let Some(remark) = remark(&members) {
+        output::remark(&remark);
+    }
+    if args.check && !members.alarms.is_empty() {
+        return Err(Failure::say(
+            format!("the nodes have alarms: {}", members.alarms.len()),
+            "the lines above tell them; `jeton cluster --help` tells what can be done",
+        ));
     }
     Ok(())
+}
+
+/// Says what to think of what a node tells that does not have it from the leader.
+fn remark(members: &Members) -> Option<String> {
+    if members.is_stale {
+        let heard = members.last_heard.as_deref();
+        let heard =
+            heard.map_or_else(|| "before it was started".to_owned(), |at| format!("at {at}"));
+        return Some(format!(
+            "This node last heard from a majority {heard}: what it tells may be old, and it gives \
+             nothing until it hears from one again."
+        ));
+    }
+    let told = "No leader tells of the members: this is what the node knows by itself.";
+    (!members.is_by_leader).then(|| told.to_owned())
 }
 
 fn for_people(members: &[Member]) -> Table {
@@ -70,7 +102,12 @@ fn for_people(members: &[Member]) -> Table {
             mark(!member.address.is_empty(), &member.address).into(),
             member.role.as_str().into(),
             mark(member.is_leader, "leader").into(),
-            if member.is_reachable { "yes" } else { "no" }.into(),
+            match member.is_reachable {
+                Some(true) => "yes",
+                Some(false) => "no",
+                None => "?",
+            }
+            .into(),
             member.lag.map_or_else(unknown, |lag| lag.to_string()).into(),
             clock.into(),
             member.version.clone().unwrap_or_else(unknown).into(),

@@ -1,0 +1,142 @@
+//! What is looked up of the nodes that share the ledger. Who leads tells of each
+//! member besides; so there are never more of these numbers than members.
+
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::registry::{Registry, Unit};
+
+/// How the cluster looks from this node.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct ClusterReadings {
+    /// How many members vote.
+    pub voters: usize,
+    /// How many do not.
+    pub learners: usize,
+    /// Whether this node leads.
+    pub is_leader: bool,
+    /// Whether a leader is known and was heard of late.
+    pub knows_leader: bool,
+    /// How old what this node knows is; `None` if it was never up to date since its
+    /// start.
+    pub staleness: Option<Duration>,
+    /// Whether that is too old.
+    pub is_stale: bool,
+    /// How many elections there were.
+    pub term: u64,
+    /// Whether this node's clock is off.
+    pub is_clock_off: bool,
+    /// How many uses were passed on to the leader.
+    pub spends_forwarded: u64,
+    /// The members, if this node leads.
+    pub members: Vec<MemberReading>,
+}
+
+/// A member, as the leader sees it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct MemberReading {
+    /// Its id.
+    pub node: String,
+    /// Whether it was heard of late.
+    pub is_reachable: bool,
+    /// How many entries it is behind, if that is known.
+    pub lag: Option<u64>,
+    /// How many seconds its clock is ahead, if that is known.
+    pub clock_offset_s: Option<i64>,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct RoleLabel {
+    role: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct NodeLabel {
+    node: String,
+}
+
+impl ClusterReadings {
+    pub(super) fn register(&self, registry: &mut Registry) {
+        let mut show = |name, help, number: u64| {
+            registry.register(name, help, ConstGauge::new(number));
+        };
+        show("cluster_is_leader", "Whether this node leads: 1 or 0", self.is_leader.into());
+        show(
+            "cluster_leader_known",
+            "Whether a leader is known and was heard of late: 1 or 0",
+            self.knows_leader.into(),
+        );
+        show(
+            "cluster_stale",
+            "Whether this node has not heard from a majority for too long: 1 or 0",
+            self.is_stale.into(),
+        );
+        show("cluster_term", "Elections so far, won or not", self.term);
+        show(
+            "cluster_clock_off",
+            "Whether this node's clock is more than a minute off most others: 1 or 0",
+            self.is_clock_off.into(),
+        );
+        if let Some(age) = self.staleness {
+            registry.register_with_unit(
+                "cluster_staleness",
+                "Time since all that was committed had come here",
+                Unit::Seconds,
+                ConstGauge::new(age.as_secs_f64()),
+            );
+        }
+        registry.register(
+            "cluster_spends_forwarded",
+            "Uses passed on to the leader",
+            ConstCounter::new(self.spends_forwarded),
+        );
+        registry.register("cluster_members", "Nodes that share the ledger", self.roles());
+        self.register_members(registry);
+    }
+
+    fn roles(&self) -> Family<RoleLabel, Gauge> {
+        let roles = Family::<RoleLabel, Gauge>::default();
+        for (role, count) in [("voter", self.voters), ("learner", self.learners)] {
+            roles.get_or_create(&RoleLabel { role }).set(whole(count));
+        }
+        roles
+    }
+
+    fn register_members(&self, registry: &mut Registry) {
+        if self.members.is_empty() {
+            return;
+        }
+        let numbers = |number: fn(&MemberReading) -> Option<i64>| {
+            let family = Family::<NodeLabel, Gauge>::default();
+            for member in &self.members {
+                if let Some(number) = number(member) {
+                    family.get_or_create(&NodeLabel { node: member.node.clone() }).set(number);
+                }
+            }
+            family
+        };
+        registry.register(
+            "cluster_member_reachable",
+            "Whether this leader heard from the member of late: 1 or 0",
+            numbers(|member| Some(member.is_reachable.into())),
+        );
+        registry.register(
+            "cluster_member_lag",
+            "Entries that the member has still to get",
+            numbers(|member| member.lag.map(whole)),
+        );
+        registry.register_with_unit(
+            "cluster_member_clock_offset",
+            "How far the member's clock is ahead of this leader's",
+            Unit::Seconds,
+            numbers(|member| member.clock_offset_s),
+        );
+    }
+}
+
+fn whole(number: impl TryInto<i64>) -> i64 {
+    number.try_into().unwrap_or(i64::MAX)
+}
