@@ -153,8 +153,11 @@ impl Cluster for RaftLedger {
         if self.peers.refusal().is_some() {
             return Vec::new();
         }
-        let others = self.peers.troubles.list().into_iter();
-        others.map(|(node_id, why)| format!("node {node_id:016x}: {why}")).collect()
+        let members = members(&self.forwarder);
+        let troubles = self.peers.troubles.list().into_iter();
+        // With whom was removed a moment ago it need not talk.
+        let present = troubles.filter(|(node_id, _)| members.contains_key(node_id));
+        present.map(|(node_id, why)| format!("node {node_id:016x}: {why}")).collect()
     }
 
     fn add_learner(&self, node_id: u64, address: String) -> Change<'_, ()> {
