@@ -1,32 +1,30 @@
-//! The way in: `POST /raft` for nodes with a certificate, `POST /join` for a node
-//! that was invited, nothing else.
+//! What is behind the door between nodes: `POST /raft` for nodes with a certificate,
+//! `POST /join` for a node that was invited, nothing else.
 //!
 //! Who has a certificate of this cluster's authority is heard by the ledger, which
 //! knows who is a member; the door proves only who it is.
 
-use std::any::Any;
+use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::net::TcpListener;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_tls::accept::rustls_0_23::TlsStream;
-use actix_web::dev::Extensions;
-use actix_web::http::StatusCode;
-use actix_web::rt::net::TcpStream;
-use actix_web::web::{self, Data, Payload};
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
-use rustls::ServerConfig;
-use tokio::runtime::Handle;
+use futures_util::stream;
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt as _, Empty, Full, LengthLimitError, Limited, StreamBody};
+use hyper::body::{Bytes, Frame, Incoming};
+use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
+use serde::Serialize;
 use tokio::time::timeout;
 
 use super::address::NodeAddress;
 use super::authority::Authority;
+use super::guests::Place;
 use super::invite::{Invites, Secret};
-use super::name;
 use super::welcome::{self, JoinRequest, Refused, TrustedKeyFile, Welcome};
 use crate::ledger::raft::{Identity, MESSAGE_FORMAT, MESSAGE_LEN_MAX, RaftLedger};
 use crate::ledger::{Cluster, ClusterError};
@@ -34,23 +32,14 @@ use crate::ledger::{Cluster, ClusterError};
 /// Where members send their messages.
 pub(super) const MESSAGES: &str = "/raft";
 
-/// How long a caller may take to send a message, once its head is there.
-const BODY_TIME: Duration = Duration::from_secs(30);
+/// How long a member may take to send a message, once its head is there.
+const MESSAGE_TIME: Duration = Duration::from_secs(30);
 
-/// How long a caller may take to shake hands, and to send the head of a request.
-const HANDSHAKE_TIME: Duration = Duration::from_secs(3);
-const HEAD_TIME: Duration = Duration::from_secs(5);
+/// How long a guest may take to send its wish.
+const WISH_TIME: Duration = Duration::from_secs(5);
 
-/// How long a connection is kept between two messages; longer than callers do.
-const KEEP_ALIVE: Duration = Duration::from_secs(60);
-
-/// How many connections there may be on each of the door's threads: a hundred
-/// nodes with some each.
-const CONNECTIONS_MAX: usize = 1_024;
-const THREADS: usize = 2;
-
-/// How long messages under way may take when the door is closed, in seconds.
-const STOP_TIME_S: u64 = 1;
+/// What is sent back.
+pub(super) type Body = BoxBody<Bytes, io::Error>;
 
 /// Who is told what another node says.
 pub trait Receive: Send + Sync {
@@ -90,119 +79,61 @@ pub struct ClusterDoor {
     pub trusted: Box<dyn Fn() -> Vec<TrustedKeyFile> + Send + Sync>,
 }
 
-/// The node that a connection has proved to come from.
-#[derive(Clone, Copy)]
-struct Caller(u64);
-
-/// Serves the door on `listener` until `shutdown` is done. What is received runs
-/// on `runtime`, and to its end even if the caller is gone.
-///
-/// # Errors
-///
-/// What the system said when the listener or a thread could not be used.
-pub async fn run(
-    listener: TcpListener,
-    tls: ServerConfig,
-    door: Arc<ClusterDoor>,
-    runtime: Handle,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
-    let ledger_id = door.identity.ledger_id;
-    HttpServer::new(move || {
-        App::new()
-            .app_data(Data::from(Arc::clone(&door)))
-            .app_data(Data::new(runtime.clone()))
-            .route(MESSAGES, web::post().to(receive))
-            .route(welcome::PATH, web::post().to(join))
-    })
-    .on_connect(move |connection, data| note_caller(connection, data, ledger_id))
-    .workers(THREADS)
-    .max_connections(CONNECTIONS_MAX)
-    .keep_alive(KEEP_ALIVE)
-    .client_request_timeout(HEAD_TIME)
-    .tls_handshake_timeout(HANDSHAKE_TIME)
-    .shutdown_timeout(STOP_TIME_S)
-    .disable_signals()
-    .shutdown_signal(shutdown)
-    .listen_rustls_0_23(listener, tls)?
-    .run()
-    .await
-}
-
-/// Takes down which node has connected, if it is one.
-fn note_caller(connection: &dyn Any, data: &mut Extensions, ledger_id: [u8; 16]) {
-    let Some(stream) = connection.downcast_ref::<TlsStream<TcpStream>>() else { return };
-    let leaf = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
-    if let Some(node_id) = leaf.and_then(|leaf| name::node_of(leaf, ledger_id)) {
-        data.insert(Caller(node_id));
-    }
-}
-
-async fn receive(
-    request: HttpRequest,
-    door: Data<ClusterDoor>,
-    runtime: Data<Handle>,
-    body: Payload,
-) -> HttpResponse {
-    // Before a byte of the body is read.
-    let Some(Caller(from)) = request.conn_data::<Caller>().copied() else {
-        return HttpResponse::Forbidden().force_close().finish();
-    };
-    let message = match read(body, MESSAGE_LEN_MAX).await {
-        Ok(message) => message,
-        Err(status) => return HttpResponse::build(status).force_close().finish(),
-    };
-    let door = door.into_inner();
-    let received = runtime.spawn(async move { door.receiver.receive(from, &message).await });
-    match received.await {
-        Ok(answer) if !answer.is_empty() => HttpResponse::Ok().body(answer),
-        // It may have been carried out, so there must be no answer at all: the
-        // body is never finished.
-        Ok(_) | Err(_) => HttpResponse::Ok().streaming(Broken),
-    }
-}
-
-/// A body that breaks the connection.
-struct Broken;
-
-impl futures_util::Stream for Broken {
-    type Item = Result<web::Bytes, io::Error>;
-
-    fn poll_next(
-        self: Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Self::Item>> {
-        std::task::Poll::Ready(Some(Err(io::ErrorKind::Other.into())))
-    }
-}
-
-async fn join(door: Data<ClusterDoor>, runtime: Data<Handle>, body: Payload) -> HttpResponse {
-    let body = match read(body, welcome::REQUEST_LEN_MAX).await {
-        Ok(body) => body,
-        Err(status) => return HttpResponse::build(status).force_close().finish(),
-    };
-    let door = door.into_inner();
-    // To its end, so that an invitation is given back if nobody came in.
-    let joined = runtime.spawn(async move { door.let_in(&body).await });
-    match joined.await {
-        Ok(Ok(welcome)) => HttpResponse::Ok().json(welcome),
-        Ok(Err((status, refused))) => HttpResponse::build(status).force_close().json(refused),
-        Err(_) => HttpResponse::InternalServerError().force_close().finish(),
-    }
-}
-
-async fn read(body: Payload, len_max: usize) -> Result<web::Bytes, StatusCode> {
-    match timeout(BODY_TIME, body.to_bytes_limited(len_max)).await {
-        Ok(Ok(Ok(body))) => Ok(body),
-        Ok(Ok(Err(_))) => Err(StatusCode::BAD_REQUEST),
-        Ok(Err(_)) => Err(StatusCode::PAYLOAD_TOO_LARGE),
-        Err(_) => Err(StatusCode::REQUEST_TIMEOUT),
-    }
-}
-
 impl ClusterDoor {
+    /// Answers a request of the node `caller`, if it has proved to be one, who has
+    /// the place `place`.
+    pub(super) async fn answer(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        caller: Option<u64>,
+        place: Arc<Place>,
+    ) -> Result<Response<Body>, Infallible> {
+        let path = request.uri().path();
+        Ok(match (request.method(), path, caller) {
+            (&Method::POST, MESSAGES, Some(caller)) => self.hear(caller, request).await,
+            // Before a byte of the body is read.
+            (&Method::POST, MESSAGES, None) => say(StatusCode::FORBIDDEN),
+            (&Method::POST, welcome::PATH, _) => self.join(request, place).await,
+            _ => say(StatusCode::NOT_FOUND),
+        })
+    }
+
+    /// Hands a member's message to the ledger. What was received is carried out to
+    /// its end even if the caller is gone.
+    async fn hear(self: Arc<Self>, caller: u64, request: Request<Incoming>) -> Response<Body> {
+        let message = match read(request.into_body(), MESSAGE_LEN_MAX, MESSAGE_TIME).await {
+            Ok(message) => message,
+            Err(status) => return say(status),
+        };
+        let heard = tokio::spawn(async move { self.receiver.receive(caller, &message).await });
+        match heard.await {
+            Ok(answer) if !answer.is_empty() => Response::new(whole(answer)),
+            // It may have been carried out, so there must be no answer at all: the
+            // body is never finished.
+            Ok(_) | Err(_) => Response::new(broken()),
+        }
+    }
+
+    async fn join(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        place: Arc<Place>,
+    ) -> Response<Body> {
+        let body = match read(request.into_body(), welcome::REQUEST_LEN_MAX, WISH_TIME).await {
+            Ok(body) => body,
+            Err(status) => return say(status),
+        };
+        // To its end, so that an invitation is given back if nobody came in.
+        let joined = tokio::spawn(async move { self.let_in(&body, &place).await });
+        match joined.await {
+            Ok(Ok(welcome)) => json(StatusCode::OK, &welcome),
+            Ok(Err((status, refused))) => json(status, &refused),
+            Err(_) => say(StatusCode::INTERNAL_SERVER_ERROR),
+        }
+    }
+
     /// Lets the node in that knows the secret of an open invitation.
-    async fn let_in(&self, body: &[u8]) -> Result<Welcome, (StatusCode, Refused)> {
+    async fn let_in(&self, body: &[u8], place: &Place) -> Result<Welcome, (StatusCode, Refused)> {
         let refuse = |status, error: &str, hint: &str| {
             (status, Refused { error: error.to_owned(), hint: hint.to_owned() })
         };
@@ -220,6 +151,8 @@ impl ClusterDoor {
                  the node that made it runs",
             ));
         };
+        // Whoever was invited does not have to make room for a stranger.
+        place.keep();
         let (Ok(node_id), Ok(address)) =
             (u64::from_str_radix(&request.node_id, 16), request.address.parse::<NodeAddress>())
         else {
@@ -269,6 +202,44 @@ impl ClusterDoor {
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }
+}
+
+/// Reads a body, whole.
+async fn read(body: Incoming, len_max: usize, within: Duration) -> Result<Bytes, StatusCode> {
+    match timeout(within, Limited::new(body, len_max).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(StatusCode::PAYLOAD_TOO_LARGE),
+        Ok(Err(_)) => Err(StatusCode::BAD_REQUEST),
+        Err(_) => Err(StatusCode::REQUEST_TIMEOUT),
+    }
+}
+
+/// Says nothing but the status, and ends the connection.
+fn say(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Empty::new().map_err(|never| match never {}).boxed());
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+fn json(status: StatusCode, value: &impl Serialize) -> Response<Body> {
+    let Ok(text) = serde_json::to_vec(value) else {
+        return say(StatusCode::INTERNAL_SERVER_ERROR);
+    };
+    let mut response = say(status);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    *response.body_mut() = whole(text);
+    response
+}
+
+fn whole(bytes: Vec<u8>) -> Body {
+    Full::new(Bytes::from(bytes)).map_err(|never| match never {}).boxed()
+}
+
+/// Returns a body that breaks the connection.
+fn broken() -> Body {
+    let broken = Err::<Frame<Bytes>, _>(io::Error::other("there is no answer"));
+    StreamBody::new(stream::iter([broken])).boxed()
 }
 
 impl fmt::Debug for ClusterDoor {

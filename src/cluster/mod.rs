@@ -8,7 +8,9 @@
 //! certificate  this node's certificate, made of it at each start and renewed
 //! connection   one HTTP/1.1 connection over mutual TLS
 //! peers        the way out: the engine's `Transport` over such connections
-//! door         the way in: POST /raft for members, POST /join for the invited
+//! listen       the way in: TCP, TLS, HTTP, and how long each may take
+//! guests       who is at the door without a certificate, and has to make room
+//! door         what is asked there: POST /raft for members, POST /join for the invited
 //! invite       what lets one node in, once
 //! welcome      what the two say to each other at POST /join
 //! join         the asking side of it
@@ -22,8 +24,10 @@ mod authority;
 mod certificate;
 mod connection;
 mod door;
+mod guests;
 mod invite;
 mod join;
+mod listen;
 mod name;
 mod peers;
 #[cfg(test)]
@@ -33,8 +37,9 @@ mod welcome;
 pub use address::{AddressError, NodeAddress};
 pub use authority::{Authority, AuthorityError, Fingerprint};
 pub use certificate::NodeCertificate;
-pub use door::{ClusterDoor, Receive, run};
+pub use door::{ClusterDoor, Receive};
 pub use invite::{Invites, JoinLine, JoinLineError, NoMoreInvites, Secret};
 pub use join::{JoinError, join};
+pub use listen::{FILES_RESERVED, run};
 pub use peers::PeerNetwork;
 pub use welcome::{JoinRequest, TrustedKeyFile, Welcome};

@@ -11,11 +11,14 @@ use std::time::Duration;
 use rustls::client::ResolvesClientCert;
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, SignatureScheme};
-use tokio::runtime::Handle;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpStream;
 use tokio::sync::Notify;
+use tokio_rustls::TlsConnector;
 
 use super::connection::{Connection, NoAnswer};
 use super::door::MESSAGES;
+use super::guests::GUESTS_MAX;
 use super::welcome::PATH;
 use super::*;
 use crate::ledger::raft::{Identity, PeerAddress, Transport, TransportError};
@@ -146,10 +149,8 @@ impl Open {
             }),
         });
         let tls = Arc::new(certificate).server_config().unwrap();
-        let runtime = Handle::current();
-        std::thread::spawn(move || {
-            let serving = run(listener, tls, door, runtime, std::future::pending());
-            actix_web::rt::System::new().block_on(serving).unwrap();
+        tokio::spawn(async move {
+            run(listener, tls, door, std::future::pending()).await.unwrap();
         });
         Self { address, authority, echo, members, invites }
     }
@@ -319,4 +320,71 @@ async fn the_secret_is_told_only_to_the_cluster_that_was_meant() {
     let refused = join(&line, 2, &own(), "1.2.3").await.unwrap_err();
     assert!(matches!(refused, JoinError::Refused { .. }), "{refused:?}");
     assert!(open.members.added.lock().unwrap().is_empty());
+}
+
+/// Tells whether the other end has closed a connection.
+async fn is_closed(stream: &mut TcpStream) -> bool {
+    let mut byte = [0; 64];
+    match tokio::time::timeout(Duration::from_millis(1), stream.read(&mut byte)).await {
+        Ok(read) => !read.is_ok_and(|len| len > 0),
+        Err(_) => false,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_that_stay_keep_neither_members_nor_the_invited_out() {
+    let open = Open::new();
+    // A node has come from here before; else so many would be turned away.
+    network(&open.authority, 2).call(&open.to(1), b"x".to_vec(), PATIENCE).await.unwrap();
+    let certificate = NodeCertificate::issue(Arc::clone(&open.authority), 3, now()).unwrap();
+    let mut stranger = Arc::new(certificate).client_config().unwrap();
+    stranger.client_auth_cert_resolver = Arc::new(NoCertificate);
+    let stranger = TlsConnector::from(Arc::new(stranger));
+    let name = "0000000000000001.07070707070707070707070707070707.cluster.jeton";
+    // Some shake hands and say no more, some do not even do that.
+    let (mut mute, mut shaken) = (Vec::new(), Vec::new());
+    for number in 0..3 * GUESTS_MAX {
+        let stream = TcpStream::connect(open.address.as_str()).await.unwrap();
+        if number % 2 == 0 {
+            mute.push(stream);
+        } else {
+            let name = name.to_owned().try_into().unwrap();
+            shaken.push(stranger.connect(name, stream).await.unwrap());
+        }
+        if number % 64 == 0 {
+            let begun = std::time::Instant::now();
+            let two = network(&open.authority, 2);
+            two.call(&open.to(1), b"x".to_vec(), PATIENCE).await.unwrap();
+            assert!(begun.elapsed() < SECOND, "a member waits behind strangers");
+        }
+    }
+    join(&open.invite(1), 0xabc, &own(), "1.2.3").await.unwrap();
+    let mut left = 0;
+    let shaken = shaken.iter_mut().map(|stream| stream.get_mut().0);
+    let mut sockets: Vec<_> = shaken.chain(&mut mute).collect();
+    for stream in &mut sockets {
+        left += usize::from(!is_closed(stream).await);
+    }
+    assert!((1..=GUESTS_MAX).contains(&left), "{left} strangers are inside");
+    // They may not stay for long either.
+    let begun = std::time::Instant::now();
+    while left > 0 {
+        assert!(begun.elapsed() < PATIENCE, "{left} strangers are still inside");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        left = 0;
+        for stream in &mut sockets {
+            left += usize::from(!is_closed(stream).await);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_that_comes_too_often_costs_no_handshakes() {
+    let open = Open::new();
+    let mut turned_away = 0;
+    for _ in 0..GUESTS_MAX {
+        let mut stream = TcpStream::connect(open.address.as_str()).await.unwrap();
+        turned_away += usize::from(is_closed(&mut stream).await);
+    }
+    assert!(turned_away > 0);
 }

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ServerConfig;
-use tokio::runtime::Handle;
 use zeroize::Zeroizing;
 
 use crate::admin::{Inviter, NoInvitation};
@@ -115,7 +114,7 @@ impl ClusterLink {
             public_url: public_url.to_string(),
             trusted: Box::new(move || trusted(&keys)),
         };
-        cluster::run(listener, self.tls.clone(), Arc::new(door), Handle::current(), stop).await
+        cluster::run(listener, self.tls.clone(), Arc::new(door), stop).await
     }
 
     /// Returns what makes invitations.

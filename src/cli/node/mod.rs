@@ -219,7 +219,8 @@ impl Inside {
             },
         );
         let mut limits = self.config.limits.http;
-        limits.connections = open_files::make_room(limits.connections);
+        let between = self.link.as_ref().map_or(0, |_| crate::cluster::FILES_RESERVED);
+        limits.connections = open_files::make_room(limits.connections, between);
         let tls = tls.transpose().map_err(io::Error::other)?;
         http::run(listener, tls, Arc::new(door), limits, None, stop).await
     }

@@ -12,10 +12,11 @@ use crate::admin;
 const RESERVED: u64 = 256 + admin::CONNECTIONS_MAX as u64;
 
 /// Raises the limit of open files as far as the system allows, and returns how
-/// many of `wanted` connections fit into it beside everything else.
-pub(crate) fn make_room(wanted: NonZeroUsize) -> NonZeroUsize {
+/// many of `wanted` connections fit into it beside everything else, of which
+/// `between` are for other nodes.
+pub(crate) fn make_room(wanted: NonZeroUsize, between: u64) -> NonZeroUsize {
     let Some(files) = raise() else { return wanted };
-    let room = usize::try_from(files.saturating_sub(RESERVED)).unwrap_or(usize::MAX);
+    let room = usize::try_from(files.saturating_sub(RESERVED + between)).unwrap_or(usize::MAX);
     let fitting = NonZeroUsize::new(room).unwrap_or(NonZeroUsize::MIN).min(wanted);
     if fitting < wanted {
         tracing::warn!(
@@ -46,8 +47,8 @@ mod tests {
     #[test]
     fn what_fits_is_given_and_no_more_than_wanted() {
         let few = NonZeroUsize::new(10).unwrap();
-        assert_eq!(make_room(few), few);
-        let all = make_room(NonZeroUsize::MAX);
-        assert!(raise().is_none_or(|files| all.get() as u64 <= files - RESERVED));
+        assert_eq!(make_room(few, 0), few);
+        let all = make_room(NonZeroUsize::MAX, 100);
+        assert!(raise().is_none_or(|files| all.get() as u64 <= files - RESERVED - 100));
     }
 }

@@ -74,7 +74,7 @@ async function isRefusedForBobUntilHeMay(page) {
       .then((said) => said.users.find((u) => u.user === name).autologin),
     'bob',
   );
-  assert.ok(await allow.isChecked());
+  await page.getByRole('switch', { name: /autologin for bob/i, checked: true }).waitFor();
   dialog = await openDialog(page, 'bob');
   const links = await make(dialog, { kind: /autologin/i });
   assert.ok(links.shareUrl);
