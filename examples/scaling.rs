@@ -121,7 +121,9 @@ fn main() {
     }
 
     println!("\n# Counted downloads per second that a group of 2-core nodes in a region carries\n");
-    println!("| nodes | voters | clicked at | downloads/s | engine | leader's cores | leader sends |");
+    println!(
+        "| nodes | voters | clicked at | downloads/s | engine | leader's cores | leader sends |"
+    );
     println!("|---|---|---|---|---|---|---|");
     for (nodes, voters) in SIZES {
         for clicks_from in [0, voters] {

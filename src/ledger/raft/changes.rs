@@ -108,12 +108,19 @@ async fn change_roles(
             hand_over(forwarder, best_heir(forwarder, &staying)).await?;
             return Err(ClusterError::Unavailable("another node leads now".to_owned()));
         }
-        propose(forwarder, ChangeMembers::ReplaceAllVoters(new)).await?;
+        propose(forwarder, ChangeMembers::ReplaceAllVoters(new.clone())).await?;
     }
     if remove.is_empty() {
         return Ok(());
     }
-    propose(forwarder, ChangeMembers::RemoveNodes(remove)).await
+    let removed = propose(forwarder, ChangeMembers::RemoveNodes(remove)).await;
+    removed.map_err(|error| match error {
+        // It may be tried again; who gives up has to know what was done.
+        ClusterError::Unavailable(why) if new != old => ClusterError::Unavailable(format!(
+            "the voters are as wished, but who left is still a member: {why}"
+        )),
+        other => other,
+    })
 }
 
 /// Finishes a change of the voters whose leader stopped half way. Those who vote
