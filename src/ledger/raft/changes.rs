@@ -167,8 +167,8 @@ fn best_heir(forwarder: &Forwarder, among: &BTreeSet<u64>) -> Option<u64> {
 /// Tells whether a member's clock agrees with this node's. If this node's own
 /// clock is off, it cannot say.
 fn is_clock_right(forwarder: &Forwarder, id: u64) -> bool {
-    let report = forwarder.peers.reports.of(id);
-    let agrees = report.is_some_and(|report| report.offset.unsigned_abs() <= SKEW_MAX);
+    let (report, own) = (forwarder.peers.reports.of(id), forwarder.peers.clock.now());
+    let agrees = report.is_some_and(|report| report.offset(own).unsigned_abs() <= SKEW_MAX);
     agrees || forwarder.is_clock_off()
 }
 

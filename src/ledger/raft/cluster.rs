@@ -80,7 +80,7 @@ impl RaftLedger {
             let voters: BTreeSet<u64> = metrics.membership_config.voter_ids().collect();
             (voters, metrics.current_leader, metrics.last_log_index)
         };
-        let own = self.identity.node_id;
+        let (own, clock) = (self.identity.node_id, self.peers.clock.now());
         let status = |(node_id, member): (u64, super::Member)| {
             let report = self.peers.reports.of(node_id);
             let matched = matched(&self.forwarder, node_id);
@@ -96,7 +96,11 @@ impl RaftLedger {
                 } else {
                     report.as_ref().map(|report| age(report.at))
                 },
-                clock_offset: if is_own { Some(0) } else { report.as_ref().map(|one| one.offset) },
+                clock_offset: if is_own {
+                    Some(0)
+                } else {
+                    report.as_ref().map(|one| one.offset(clock))
+                },
                 version: if is_own {
                     Some(env!("CARGO_PKG_VERSION").to_owned())
                 } else {
