@@ -114,13 +114,13 @@ async fn change_roles(
         return Ok(());
     }
     let removed = propose(forwarder, ChangeMembers::RemoveNodes(remove)).await;
-    removed.map_err(|error| match error {
+    match removed {
         // It may be tried again; who gives up has to know what was done.
-        ClusterError::Unavailable(why) if new != old => ClusterError::Unavailable(format!(
-            "the voters are as wished, but who left is still a member: {why}"
+        Err(ClusterError::Unavailable(why)) if new != old => Err(ClusterError::Unavailable(
+            format!("the voters are as wished, but who left is still a member: {why}"),
         )),
-        other => other,
-    })
+        removed => removed,
+    }
 }
 
 /// Finishes a change of the voters whose leader stopped half way. Those who vote
@@ -175,8 +175,8 @@ fn best_heir(forwarder: &Forwarder, among: &BTreeSet<u64>) -> Option<u64> {
 /// Tells whether a member's clock agrees with this node's. If this node's own
 /// clock is off, it cannot say.
 fn is_clock_right(forwarder: &Forwarder, id: u64) -> bool {
-    let report = forwarder.peers.reports.of(id);
-    let agrees = report.is_some_and(|report| report.offset.unsigned_abs() <= SKEW_MAX);
+    let (report, own) = (forwarder.peers.reports.of(id), forwarder.peers.clock.now());
+    let agrees = report.is_some_and(|report| report.offset(own).unsigned_abs() <= SKEW_MAX);
     agrees || forwarder.is_clock_off()
 }
 

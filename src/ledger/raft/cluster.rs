@@ -81,8 +81,8 @@ impl RaftLedger {
             (voters, metrics.last_log_index)
         };
         let leader = self.leader_of_late();
-        let leads = leader == Some(self.identity.node_id);
-        let own = self.identity.node_id;
+        let (own, clock) = (self.identity.node_id, self.peers.clock.now());
+        let leads = leader == Some(own);
         let status = |(node_id, member): (u64, super::Member)| {
             let report = self.peers.reports.of(node_id);
             // What a leader that was cut off goes on believing says nothing.
@@ -99,7 +99,11 @@ impl RaftLedger {
                 } else {
                     report.as_ref().map(|report| age(report.at))
                 },
-                clock_offset: if is_own { Some(0) } else { self.peers.reports.offset(node_id) },
+                clock_offset: if is_own {
+                    Some(0)
+                } else {
+                    self.peers.reports.offset(node_id, clock)
+                },
                 version: if is_own {
                     Some(env!("CARGO_PKG_VERSION").to_owned())
                 } else {

@@ -218,7 +218,7 @@ impl Forwarder {
         let own = self.peers.clock.now();
         let log_time = self.peers.applied.log_time();
         if !self.is_lone() {
-            let offsets = self.peers.reports.offsets();
+            let offsets = self.peers.reports.offsets(own);
             return stamp(own, log_time.now, log_time.since.elapsed(), &offsets);
         }
         // Nobody can contradict a lone node, which may have been off for months.
@@ -236,7 +236,7 @@ impl Forwarder {
 
     /// Tells whether this node's clock is off, by what the others say.
     pub(super) fn is_clock_off(&self) -> bool {
-        reports::is_off(&self.peers.reports.offsets())
+        reports::is_off(&self.peers.reports.offsets(self.peers.clock.now()))
     }
 
     /// Asks for a snapshot if the log has grown enough.

@@ -37,7 +37,7 @@ pub(super) const SNAPSHOT_EVERY: u64 = 16 * 1024 * 1024;
 
 /// How many entries are kept behind a snapshot, for nodes that lag a little. An
 /// entry is a batch, and can have some 200 KB.
-const KEPT_ENTRIES: u64 = 100;
+pub(super) const KEPT_ENTRIES: u64 = 100;
 
 /// How many entries one message to a follower carries at most.
 const APPEND_ENTRIES_MAX: u64 = 64;
@@ -75,6 +75,7 @@ pub(super) struct Opening {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) options: Options,
     pub(super) snapshot_every: u64,
+    pub(super) kept_entries: u64,
     /// A number that no other start has.
     pub(super) run: u64,
     pub(super) segment_len: SegmentLen,
@@ -100,6 +101,7 @@ impl Opening {
             clock,
             options,
             snapshot_every: SNAPSHOT_EVERY,
+            kept_entries: KEPT_ENTRIES,
             run: u64::from_be_bytes(run),
             segment_len: SegmentLen::default(),
             start_writer: Writer::start,
@@ -169,7 +171,7 @@ impl RaftLedger {
         let peers = Arc::new(peers);
         let raft = Raft::new(
             identity.node_id,
-            Arc::new(config().map_err(OpenError::engine)?),
+            Arc::new(config(opening.kept_entries).map_err(OpenError::engine)?),
             Network(Arc::clone(&peers)),
             LogStore::new(Arc::clone(&writer)),
             Machine::new(applied.clone(), snapshots.clone()),
@@ -261,7 +263,7 @@ pub(super) fn check_permissions(dir: &Path) -> Result<(), OpenError> {
     }
 }
 
-fn config() -> Result<Config, openraft::ConfigError> {
+fn config(kept_entries: u64) -> Result<Config, openraft::ConfigError> {
     Config {
         cluster_name: "jeton".to_owned(),
         heartbeat_interval: 250,
@@ -270,7 +272,7 @@ fn config() -> Result<Config, openraft::ConfigError> {
         install_snapshot_timeout: 30_000,
         max_payload_entries: APPEND_ENTRIES_MAX,
         snapshot_policy: SnapshotPolicy::Never,
-        max_in_snapshot_log_to_keep: KEPT_ENTRIES,
+        max_in_snapshot_log_to_keep: kept_entries,
         enable_pre_vote: Some(true),
         // A leader sends entries before its own disk has them. One that was killed
         // then, and led on in the same term, would give the same place in the log to

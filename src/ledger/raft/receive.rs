@@ -149,7 +149,8 @@ impl Peers {
     /// long that the verdicts of its commands may be forgotten.
     fn is_late(&self, from: u64, clock: UnixSeconds) -> bool {
         let Some(report) = self.reports.of(from) else { return false };
-        let expected = self.clock.now().get().saturating_add_signed(report.offset);
+        let own = self.clock.now();
+        let expected = own.get().saturating_add_signed(report.offset(own));
         clock.get().saturating_add(LATE) < expected
     }
 

@@ -23,19 +23,36 @@ pub(super) struct Reports(Mutex<BTreeMap<u64, Report>>);
 #[derive(Clone, Debug)]
 pub(super) struct Report {
     pub(super) at: Instant,
-    /// How far its clock was ahead of this node's, in seconds.
-    pub(super) offset: i64,
+    /// What its clock showed then.
+    clock: UnixSeconds,
+    /// What this node's clock showed then.
+    own: UnixSeconds,
     pub(super) version: String,
+}
+
+impl Report {
+    /// Returns how far its clock is ahead of this node's, in seconds, when this
+    /// node's shows `own`.
+    ///
+    /// If this node's clock was set since, the difference is another one than it was.
+    pub(super) fn offset(&self, own: UnixSeconds) -> i64 {
+        let then = ahead(self.clock, self.own);
+        let step = ahead(own, self.own.plus(self.at.elapsed().as_secs()));
+        // Whole seconds, read twice, differ by one at times.
+        if step.unsigned_abs() <= 1 { then } else { then.saturating_sub(step) }
+    }
+}
+
+/// Returns how far `one` is ahead of `other`, in seconds.
+fn ahead(one: UnixSeconds, other: UnixSeconds) -> i64 {
+    let ahead = i128::from(one.get()) - i128::from(other.get());
+    i64::try_from(ahead.clamp(i64::MIN.into(), i64::MAX.into())).unwrap_or(0)
 }
 
 impl Reports {
     /// Notes what `node_id` said, when this node's clock showed `own`.
     pub(super) fn note(&self, node_id: u64, clock: UnixSeconds, version: String, own: UnixSeconds) {
-        let offset = i128::from(clock.get()) - i128::from(own.get());
-        let offset = offset.clamp(i64::MIN.into(), i64::MAX.into());
-        let report =
-            Report { at: Instant::now(), offset: i64::try_from(offset).unwrap_or(0), version };
-        self.all().insert(node_id, report);
+        self.all().insert(node_id, Report { at: Instant::now(), clock, own, version });
     }
 
     /// Returns the last word of `node_id`.
@@ -43,16 +60,19 @@ impl Reports {
         self.all().get(&node_id).cloned()
     }
 
-    /// Returns how far the clock of `node_id` is ahead of this node's, in seconds, if
-    /// it said so of late.
-    pub(super) fn offset(&self, node_id: u64) -> Option<i64> {
-        self.of(node_id).filter(|one| one.at.elapsed() <= FRESH).map(|one| one.offset)
+    /// Returns how far the clock of `node_id` is ahead of this node's, which shows
+    /// `own`, in seconds, if it said so of late.
+    pub(super) fn offset(&self, node_id: u64, own: UnixSeconds) -> Option<i64> {
+        let fresh = self.of(node_id).filter(|one| one.at.elapsed() <= FRESH);
+        fresh.map(|one| one.offset(own))
     }
 
     /// Returns how far the clocks of those of whom it is known are ahead of this
-    /// node's, in seconds.
-    pub(super) fn offsets(&self) -> Vec<i64> {
-        self.all().values().filter(|one| one.at.elapsed() <= FRESH).map(|one| one.offset).collect()
+    /// node's, which shows `own`, in seconds.
+    pub(super) fn offsets(&self, own: UnixSeconds) -> Vec<i64> {
+        let all = self.all();
+        let fresh = all.values().filter(|one| one.at.elapsed() <= FRESH);
+        fresh.map(|one| one.offset(own)).collect()
     }
 
     fn all(&self) -> MutexGuard<'_, BTreeMap<u64, Report>> {
@@ -70,6 +90,23 @@ pub(super) fn is_off(offsets: &[i64]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_that_was_set_is_not_believed_to_agree_by_what_was_said_before() {
+        let now = 1_790_000_000;
+        let at = UnixSeconds::new;
+        let reports = Reports::default();
+        reports.note(1, at(now + 5), String::new(), at(now));
+        reports.note(2, at(now), String::new(), at(now));
+        for (own, offsets) in [
+            (now, [5, 0]),
+            (now + 1, [5, 0]),
+            (now + 3_600, [-3_595, -3_600]),
+            (now - 3_600, [3_605, 3_600]),
+        ] {
+            assert_eq!(reports.offsets(at(own)), offsets, "{own}");
+        }
+    }
 
     #[test]
     fn the_clock_that_most_contradict_is_off() {

@@ -11,7 +11,11 @@ use serde::{Deserialize, Serialize};
 use super::types::{Snapshot, SnapshotMeta, Vote};
 
 /// How many bytes of a snapshot one message carries.
+#[cfg(not(test))]
 pub(super) const PIECE_LEN: usize = 4 * 1024 * 1024;
+/// In tests small snapshots go in pieces too.
+#[cfg(test)]
+pub(super) const PIECE_LEN: usize = 1_024;
 
 /// A part of a snapshot.
 #[derive(Clone, Debug, Deserialize, Serialize)]

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::reports::SKEW_MAX;
+use super::reports::{SKEW_MAX, is_off};
 use crate::token::UnixSeconds;
 
 /// A step of the clock that is a longer outage, in seconds, not a difference
@@ -20,6 +20,8 @@ const OUTAGE: u64 = 2 * SKEW_MAX;
 ///
 /// - It is at most [`SKEW_MAX`] ahead of what the log's time and the clocks of the
 ///   others allow.
+/// - A clock that most of the others contradict is not taken at all: the log's time
+///   goes on from what it was.
 /// - A smaller step is not taken at once but at twice the speed of time: whoever
 ///   leads next, a verdict is still remembered when its retry comes.
 pub(super) fn stamp(
@@ -31,7 +33,7 @@ pub(super) fn stamp(
     let expected = log_time.get().saturating_add(since.as_secs());
     let others = offsets.iter().map(|offset| own.get().saturating_add_signed(*offset));
     let ceiling = others.fold(expected, u64::max).saturating_add(SKEW_MAX);
-    let wanted = own.get().min(ceiling);
+    let wanted = if is_off(offsets) { expected } else { own.get().min(ceiling) };
     let stamp = if wanted > expected.saturating_add(OUTAGE) {
         wanted
     } else {
@@ -58,7 +60,7 @@ mod tests {
         assert_eq!(at(LOG, 300, &[0, 0]), 0);
         assert_eq!(at(LOG + 1, 1_000, &[0, 1]), 1);
         assert_eq!(at(LOG + 10, 9_800, &[0, 0]), 10);
-        assert_eq!(at(LOG - 500, 5_000, &[500, 500]), 0, "never back");
+        assert_eq!(at(LOG - 500, 5_000, &[0, 0]), 0, "never back");
     }
 
     #[test]
@@ -68,6 +70,13 @@ mod tests {
         assert_eq!(at(LOG + 3_600, 1_000, &[-3_600]), 2);
         // With time it is let run ahead, but never farther than this.
         assert_eq!(at(LOG + 3_600, 100_000, &[-3_500]), 160);
+    }
+
+    #[test]
+    fn a_clock_that_most_contradict_is_not_taken_even_if_one_is_as_wrong() {
+        assert_eq!(at(LOG + 2_910, 5_000, &[501, -2_904, -2_904]), 5);
+        assert_eq!(at(LOG + 2_910, 5_000, &[501, -2_904]), 5);
+        assert_eq!(at(LOG - 2_910, 5_000, &[2_914, 2_915]), 5);
     }
 
     #[test]

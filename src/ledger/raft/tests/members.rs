@@ -8,13 +8,9 @@ use tokio::time::{Instant, sleep};
 
 use super::super::message::Refusal;
 use super::super::*;
-use super::spend;
 use super::world::{Wire, World, simulate};
+use super::{spend, token_of};
 use crate::ledger::{Cluster as _, ClusterError, Revocation, Role};
-use crate::token::{
-    Claims, KeyId, KeyPurpose, Lifetime, Purpose, SigningKey, TrustedKey, TrustedKeys, UseLimit,
-    sign, verify,
-};
 
 async fn pass(seconds: u64) {
     sleep(Duration::from_secs(seconds)).await;
@@ -22,30 +18,6 @@ async fn pass(seconds: u64) {
 
 async fn granted(ledger: &RaftLedger, number: u8, max: u32, request: u32) -> Option<u32> {
     ledger.spend(spend(number, max, request)).await.unwrap().ok().map(|grant| grant.used())
-}
-
-struct OneKey(TrustedKey);
-
-impl TrustedKeys for OneKey {
-    fn find(&self, _id: KeyId) -> Option<&TrustedKey> {
-        Some(&self.0)
-    }
-}
-
-/// A token that says what `spend` does.
-fn token_of(spend: &Spend) -> VerifiedToken {
-    let claims = Claims {
-        purpose: Purpose::Profile(spend.kind),
-        nonce: spend.token.nonce,
-        issued_at: spend.issued_at,
-        lifetime: Lifetime::from_seconds(3_600).unwrap(),
-        uses: UseLimit::Limited(spend.max),
-        user: spend.user.clone(),
-        network: None,
-    };
-    let key = SigningKey::from_seed(&[1; 32]);
-    let trusted = TrustedKey { key: *key.verifying_key(), purpose: KeyPurpose::Profile };
-    verify(sign(&claims, &key).unwrap().as_str(), &OneKey(trusted)).unwrap()
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod copies;
 mod faults;
 mod members;
+mod night;
 pub(super) mod runtime;
 mod seeds;
 #[path = "../../../../tests/support/sim_disk.rs"]
@@ -33,7 +34,10 @@ use super::*;
 use crate::clock::ManualClock;
 use crate::ledger::log::{Disk, DiskFile, FileDisk, LedgerId, Log, LogError, SegmentLen};
 use crate::ledger::{RequestId, snapshot};
-use crate::token::{Batch, KeyId, Nonce, ProfileKind, TokenId};
+use crate::token::{
+    Batch, Claims, KeyId, KeyPurpose, Lifetime, Nonce, ProfileKind, Purpose, SigningKey, TokenId,
+    TrustedKey, TrustedKeys, UseLimit, sign, verify,
+};
 
 const NOW: u64 = 1_790_000_000;
 
@@ -63,6 +67,30 @@ fn spend(number: u8, max: u32, request: u32) -> Spend {
         expires_at: UnixSeconds::new(NOW + 3_600),
         request_id: RequestId(id),
     }
+}
+
+struct OneKey(TrustedKey);
+
+impl TrustedKeys for OneKey {
+    fn find(&self, _id: KeyId) -> Option<&TrustedKey> {
+        Some(&self.0)
+    }
+}
+
+/// A token that says what `spend` does.
+fn token_of(spend: &Spend) -> VerifiedToken {
+    let claims = Claims {
+        purpose: Purpose::Profile(spend.kind),
+        nonce: spend.token.nonce,
+        issued_at: spend.issued_at,
+        lifetime: Lifetime::from_seconds(3_600).unwrap(),
+        uses: UseLimit::Limited(spend.max),
+        user: spend.user.clone(),
+        network: None,
+    };
+    let key = SigningKey::from_seed(&[1; 32]);
+    let trusted = TrustedKey { key: *key.verifying_key(), purpose: KeyPurpose::Profile };
+    verify(sign(&claims, &key).unwrap().as_str(), &OneKey(trusted)).unwrap()
 }
 
 struct Stores;

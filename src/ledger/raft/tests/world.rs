@@ -2,15 +2,19 @@
 //! virtual and chance comes from a seed, so that a seed always tells the same
 //! story.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
+use std::panic;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, Once};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::super::open::{Opening, Options, SNAPSHOT_EVERY};
+use super::super::message::{Request, decode_body, decode_head};
+use super::super::open::{KEPT_ENTRIES, Opening, Options, SNAPSHOT_EVERY};
+use super::super::snapshot_transfer::PIECE_LEN;
 use super::super::*;
 use super::runtime::set_seed;
 use super::sim_disk::{Dice, SimDisk, Survivors, Trouble};
@@ -22,15 +26,37 @@ use crate::ledger::snapshot;
 pub(super) const NOW: u64 = 1_790_000_000;
 const LEDGER: [u8; 16] = [7; 16];
 
+thread_local! {
+    static PANICS: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Counts the panics of each thread: that of a task would pass unseen, as one more
+/// node that fails.
+fn count_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let report = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            PANICS.set(PANICS.get() + 1);
+            report(panic);
+        }));
+    });
+    PANICS.set(0);
+}
+
 /// Runs a story in virtual time.
 pub(super) fn simulate<F: Future>(seed: u64, story: impl FnOnce(World) -> F) -> F::Output {
+    count_panics();
     set_seed(seed);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .unwrap();
-    runtime.block_on(story(World::new(seed)))
+    let end = runtime.block_on(story(World::new(seed)));
+    drop(runtime);
+    assert_eq!(PANICS.get(), 0, "a task of a node panicked");
+    end
 }
 
 /// All nodes and the wires between them. Clones are the same world.
@@ -46,6 +72,18 @@ struct Inner {
     /// Which node does not reach which.
     cut: BTreeSet<(u64, u64)>,
     wire: Wire,
+    log_kept: LogKept,
+    /// How many pieces of snapshots went over the wires, beyond the first of each.
+    pieces: usize,
+}
+
+/// How much log the nodes keep.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LogKept {
+    /// How many bytes make a snapshot due.
+    pub(super) snapshot_every: u64,
+    /// How many entries are kept behind it.
+    pub(super) entries: u64,
 }
 
 /// How bad the wires are.
@@ -64,6 +102,8 @@ pub(super) struct Wire {
 pub(super) struct Machine {
     pub(super) disks: [SimDisk; 3],
     clock: Arc<SimClock>,
+    /// The number of its last start.
+    run: u64,
     ledger: Option<Arc<RaftLedger>>,
     /// Whether what is running has power: false for good once it was cut.
     power: Power,
@@ -100,6 +140,8 @@ impl World {
             nodes: BTreeMap::new(),
             cut: BTreeSet::new(),
             wire: Wire::default(),
+            log_kept: LogKept { snapshot_every: SNAPSHOT_EVERY, entries: KEPT_ENTRIES },
+            pieces: 0,
         })))
     }
 
@@ -117,6 +159,15 @@ impl World {
 
     pub(super) fn set_wire(&self, wire: Wire) {
         self.inner().wire = wire;
+    }
+
+    /// Nodes that are started from now on keep so much log.
+    pub(super) fn keep_log(&self, log_kept: LogKept) {
+        self.inner().log_kept = log_kept;
+    }
+
+    pub(super) fn pieces(&self) -> usize {
+        self.inner().pieces
     }
 
     /// From now on `from` does not reach `to`.
@@ -167,25 +218,24 @@ impl World {
         let clock = SimClock { began: inner.began, offset: AtomicI64::new(0) };
         inner.nodes.insert(
             node,
-            Machine { disks, clock: Arc::new(clock), ledger: None, power: Power::default() },
+            Machine {
+                disks,
+                clock: Arc::new(clock),
+                run: 0,
+                ledger: None,
+                power: Power::default(),
+            },
         );
     }
 
     /// Starts the node of a machine.
     pub(super) async fn start(&self, node: u64) -> Arc<RaftLedger> {
-        self.start_as(node, Self::identity(node), SNAPSHOT_EVERY).await
-    }
-
-    pub(super) async fn start_as(
-        &self,
-        node: u64,
-        identity: Identity,
-        snapshot_every: u64,
-    ) -> Arc<RaftLedger> {
         let opening = {
             let mut inner = self.inner();
             inner.run += 1;
+            let (run, log_kept) = (inner.run, inner.log_kept);
             let machine = inner.nodes.get_mut(&node).unwrap();
+            machine.run = run;
             machine.power = Arc::new(AtomicBool::new(true));
             let power = Arc::clone(&machine.power);
             let [log, snapshots, home] = machine.disks.each_ref().map(|disk| disk.handle());
@@ -193,15 +243,16 @@ impl World {
             let address = Some(format!("node-{node}"));
             Opening {
                 dir: "simulated".into(),
-                identity,
-                first: State::new(identity.born_at),
+                identity: Self::identity(node),
+                first: State::new(Self::identity(node).born_at),
                 log: Box::new(log),
                 snapshots: Box::new(snapshots),
                 home: Box::new(home),
                 clock: Arc::clone(&machine.clock) as Arc<dyn Clock>,
                 options: Options { transport, address, ..Options::default() },
-                snapshot_every,
-                run: inner.run,
+                snapshot_every: log_kept.snapshot_every,
+                kept_entries: log_kept.entries,
+                run,
                 segment_len: segment_len(),
                 start_writer: Writer::start_inline,
             }
@@ -230,10 +281,11 @@ impl World {
         end(ledger).await;
     }
 
-    /// Lets the disk of a machine's log fail at one of its next operations.
+    /// Lets a disk of a machine, most often that of its log, fail at one of its next
+    /// operations.
     pub(super) fn trouble(&self, node: u64, trouble: Trouble) {
-        let n = self.roll(40) as u64;
-        self.inner().nodes[&node].disks[0].plan(n, trouble);
+        let (disk, n) = (self.roll(5).saturating_sub(2), self.roll(40) as u64);
+        self.inner().nodes[&node].disks[disk].plan(if disk == 0 { n } else { n % 8 }, trouble);
     }
 
     /// Cuts the power of a machine and gives it back: what was not synced is lost.
@@ -275,7 +327,29 @@ impl World {
         ledger
     }
 
-    /// Waits until the running nodes have a leader that they agree on.
+    /// Returns the members, by the last change that a running node knows to be
+    /// committed.
+    pub(super) fn members(&self) -> BTreeSet<u64> {
+        let running = self.ids().into_iter().filter_map(|id| self.running(id));
+        let members = running.map(|one| {
+            one.forwarder.metrics(|metrics| {
+                let config = &metrics.committed_membership_config;
+                (*config.log_id(), config.nodes().map(|(id, _)| *id).collect())
+            })
+        });
+        members.max_by_key(|(changed, _)| *changed).unwrap().1
+    }
+
+    /// Tells whether all other machines run and know of the last start of `node`.
+    pub(super) fn all_know(&self, node: u64) -> bool {
+        let inner = self.inner();
+        let run = inner.nodes[&node].run;
+        inner.nodes.iter().filter(|(id, _)| **id != node).all(|(_, machine)| {
+            machine.ledger.as_ref().is_some_and(|one| one.peers.runs.of(node) == Some(run))
+        })
+    }
+
+    /// Waits until the members that run have a leader that they agree on.
     pub(super) async fn leader(&self) -> u64 {
         for _ in 0..3_000 {
             let leaders: BTreeSet<_> = self.all(|ledger| ledger.status().leader);
@@ -299,11 +373,12 @@ impl World {
         }
     }
 
+    /// Looks at all members that run.
     fn all<T: Ord>(&self, look: impl Fn(&RaftLedger) -> T) -> BTreeSet<T> {
-        self.ids().into_iter().filter_map(|id| self.running(id)).map(|one| look(&one)).collect()
+        self.members().into_iter().filter_map(|id| self.running(id)).map(|one| look(&one)).collect()
     }
 
-    /// Waits until all running nodes hold the same, and returns it.
+    /// Waits until all members that run hold the same, and returns it.
     pub(super) async fn settled(&self) -> State {
         for _ in 0..3_000 {
             let last: BTreeSet<_> = self.all(|one| one.forwarder.metrics(|m| m.last_log_index));
@@ -312,7 +387,7 @@ impl World {
             if last.len() == 1 && applied == last && ready == BTreeSet::from([true]) {
                 let hashes = self.all(|one| one.applied.show(snapshot::state_hash));
                 assert_eq!(hashes.len(), 1, "the nodes hold different states");
-                let any = self.ids().into_iter().find_map(|id| self.running(id)).unwrap();
+                let any = self.members().into_iter().find_map(|id| self.running(id)).unwrap();
                 return any.applied.show(State::clone);
             }
             sleep(Duration::from_millis(10)).await;
@@ -339,6 +414,14 @@ fn segment_len() -> SegmentLen {
     SegmentLen::new(16 * 1024).unwrap()
 }
 
+fn is_further_piece(message: &[u8]) -> bool {
+    // Nothing shorter holds a piece, but the last.
+    let body = (message.len() > PIECE_LEN).then(|| decode_head(message).ok()).flatten();
+    body.is_some_and(
+        |(_, body)| matches!(decode_body(body), Ok(Request::Snapshot(piece)) if piece.offset > 0),
+    )
+}
+
 impl Transport for SimTransport {
     fn call(&self, to: &PeerAddress, message: Vec<u8>, within: Duration) -> Reply<'_> {
         let (world, from, to) = (self.world.clone(), self.from, to.clone());
@@ -363,6 +446,9 @@ impl World {
             return Err(TransportError::NotDelivered("no address".to_owned()));
         };
         self.travel(from, target, within).await?;
+        if is_further_piece(&message) {
+            self.inner().pieces += 1;
+        }
         let Some(ledger) = self.running(target) else {
             return Err(TransportError::NotDelivered("nobody listens".to_owned()));
         };
