@@ -120,7 +120,7 @@ impl Told {
             let answer = ledger.spend(link(number, request)).await;
             drop(ledger);
             let over = !matches!(answer, Err(LedgerError::OutcomeUnknown(_)));
-            self.note(request, answer.map(|answer| answer.map(|grant| grant.used())));
+            self.note(request, &answer.map(|answer| answer.map(|grant| grant.used())));
             if over {
                 return;
             }
@@ -138,7 +138,7 @@ impl Told {
             let mut told = self.inner();
             let step = told.next_step();
             let revoked = told.revoked.entry(number).or_default();
-            revoked.done.get_or_insert((step, Instant::now()));
+            revoked.done.get_or_insert_with(|| (step, Instant::now()));
         }
     }
 
@@ -183,7 +183,7 @@ impl Told {
         told.wishes.insert(request, wish);
     }
 
-    fn note(&self, request: u32, answer: Result<Result<u32, SpendRefusal>, LedgerError>) {
+    fn note(&self, request: u32, answer: &Result<Result<u32, SpendRefusal>, LedgerError>) {
         let mut told = self.inner();
         let Inner { wishes, revoked, permissions, .. } = &mut *told;
         let wish = wishes.get_mut(&request).unwrap();
@@ -198,7 +198,7 @@ impl Told {
                 let is_late = done.is_some_and(|(step, _)| step < wish.asked);
                 assert!(!is_late, "granted after it was revoked: {wish:?}, {done:?}");
                 assert_ne!(permitted, Some(false), "granted without permission: {wish:?}");
-                wish.granted.insert(used);
+                wish.granted.insert(*used);
             }
             Ok(Err(refusal)) => {
                 match refusal {
@@ -208,9 +208,11 @@ impl Told {
                         assert!(wish.number >= LINKS, "it is no autologin: {wish:?}");
                         assert_ne!(permitted, Some(true), "a permission was lost: {wish:?}");
                     }
-                    other => panic!("{other:?}: {wish:?}"),
+                    SpendRefusal::BeforeLedger
+                    | SpendRefusal::Expired
+                    | SpendRefusal::Contradiction => panic!("{refusal:?}: {wish:?}"),
                 }
-                wish.refused = Some(refusal);
+                wish.refused = Some(*refusal);
             }
             Err(LedgerError::OutcomeUnknown(_)) => wish.unknown = true,
             Err(LedgerError::Unavailable(_) | LedgerError::Overloaded) => {}
