@@ -40,7 +40,8 @@ impl FileDisk {
     }
 
     /// Keeps others from taking the directory until this is dropped, to read it, and
-    /// changes nothing in it; `false` if someone has it.
+    /// changes nothing in it; `false` if someone has it. A directory that nobody ever
+    /// took has no lock to hold: it is read, and not kept from anybody.
     ///
     /// # Errors
     ///

@@ -19,7 +19,8 @@ use crate::ledger::State;
 use crate::ledger::log::{FileDisk, LedgerId, Log, LogError};
 use crate::token::UnixSeconds;
 
-/// An older copy of a ledger, read. Until it is dropped no node can serve it.
+/// An older copy of a ledger, read. Until it is dropped no node can serve it, if one
+/// ever did.
 pub struct LedgerCopy {
     dir: PathBuf,
     state: State,
