@@ -56,6 +56,7 @@ mod receive;
 mod reports;
 mod restore;
 mod runs;
+mod sealed;
 mod snapshot_files;
 mod snapshot_transfer;
 mod stamp;
