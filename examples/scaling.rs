@@ -110,6 +110,12 @@ const PLACES: [(&str, Nanos); 4] = [
 const SIZES: [(usize, usize); 6] = [(1, 1), (3, 3), (5, 5), (10, 5), (30, 5), (100, 5)];
 
 fn main() {
+    ledger_alone();
+    downloads_per_second();
+    time_to_the_profile();
+}
+
+fn ledger_alone() {
     println!("# The ledger alone, as `make bench` drives it: spends per second\n");
     println!("| nodes | spends/s | engine |");
     println!("|---|---|---|");
@@ -119,7 +125,9 @@ fn main() {
         let (most, told) = capacity(&ledger, group);
         println!("| {nodes} | {} | {:.0} % |", round(most), told.engine * 100.0);
     }
+}
 
+fn downloads_per_second() {
     println!("\n# Counted downloads per second that a group of 2-core nodes in a region carries\n");
     println!(
         "| nodes | voters | clicked at | downloads/s | engine | leader's cores | leader sends |"
@@ -142,7 +150,9 @@ fn main() {
             );
         }
     }
+}
 
+fn time_to_the_profile() {
     println!("\n# From the click to the profile, at half of that: median and 99th percentile\n");
     println!("| nodes | voters | {} |", PLACES.map(|(name, _)| name).join(" | "));
     println!("|---|---|---|---|---|---|");

@@ -7,6 +7,9 @@ use crate::token::{ProfileKind, UnixSeconds};
 
 const MINUTE_S: u64 = 60;
 
+/// From how many seconds on a clock is told to be off.
+const CLOCK_OFFSET_MIN_S: u64 = 2;
+
 /// A moment, for people and for programs.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Moment {
@@ -92,6 +95,12 @@ pub(crate) fn counted(number: impl TryInto<u64>, unit: &str) -> String {
     }
     let plural = if number == 1 { "" } else { "s" };
     format!("{text} {unit}{plural}")
+}
+
+/// Writes how far a clock is off, such as `+3 s`; `None` if it is right, which it is
+/// below two seconds.
+pub(crate) fn clock_offset(seconds: i64) -> Option<String> {
+    (seconds.unsigned_abs() >= CLOCK_OFFSET_MIN_S).then(|| format!("{seconds:+} s"))
 }
 
 /// What a kind of profile means for its holder.
@@ -188,6 +197,15 @@ mod tests {
             [(0, "0 users"), (1, "1 user"), (999, "999 users"), (1_234_567, "1,234,567 users")]
         {
             assert_eq!(counted(number, "user"), text);
+        }
+    }
+
+    #[test]
+    fn a_clock_is_off_from_two_seconds_on() {
+        for (seconds, text) in
+            [(0, None), (1, None), (-1, None), (2, Some("+2 s")), (-61, Some("-61 s"))]
+        {
+            assert_eq!(clock_offset(seconds).as_deref(), text);
         }
     }
 

@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use super::AdminDoor;
-use crate::ledger::{MemberList, MemberStatus, NodeId, Role, Staleness, Status, Unready};
+use crate::ledger::{
+    CLOCK_OFFSET_MAX, MemberList, MemberStatus, NodeId, Role, Staleness, Status, Unready,
+};
 use crate::token::UnixSeconds;
 
 /// How long ago a node that can be reached was last heard from, at most.
 const REACHABLE: Duration = Duration::from_secs(5);
-
-/// How far a clock may be off the leader's, in seconds, with equality.
-const CLOCK_OFFSET_MAX: u64 = 60;
 
 /// The nodes that share the ledger.
 #[derive(Debug)]
@@ -64,26 +63,23 @@ fn alarms(status: &Status, is_clock_off: bool, list: &MemberList) -> Vec<String>
     if voters.is_multiple_of(2) && voters > 0 {
         alarms.push(format!("the number of voters is even, {voters}: promote or demote one"));
     }
-    alarms.extend(list.members.iter().flat_map(|member| of_member(member, list, status.node_id)));
+    alarms.extend(list.members.iter().filter_map(|member| of_member(member, list, status.node_id)));
     alarms
 }
 
-fn of_member(member: &MemberStatus, list: &MemberList, this: NodeId) -> Vec<String> {
+/// Says the worst that there is to say of a member.
+fn of_member(member: &MemberStatus, list: &MemberList, this: NodeId) -> Option<String> {
     let id = NodeId(member.node_id);
-    let mut alarms = Vec::new();
     if is_reachable(member, list, this) == Some(false) {
         let silence = member.last_contact.map_or_else(
             || "was not heard since the leader's start".to_owned(),
             |ago| format!("was not heard for {} s", ago.as_secs()),
         );
-        alarms.push(format!("node {id} at {} {silence}", member.address));
-    } else if let Some(offset) = member.clock_offset
-        && offset.unsigned_abs() > CLOCK_OFFSET_MAX
-        && list.is_by_leader
-    {
-        alarms.push(format!("the clock of node {id} is {offset:+} s off the leader's"));
+        return Some(format!("node {id} at {} {silence}", member.address));
     }
-    alarms
+    let offset = member.clock_offset.filter(|_| list.is_by_leader)?;
+    (offset.unsigned_abs() > CLOCK_OFFSET_MAX)
+        .then(|| format!("the clock of node {id} is {offset:+} s off the leader's"))
 }
 
 #[cfg(test)]

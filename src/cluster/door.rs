@@ -38,6 +38,12 @@ const MESSAGE_TIME: Duration = Duration::from_secs(30);
 /// How long a guest may take to send its wish.
 const WISH_TIME: Duration = Duration::from_secs(5);
 
+/// What to do about a node that says what is not understood.
+const SAME_VERSION: &str = "bring both nodes to the same version of jeton";
+
+/// How a node is told that it was not let in.
+type Rejection = (StatusCode, Refused);
+
 /// What is sent back.
 pub(super) type Body = BoxBody<Bytes, io::Error>;
 
@@ -133,18 +139,15 @@ impl ClusterDoor {
     }
 
     /// Lets the node in that knows the secret of an open invitation.
-    async fn let_in(&self, body: &[u8], place: &Place) -> Result<Welcome, (StatusCode, Refused)> {
-        let refuse = |status, error: &str, hint: &str| {
-            (status, Refused { error: error.to_owned(), hint: hint.to_owned() })
-        };
+    async fn let_in(&self, body: &[u8], place: &Place) -> Result<Welcome, Rejection> {
         let request: JoinRequest = serde_json::from_slice(body).map_err(|_| {
-            let hint = "bring both nodes to the same version of jeton";
-            refuse(StatusCode::BAD_REQUEST, "the request to join is not understood", hint)
+            let error = "the request to join is not understood";
+            reject(StatusCode::BAD_REQUEST, error, SAME_VERSION)
         })?;
         let secret = request.secret.parse::<Secret>().ok();
         let Some(taken) = secret.and_then(|secret| self.invites.take(&secret)) else {
             tracing::warn!(?request, "a node wanted to join without a good invitation");
-            return Err(refuse(
+            return Err(reject(
                 StatusCode::FORBIDDEN,
                 "the invitation was used already, has expired, or is not this node's",
                 "ask for a new one: `jeton cluster invite`. It is good once, for 15 minutes, while \
@@ -153,26 +156,13 @@ impl ClusterDoor {
         };
         // Whoever was invited does not have to make room for a stranger.
         place.keep();
-        let (Ok(node_id), Ok(address)) =
-            (u64::from_str_radix(&request.node_id, 16), request.address.parse::<NodeAddress>())
-        else {
-            self.invites.give_back(taken);
-            let hint = "bring both nodes to the same version of jeton";
-            return Err(refuse(StatusCode::BAD_REQUEST, "the new node says no address", hint));
+        let (node_id, address) = match newcomer(&request) {
+            Ok(newcomer) => newcomer,
+            Err(rejection) => {
+                self.invites.give_back(taken);
+                return Err(rejection);
+            }
         };
-        if request.format != MESSAGE_FORMAT {
-            self.invites.give_back(taken);
-            let error = format!(
-                "the new node has jeton {}, which does not talk to the nodes of this cluster",
-                request.version.replace(char::is_control, " ")
-            );
-            let hint = concat!(
-                "install jeton ",
-                env!("CARGO_PKG_VERSION"),
-                " there, as here. The invitation is still good"
-            );
-            return Err(refuse(StatusCode::CONFLICT, &error, hint));
-        }
         if let Err(error) = self.cluster.add_learner(node_id, address.to_string()).await {
             let is_unknown = matches!(error, ClusterError::OutcomeUnknown(_));
             let hint = if is_unknown {
@@ -182,7 +172,7 @@ impl ClusterDoor {
                 self.invites.give_back(taken);
                 "the invitation is still good; look at `jeton cluster status` and try again"
             };
-            return Err(refuse(StatusCode::CONFLICT, &error.to_string(), hint));
+            return Err(reject(StatusCode::CONFLICT, &error.to_string(), hint));
         }
         let node_id = format!("{node_id:016x}");
         tracing::info!(%node_id, %address, version = request.version, "a node has joined");
@@ -202,6 +192,33 @@ impl ClusterDoor {
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }
+}
+
+/// Returns who wants to join, and where it is reached, if it talks as the nodes here.
+fn newcomer(request: &JoinRequest) -> Result<(u64, NodeAddress), Rejection> {
+    let (Ok(node_id), Ok(address)) =
+        (u64::from_str_radix(&request.node_id, 16), request.address.parse())
+    else {
+        let error = "the new node says no address";
+        return Err(reject(StatusCode::BAD_REQUEST, error, SAME_VERSION));
+    };
+    if request.format != MESSAGE_FORMAT {
+        let error = format!(
+            "the new node has jeton {}, which does not talk to the nodes of this cluster",
+            request.version.replace(char::is_control, " ")
+        );
+        let hint = concat!(
+            "install jeton ",
+            env!("CARGO_PKG_VERSION"),
+            " there, as here. The invitation is still good"
+        );
+        return Err(reject(StatusCode::CONFLICT, &error, hint));
+    }
+    Ok((node_id, address))
+}
+
+fn reject(status: StatusCode, error: &str, hint: &str) -> Rejection {
+    (status, Refused { error: error.to_owned(), hint: hint.to_owned() })
 }
 
 /// Reads a body, whole.

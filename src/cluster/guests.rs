@@ -134,7 +134,7 @@ impl Inner {
 
 impl Place {
     /// Notes that the guest is a node, and frees the place.
-    pub(super) fn is_a_nodes(&self, now: Instant) {
+    pub(super) fn note_node(&self, now: Instant) {
         let mut inner = self.guests.inner();
         inner.guests.remove(&self.number);
         if let Some(known) = inner.networks.get_mut(&self.network) {
@@ -233,7 +233,7 @@ mod tests {
         }
         assert!(comes(address(1), later).is_none());
         // A handshake of a node costs its network nothing, and makes it known.
-        comes(address(2), now).unwrap().0.is_a_nodes(now);
+        comes(address(2), now).unwrap().0.note_node(now);
         for _ in 0..200 {
             assert!(comes(address(2), now).is_some());
         }
@@ -245,7 +245,7 @@ mod tests {
     #[test]
     fn networks_are_forgotten_but_those_of_nodes_last() {
         let (guests, now) = (Arc::new(Guests::default()), Instant::now());
-        guests.admit(address(1), now).unwrap().0.is_a_nodes(now);
+        guests.admit(address(1), now).unwrap().0.note_node(now);
         for number in 0..3_000_u32 {
             drop(guests.admit(IpAddr::from(number.to_be_bytes()), now));
         }

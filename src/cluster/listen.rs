@@ -131,7 +131,7 @@ impl Hall {
             let _ = timeout(GUEST_TIME, self.serve(stream, None, place)).await;
             return;
         }
-        place.is_a_nodes(Instant::now());
+        place.note_node(Instant::now());
         if let Ok(_permit) = self.members.try_acquire() {
             self.serve(stream, caller, place).await;
         }

@@ -9,6 +9,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+/// How far two clocks may be apart, in seconds, with equality.
+pub const CLOCK_OFFSET_MAX: u64 = 60;
+
 /// What is promised to come: a change that is done, or why it was not made.
 pub type Change<'a, T> = Pin<Box<dyn Future<Output = Result<T, ClusterError>> + Send + 'a>>;
 

@@ -33,7 +33,9 @@ use std::str::FromStr;
 
 use crate::token::{UnixSeconds, UserName, VerifiedToken};
 
-pub use cluster::{Change, Cluster, ClusterError, MemberList, MemberStatus, Role};
+pub use cluster::{
+    CLOCK_OFFSET_MAX, Change, Cluster, ClusterError, MemberList, MemberStatus, Role,
+};
 pub use command::{
     Command, Entry, Outcome, RequestId, Revocation, Spend, SpendRefusal, TokenRecord,
 };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-/// Why nothing can be granted now.
+/// Why nothing can be granted now; in the order in which it is looked for.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 pub enum Unready {
     /// The log could not be written.

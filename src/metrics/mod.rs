@@ -3,7 +3,8 @@
 //!
 //! Most are counted here as things happen. The rest is known to other rooms and
 //! is handed in as [`Readings`] when somebody asks. No number names a user, a
-//! token or an address. `docs/metrics.md` tells what each means.
+//! token or an address; those of members have their ids. `docs/metrics.md` tells what
+//! each means.
 
 mod cluster;
 mod timed_ledger;

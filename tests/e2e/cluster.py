@@ -4,6 +4,7 @@ import copy
 import json
 import re
 import shutil
+import ssl
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -112,6 +113,13 @@ def copied(member):
         setattr(other, name, port)
     other.config.write_text(text)
     return other
+
+
+def unverified():
+    """Returns a TLS context for a caller that believes any certificate."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
 
 
 class Together(Case):

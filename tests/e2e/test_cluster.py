@@ -51,7 +51,7 @@ class Growing(Together):
 
     def test_one_of_three_is_lost_and_comes_back(self):
         worlds = self.three()
-        token = first_token = worlds[0].mint(uses=9).token
+        token = worlds[0].mint(uses=9).token
         for world in worlds:
             self.assert_profile(world.download(token))
         lost = leader(worlds)
@@ -68,7 +68,7 @@ class Growing(Together):
         wait_until("it to be heard", lambda: status(rest[0])[lost.id]["is_reachable"])
         self.assert_profile(lost.download(worlds[0].mint().token))
         granted = sum(
-            world.download(first_token).is_profile for world in worlds for _ in range(4)
+            world.download(token).is_profile for world in worlds for _ in range(4)
         )
         self.assertLessEqual(granted, 5)
 

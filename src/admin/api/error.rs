@@ -141,7 +141,8 @@ impl AdminError {
                 row(StatusCode::METHOD_NOT_ALLOWED, "method", "the header `Allow` tells which do")
             }
             Self::NoSigningKey => {
-                let hint = "mint with `jeton mint` where the key is, or give this node one: `admin.signing_key`";
+                let hint = "mint with `jeton mint` where the key is, or give this node one: \
+                            `admin.signing_key`";
                 row(StatusCode::CONFLICT, "no_signing_key", hint)
             }
             Self::UntrustedSigningKey => row(
@@ -186,7 +187,8 @@ impl AdminError {
             Self::Ledger(LedgerError::Overloaded | LedgerError::Unavailable(_)) => row(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "ledger_unavailable",
-                "try again shortly; if it stays so, `jeton cluster status` and the log of the node tell why",
+                "try again shortly; if it stays so, `jeton cluster status` and the log of the node \
+                 tell why",
             ),
             Self::Profiles(_) => row(
                 StatusCode::INTERNAL_SERVER_ERROR,

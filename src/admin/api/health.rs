@@ -1,7 +1,7 @@
 //! `GET /healthz` and `GET /readyz`: whether this node is alive, and whether it
-//! could decide now, else why not. Nobody has to sign in for it: a node that cannot
-//! decide lets nobody in, and its operator has to learn why. The door is on loopback;
-//! the public one gives no reason.
+//! could decide now, else why not. Nobody has to sign in for it: what asks is a
+//! monitoring system, or an operator of a node that cannot tell who he is. The door is
+//! on loopback, so the reason is whole; the public one leaves out paths and nodes.
 
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};

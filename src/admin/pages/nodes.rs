@@ -13,14 +13,11 @@ use crate::admin::AdminDoor;
 use crate::admin::membership::{Membership, is_reachable};
 use crate::admin::node_facts::NodeFacts;
 use crate::ledger::{MemberList, MemberStatus, NodeId, Role};
-use crate::plain_words::{Moment, counted};
+use crate::plain_words::{Moment, clock_offset, counted};
 use crate::token::{KeyId, KeyPurpose, UnixSeconds};
 
 /// Where this page is.
 pub(super) const NODES: &str = "/nodes";
-
-/// Below how many seconds a clock is right.
-const CLOCK_TOLERANCE: u64 = 2;
 
 #[derive(Template)]
 #[template(path = "admin/nodes.html")]
@@ -106,10 +103,7 @@ fn count(list: &MemberList) -> String {
 
 impl Row {
     fn of(member: &MemberStatus, list: &MemberList, this: NodeId) -> Self {
-        let clock = |offset: i64| {
-            let is_right = offset.unsigned_abs() < CLOCK_TOLERANCE;
-            if is_right { "Right".to_owned() } else { format!("{offset:+} s") }
-        };
+        let clock = |offset| clock_offset(offset).unwrap_or_else(|| "Right".to_owned());
         Self {
             id: NodeId(member.node_id).to_string(),
             address: member.address.clone(),

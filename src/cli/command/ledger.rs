@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand, ValueHint};
-use tokio::runtime::Runtime;
 
+use crate::cli::command::serve::runtime;
 use crate::cli::failure::Failure;
 use crate::cli::global::Global;
 use crate::cli::node::opening;
 use crate::cli::terminal::output;
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock as _, SystemClock};
 use crate::ledger::log::LogError;
 use crate::ledger::raft::{self, Identity, LedgerCopy, OpenError};
 use crate::random;
@@ -102,15 +102,15 @@ struct MovedArgs {
 
 pub(crate) fn run(LedgerArgs { command }: LedgerArgs, global: &Global) -> Result<(), Failure> {
     match command {
-        LedgerCommand::New(NewArgs {}) => new(global, &SystemClock),
+        LedgerCommand::New(NewArgs {}) => new(global),
         LedgerCommand::Restore(args) => restore(&args.folder, global),
         LedgerCommand::Moved(args) => moved(args.is_newest, global),
     }
 }
 
-fn new(global: &Global, clock: &dyn Clock) -> Result<(), Failure> {
+fn new(global: &Global) -> Result<(), Failure> {
     let dir = global.load()?.ledger.dir;
-    let born_at = clock.now().plus(CLOCK_ALLOWANCE.into());
+    let born_at = SystemClock.now().plus(CLOCK_ALLOWANCE.into());
     create(&dir, born_at)?;
     output::show(&format!("{}\n", dir.display()))?;
     output::remark(&format!(
@@ -193,14 +193,13 @@ pub(crate) fn create(dir: &Path, born_at: UnixSeconds) -> Result<(), Failure> {
 
 /// Draws the names of a new ledger and of its first node.
 fn identity(born_at: UnixSeconds) -> Result<Identity, Failure> {
-    // Zero would be no name for a node.
-    let node_id = u64::from_be_bytes(random::bytes()?).max(1);
-    Ok(Identity { ledger_id: random::bytes()?, node_id, born_at })
+    Ok(Identity { ledger_id: random::bytes()?, node_id: draw_node_id()?, born_at })
 }
 
-fn runtime() -> Result<Runtime, Failure> {
-    Runtime::new()
-        .map_err(|error| Failure::new(&error, "the system gives no threads; nothing was made"))
+/// Draws the name of a node that nobody knows yet.
+pub(crate) fn draw_node_id() -> Result<u64, Failure> {
+    // Zero would be no name for a node.
+    Ok(u64::from_be_bytes(random::bytes()?).max(1))
 }
 
 /// Says what to do about a ledger that was not made.
@@ -219,7 +218,7 @@ fn unreadable(error: &OpenError) -> Failure {
     let hint = if matches!(error, OpenError::Log { source: LogError::Locked, .. }) {
         "a node serves it: name a copy, or stop the node and move its folder aside"
     } else if matches!(error, OpenError::Permissions(_)) {
-        "close it to others: chmod -R go= on that folder"
+        opening::CLOSE_TO_OTHERS
     } else {
         "nothing was made. Name the folder of a ledger, copied whole while no node wrote to it; \
          without one, `jeton ledger new`, which knows no revocation"

@@ -90,6 +90,9 @@ pub(super) fn bind(key: &str, address: SocketAddr) -> Result<TcpListener, Failur
     })
 }
 
+/// What to do about a ledger that others than its owner can read.
+pub(crate) const CLOSE_TO_OTHERS: &str = "close it to others: chmod -R go= on that folder";
+
 /// What to do about a ledger that is not where it counted last.
 const COPIED: &str = "an older copy: move it aside and `jeton ledger restore` it; of a \
      cluster that goes on without it: join anew, in a fresh folder. If it was moved whole, and is \
@@ -113,7 +116,7 @@ pub(crate) fn explain_ledger(error: &OpenError) -> Failure {
          other, and copy nothing between ledgers. To join a cluster, make a fresh folder by `jeton \
          cluster join`"
     } else if matches!(error, OpenError::Permissions(_)) {
-        "close it to others: chmod -R go= on that folder"
+        CLOSE_TO_OTHERS
     } else if matches!(error, OpenError::Copied(_)) {
         COPIED
     } else {

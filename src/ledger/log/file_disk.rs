@@ -40,19 +40,26 @@ impl FileDisk {
     }
 
     /// Keeps others from taking the directory until this is dropped, to read it, and
-    /// changes nothing in it; `false` if someone has it.
+    /// changes nothing in it; `false` if someone has it. A directory that nobody ever
+    /// took has no lock to hold: it is read, and not kept from anybody.
     ///
     /// # Errors
     ///
     /// Any but that someone has it.
-    pub fn try_hold(&mut self) -> io::Result<bool> {
+    pub fn try_lock_shared(&mut self) -> io::Result<bool> {
         let lock = match File::open(self.path(LOCK)) {
             Ok(lock) => lock,
             // Nobody ever took it.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
             Err(error) => return Err(error),
         };
-        match lock.try_lock_shared() {
+        let locked = lock.try_lock_shared();
+        self.keep(lock, locked)
+    }
+
+    /// Keeps a lock until this is dropped, if it was taken.
+    fn keep(&mut self, lock: File, locked: Result<(), TryLockError>) -> io::Result<bool> {
+        match locked {
             Ok(()) => {
                 self.lock = Some(lock);
                 Ok(true)
@@ -75,14 +82,8 @@ impl Disk for FileDisk {
             .truncate(false)
             .mode(FILE_MODE)
             .open(self.path(LOCK))?;
-        match lock.try_lock() {
-            Ok(()) => {
-                self.lock = Some(lock);
-                Ok(true)
-            }
-            Err(TryLockError::WouldBlock) => Ok(false),
-            Err(TryLockError::Error(error)) => Err(error),
-        }
+        let locked = lock.try_lock();
+        self.keep(lock, locked)
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
@@ -172,14 +173,14 @@ mod tests {
     fn directory_that_is_held_for_reading_is_taken_by_nobody_and_unchanged() {
         let dir = tempfile::tempdir().unwrap();
         let disk = || FileDisk::new(dir.path());
-        assert!(disk().try_hold().unwrap());
+        assert!(disk().try_lock_shared().unwrap());
         assert_eq!(disk().list().unwrap(), [""; 0]);
         let mut writer = disk();
         assert!(writer.try_lock().unwrap());
-        assert!(!disk().try_hold().unwrap());
+        assert!(!disk().try_lock_shared().unwrap());
         drop(writer);
         let (mut one, mut two) = (disk(), disk());
-        assert!(one.try_hold().unwrap() && two.try_hold().unwrap());
+        assert!(one.try_lock_shared().unwrap() && two.try_lock_shared().unwrap());
         drop(one);
         assert!(!disk().try_lock().unwrap());
         drop(two);

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::time::Duration;
 
-use openraft::type_config::async_runtime::watch::WatchReceiver as _;
 use tokio::time::{Instant, sleep};
 
-use super::RaftLedger;
 use super::changes::{change_here, matched, members};
+use super::forward::NO_LEADER;
 use super::message::{Answer, MemberChange, Request};
 use super::peers::NoAnswer;
+use super::{Member, RaftLedger};
 use crate::ledger::cluster::{Change, Cluster};
 use crate::ledger::{ClusterError, MemberList, MemberStatus, Role};
 
@@ -45,7 +45,7 @@ impl RaftLedger {
     ) -> Result<(), ClusterError> {
         let unavailable = |why: &str| Err(ClusterError::Unavailable(why.to_owned()));
         let Some(leader) = self.forwarder.leader() else {
-            return unavailable("no leader is known to have a majority");
+            return unavailable(NO_LEADER);
         };
         if leader.node_id == self.identity.node_id {
             return self.change_here(leader.node_id, change.clone()).await;
@@ -74,20 +74,17 @@ impl RaftLedger {
 
     /// Lists the members as this node sees them.
     pub(super) fn members_here(&self) -> Vec<MemberStatus> {
-        let metrics = self.raft.metrics();
-        let (voters, last) = {
-            let metrics = metrics.borrow_watched();
+        let (voters, last) = self.forwarder.metrics(|metrics| {
             let voters: BTreeSet<u64> = metrics.membership_config.voter_ids().collect();
             (voters, metrics.last_log_index)
-        };
-        let leader = self.leader_of_late();
-        let (own, clock) = (self.identity.node_id, self.peers.clock.now());
-        let leads = leader == Some(own);
-        let status = |(node_id, member): (u64, super::Member)| {
+        });
+        let (own, leader) = (self.identity.node_id, self.leader_of_late());
+        let clock = self.peers.clock.now();
+        let status = |(node_id, member): (u64, Member)| {
+            let is_own = node_id == own;
             let report = self.peers.reports.of(node_id);
             // What a leader that was cut off goes on believing says nothing.
-            let matched = matched(&self.forwarder, node_id).filter(|_| leads);
-            let (is_own, age) = (node_id == own, |at: Instant| at.elapsed());
+            let matched = matched(&self.forwarder, node_id).filter(|_| leader == Some(own));
             MemberStatus {
                 node_id,
                 address: member.address,
@@ -97,7 +94,7 @@ impl RaftLedger {
                 last_contact: if is_own {
                     Some(Duration::ZERO)
                 } else {
-                    report.as_ref().map(|report| age(report.at))
+                    report.as_ref().map(|report| report.at.elapsed())
                 },
                 clock_offset: if is_own {
                     Some(0)
@@ -107,7 +104,7 @@ impl RaftLedger {
                 version: if is_own {
                     Some(env!("CARGO_PKG_VERSION").to_owned())
                 } else {
-                    report.map(|one| one.version)
+                    report.map(|report| report.version)
                 },
             }
         };

@@ -26,6 +26,9 @@ use crate::token::UnixSeconds;
 /// How long a leader may take with a forwarded batch before it is asked again.
 pub(super) const FORWARD_WITHIN: Duration = Duration::from_secs(2);
 
+/// Why nothing was tried: nobody is known who could decide it.
+pub(super) const NO_LEADER: &str = "no leader is known to have a majority";
+
 /// A step of a lone node's clock that is worth a line in the log, in seconds.
 const LEAP: u64 = 3_600;
 
@@ -122,7 +125,7 @@ impl Forwarder {
                 self.forward(&leader, commands, give_up).await
             }
             Some(_) => self.append(commands, give_up).await,
-            None => Tried::NotAppended("no leader is known to have a majority".to_owned()),
+            None => Tried::NotAppended(NO_LEADER.to_owned()),
         }
     }
 
@@ -187,9 +190,7 @@ impl Forwarder {
                 };
                 Tried::Answered(answers.into_iter().map(answer).collect())
             }
-            Ok(Answer::NotLeader) => {
-                Tried::NotAppended("no leader is known to have a majority".to_owned())
-            }
+            Ok(Answer::NotLeader) => Tried::NotAppended(NO_LEADER.to_owned()),
             Ok(_) => Tried::Unknown("the leader failed".to_owned()),
             Err(NoAnswer::NotDone(why)) => Tried::NotAppended(why),
             Err(NoAnswer::Unknown(why)) => Tried::Unknown(why),
@@ -255,7 +256,7 @@ impl Forwarder {
 fn judge(error: RaftError<TypeConfig, ClientWriteError<TypeConfig>>) -> Tried {
     match error {
         RaftError::APIError(ClientWriteError::ForwardToLeader(_)) => {
-            Tried::NotAppended("no leader is known to have a majority".to_owned())
+            Tried::NotAppended(NO_LEADER.to_owned())
         }
         RaftError::APIError(error) => Tried::Unknown(error.to_string()),
         RaftError::Fatal(error) => {

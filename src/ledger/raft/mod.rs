@@ -32,7 +32,7 @@
 //! | `snapshot_transfer` | how hundreds of megabytes pass in pieces |
 //! | `batcher`, `forward` | who decides a command, and what a lost answer means |
 //! | `stamp`, `reports` | which time an entry bears, and whose clock is off |
-//! | `freshness` | whether what is known here is new enough to vouch for |
+//! | `freshness`, `readiness` | whether what is known here is new enough to vouch for |
 //! | `caretaker` | what a node does unasked |
 //! | `cluster`, `changes` | who belongs to it, in which role |
 
@@ -52,10 +52,12 @@ mod network;
 mod open;
 mod peers;
 mod place;
+mod readiness;
 mod receive;
 mod reports;
 mod restore;
 mod runs;
+mod sealed;
 mod snapshot_files;
 mod snapshot_transfer;
 mod stamp;
@@ -70,10 +72,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use openraft::ServerState;
-use openraft::type_config::async_runtime::Instant as _;
-use tokio::time::Instant;
-
 use self::batcher::Batcher;
 use self::caretaker::Caretaker;
 use self::forward::Forwarder;
@@ -84,7 +82,7 @@ use self::types::Raft;
 use super::log::Writer;
 use super::{
     Answer, Command, Grant, Ledger, LedgerError, NodeId, Note, Outcome, Revocation, Spend,
-    SpendRefusal, Staleness, Standing, State, Status, TokenPage, TokenQuery, TokenRecord, Unready,
+    SpendRefusal, Standing, State, Status, TokenPage, TokenQuery, TokenRecord, Unready,
 };
 use crate::token::{UnixSeconds, UserName, VerifiedToken};
 
@@ -102,10 +100,6 @@ pub use types::Member;
 /// How long the engine may take to let go of the log when it stops, in
 /// milliseconds. The next open waits for nobody and says who has it.
 const CLOSING_MAX_MS: u64 = 5_000;
-
-/// How long a leader may say nothing before it counts as none. It says something
-/// four times a second; the others miss it after 1.2 seconds at most.
-const LEADER_SILENT_MAX: Duration = Duration::from_secs(3);
 
 /// A ledger whose log is replicated by Raft, opened.
 pub struct RaftLedger {
@@ -159,65 +153,6 @@ impl RaftLedger {
 
     fn is_leader(&self) -> bool {
         self.forwarder.is_leader()
-    }
-
-    fn readiness(&self) -> Result<(), Unready> {
-        if let Some(failure) = self.writer.failure() {
-            return Err(Unready::Log(failure.to_string()));
-        }
-        if let Some(refusal) = self.peers.refusal() {
-            return Err(Unready::Refused(refusal.to_string()));
-        }
-        let (running, leader) = self.forwarder.metrics(|metrics| {
-            let running = metrics.running_state.as_ref().map(|_| ()).map_err(ToString::to_string);
-            (running, metrics.current_leader)
-        });
-        running.map_err(Unready::Stopped)?;
-        self.applied.read(|_state| ()).map_err(|error| Unready::Stopped(error.to_string()))?;
-        let staleness = self.staleness();
-        if leader.is_none() {
-            return Err(Unready::NoLeader(staleness));
-        }
-        if staleness.is_stale() { Err(Unready::Stale(staleness)) } else { Ok(()) }
-    }
-
-    /// Tells how old what is applied here is.
-    fn staleness(&self) -> Staleness {
-        let is_alone = self.forwarder.is_lone() && self.is_leader();
-        let heard = self.fresh_at().map(|at| at.elapsed());
-        let age = if is_alone { Some(Duration::ZERO) } else { heard };
-        Staleness { age, max: self.max_staleness }
-    }
-
-    /// Returns who leads, if he was heard of late. openraft itself goes on naming a
-    /// leader that is gone until there is another one.
-    fn leader_of_late(&self) -> Option<u64> {
-        let (leader, acked) = self.forwarder.metrics(|metrics| {
-            (metrics.current_leader, metrics.last_quorum_acked.map(|at| at.elapsed()))
-        });
-        let silence = if leader == Some(self.identity.node_id) {
-            if self.forwarder.is_lone() { Some(Duration::ZERO) } else { acked }
-        } else {
-            self.applied.freshness().heard_at().map(|at| at.elapsed())
-        };
-        leader.filter(|_| silence.is_some_and(|silence| silence <= LEADER_SILENT_MAX))
-    }
-
-    /// Returns the last moment at which all that was committed was applied here.
-    fn fresh_at(&self) -> Option<Instant> {
-        let heard = self.applied.freshness().fresh_at();
-        let last = self.applied.last();
-        let confirmed = self.forwarder.metrics(|metrics| {
-            // A leader knows all that was committed once it has applied an entry
-            // of its own, and after a restart all that it had written.
-            let last = last.filter(|last| {
-                metrics.state == ServerState::Leader
-                    && last.leader_id == metrics.vote.leader_id
-                    && last.index() >= self.log_end
-            });
-            last.and(metrics.last_quorum_acked).map(|at| at.elapsed())
-        });
-        heard.max(confirmed.and_then(|age| Instant::now().checked_sub(age)))
     }
 }
 

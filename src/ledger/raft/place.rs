@@ -12,7 +12,7 @@
 //! file system, of a volume or of a virtual machine. The other nodes do (`runs.rs`).
 //!
 //! ```text
-//! DIR/place = "jeton place 1\n" | crc32 u32, little-endian, of the rest | postcard of Inode
+//! DIR/place = "jeton place 1\n", then an Inode as in sealed.rs
 //! ```
 
 use std::fs::{self, File, Metadata, OpenOptions};
@@ -24,27 +24,26 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rustix::fs::{fstatfs, statfs};
 use serde::{Deserialize, Serialize};
 
-use super::Identity;
 use super::error::OpenError;
+use super::{Identity, sealed};
 use crate::ledger::log::{Disk as _, FileDisk, LogError};
 
 const FILE: &str = "place";
 const UNFINISHED: &str = "place.tmp";
-const MAGIC: &[u8] = b"jeton place 1\n";
+const FIRST_LINE: &[u8] = b"jeton place 1\n";
 
-/// File systems that may give a file another number at each mount: FUSE (virtiofs,
-/// too), 9p, SMB in its three ages, FAT, exFAT, and the shared folders of VMware and
-/// VirtualBox. Source: `linux/magic.h` and the drivers' own headers.
+/// File systems that may give a file another number at each mount; virtiofs says that
+/// it is FUSE. Source: `linux/magic.h` and the drivers' own headers.
 const WITHOUT_LASTING_NUMBERS: [u32; 9] = [
-    0x6573_5546,
-    0x0102_1997,
-    0x517b,
-    0xff53_4d42,
-    0xfe53_4d42,
-    0x4d44,
-    0x2011_bab0,
-    0xbacb_acbc,
-    0x786f_4256,
+    0x6573_5546, // FUSE
+    0x0102_1997, // 9p
+    0x517b,      // SMB 1
+    0xff53_4d42, // CIFS
+    0xfe53_4d42, // SMB 2 and 3
+    0x4d44,      // FAT
+    0x2011_bab0, // exFAT
+    0xbacb_acbc, // VMware
+    0x786f_4256, // VirtualBox
 ];
 
 /// What tells a file from its copies.
@@ -88,7 +87,7 @@ pub fn check_place(dir: &Path) -> Result<(), OpenError> {
         };
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
-        let known = decode(&bytes).ok_or_else(|| {
+        let known: Inode = sealed::decode(FIRST_LINE, &bytes).ok_or_else(|| {
             io::Error::new(io::ErrorKind::InvalidData, "the file `place` is damaged")
         })?;
         let is_same = known.is_same(Inode::of(&file.metadata()?));
@@ -120,9 +119,8 @@ pub(super) fn write_place(dir: &Path) -> Result<(), OpenError> {
         let mut options = OpenOptions::new();
         let mut file =
             options.write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
-        let body = postcard::to_stdvec(&Inode::of(&file.metadata()?)).map_err(io::Error::other)?;
-        let crc = crc32fast::hash(&body).to_le_bytes();
-        file.write_all(&[MAGIC, &crc, &body].concat())?;
+        let inode = Inode::of(&file.metadata()?);
+        file.write_all(&sealed::encode(FIRST_LINE, &inode).map_err(io::Error::other)?)?;
         file.sync_all()?;
         fs::rename(&unfinished, &path)?;
         File::open(dir)?.sync_all()
@@ -155,14 +153,6 @@ pub fn accept_place(dir: &Path) -> Result<bool, OpenError> {
 /// is not known does, as all of the system's own do.
 fn lasts(f_type: Option<u32>) -> bool {
     f_type.is_none_or(|f_type| !WITHOUT_LASTING_NUMBERS.contains(&f_type))
-}
-
-fn decode(bytes: &[u8]) -> Option<Inode> {
-    let (crc, body) = bytes.strip_prefix(MAGIC)?.split_first_chunk()?;
-    if crc32fast::hash(body) != u32::from_le_bytes(*crc) {
-        return None;
-    }
-    postcard::from_bytes(body).ok()
 }
 
 #[cfg(test)]

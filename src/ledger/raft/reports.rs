@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::ledger::CLOCK_OFFSET_MAX;
 use crate::token::UnixSeconds;
 
 /// How far a clock may be from the others, in seconds, with equality.
-pub(super) const SKEW_MAX: u64 = 60;
+pub(super) const SKEW_MAX: u64 = CLOCK_OFFSET_MAX;
 
 /// How long what a node told of its clock is believed.
 const FRESH: Duration = Duration::from_secs(10);

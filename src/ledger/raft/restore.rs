@@ -19,11 +19,12 @@ use crate::ledger::State;
 use crate::ledger::log::{FileDisk, LedgerId, Log, LogError};
 use crate::token::UnixSeconds;
 
-/// An older copy of a ledger, read. Until it is dropped no node can serve it.
+/// An older copy of a ledger, read. Until it is dropped no node can serve it, if one
+/// ever did.
 pub struct LedgerCopy {
     dir: PathBuf,
     state: State,
-    _held: FileDisk,
+    _locked: FileDisk,
 }
 
 impl LedgerCopy {
@@ -38,7 +39,7 @@ impl LedgerCopy {
         check_permissions(dir)?;
         let log_dir = dir.join("log");
         let mut disk = FileDisk::new(&log_dir);
-        if !disk.try_hold().map_err(OpenError::io("lock", &log_dir))? {
+        if !disk.try_lock_shared().map_err(OpenError::io("lock", &log_dir))? {
             return Err(OpenError::log(dir)(LogError::Locked));
         }
         let log = Log::read(&disk, LedgerId(identity.ledger_id)).map_err(OpenError::log(dir))?;
@@ -55,7 +56,7 @@ impl LedgerCopy {
                 state.apply(&entry);
             }
         }
-        Ok(Self { dir: dir.to_owned(), state, _held: disk })
+        Ok(Self { dir: dir.to_owned(), state, _locked: disk })
     }
 
     /// The time up to which it had judged; zero if it had judged nothing.

@@ -8,7 +8,7 @@
 //! so it is refused before Raft hears of it.
 //!
 //! ```text
-//! DIR/runs = "jeton runs 1\n" | crc32 u32, little-endian, of the rest | postcard of Book
+//! DIR/runs = "jeton runs 1\n", then a Book as in sealed.rs
 //! ```
 
 use std::collections::BTreeMap;
@@ -17,11 +17,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+use super::sealed;
 use crate::ledger::log::Disk;
 
 const FILE: &str = "runs";
 const UNFINISHED: &str = "runs.tmp";
-const MAGIC: &[u8] = b"jeton runs 1\n";
+const FIRST_LINE: &[u8] = b"jeton runs 1\n";
 
 /// How many numbers are kept, newest last. A node that missed this many starts of
 /// another one, each with some word sent, refuses it wrongly.
@@ -65,7 +66,7 @@ impl Runs {
     /// [`io::ErrorKind::InvalidData`] for a damaged file, and any of the disk.
     pub(super) fn open(disk: Box<dyn Disk>, run: u64) -> io::Result<Self> {
         let book = match disk.read(FILE, usize::MAX) {
-            Ok(bytes) => decode(&bytes).ok_or_else(|| {
+            Ok(bytes) => sealed::decode(FIRST_LINE, &bytes).ok_or_else(|| {
                 io::Error::new(io::ErrorKind::InvalidData, "the file `runs` is damaged")
             })?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Book::default(),
@@ -124,8 +125,7 @@ impl Runs {
 
 impl Inner {
     fn save(&mut self, book: Book) -> io::Result<()> {
-        let body = postcard::to_stdvec(&book).map_err(io::Error::other)?;
-        let bytes = [MAGIC, &crc32fast::hash(&body).to_le_bytes(), &body].concat();
+        let bytes = sealed::encode(FIRST_LINE, &book).map_err(io::Error::other)?;
         let file = self.disk.create(UNFINISHED)?;
         file.write_all_at(&bytes, 0)?;
         file.sync_data()?;
@@ -134,14 +134,6 @@ impl Inner {
         self.book = book;
         Ok(())
     }
-}
-
-fn decode(bytes: &[u8]) -> Option<Book> {
-    let (crc, body) = bytes.strip_prefix(MAGIC)?.split_first_chunk()?;
-    if crc32fast::hash(body) != u32::from_le_bytes(*crc) {
-        return None;
-    }
-    postcard::from_bytes(body).ok()
 }
 
 #[cfg(test)]

@@ -11,8 +11,7 @@ use crate::cli::global::Global;
 use crate::cli::signing::passphrase::PassphraseArgs;
 use crate::cli::terminal::format::ChangeFormat;
 use crate::cli::terminal::{moment, output, table};
-use crate::token::Role;
-use crate::token::UnixSeconds;
+use crate::token::{Role, UnixSeconds};
 
 const EXAMPLES: &str = "\
 Examples:

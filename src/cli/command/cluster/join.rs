@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 use serde_json::json;
-use tokio::runtime::Runtime;
 
 use crate::cli::command::init::staging::Staging;
 use crate::cli::command::init::{self, certificate};
+use crate::cli::command::ledger::draw_node_id;
+use crate::cli::command::serve::runtime;
 use crate::cli::failure::Failure;
 use crate::cli::node::cluster as node_cluster;
 use crate::cli::pasted;
@@ -19,7 +20,6 @@ use crate::cluster::{self, Authority, JoinError, JoinLine, NodeAddress, Welcome}
 use crate::keyring;
 use crate::ledger::NodeId;
 use crate::ledger::raft::{self, Identity};
-use crate::random;
 use crate::token::url::PublicUrl;
 use crate::token::{KeyPurpose, UnixSeconds};
 
@@ -75,9 +75,8 @@ pub(super) fn run(args: JoinArgs) -> Result<(), Failure> {
     let listen = args.listen.unwrap_or(any);
     let address = args.address.map_or_else(|| own_address(listen, &line.address), Ok)?;
     let staging = Staging::begin(&args.dir, &NAMES)?;
-    let node_id = u64::from_be_bytes(random::bytes()?).max(1);
-    let runtime = Runtime::new()
-        .map_err(|error| Failure::new(&error, "the system gives no threads; nothing was made"))?;
+    let node_id = draw_node_id()?;
+    let runtime = runtime()?;
     let version = env!("CARGO_PKG_VERSION");
     let welcome = runtime.block_on(cluster::join(&line, node_id, &address, version));
     let welcome = welcome.map_err(|error| refuse(&error, node_id))?;

@@ -1,7 +1,5 @@
 //! `jeton cluster status`: who shares the ledger, and how they are.
 
-use std::time::Duration;
-
 use clap::Args;
 
 use super::members::{Member, Members};
@@ -12,9 +10,7 @@ use crate::cli::signing::passphrase::PassphraseArgs;
 use crate::cli::terminal::format::ListFormat;
 use crate::cli::terminal::output;
 use crate::cli::terminal::table::Table;
-
-/// From how many seconds on a clock is told to be off.
-const CLOCK_TOLERANCE: Duration = Duration::from_secs(2);
+use crate::plain_words::clock_offset;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -94,8 +90,7 @@ fn for_people(members: &[Member]) -> Table {
     for member in members {
         let unknown = || "?".to_owned();
         let clock = member.clock_offset.map_or_else(unknown, |offset| {
-            let is_right = offset.unsigned_abs() < CLOCK_TOLERANCE.as_secs();
-            if is_right { "right".to_owned() } else { format!("{offset:+} s") }
+            clock_offset(offset).unwrap_or_else(|| "right".to_owned())
         });
         table.add([
             member.node_id.as_str().into(),

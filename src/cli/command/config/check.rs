@@ -178,8 +178,8 @@ fn ledger(dir: &Path) -> Option<String> {
 
 fn copied(dir: &Path) -> Option<String> {
     let error = raft::check_place(dir).err()?;
-    let hint = opening::explain_ledger(&error);
-    Some(format!("`ledger.dir`: {}: {}", hint.reason(), hint.hint()))
+    let failure = opening::explain_ledger(&error);
+    Some(format!("`ledger.dir`: {}: {}", failure.reason(), failure.hint()))
 }
 
 /// What is wrong with the door between nodes. A lone node makes its authority when
