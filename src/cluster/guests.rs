@@ -3,9 +3,10 @@
 //!
 //! Until its handshake is done, a member is a guest like any other; it needs its
 //! place for milliseconds. So nobody is turned away because all places are taken:
-//! the oldest guest of the network that has most of them goes. Whoever wants to keep
-//! members out has to come from more networks than there are places, or faster than
-//! a handshake, again and again.
+//! the oldest guest of the network that has most of them goes, and one of a network
+//! from which a node has come of late only if there is no other. Whoever wants to keep
+//! members out has to come from more networks than there are places, faster than a
+//! handshake, again and again, and before the first of them was heard.
 //!
 //! A handshake costs a signature. So each network may come now and then only, but
 //! for those from which a node has come of late: a member is never among the late.
@@ -80,7 +81,7 @@ impl Guests {
             return None;
         }
         if inner.guests.len() >= GUESTS_MAX {
-            inner.make_room();
+            inner.make_room(now);
         }
         let number = inner.next;
         inner.next += 1;
@@ -107,28 +108,38 @@ impl Inner {
         let known = self.networks.entry(network).or_insert(new);
         let gained = now.saturating_duration_since(known.at).as_secs_f64() * PER_SECOND;
         (known.budget, known.at) = ((known.budget + gained).min(BURST), now);
-        let is_known = known.node_at.is_some_and(|at| now.saturating_duration_since(at) <= KNOWN);
         if known.budget < 1.0 {
-            return is_known;
+            return known.is_known(now);
         }
         known.budget -= 1.0;
         true
     }
 
-    /// Sends the oldest guest away of the network that has most.
-    fn make_room(&mut self) {
+    /// Sends the oldest guest away of the network that has most, and of those of
+    /// which no node is known as long as there are any.
+    fn make_room(&mut self, now: Instant) {
+        let is_known = |network: &IpAddr| {
+            self.networks.get(network).is_some_and(|network| network.is_known(now))
+        };
         let mut counts = HashMap::<IpAddr, usize>::new();
         for guest in self.guests.values() {
             *counts.entry(guest.network).or_default() += 1;
         }
-        let most = counts.values().max().copied();
-        let oldest =
-            self.guests.iter().find(|(_, guest)| counts.get(&guest.network).copied() == most);
+        let rank = |network: &IpAddr| (!is_known(network), counts.get(network).copied());
+        let worst = counts.keys().map(rank).max();
+        let oldest = self.guests.iter().find(|(_, guest)| Some(rank(&guest.network)) == worst);
         let oldest = oldest.map(|(number, _)| *number);
         if let Some(guest) = oldest.and_then(|oldest| self.guests.remove(&oldest)) {
             // It fails only if the guest is leaving already.
             let _ = guest.leave.send(());
         }
+    }
+}
+
+impl Network {
+    /// Tells whether a node has come from it of late.
+    fn is_known(&self, now: Instant) -> bool {
+        self.node_at.is_some_and(|at| now.saturating_duration_since(at) <= KNOWN)
     }
 }
 
@@ -204,6 +215,21 @@ mod tests {
             }
         }
         assert_eq!(gone, [(2, 3)]);
+    }
+
+    #[tokio::test]
+    async fn where_a_node_came_from_makes_room_last() {
+        let (guests, now) = (Arc::new(Guests::default()), Instant::now());
+        let (node, _leave) = guests.admit(address(9), now).unwrap();
+        node.note_node(now);
+        let (_again, leave) = guests.admit(address(9), now).unwrap();
+        // Each of a network of its own, twice as many as there are places.
+        let strangers = (0..2 * GUESTS_MAX).map(|number| {
+            let number = u8::try_from(number).unwrap();
+            guests.admit([198, 51, 100, number].into(), now).unwrap()
+        });
+        let _strangers: Vec<_> = strangers.collect();
+        assert!(timeout(Duration::ZERO, leave.told()).await.is_err());
     }
 
     #[tokio::test]

@@ -126,6 +126,15 @@ pub enum ClusterError {
     /// A node with this id is a member at another address.
     #[error("node {0:016x} is a member already")]
     IsMember(u64),
+    /// A node at this address is a member already.
+    #[error("node {0:016x} has the address {1} already")]
+    AddressTaken(u64, String),
+    /// No voter would be left.
+    #[error("the last voter has to stay: without it nothing could be decided any more")]
+    LastVoter,
+    /// Who votes is not removed in one step.
+    #[error("node {0:016x} votes: demote it first, or replace it")]
+    Votes(u64),
     /// The number of voters would be even.
     #[error(
         "{0} voters would do no better than {less}, and be lost sooner: change two at a time",

@@ -209,6 +209,9 @@ const fn cluster_row(error: &ClusterError) -> Row {
         | ClusterError::Not(..)
         | ClusterError::WasMember(_)
         | ClusterError::IsMember(_)
+        | ClusterError::AddressTaken(..)
+        | ClusterError::LastVoter
+        | ClusterError::Votes(_)
         | ClusterError::EvenVoters(_)
         | ClusterError::NoAddress
         | ClusterError::Behind(..)
@@ -228,6 +231,18 @@ const fn cluster_row(error: &ClusterError) -> Row {
             ("was_member", "invite it again, and let it join with a new directory")
         }
         ClusterError::IsMember(_) => ("is_member", "`jeton cluster status` tells where it is"),
+        ClusterError::AddressTaken(..) => (
+            "address_taken",
+            "say where the others reach the new node: `jeton cluster join --address HOST:PORT`",
+        ),
+        ClusterError::LastVoter => {
+            ("last_voter", "promote two others first, or `jeton cluster replace` it by one")
+        }
+        ClusterError::Votes(_) => (
+            "is_voter",
+            "two voters are demoted at a time: `jeton cluster demote ID ID`; one is replaced: \
+             `jeton cluster replace ID --by ID`",
+        ),
         ClusterError::EvenVoters(_) => (
             "even_voters",
             "promote or demote two nodes at a time, or `jeton cluster replace` a voter",

@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::io;
 use std::net::TcpListener;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,14 +49,11 @@ impl ClusterLink {
     pub(super) fn open(config: &Config, identity: Identity) -> Result<Option<Self>, Failure> {
         let dir = &config.ledger.dir;
         let Some(listener) = &config.cluster.listener else {
-            return if dir.join(JOINED).exists() { Err(deaf()) } else { Ok(None) };
+            return Ok(None);
         };
         let now = SystemClock.now();
         let known = Authority::read(dir, identity.ledger_id).map_err(|error| explain(&error))?;
         let is_new = known.is_none();
-        if is_new && dir.join(JOINED).exists() {
-            return Err(lost());
-        }
         let make = || Authority::make(identity.ledger_id, now).map_err(|error| explain(&error));
         let authority = Arc::new(known.map_or_else(make, Ok)?);
         let certificate = NodeCertificate::issue(authority, identity.node_id, now);
@@ -140,12 +138,14 @@ pub(super) fn options(config: &ClusterConfig, link: Option<&ClusterLink>) -> Opt
     }
 }
 
-/// Refuses to be one of several without what that needs.
+/// Refuses to be one of several without what that needs. The ledger is open.
 pub(super) fn check_members(
     ledger: &RaftLedger,
+    dir: &Path,
     link: Option<&ClusterLink>,
 ) -> Result<(), Failure> {
-    let is_alone = ledger.members_known_here().members.len() <= 1;
+    // Who waits to be added knows no members yet.
+    let is_alone = ledger.members_known_here().members.len() <= 1 && !dir.join(JOINED).exists();
     match link {
         None if !is_alone => Err(deaf()),
         Some(link) if link.is_new && !is_alone => Err(lost()),

@@ -99,7 +99,7 @@ impl Node {
         let options = cluster::options(&config.cluster, link.as_ref());
         let opened = RaftLedger::open(&config.ledger.dir, Arc::clone(&clock), options).await;
         let ledger = Arc::new(opened.map_err(|error| opening::explain_ledger(&error))?);
-        cluster::check_members(&ledger, link.as_ref())?;
+        cluster::check_members(&ledger, &config.ledger.dir, link.as_ref())?;
         link.as_ref().map_or(Ok(()), |link| link.settle(&config))?;
         let metrics = Arc::new(Metrics::default());
         let timed: Arc<dyn Ledger> =

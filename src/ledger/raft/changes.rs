@@ -56,6 +56,7 @@ async fn add_learner(forwarder: &Forwarder, id: u64, address: String) -> Result<
         None if forwarder.peers.runs.of(id).is_some() => return Err(ClusterError::WasMember(id)),
         None => {}
     }
+    check_address(forwarder, id, &address)?;
     tell_address(forwarder).await?;
     let added = forwarder.raft.add_learner(id, Member { address }, false).await;
     added.map(|_| ()).map_err(judge)
@@ -69,6 +70,15 @@ async fn set_address(forwarder: &Forwarder, id: u64, address: String) -> Result<
     }
     let change = ChangeMembers::SetNodes(BTreeMap::from([(id, Member { address })]));
     propose(forwarder, change).await
+}
+
+/// Refuses an address at which another member is known.
+fn check_address(forwarder: &Forwarder, id: u64, address: &str) -> Result<(), ClusterError> {
+    let taken = |(other, member): &(u64, Member)| *other != id && member.address == address;
+    match members(forwarder).into_iter().find(taken) {
+        Some((other, _)) => Err(ClusterError::AddressTaken(other, address.to_owned())),
+        None => Ok(()),
+    }
 }
 
 /// Tells the others where this node is, if it leads and they do not know. While it
@@ -95,6 +105,15 @@ async fn change_roles(
     let leaving: BTreeSet<u64> = demote.union(&remove).copied().collect();
     let new: BTreeSet<u64> =
         old.union(&promote).copied().filter(|id| !leaving.contains(id)).collect();
+    // It is easily said of the wrong node, and cannot be taken back.
+    if let (true, true, Some(voter)) =
+        (promote.is_empty(), demote.is_empty(), old.intersection(&remove).next())
+    {
+        return Err(ClusterError::Votes(*voter));
+    }
+    if new.is_empty() {
+        return Err(ClusterError::LastVoter);
+    }
     if new != old {
         if new.len().is_multiple_of(2) {
             return Err(ClusterError::EvenVoters(new.len()));

@@ -88,6 +88,8 @@ async fn put(
     let mut name = dir.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     let making = dir.with_file_name(name);
+    // What somebody else put there is not ours to remove.
+    FileDisk::create_dir(&making).map_err(OpenError::io("create", &making))?;
     let made = make(&making).await;
     let made = made.and_then(|()| put_in_place(&making, dir));
     if made.is_err() {
@@ -98,8 +100,8 @@ async fn put(
 }
 
 fn make(dir: &Path, identity: Identity) -> Result<(), OpenError> {
-    for part in [dir, &dir.join("log"), &dir.join("snapshot")] {
-        FileDisk::create_dir(part).map_err(OpenError::io("create", part))?;
+    for part in ["log", "snapshot"].map(|part| dir.join(part)) {
+        FileDisk::create_dir(&part).map_err(OpenError::io("create", &part))?;
     }
     let (name, text) = identity.to_file();
     let path = dir.join(name);

@@ -100,6 +100,13 @@ impl Forwarder {
         self.metrics(|metrics| metrics.membership_config.nodes().count() <= 1)
     }
 
+    /// Tells whether this node is the only one that votes: what it decides, nobody has
+    /// to confirm.
+    pub(super) fn is_sole_voter(&self) -> bool {
+        let own = self.peers.identity.node_id;
+        self.metrics(|metrics| metrics.membership_config.voter_ids().all(|id| id == own))
+    }
+
     /// Tells whether the engine still runs: after a failed write it has stopped
     /// and nothing is appended any more.
     pub(super) fn runs(&self) -> bool {

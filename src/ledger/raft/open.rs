@@ -133,9 +133,15 @@ impl RaftLedger {
             return Err(error);
         }
         let is_founded = ledger.raft.is_initialized().await.map_err(OpenError::engine)?;
-        if !is_founded && !dir.join(JOINED).exists() {
+        let joined = dir.join(JOINED);
+        if !is_founded && !joined.exists() {
             ledger.close().await;
             return Err(OpenError::NotFounded(dir.to_owned()));
+        }
+        if is_founded && joined.exists() {
+            // It was added, and does not wait any more. If this fails, the next start
+            // sees to it.
+            let _ = fs::remove_file(&joined);
         }
         if is_founded && ledger.forwarder.is_lone() {
             // Nobody else can win, so it need not wait for an election to be due.

@@ -1,8 +1,8 @@
 //! Tells at a start a directory that stayed where it was from one that was copied
 //! or put back, which may have forgotten uses.
 //!
-//! The file `place` holds the number of its own inode and the moment that inode was
-//! made. A copy of it, or one that a backup brought back, has another inode, and
+//! The file `place`, beside the segments of the log, holds the number of its own inode
+//! and the moment that inode was made. A copy of it, or one that a backup brought back, has another inode, and
 //! still holds the old one. Each start writes it anew, as a new file: so a copy of
 //! an earlier start is known too where its bytes were written over the files that
 //! were there. A rename of the directory, or another mount of its file system, keeps
@@ -12,7 +12,7 @@
 //! file system, of a volume or of a virtual machine. The other nodes do (`runs.rs`).
 //!
 //! ```text
-//! DIR/place = "jeton place 1\n", then an Inode as in sealed.rs
+//! DIR/log/place = "jeton place 1\n", then an Inode as in sealed.rs
 //! ```
 
 use std::fs::{self, File, Metadata, OpenOptions};
@@ -28,8 +28,8 @@ use super::error::OpenError;
 use super::{Identity, sealed};
 use crate::ledger::log::{Disk as _, FileDisk, LogError};
 
-const FILE: &str = "place";
-const UNFINISHED: &str = "place.tmp";
+const FILE: &str = "log/place";
+const UNFINISHED: &str = "log/place.tmp";
 const FIRST_LINE: &[u8] = b"jeton place 1\n";
 
 /// File systems that may give a file another number at each mount; virtiofs says that
@@ -71,8 +71,8 @@ impl Inode {
     }
 }
 
-/// Refuses a ledger that was copied or put back; one without the file was made
-/// before there was one. It changes nothing.
+/// Refuses a ledger that was copied or put back, or whose file is gone. It changes
+/// nothing.
 ///
 /// # Errors
 ///
@@ -82,7 +82,11 @@ pub fn check_place(dir: &Path) -> Result<(), OpenError> {
     let path = dir.join(FILE);
     let read = || {
         let mut file = match File::open(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // A log that is not there at all has a better message of its own.
+                let is_expected = lasts(u32::try_from(statfs(dir)?.f_type).ok()) && has_log(dir);
+                return Ok(!is_expected);
+            }
             file => file?,
         };
         let mut bytes = Vec::new();
@@ -123,7 +127,7 @@ pub(super) fn write_place(dir: &Path) -> Result<(), OpenError> {
         file.write_all(&sealed::encode(FIRST_LINE, &inode).map_err(io::Error::other)?)?;
         file.sync_all()?;
         fs::rename(&unfinished, &path)?;
-        File::open(dir)?.sync_all()
+        File::open(dir.join("log"))?.sync_all()
     };
     let written: io::Result<()> = write();
     written.map_err(OpenError::io("write", &path))
@@ -149,6 +153,11 @@ pub fn accept_place(dir: &Path) -> Result<bool, OpenError> {
     Ok(!was_here)
 }
 
+fn has_log(dir: &Path) -> bool {
+    let names = FileDisk::new(dir.join("log")).list();
+    names.is_ok_and(|names| names.iter().any(|name| name.parse::<u64>().is_ok()))
+}
+
 /// Tells whether a file system of this type keeps the numbers of its files. One that
 /// is not known does, as all of the system's own do.
 fn lasts(f_type: Option<u32>) -> bool {
@@ -171,13 +180,15 @@ mod tests {
     fn a_directory_that_is_renamed_is_the_same_and_a_copy_is_not() {
         let parent = tempfile::tempdir().unwrap();
         let [dir, moved, copy] = ["dir", "moved", "copy"].map(|name| parent.path().join(name));
-        fs::create_dir(&dir).unwrap();
-        assert!(!is_copied(&dir), "there is no file yet");
+        fs::create_dir_all(dir.join("log")).unwrap();
+        assert!(!is_copied(&dir), "there is no log yet");
+        fs::write(dir.join("log/00000000000000000001"), "").unwrap();
+        assert!(is_copied(&dir), "only the log was put there");
         write_place(&dir).unwrap();
         assert!(!is_copied(&dir));
         fs::rename(&dir, &moved).unwrap();
         assert!(!is_copied(&moved));
-        fs::create_dir(&copy).unwrap();
+        fs::create_dir_all(copy.join("log")).unwrap();
         fs::copy(moved.join(FILE), copy.join(FILE)).unwrap();
         assert!(is_copied(&copy));
         assert!(!is_copied(&moved));
@@ -186,6 +197,7 @@ mod tests {
     #[test]
     fn bytes_of_an_earlier_start_are_known_also_where_they_were_written_over() {
         let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("log")).unwrap();
         let path = dir.path().join(FILE);
         write_place(dir.path()).unwrap();
         for _ in 0..5 {
@@ -225,6 +237,7 @@ mod tests {
     #[test]
     fn a_damaged_file_is_refused() {
         let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("log")).unwrap();
         write_place(dir.path()).unwrap();
         let path = dir.path().join(FILE);
         let whole = fs::read(&path).unwrap();

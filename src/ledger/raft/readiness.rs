@@ -50,7 +50,7 @@ impl RaftLedger {
             (metrics.current_leader, metrics.last_quorum_acked.map(|at| at.elapsed()))
         });
         let silence = if leader == Some(self.identity.node_id) {
-            if self.forwarder.is_lone() { Some(Duration::ZERO) } else { acked }
+            if self.forwarder.is_sole_voter() { Some(Duration::ZERO) } else { acked }
         } else {
             self.applied.freshness().heard_at().map(|at| at.elapsed())
         };
@@ -61,6 +61,7 @@ impl RaftLedger {
     fn fresh_at(&self) -> Option<Instant> {
         let heard = self.applied.freshness().fresh_at();
         let last = self.applied.last();
+        let is_sole_voter = self.forwarder.is_sole_voter();
         let confirmed = self.forwarder.metrics(|metrics| {
             // A leader knows all that was committed once it has applied an entry
             // of its own, and after a restart all that it had written.
@@ -69,7 +70,9 @@ impl RaftLedger {
                     && last.leader_id == metrics.vote.leader_id
                     && last.index() >= self.log_end
             });
-            last.and(metrics.last_quorum_acked).map(|at| at.elapsed())
+            let acked = metrics.last_quorum_acked.map(|at| at.elapsed());
+            // openraft takes no word of a voter that asks itself.
+            last.and(if is_sole_voter { Some(Duration::ZERO) } else { acked })
         });
         heard.max(confirmed.and_then(|age| Instant::now().checked_sub(age)))
     }

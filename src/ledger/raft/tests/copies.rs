@@ -62,14 +62,36 @@ async fn a_copy_is_refused_unchanged_until_somebody_vouches_for_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_ledger_that_was_made_before_there_was_a_place_gets_one() {
+async fn an_older_log_in_a_folder_that_stayed_is_refused() {
     let parent = tempfile::tempdir().unwrap();
     let dir = created(parent.path()).await;
-    fs::remove_file(dir.join("place")).unwrap();
-    open(&dir).await.unwrap().close().await;
-    let copied = parent.path().join("copied");
-    copy(&dir, &copied);
-    assert!(matches!(open(&copied).await, Err(OpenError::Copied(_))));
+    let old = parent.path().join("old");
+    for forget in [false, true] {
+        open(&dir).await.unwrap().close().await;
+        copy(&dir, &old);
+        open(&dir).await.unwrap().close().await;
+        fs::remove_dir_all(dir.join("log")).unwrap();
+        fs::rename(old.join("log"), dir.join("log")).unwrap();
+        if forget {
+            fs::remove_file(dir.join("log/place")).unwrap();
+        }
+        let refused = open(&dir).await.unwrap_err();
+        assert!(matches!(refused, OpenError::Copied(_)), "{refused:?}");
+        fs::remove_dir_all(&old).unwrap();
+        assert!(accept_place(&dir).unwrap());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_ours_is_not_removed() {
+    let parent = tempfile::tempdir().unwrap();
+    let dir = created(parent.path()).await;
+    let aside = parent.path().join("ledger.new");
+    fs::rename(&dir, &aside).unwrap();
+    let before = files(&aside);
+    let making = create(&parent.path().join("ledger"), identity(), clock()).await.unwrap_err();
+    assert!(matches!(making, OpenError::Io { .. }), "{making:?}");
+    assert_eq!(files(&aside), before);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -70,10 +70,13 @@ fn a_change_moves_the_leader_first_and_never_leaves_two_voters() {
     simulate(2, |world| async move {
         world.found(3).await;
         world.join(4).await;
-        for (node, alone) in [(1, false), (2, true)] {
-            let removed = world.node(node).remove(BTreeSet::from([node])).await;
-            assert_eq!(removed, Err(ClusterError::EvenVoters(2)), "{alone}");
+        for node in [1, 2] {
+            let alone = || BTreeSet::from([node]);
+            assert_eq!(world.node(node).demote(alone()).await, Err(ClusterError::EvenVoters(2)));
+            assert_eq!(world.node(node).remove(alone()).await, Err(ClusterError::Votes(node)));
         }
+        let all = world.node(1).demote(BTreeSet::from([1, 2, 3])).await;
+        assert_eq!(all, Err(ClusterError::LastVoter));
         world.node(2).transfer_leader(Some(1)).await.unwrap();
         assert_eq!(world.leader().await, 1);
         // The leader itself is replaced.
@@ -147,6 +150,27 @@ fn a_lone_node_writes_nothing_of_itself() {
         pass(600).await;
         assert_eq!(world.node(1).status().applied, before);
         assert!(world.node(1).status().ready.is_ok());
+    });
+}
+
+#[test]
+fn a_node_that_votes_alone_needs_no_learner_to_serve() {
+    simulate(7, |world| async move {
+        world.found(1).await;
+        world.join(2).await;
+        let taken = world.node(1).add_learner(3, "node-2".to_owned()).await;
+        assert_eq!(taken, Err(ClusterError::AddressTaken(2, "node-2".to_owned())));
+        world.crash(2).await;
+        pass(60).await;
+        assert_eq!(world.node(1).status().ready, Ok(()));
+        assert!(world.node(1).standing(&token_of(&spend(1, 1, 1))).is_ok());
+        assert_eq!(granted(&world.node(1), 1, 1, 1).await, Some(1));
+        // It knows what it counted before it vouches for anything.
+        world.crash(1).await;
+        world.start(1).await;
+        pass(60).await;
+        assert_eq!(world.node(1).status().ready, Ok(()));
+        assert_eq!(granted(&world.node(1), 1, 1, 2).await, None);
     });
 }
 
