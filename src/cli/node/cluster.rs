@@ -145,7 +145,7 @@ pub(super) fn check_members(
     link: Option<&ClusterLink>,
 ) -> Result<(), Failure> {
     // Who waits to be added knows no members yet.
-    let is_alone = ledger.members_known_here().members.len() <= 1 && !dir.join(JOINED).exists();
+    let is_alone = is_alone(ledger) && !dir.join(JOINED).exists();
     match link {
         None if !is_alone => Err(deaf()),
         Some(link) if link.is_new && !is_alone => Err(lost()),
@@ -153,10 +153,15 @@ pub(super) fn check_members(
     }
 }
 
+/// Tells whether no other node shares the ledger, as far as this one knows.
+fn is_alone(ledger: &RaftLedger) -> bool {
+    ledger.members_known_here().members.len() <= 1
+}
+
 /// Has another node lead before this one stops, if it leads others.
 pub(super) async fn hand_over(ledger: &RaftLedger) {
     let status = ledger.status();
-    if status.leader != Some(status.node_id) || ledger.members_known_here().members.len() <= 1 {
+    if status.leader != Some(status.node_id) || is_alone(ledger) {
         return;
     }
     match tokio::time::timeout(HAND_OVER_MAX, ledger.transfer_leader(None)).await {

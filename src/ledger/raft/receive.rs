@@ -9,6 +9,7 @@ use super::peers::Peers;
 use super::runs::Judgement;
 use super::snapshot_transfer::{Piece, Taken};
 use super::types::{LogId, SnapshotResponse, TypeConfig, Vote};
+use crate::ledger::Command;
 use crate::token::UnixSeconds;
 
 /// How long a forwarded command may be under way, in seconds. The sender tried
@@ -134,7 +135,7 @@ impl RaftLedger {
 
     /// Puts another node's commands into this leader's own queue, so that one
     /// entry carries the commands of all.
-    async fn carry_out(&self, commands: Vec<crate::ledger::Command>) -> Answer {
+    async fn carry_out(&self, commands: Vec<Command>) -> Answer {
         if !self.is_leader() {
             return Answer::NotLeader;
         }
