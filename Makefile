@@ -2,7 +2,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-core simulate e2e lint floor fmt fmt-check doc vectors \
+.PHONY: help run build test test-core simulate e2e chaos lint floor fmt fmt-check doc vectors \
         fuzz fuzz-smoke snapshots bench deny check clean
 
 help: ## list the targets
@@ -32,6 +32,11 @@ e2e: ## the running program against real openvpn, easy-rsa, curl, openssl, Chrom
 	tests/e2e/install.sh
 	$(CARGO) build --locked
 	tests/e2e/run.sh
+
+chaos: ## three nodes under 200 faults each on a good and a bad network (root; some minutes)
+	tests/e2e/install.sh
+	$(CARGO) build --locked
+	CHAOS_FAULTS=$(or $(FAULTS),200) CHAOS_TOKENS=$(or $(TOKENS),10000) tests/e2e/run.sh test_chaos
 
 lint: ## clippy on all feature sets, no warning allowed
 	$(CARGO) clippy --locked --all-targets -- -D warnings

@@ -37,6 +37,13 @@ pub(super) enum NoAnswer {
     Unknown(String),
 }
 
+impl NoAnswer {
+    /// Nothing came for as long as somebody waited.
+    pub(super) fn in_time() -> Self {
+        Self::Unknown("it did not come in time".to_owned())
+    }
+}
+
 impl Connection {
     /// Connects to whoever proves to be `name` at `address`.
     ///

@@ -5,17 +5,22 @@
 //! used again, newest first. A message that could not be written on an old
 //! connection goes out on a new one; a message that may have been understood is
 //! never sent a second time.
+//!
+//! Whoever asks may leave before the answer comes, as heartbeats do: they have less
+//! time than TCP needs to send a lost packet again, or to open a connection far away.
+//! What they began is carried on without them, so that the next one finds the
+//! connection ready. Else a lossy network would never have one.
 
 use std::collections::HashMap;
 use std::fmt;
-use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hyper::StatusCode;
 use rustls::ClientConfig;
-use tokio::time::{Instant, timeout_at};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::certificate::NodeCertificate;
 use super::connection::{Connection, NoAnswer};
@@ -28,6 +33,12 @@ const IDLE_MAX: usize = 8;
 
 /// How long one is kept idle. The door keeps them longer.
 const IDLE_TIME: Duration = Duration::from_secs(20);
+
+/// How long a connection may take to be opened, whoever waits for it.
+const OPEN_TIME: Duration = Duration::from_secs(3);
+
+/// How late an answer may be for its connection to be kept.
+const LATE: Duration = Duration::from_secs(1);
 
 /// Carries messages to the other nodes of a ledger.
 pub struct PeerNetwork {
@@ -89,7 +100,7 @@ impl PeerNetwork {
 
     async fn exchange(
         &self,
-        pool: &Pool,
+        pool: &Arc<Pool>,
         to: &PeerAddress,
         mut message: Vec<u8>,
         within: Duration,
@@ -104,12 +115,33 @@ impl PeerNetwork {
                 other => return judge(other),
             }
         }
-        let name = name::of(to.node_id, self.ledger_id);
-        let opening = Connection::open(&to.address, name, Arc::clone(&self.tls));
-        let connection = timeout_at(deadline, opening).await.map_err(|_| {
-            TransportError::NotDelivered(format!("{} does not take a connection", to.address))
-        })??;
+        let connection = self.open(pool, to, deadline).await?;
         judge(pool.ask(connection, message, deadline).await)
+    }
+
+    /// Opens a connection. If that takes too long for this message, it is kept for
+    /// the next one.
+    async fn open(
+        &self,
+        pool: &Arc<Pool>,
+        to: &PeerAddress,
+        deadline: Instant,
+    ) -> Result<Connection, TransportError> {
+        let (wanted, opened) = oneshot::channel();
+        let (pool, tls) = (Arc::clone(pool), Arc::clone(&self.tls));
+        let name = name::of(to.node_id, self.ledger_id);
+        tokio::spawn(async move {
+            let opening = timeout(OPEN_TIME, Connection::open(&pool.address, name, tls));
+            let Ok(opened) = opening.await else { return };
+            if let Err(Ok(unwanted)) = wanted.send(opened) {
+                pool.keep(unwanted);
+            }
+        });
+        let opened = timeout_at(deadline, opened).await;
+        opened.ok().and_then(Result::ok).unwrap_or_else(|| {
+            let why = format!("{} does not take a connection", to.address);
+            Err(TransportError::NotDelivered(why))
+        })
     }
 
     fn pool(&self, to: &PeerAddress) -> Arc<Pool> {
@@ -143,40 +175,43 @@ impl Pool {
         idle.pop().map(|idle| idle.connection)
     }
 
-    /// Asks over a connection, which is kept only if an answer came.
+    /// Keeps a connection on which nothing is under way.
+    fn keep(&self, connection: Connection) {
+        let mut idle = lock(&self.idle);
+        if idle.len() < IDLE_MAX {
+            idle.push(Idle { connection, since: Instant::now() });
+        }
+    }
+
+    /// Asks over a connection, which is kept only if an answer comes, be it late.
     async fn ask(
-        &self,
+        self: &Arc<Self>,
         mut connection: Connection,
         message: Vec<u8>,
         deadline: Instant,
     ) -> Result<(StatusCode, Vec<u8>), NoAnswer> {
-        let asked = connection.post(door::MESSAGES, message, MESSAGE_LEN_MAX);
-        let answered = within(deadline, asked).await;
-        match answered {
-            Ok(answer) => {
-                let mut idle = lock(&self.idle);
-                if idle.len() < IDLE_MAX {
-                    idle.push(Idle { connection, since: Instant::now() });
-                }
-                Ok((answer.status, answer.body))
-            }
-            Err(no_answer) => {
-                if matches!(no_answer, NoAnswer::Unknown(_)) {
-                    // The others may lead to the same silence.
-                    lock(&self.idle).clear();
-                }
-                Err(no_answer)
-            }
+        let pool = Arc::clone(self);
+        let asked = tokio::spawn(async move {
+            let asked = connection.post(door::MESSAGES, message, MESSAGE_LEN_MAX);
+            let answered = timeout_at(deadline + LATE, asked).await;
+            let answered = answered.unwrap_or_else(|_| Err(NoAnswer::in_time()));
+            answered.map(|answer| {
+                pool.keep(connection);
+                (answer.status, answer.body)
+            })
+        });
+        let answered = match timeout_at(deadline, asked).await {
+            Ok(Ok(answered)) => answered,
+            Ok(Err(_)) => Err(NoAnswer::Unknown("this node is stopping".to_owned())),
+            Err(_) => Err(NoAnswer::in_time()),
+        };
+        // One message may be slow. After a second one the others are not tried, which
+        // may lead to the same silence.
+        if matches!(answered, Err(NoAnswer::Unknown(_))) && self.is_silent.load(Ordering::Relaxed) {
+            lock(&self.idle).clear();
         }
+        answered
     }
-}
-
-async fn within<T>(
-    deadline: Instant,
-    asked: impl Future<Output = Result<T, NoAnswer>>,
-) -> Result<T, NoAnswer> {
-    let silence = |_| Err(NoAnswer::Unknown("it did not come in time".to_owned()));
-    timeout_at(deadline, asked).await.unwrap_or_else(silence)
 }
 
 /// Tells what an answer, or none, says about the message.

@@ -282,6 +282,57 @@ async fn what_may_have_been_understood_is_not_said_to_be_undelivered() {
     assert!(begun.elapsed() < 5 * SECOND);
 }
 
+/// Listens in a node's place, takes one connection, and passes on what comes over it
+/// once it may.
+async fn one_way_to(open: &Open, may: Arc<Notify>) -> PeerAddress {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, behind) = (listener.local_addr().unwrap(), open.address.to_string());
+    tokio::spawn(async move {
+        let (mut caller, _) = listener.accept().await.unwrap();
+        drop(listener);
+        may.notified().await;
+        let mut node = TcpStream::connect(behind).await.unwrap();
+        tokio::io::copy_bidirectional(&mut caller, &mut node).await.unwrap();
+    });
+    PeerAddress { node_id: 1, address: address.to_string() }
+}
+
+/// Asks until an answer comes.
+async fn answered(network: &PeerNetwork, to: &PeerAddress) {
+    let begun = std::time::Instant::now();
+    while network.call(to, b"x".to_vec(), SECOND / 5).await.is_err() {
+        assert!(begun.elapsed() < PATIENCE);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_was_opened_too_late_is_for_the_next_message() {
+    let open = Open::new();
+    let two = network(&open.authority, 2);
+    let may = Arc::new(Notify::new());
+    let to = one_way_to(&open, Arc::clone(&may)).await;
+    let answer = two.call(&to, b"late".to_vec(), SECOND / 5).await;
+    assert!(matches!(answer, Err(TransportError::NotDelivered(_))), "{answer:?}");
+    may.notify_one();
+    answered(&two, &to).await;
+    assert_eq!(*open.echo.heard.lock().unwrap(), [b"x"], "what was not delivered never is");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_answer_leaves_its_connection_to_the_next_message() {
+    let open = Open::new();
+    let two = network(&open.authority, 2);
+    let may = Arc::new(Notify::new());
+    may.notify_one();
+    let to = one_way_to(&open, may).await;
+    answered(&two, &to).await;
+    let answer = two.call(&to, b"wait".to_vec(), SECOND / 5).await;
+    assert!(matches!(answer, Err(TransportError::Unknown(_))), "{answer:?}");
+    open.echo.go.notify_one();
+    answered(&two, &to).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_invited_node_is_let_in_once() {
     let open = Open::new();

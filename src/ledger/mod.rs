@@ -99,6 +99,10 @@ pub trait Ledger: fmt::Debug + Send + Sync {
 
     /// Tells how the ledger itself is.
     fn status(&self) -> Status;
+
+    /// Copies what this node has applied. A copy shares all counts with what it is
+    /// of, so it is quickly made.
+    fn copy(&self) -> StateAt;
 }
 
 /// Names a node among those that share a ledger. It is shown as 16 hex digits.
@@ -131,6 +135,16 @@ impl fmt::Display for NodeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}", self.0)
     }
+}
+
+/// What a log means up to one entry. Two nodes that applied the same entries have
+/// equal states.
+#[derive(Clone, Debug)]
+pub struct StateAt {
+    /// The index of that entry.
+    pub applied: u64,
+    /// What it means.
+    pub state: State,
 }
 
 /// How the ledger is, on this node.

@@ -46,15 +46,21 @@ pub enum SnapshotError {
 /// Writes `state` as bytes.
 #[must_use]
 pub fn encode(state: &State) -> Vec<u8> {
-    let mut bytes = MAGIC.to_vec();
-    push_section(&mut bytes, TAG_PARTS, &state.parts());
+    let mut bytes = Vec::new();
+    write(state, |part| bytes.extend_from_slice(part));
+    bytes
+}
+
+/// Gives the bytes of `state` to `sink`, part by part.
+fn write(state: &State, mut sink: impl FnMut(&[u8])) {
+    sink(MAGIC);
+    sink(&section(TAG_PARTS, &state.parts()));
     let mut count = 0_u64;
     for shard in state.shards().filter(|shard| !shard.is_empty()) {
         count += shard.len() as u64;
-        push_section(&mut bytes, TAG_TOKENS, &shard.values().collect::<Vec<_>>());
+        sink(&section(TAG_TOKENS, &shard.values().collect::<Vec<_>>()));
     }
-    push_section(&mut bytes, TAG_END, &count);
-    bytes
+    sink(&section(TAG_END, &count));
 }
 
 /// Reads a state from `bytes`.
@@ -77,20 +83,21 @@ pub fn decode(bytes: &[u8]) -> Result<State, SnapshotError> {
     Ok(State::from_parts(parts, tokens))
 }
 
-/// Returns the SHA-256 of the snapshot of `state`, which names the state.
+/// Returns the SHA-256 of the snapshot of `state`, which names the state. The
+/// snapshot is never in memory as a whole.
 #[must_use]
 pub fn state_hash(state: &State) -> [u8; 32] {
-    Sha256::digest(encode(state)).into()
+    let mut hasher = Sha256::new();
+    write(state, |part| hasher.update(part));
+    hasher.finalize().into()
 }
 
-fn push_section(bytes: &mut Vec<u8>, tag: u8, value: &impl Serialize) {
+fn section(tag: u8, value: &impl Serialize) -> Vec<u8> {
     #[expect(clippy::expect_used, reason = "writing to a growing vector cannot fail")]
     let body = postcard::to_stdvec(value).expect("states always encode");
     let length = (body.len() as u64).to_le_bytes();
-    bytes.push(tag);
-    bytes.extend_from_slice(&length);
-    bytes.extend_from_slice(&checksum(tag, length, &body).to_le_bytes());
-    bytes.extend_from_slice(&body);
+    let crc = checksum(tag, length, &body).to_le_bytes();
+    [&[tag], &length[..], &crc, &body].concat()
 }
 
 fn checksum(tag: u8, length: [u8; 8], body: &[u8]) -> u32 {

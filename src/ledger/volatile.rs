@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::{
     Answer, Command, Entry, Grant, Ledger, LedgerError, NodeId, Note, Outcome, Revocation, Spend,
-    SpendRefusal, Staleness, Standing, State, Status, TokenPage, TokenQuery, TokenRecord, TokenUse,
-    Unready,
+    SpendRefusal, Staleness, Standing, State, StateAt, Status, TokenPage, TokenQuery, TokenRecord,
+    TokenUse, Unready,
 };
 use crate::clock::Clock;
 use crate::token::{TokenId, UnixSeconds, UserName, VerifiedToken};
@@ -121,5 +121,9 @@ impl Ledger for VolatileLedger {
             log_time: state.log_time(),
             applied: 0,
         }
+    }
+
+    fn copy(&self) -> StateAt {
+        StateAt { applied: 0, state: self.state().clone() }
     }
 }

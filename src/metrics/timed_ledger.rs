@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use super::Metrics;
 use crate::ledger::{
-    Answer, Grant, Ledger, LedgerError, Note, Revocation, Spend, SpendRefusal, Standing, Status,
-    TokenPage, TokenQuery, TokenRecord,
+    Answer, Grant, Ledger, LedgerError, Note, Revocation, Spend, SpendRefusal, Standing, StateAt,
+    Status, TokenPage, TokenQuery, TokenRecord,
 };
 use crate::token::{UnixSeconds, UserName, VerifiedToken};
 
@@ -76,6 +76,10 @@ impl Ledger for TimedLedger {
 
     fn status(&self) -> Status {
         self.ledger.status()
+    }
+
+    fn copy(&self) -> StateAt {
+        self.ledger.copy()
     }
 }
 

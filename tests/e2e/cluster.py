@@ -2,14 +2,13 @@
 
 import copy
 import json
-import re
 import shutil
 import ssl
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from jeton import JETON, Case, World, easy_rsa, free_port, must, vpn_folder, wait_until
+from jeton import JETON, LOOPBACK, Case, World, easy_rsa, free_port, must, vpn_folder, wait_until
 
 
 def listens(world):
@@ -17,7 +16,7 @@ def listens(world):
     world.cluster_port = free_port()
     for key, value in (
         ("#[cluster]", "[cluster]"),
-        ('#listen = "0.0.0.0:7443"', f'listen = "127.0.0.1:{world.cluster_port}"'),
+        ('#listen = "0.0.0.0:7443"', f'listen = "{world.place.host}:{world.cluster_port}"'),
         ('#address = "node1.example.com:7443"\n', ""),
     ):
         world.change(key, value)
@@ -27,7 +26,8 @@ def listens(world):
 class Member(World):
     """A further node, made by `jeton cluster join`."""
 
-    def __init__(self, first, line=None, profiles=None):
+    def __init__(self, first, line=None, profiles=None, place=LOOPBACK):
+        self.place = place
         self.dir = Path(tempfile.mkdtemp(prefix="jeton-e2e-"))
         self.has_tls = True
         self.port, self.admin_port, self.cluster_port = free_port(), free_port(), free_port()
@@ -38,23 +38,18 @@ class Member(World):
         self.keys = first.keys
         try:
             line = line or first.did("cluster", "invite").strip()
-            self.id = must(join(line, self.dir, self.cluster_port)).strip()
+            command = join(line, self.dir, self.cluster_port, place.host)
+            self.id = must([*place.inside, *command]).strip()
         except BaseException:
             shutil.rmtree(self.dir)
             raise
         self.configure(profiles or easy_rsa(vpn_folder()))
-        text = self.config.read_text()
-        text, count = re.subn(
-            r'(?m)^(\[public\]\nlisten = )".*"$', rf'\1"127.0.0.1:{self.port}"', text
-        )
-        assert count == 1, text
-        signing = first.dir / "keys" / "signing"
-        self.config.write_text(text.replace('#signing = "keys/signing"', f'signing = "{signing}"'))
+        self.change('#signing = "keys/signing"', f'signing = "{first.dir}/keys/signing"')
 
 
-def join(line, folder, port):
+def join(line, folder, port, host=LOOPBACK.host):
     """Writes the command by which a machine joins."""
-    listen = f"127.0.0.1:{port}"
+    listen = f"{host}:{port}"
     return [JETON, "cluster", "join", line, "--dir", folder, "--listen", listen]
 
 

@@ -18,6 +18,7 @@ missing() {
     command -v openssl >/dev/null || echo openssl
     command -v strace >/dev/null || echo strace
     command -v haproxy >/dev/null || echo haproxy
+    command -v ip >/dev/null || echo iproute2
     [ -x "$easyrsa" ] || echo easy-rsa
     command -v chromium >/dev/null || echo chromium
     command -v zbarimg >/dev/null || echo zbar-tools

@@ -10,6 +10,7 @@ deadline.
 """
 
 import atexit
+import collections
 import functools
 import http.client
 import json
@@ -33,6 +34,10 @@ JETON = os.environ.get("JETON", str(HERE.parents[1] / "target" / "debug" / "jeto
 REST = "/rest/GetProfileViaToken"
 LINK = r"https://localhost:\d+/rest/GetProfileViaToken\?token=[A-Za-z0-9_-]+"
 PATIENCE_S = 20
+
+# Where a node runs: its address, and what to write before a command there.
+Place = collections.namedtuple("Place", "host inside")
+LOOPBACK = Place("127.0.0.1", ())
 
 # Nothing of the caller's configuration may reach the program under test.
 ENVIRONMENT = {
@@ -121,7 +126,8 @@ class World:
 
     alive = []
 
-    def __init__(self, profiles=None):
+    def __init__(self, profiles=None, place=LOOPBACK):
+        self.place = place
         self.dir = Path(tempfile.mkdtemp(prefix="jeton-e2e-"))
         self.has_tls = True
         self.port, self.admin_port = free_port(), free_port()
@@ -156,14 +162,14 @@ class World:
         return "\n".join([f"last words of {self.log}:", *lines[-15:]])
 
     def configure(self, profiles):
-        """Says where profiles come from, where the operators' door is, and that
-        these tests may ask as often as they like."""
-        text, count = re.subn(
-            r'(?m)^(\[admin\]\nlisten = )".*"$',
-            rf'\1"127.0.0.1:{self.admin_port}"',
-            self.config.read_text(),
-        )
-        assert count == 1, text
+        """Says where profiles come from, where the doors are, and that these tests
+        may ask as often as they like."""
+        text = self.config.read_text()
+        public, admin = f"{self.place.host}:{self.port}", f"127.0.0.1:{self.admin_port}"
+        for door, address in ("public", public), ("admin", admin):
+            line = rf'(?m)^(\[{door}\]\nlisten = )".*"$'
+            text, count = re.subn(line, rf'\1"{address}"', text)
+            assert count == 1, text
         limits = "[limits]\nrate_burst = 1000000\nrate_per_second = 1000000\n"
         self.config.write_text(f"{text}\n{profiles}\n{limits}")
 
@@ -200,7 +206,8 @@ class World:
     def jeton(self, *arguments, **options):
         """Runs a command of jeton and returns what became of it."""
         command, *rest = arguments
-        return jeton(command, "--config", self.config, *rest, **options)
+        words = [JETON, command, "--config", self.config, *rest]
+        return run([*self.place.inside, *map(str, words)], **options)
 
     def did(self, *arguments, **options):
         """Runs a command of jeton that has to succeed and returns its result."""
@@ -259,7 +266,7 @@ class World:
             plain.settimeout(PATIENCE_S)
             if receive_buffer:
                 plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-            plain.connect(("127.0.0.1", self.port))
+            plain.connect((self.place.host, self.port))
             if not self.has_tls:
                 return plain
             return context.wrap_socket(plain, server_hostname="localhost")
@@ -325,7 +332,7 @@ class Node:
         shell = ["bash", "-c", f'{limit}; exec "$0" "$@"']
         with world.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*shell, *under, JETON, "serve", "--config", world.config, *options],
+                [*shell, *world.place.inside, *under, JETON, "serve", "--config", world.config, *options],
                 env={**ENVIRONMENT, **(environment or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -2,7 +2,7 @@
 //! numbers.
 //!
 //! A file for each thing one can ask for: `activity`, `health`, `inspect`,
-//! `metrics`, `mint`, `records`, `revocations`, `session_info`, `status`,
+//! `metrics`, `mint`, `records`, `revocations`, `session_info`, `state`, `status`,
 //! `tokens`, `users`. Around them: `routes` (which request goes where), `body`,
 //! `fields` (what a request says), `request_fault` and `error` (how it fails), and
 //! `openapi` (all of it as a document). Who may ask is not decided here, but by
@@ -24,6 +24,7 @@ mod request_fault;
 mod revocations;
 mod routes;
 mod session_info;
+mod state;
 mod status;
 mod tokens;
 mod users;

@@ -10,7 +10,7 @@ use utoipa::OpenApi;
 
 use super::{
     AdminError, activity, health, inspect, invites, members, metrics, mint, openapi, records,
-    revocations, session_info, status, tokens, users,
+    revocations, session_info, state, status, tokens, users,
 };
 
 /// The most bytes a request body may have.
@@ -50,6 +50,7 @@ routes! {
     GET "/api/v1/users" => users::list;
     PUT "/api/v1/users/{user}/autologin" => users::permit;
     GET "/api/v1/status" => status::show;
+    GET "/api/v1/state" => state::show;
     GET "/api/v1/activity" => activity::list;
     GET "/api/v1/cluster" => members::list;
     POST "/api/v1/cluster/changes" => members::change;

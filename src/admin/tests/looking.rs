@@ -42,6 +42,21 @@ async fn inspecting_tells_what_a_click_would_do_and_spends_nothing() {
 }
 
 #[actix_web::test]
+async fn what_is_counted_has_a_name_that_changes_with_it() {
+    let world = world();
+    let bearer = admin(Role::Admin);
+    let (_, before) = world.get("/api/v1/state", &bearer).await;
+    let (_, again) = world.get("/api/v1/state", &bearer).await;
+    let wish = json!({ "allowed": true });
+    world.ask(Method::PUT, "/api/v1/users/alice/autologin", &bearer, wish).await;
+    let (_, after) = world.get("/api/v1/state", &bearer).await;
+    let hash = |state: &Value| state["hash"].as_str().unwrap().to_owned();
+    assert_eq!(hash(&before), hash(&again));
+    assert_ne!(hash(&before), hash(&after));
+    assert!(hash(&after).len() == 64 && hash(&after).bytes().all(|b| b.is_ascii_hexdigit()));
+}
+
+#[actix_web::test]
 async fn what_operators_did_is_seen_by_viewers_newest_first() {
     let world = world();
     let bearer = admin(Role::Admin);

@@ -20,6 +20,7 @@ async fn each_role_may_do_what_is_its_own() {
     let viewer = [
         (Method::GET, "/api/v1/session", Value::Null),
         (Method::GET, "/api/v1/status", Value::Null),
+        (Method::GET, "/api/v1/state", Value::Null),
         (Method::GET, "/api/v1/tokens", Value::Null),
         (Method::GET, "/api/v1/users", Value::Null),
         (Method::GET, "/api/v1/activity", Value::Null),

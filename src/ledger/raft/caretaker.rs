@@ -6,6 +6,8 @@
 //! - A node whose clock is off does not lead.
 //! - A change of the members that was left half done is finished.
 //! - Each node tells the others where it is.
+//! - Voters that do not lead speak to each other, so that they know the way when
+//!   they have to elect a leader.
 //! - A snapshot is made when enough log has come, also where nobody spends.
 
 use std::sync::Arc;
@@ -32,6 +34,14 @@ const WITHIN: Duration = Duration::from_secs(3);
 /// until it gets an answer.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
 
+/// How often voters that do not lead speak to each other. What is open between them
+/// need not be opened when the leader is gone, which takes several turns.
+const KEEP_WARM: Duration = Duration::from_secs(1);
+
+/// How many connections they keep open so: a new leader sends entries and heartbeats at
+/// the same time, and both again if they get lost.
+const WAYS: usize = 4;
+
 /// The task that looks after a node; it ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct Caretaker(JoinHandle<()>);
@@ -45,8 +55,13 @@ impl Drop for Caretaker {
 impl Caretaker {
     /// Starts looking after a node.
     pub(super) fn start(forwarder: Arc<Forwarder>) -> Self {
-        let mut duties =
-            Duties { forwarder, is_clock_off: false, asked_at: None, busy: Arc::default() };
+        let mut duties = Duties {
+            forwarder,
+            is_clock_off: false,
+            asked_at: None,
+            warmed_at: None,
+            busy: Arc::default(),
+        };
         Self(tokio::spawn(async move {
             let mut every = interval(EVERY);
             every.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -62,6 +77,7 @@ struct Duties {
     forwarder: Arc<Forwarder>,
     is_clock_off: bool,
     asked_at: Option<Instant>,
+    warmed_at: Option<Instant>,
     busy: Arc<AtomicBool>,
 }
 
@@ -73,6 +89,25 @@ impl Duties {
             self.alone(|forwarder| async move { lead(&forwarder).await });
         } else if let Some(request) = self.question() {
             self.alone(|forwarder| async move { forwarder.ask_leader(&request).await });
+        }
+        self.keep_warm();
+    }
+
+    /// Speaks to the other voters. A leader does so all the time.
+    fn keep_warm(&mut self) {
+        let is_warm = self.warmed_at.is_some_and(|at| at.elapsed() < KEEP_WARM);
+        if is_warm || self.forwarder.is_leader() {
+            return;
+        }
+        self.warmed_at = Some(Instant::now());
+        for voter in self.forwarder.other_voters() {
+            let forwarder = Arc::clone(&self.forwarder);
+            tokio::spawn(async move {
+                let request = Request::Members;
+                let ask = || forwarder.peers.ask(&voter, &request, KEEP_WARM);
+                // Whatever it says, it was heard.
+                futures_util::future::join_all((0..WAYS).map(|_| ask())).await;
+            });
         }
     }
 

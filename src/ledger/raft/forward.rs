@@ -1,6 +1,7 @@
 //! One try to have commands decided: by this node if it leads, else by the one
 //! that does.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -120,6 +121,15 @@ impl Forwarder {
             Some((leader, metrics.membership_config.get_node(&leader).cloned()))
         })?;
         Some(PeerAddress { node_id: leader, address: member.unwrap_or_default().address })
+    }
+
+    /// Returns the other voters, if this node is one.
+    pub(super) fn other_voters(&self) -> Vec<PeerAddress> {
+        let own = self.peers.identity.node_id;
+        let voters: BTreeSet<u64> =
+            self.metrics(|metrics| metrics.membership_config.voter_ids().collect());
+        let others = voters.iter().filter(|voter| voters.contains(&own) && **voter != own);
+        others.filter_map(|voter| self.peers.address(*voter)).collect()
     }
 
     /// Has commands decided, once. It does not wait longer than until `give_up`.

@@ -17,7 +17,7 @@ use super::snapshot_files::SnapshotFiles;
 use super::types::{
     LogId, Member, RaftEntry, Snapshot, SnapshotMeta, StoredMembership, TypeConfig, off_thread,
 };
-use crate::ledger::{LedgerError, Outcome, State, snapshot};
+use crate::ledger::{LedgerError, Outcome, State, StateAt, snapshot};
 use crate::token::UnixSeconds;
 
 /// What this node has applied so far, shared with everybody who reads.
@@ -79,6 +79,12 @@ impl Applied {
     /// Returns the index of the last entry applied.
     pub(super) fn index(&self) -> u64 {
         self.inner().index()
+    }
+
+    /// Returns the state, and how far it goes.
+    pub(super) fn copy(&self) -> StateAt {
+        let inner = self.inner();
+        StateAt { applied: inner.index(), state: inner.state.clone() }
     }
 
     /// Returns the id of the last entry applied.

@@ -82,7 +82,7 @@ use self::types::Raft;
 use super::log::Writer;
 use super::{
     Answer, Command, Grant, Ledger, LedgerError, NodeId, Note, Outcome, Revocation, Spend,
-    SpendRefusal, Standing, State, Status, TokenPage, TokenQuery, TokenRecord, Unready,
+    SpendRefusal, Standing, State, StateAt, Status, TokenPage, TokenQuery, TokenRecord, Unready,
 };
 use crate::token::{UnixSeconds, UserName, VerifiedToken};
 
@@ -220,6 +220,10 @@ impl Ledger for RaftLedger {
             log_time,
             applied: self.applied.index(),
         }
+    }
+
+    fn copy(&self) -> StateAt {
+        self.applied.copy()
     }
 }
 

@@ -7,22 +7,32 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
+use openraft::EntryPayload;
 use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
 use openraft::network::{RPCOption, RaftNetworkFactory, RaftNetworkV2};
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest,
     TransferLeaderResponse, VoteRequest, VoteResponse,
 };
+use tokio::time::sleep;
 
 use super::message::{Answer, Request};
 use super::peers::{NoAnswer, Peers};
 use super::snapshot_transfer::{Piece, Taken};
 use super::transport::PeerAddress;
-use super::types::{Member, Snapshot, TypeConfig, Vote};
+use super::types::{Member, RaftEntry, Snapshot, TypeConfig, Vote};
 
 /// How long entries may take to be written by the other node. A heartbeat has
 /// less: openraft's own limit.
 const APPEND_WITHIN: Duration = Duration::from_secs(1);
+
+/// How long the other node is waited for until it is told the same again, another way.
+/// TCP would wait for longer before it sends a lost packet again.
+const TELL_AGAIN: Duration = Duration::from_millis(150);
+
+/// How many commands a message has at most that is told again. To be told more might
+/// be what takes the time.
+const TELL_AGAIN_COMMANDS: usize = 256;
 
 /// How many commands one message carries at most, or one entry: with the longest
 /// names and notes this stays far below [`MESSAGE_LEN_MAX`](super::MESSAGE_LEN_MAX).
@@ -63,6 +73,28 @@ impl Connection {
     }
 }
 
+impl Connection {
+    /// Asks, and asks once more if the answer is late; takes what comes first. This is
+    /// for what may be heard twice without harm, as all that openraft says may.
+    async fn ask_twice(
+        &self,
+        request: &Request,
+        within: Duration,
+    ) -> Result<Answer, RPCError<TypeConfig>> {
+        let first = pin!(self.ask(request, within));
+        let first = match select(first, pin!(sleep(TELL_AGAIN))).await {
+            Either::Left((answer, _)) => return answer,
+            Either::Right(((), first)) => first,
+        };
+        let second = pin!(self.ask(request, within.saturating_sub(TELL_AGAIN)));
+        match select(first, second).await {
+            Either::Left((Ok(answer), _)) | Either::Right((Ok(answer), _)) => Ok(answer),
+            Either::Left((Err(_), second)) => second.await,
+            Either::Right((Err(_), first)) => first.await,
+        }
+    }
+}
+
 fn unexpected(answer: Answer) -> RPCError<TypeConfig> {
     let why = if let Answer::Failed(why) = answer {
         why
@@ -83,7 +115,13 @@ impl RaftNetworkV2<TypeConfig> for Connection {
         let within = if rpc.entries.is_empty() { option.hard_ttl() } else { APPEND_WITHIN };
         let is_cut = cut(&mut rpc);
         let last = rpc.entries.last().map(|entry| entry.log_id);
-        let answer = self.ask(&Request::Append(rpc), within).await?;
+        let is_short = commands(&rpc.entries) <= TELL_AGAIN_COMMANDS;
+        let request = Request::Append(rpc);
+        let answer = if is_short {
+            self.ask_twice(&request, within).await?
+        } else {
+            self.ask(&request, within).await?
+        };
         let Answer::Append(answer) = answer else { return Err(unexpected(answer)) };
         if is_cut && answer.is_success() {
             return Ok(AppendEntriesResponse::PartialSuccess(last));
@@ -96,7 +134,7 @@ impl RaftNetworkV2<TypeConfig> for Connection {
         rpc: VoteRequest<TypeConfig>,
         option: RPCOption,
     ) -> Result<VoteResponse<TypeConfig>, RPCError<TypeConfig>> {
-        let answer = self.ask(&Request::Vote(rpc), option.soft_ttl()).await?;
+        let answer = self.ask_twice(&Request::Vote(rpc), option.hard_ttl()).await?;
         if let Answer::Vote(answer) = answer { Ok(answer) } else { Err(unexpected(answer)) }
     }
 
@@ -105,7 +143,7 @@ impl RaftNetworkV2<TypeConfig> for Connection {
         rpc: VoteRequest<TypeConfig>,
         option: RPCOption,
     ) -> Result<VoteResponse<TypeConfig>, RPCError<TypeConfig>> {
-        let answer = self.ask(&Request::PreVote(rpc), option.soft_ttl()).await?;
+        let answer = self.ask_twice(&Request::PreVote(rpc), option.hard_ttl()).await?;
         if let Answer::Vote(answer) = answer { Ok(answer) } else { Err(unexpected(answer)) }
     }
 
@@ -159,15 +197,22 @@ impl Connection {
     }
 }
 
+/// Counts the commands in entries.
+fn commands(entries: &[RaftEntry]) -> usize {
+    let of = |entry: &RaftEntry| match &entry.payload {
+        EntryPayload::Normal(entry) => entry.commands.len(),
+        EntryPayload::Blank | EntryPayload::Membership(_) => 0,
+    };
+    entries.iter().map(of).sum()
+}
+
 /// Takes entries away until one message can carry the rest; one stays at least.
 /// Tells whether it took any.
 fn cut(rpc: &mut AppendEntriesRequest<TypeConfig>) -> bool {
-    let mut commands = 0_usize;
+    let mut sum = 0_usize;
     let fits = rpc.entries.iter().take_while(|entry| {
-        if let openraft::EntryPayload::Normal(entry) = &entry.payload {
-            commands = commands.saturating_add(entry.commands.len());
-        }
-        commands <= APPEND_COMMANDS_MAX
+        sum = sum.saturating_add(commands(std::slice::from_ref(entry)));
+        sum <= APPEND_COMMANDS_MAX
     });
     let fitting = fits.count().max(1);
     let is_cut = fitting < rpc.entries.len();

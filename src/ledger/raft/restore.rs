@@ -24,6 +24,7 @@ use crate::token::UnixSeconds;
 pub struct LedgerCopy {
     dir: PathBuf,
     state: State,
+    others: Vec<String>,
     _locked: FileDisk,
 }
 
@@ -50,19 +51,30 @@ impl LedgerCopy {
             return Err(OpenError::SnapshotMissing(dir.to_owned()));
         }
         let first = reached.map_or(0, |index| index.saturating_add(1));
+        let mut members = meta.last_membership.membership().clone();
         for bytes in log.entries().range(first..).map(|(_, bytes)| bytes) {
             let entry: RaftEntry = log_store::decode(bytes).map_err(OpenError::engine)?;
-            if let EntryPayload::Normal(entry) = entry.payload {
-                state.apply(&entry);
+            match entry.payload {
+                EntryPayload::Normal(entry) => drop(state.apply(&entry)),
+                EntryPayload::Membership(changed) => members = changed,
+                EntryPayload::Blank => {}
             }
         }
-        Ok(Self { dir: dir.to_owned(), state, _locked: disk })
+        let others = members.nodes().filter(|(id, _)| **id != identity.node_id);
+        let others = others.map(|(_, other)| other.address.clone()).collect();
+        Ok(Self { dir: dir.to_owned(), state, others, _locked: disk })
     }
 
     /// The time up to which it had judged; zero if it had judged nothing.
     #[must_use]
     pub const fn log_time(&self) -> UnixSeconds {
         self.state.log_time()
+    }
+
+    /// Returns where the other nodes are that shared the ledger, as far as it knows.
+    #[must_use]
+    pub fn others(&self) -> &[String] {
+        &self.others
     }
 
     /// Returns how many revocations it knows: of tokens, batches, users and keys.

@@ -1,0 +1,50 @@
+//! `jeton ledger moved`: somebody vouches for a ledger that lies elsewhere now.
+
+use clap::Args;
+
+use crate::cli::failure::Failure;
+use crate::cli::global::Global;
+use crate::cli::node::opening;
+use crate::cli::terminal::output;
+use crate::ledger::raft;
+
+const EXAMPLES: &str = "\
+Examples:
+  jeton ledger moved --is-newest                   after moving it to another disk
+
+Not for a backup, nor for a copy of a ledger that was served since: its node would
+give away uses that are spent. `jeton ledger restore` is for these.";
+
+/// Vouch for a ledger that was moved to another disk
+///
+/// A ledger notices that its files are not those it wrote, and a node does not start
+/// on it: a copy does not know what was counted since it was made. If the whole
+/// folder was copied while no node ran, and none has served it elsewhere since, say
+/// so; nothing else can know it. Nothing has to be said where it was only renamed.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct MovedArgs {
+    /// Yes: no node has served this ledger since it was copied, and none will
+    /// elsewhere
+    #[arg(long)]
+    pub(super) is_newest: bool,
+}
+
+pub(super) fn run(is_newest: bool, global: &Global) -> Result<(), Failure> {
+    let dir = global.load()?.ledger.dir;
+    if !is_newest {
+        return Err(Failure::say(
+            "only you can know whether this ledger is the newest and the only one",
+            "if no node has served it since it was copied, and none will elsewhere: `jeton ledger \
+             moved --is-newest`. Otherwise move it aside, and `jeton ledger restore` it",
+        ));
+    }
+    let needed = raft::accept_place(&dir).map_err(|error| opening::explain_ledger(&error))?;
+    output::show(&format!("{}\n", dir.display()))?;
+    output::remark(if needed {
+        "Taken for the newest and only copy of this ledger."
+    } else {
+        "It was not copied: nothing had to be said."
+    });
+    Ok(())
+}

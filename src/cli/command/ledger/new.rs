@@ -1,0 +1,48 @@
+//! `jeton ledger new`: an empty ledger in place of a lost one.
+
+use clap::Args;
+
+use super::create;
+use crate::cli::failure::Failure;
+use crate::cli::global::Global;
+use crate::cli::terminal::output;
+use crate::clock::{Clock as _, SystemClock};
+use crate::token::CLOCK_ALLOWANCE;
+
+const EXAMPLES: &str = "\
+Examples:
+  jeton ledger new                                 make the ledger that jeton.toml names
+  jeton ledger new --config /etc/jeton/jeton.toml
+
+For a lost disk without a backup; of a backup, `jeton ledger restore` makes more.
+Every link minted before the moment that this prints is refused, because nobody
+knows any more which of them were used. Mint new ones behind that moment.";
+
+/// Make an empty ledger in place of a lost one
+///
+/// A ledger counts the uses of links. A new one knows nothing of the uses before
+/// it, nor of the revocations, so it refuses every link that was minted before its
+/// birth, which is a minute from now: a minter's clock may be that far ahead. A
+/// ledger that exists is never touched.
+///
+/// Revoked keys and permissions are forgotten with the old ledger: take the public
+/// halves of stolen keys away before serving, and allow autologin again.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct NewArgs {}
+
+pub(super) fn run(global: &Global) -> Result<(), Failure> {
+    let dir = global.load()?.ledger.dir;
+    let born_at = SystemClock.now().plus(CLOCK_ALLOWANCE.into());
+    create(&dir, born_at)?;
+    output::show(&format!("{}\n", dir.display()))?;
+    output::remark(&format!(
+        "Links minted before {born_at} are refused.\n\
+         It knows no revocation: take the public halves of stolen keys out of keys.trusted before \
+         you serve.\n\
+         It knows no permission: `jeton user allow-autologin` those who may.\n\
+         Wait until then before you mint, and see to it that this clock is right: it says what \
+         is older."
+    ));
+    Ok(())
+}

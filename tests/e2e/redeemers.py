@@ -1,0 +1,270 @@
+"""People who redeem tokens again and again at whichever node, and a book of all
+that they were told.
+
+The book knows what a token's uses may be, whatever happened on the way: a whole
+profile is a use for certain, an answer that says so is none, and everything else
+may be one.
+"""
+
+import collections
+import csv
+import io
+import itertools
+import random
+import select
+import socket
+import ssl
+import threading
+import time
+
+from jeton import REST, Answer, request
+
+# Longer than a node may take for an answer, 5 s, and than it is paused, 3 s.
+ANSWER_WITHIN_S = 15
+# A node closes a connection that was idle for 5 s.
+IDLE_S = 3
+
+
+class Token:
+    """A token, and what was said of it."""
+
+    def __init__(self, id, text, limit):
+        self.id, self.text, self.limit = id, text, limit
+        self.granted = 0
+        self.unknown = 0
+        self.is_denied = False
+
+    def may_be_used(self):
+        """How often it was used at least and at most, by what was said."""
+        return self.granted, min(self.limit, self.granted + self.unknown)
+
+
+def mint(world, limits):
+    """Mints a token of each limit, offline, in one run."""
+    rows = "".join(f"alice,{limit}\n" for limit in limits)
+    command = ("mint", "--csv", "-", "--format", "csv", "--expires", "8h")
+    table = world.did(*command, input=f"user,uses\n{rows}", timeout=300)
+    minted = csv.DictReader(io.StringIO(table))
+    return [
+        Token(row["id"], row["download_url"].partition("token=")[2], limit)
+        for row, limit in zip(minted, limits, strict=True)
+    ]
+
+
+Grant = collections.namedtuple("Grant", "asked answered node")
+
+
+class Book:
+    """What everybody was told."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.grants = []
+        self.told = collections.Counter()
+        self.longest = collections.Counter()
+        # What no node may ever say or do.
+        self.surprises = []
+
+    def note(self, token, node, asked, answer):
+        """Notes an answer; None if the connection ended or nothing came. Tells
+        whether the question is settled."""
+        answered = time.monotonic()
+        word = self.word(answer)
+        with self.lock:
+            self.told[word] += 1
+            self.longest[word] = max(self.longest[word], round(answered - asked, 1))
+            if word == "granted":
+                token.granted += 1
+                self.grants.append(Grant(asked, answered, node))
+            elif word == "used up":
+                token.is_denied = True
+            elif word in ("unknown", "no answer", "cut short", "silence"):
+                token.unknown += 1
+            elif word != "not given":
+                self.surprises.append((word, node, answer))
+            if word == "silence":
+                self.surprises.append((f"no answer in {ANSWER_WITHIN_S} s", node, asked))
+        return word in ("granted", "used up")
+
+    def word(self, answer):
+        if answer in ("silence", "no answer"):
+            return answer
+        if answer.is_profile:
+            return "granted"
+        if answer.status is None:
+            return "no answer"
+        if not answer.whole:
+            return "cut short"
+        for status, text, word in (
+            (410, b"this link is used up", "used up"),
+            (503, b"nothing was used up", "not given"),
+            (503, b"one use of this link may have been used up", "unknown"),
+        ):
+            if answer.status == status and text in answer.body:
+                return word
+        return "surprise"
+
+    def first_grant(self, after, nodes):
+        """Returns when one of these nodes first granted what it was asked after a
+        moment, if it did."""
+        times = (one.answered for one in self.lately(nodes) if one.asked > after)
+        return min(times, default=None)
+
+    def longest_gap(self, after, until, nodes):
+        """Returns how long none of these nodes granted anything between two moments,
+        in seconds."""
+        times = sorted(one.answered for one in self.lately(nodes))
+        times = [after, *(time for time in times if after < time < until), until]
+        return max(later - earlier for earlier, later in itertools.pairwise(times))
+
+    def lately(self, nodes):
+        with self.lock:
+            return [one for one in self.grants[-5_000:] if one.node in nodes]
+
+
+class Caller:
+    """Asks nodes over connections that are kept, as browsers do."""
+
+    def __init__(self, worlds, book):
+        self.book = book
+        self.worlds = worlds
+        self.contexts = [
+            ssl.create_default_context(cafile=world.dir / "tls" / "cert.pem") for world in worlds
+        ]
+        self.kept = {}
+
+    def redeem(self, token, node):
+        """Asks a node once; tells whether the question is settled."""
+        try:
+            connection = self.connection(node)
+        except OSError:
+            # Not a byte of the question was sent.
+            self.book.told["not reached"] += 1
+            return False
+        asked = time.monotonic()
+        try:
+            text = request(f"{REST}?token={token.text}").replace(b"close", b"keep-alive")
+            connection.sendall(text)
+            answer = Answer.read(connection)
+        except TimeoutError:
+            answer = "silence"
+        except OSError:
+            answer = "no answer"
+        if isinstance(answer, str) or not answer.whole or answer.header("Connection") == "close":
+            connection.close()
+        else:
+            self.kept[node] = connection, time.monotonic()
+        return self.book.note(token, node, asked, answer)
+
+    def connection(self, node):
+        connection, since = self.kept.pop(node, (None, 0))
+        if connection and time.monotonic() - since < IDLE_S:
+            # What can be read there is the end.
+            if not select.select([connection], [], [], 0)[0]:
+                return connection
+        if connection:
+            connection.close()
+        world = self.worlds[node]
+        plain = socket.create_connection((world.place.host, world.port), ANSWER_WITHIN_S)
+        try:
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return self.contexts[node].wrap_socket(plain, server_hostname="localhost")
+        except BaseException:
+            plain.close()
+            raise
+
+    def close(self):
+        for connection, _ in self.kept.values():
+            connection.close()
+
+
+class Crowd:
+    """Clients that redeem each token more often than it may be, in a drawn order,
+    no faster than they are let: so there is something to do at all times."""
+
+    MORE = 2
+
+    def __init__(self, worlds, book, tokens, seed, clients):
+        chance = random.Random(seed)
+        self.tries = [token for token in tokens for _ in range(token.limit + self.MORE)]
+        chance.shuffle(self.tries)
+        self.next, self.share = 0, 0.0
+        self.turn = threading.Condition()
+        self.is_over = False
+        self.worlds, self.book = worlds, book
+        self.threads = [
+            threading.Thread(target=self.work, args=(chance.random(),)) for _ in range(clients)
+        ]
+
+    def start(self):
+        for thread in self.threads:
+            thread.start()
+
+    def let(self, share):
+        """Lets them do this share of everything."""
+        with self.turn:
+            self.share = share
+            self.turn.notify_all()
+
+    def finish(self):
+        """Lets them do all, and waits for that."""
+        self.let(1.0)
+        for thread in self.threads:
+            thread.join()
+
+    def give_up(self):
+        """Lets them leave what is left."""
+        with self.turn:
+            self.is_over = True
+            self.turn.notify_all()
+        for thread in self.threads:
+            thread.join()
+
+    def work(self, seed):
+        chance, caller = random.Random(seed), Caller(self.worlds, self.book)
+        while token := self.take():
+            while not caller.redeem(token, chance.randrange(len(self.worlds))):
+                with self.turn:
+                    if self.turn.wait_for(lambda: self.is_over, chance.uniform(0.01, 0.2)):
+                        break
+        caller.close()
+
+    def take(self):
+        with self.turn:
+            self.turn.wait_for(
+                lambda: self.is_over or self.next < self.share * len(self.tries) or self.share == 1
+            )
+            if self.is_over or self.next == len(self.tries):
+                return None
+            self.next += 1
+            return self.tries[self.next - 1]
+
+
+class Probers:
+    """Someone at each node who asks it all the time, with a token that lasts."""
+
+    EVERY_S = 0.02
+
+    def __init__(self, worlds, book, tokens):
+        self.over = threading.Event()
+        self.worlds, self.book = worlds, book
+        self.threads = [
+            threading.Thread(target=self.probe, args=(node, token))
+            for node, token in enumerate(tokens)
+        ]
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        for thread in self.threads:
+            thread.join()
+
+    def probe(self, node, token):
+        caller = Caller(self.worlds, self.book)
+        while not self.over.wait(self.EVERY_S):
+            caller.redeem(token, node)
+        caller.close()
