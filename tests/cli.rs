@@ -361,7 +361,7 @@ hint: keep it: a new ledger refuses all links minted so far. If it is damaged, m
         .assert()
         .success()
         .stdout_eq("ledger\n")
-        .stderr_eq("Links minted before [..]Z are refused.\nIt knows no revocation: [..]\nIt knows no permission: [..]\n");
+        .stderr_eq("Links minted before [..]Z are refused.\nIt knows no revocation: [..]\nIt knows no permission: [..]\nWait until then before you mint, [..]\n");
 }
 
 #[test]

@@ -36,12 +36,12 @@ def birth(done):
     return int(datetime.fromisoformat(printed).timestamp())
 
 
-def restore(world):
+def restore(world, *vouching):
     """Moves a node's ledger aside and makes a new one of it; returns its birth."""
     aside = world.dir / "ledger.old"
     (world.dir / "ledger").rename(aside)
     before = tree(aside)
-    done = world.jeton("ledger", "restore", aside)
+    done = world.jeton("ledger", "restore", aside, *vouching)
     assert done.returncode == 0, done
     assert tree(aside) == before
     return birth(done), done
@@ -349,7 +349,12 @@ class LostMajority(Together):
         self.assertEqual(last.download(fresh).status, 503)
         self.stop(last)
 
-        born, done = restore(last)
+        copy = last.dir / "copy"
+        shutil.copytree(last.dir / "ledger", copy)
+        (last.dir / "ledger").rename(last.dir / "aside")
+        self.assert_failed(last.jeton("ledger", "restore", copy), "other nodes share this ledger")
+        (last.dir / "aside").rename(last.dir / "ledger")
+        born, done = restore(last, "--others-are-gone")
         self.assertRegex(done.stderr, r"It knows what happened until \S+Z: ")
         last.serve()
         last.id = this(last)

@@ -1,0 +1,340 @@
+//! `make bench`: what a cluster counts, beside a lone node, in one run.
+//!
+//! Each node is a process of its own, as in life: a ledger on a real disk, and mutual
+//! TLS over loopback between them. The clients run in the nodes' processes and are
+//! spread over the voters; each spends, waits for its grant, spends again. All nodes
+//! share this machine, so it is the whole of it that is compared: a lone node has the
+//! disk and all cores for itself, and each of three has a third.
+//!
+//! Lone node and cluster work in turns, round after round; the medians of both and of
+//! their ratio are printed, and then what a spend costs each node.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    clippy::cast_precision_loss,
+    reason = "a program for people, which stops at the first surprise"
+)]
+
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader, Write as _, stdin};
+use std::net::TcpListener;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use jeton::clock::{Clock as _, SystemClock};
+use jeton::cluster::{self, Authority, ClusterDoor, Invites, NodeCertificate, PeerNetwork};
+use jeton::ledger::raft::{
+    Identity, Options, PeerAddress, RaftLedger, Reply, Transport, create, create_joined,
+};
+use jeton::ledger::{Cluster as _, Ledger as _, RequestId, Spend};
+use jeton::token::{KeyId, Nonce, ProfileKind, TokenId, UnixSeconds, UserName};
+
+const ROUNDS: usize = 15;
+const ROUND: Duration = Duration::from_millis(400);
+const LEDGER: [u8; 16] = [1; 16];
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [_, "node", dir, id, role] => node(Path::new(dir), id.parse().unwrap(), role),
+        // cargo says `--bench`.
+        _ => compare(),
+    }
+}
+
+fn compare() {
+    let dir = tempfile::tempdir_in(".").unwrap();
+    let authority = Authority::make(LEDGER, SystemClock.now()).unwrap();
+    authority.write(dir.path()).unwrap();
+    let mut lone = Node::start(dir.path(), 100, "alone");
+    let mut nodes = vec![Node::start(dir.path(), 1, "first")];
+    for id in 2..=3 {
+        nodes.push(Node::start(dir.path(), id, "joined"));
+        let address = nodes.last().unwrap().address.clone();
+        nodes[0].ask(&format!("add {id} {address}"));
+    }
+    nodes[0].ask("promote 2 3");
+
+    println!("{:<44} {:>12} {:>12} {:>8}", "three nodes | one alone", "three", "alone", "ratio");
+    line("spend, 1 client, at the leader", &mut nodes, &mut lone, &[1, 0, 0]);
+    line("spend, 1 client, at a follower", &mut nodes, &mut lone, &[0, 1, 0]);
+    line("spend, 64 at once, at all three", &mut nodes, &mut lone, &[22, 21, 21]);
+    line("spend, 1024 at once, at all three", &mut nodes, &mut lone, &[342, 341, 341]);
+    for learners in [2, 6] {
+        for id in nodes.len() as u64 + 1..=3 + learners {
+            nodes.push(Node::start(dir.path(), id, "joined"));
+            let address = nodes.last().unwrap().address.clone();
+            nodes[0].ask(&format!("add {id} {address}"));
+        }
+        for clients in [[22, 21, 21], [342, 341, 341]] {
+            let sum: u32 = clients.iter().sum();
+            let name = format!("spend, {sum} at once, and {learners} learners");
+            line(&name, &mut nodes, &mut lone, &clients);
+        }
+    }
+}
+
+/// Measures both in turns, and what it costs.
+fn line(name: &str, nodes: &mut [Node], lone: &mut Node, clients: &[u32]) {
+    let total: u32 = clients.iter().sum();
+    let before: Vec<Cost> = nodes.iter_mut().map(Node::cost).collect();
+    let before_lone = lone.cost();
+    let (mut granted, mut granted_alone) = (0, 0);
+    let rounds: Vec<(f64, f64)> = (0..ROUNDS)
+        .map(|_| {
+            let begun = Instant::now();
+            for (node, clients) in nodes.iter_mut().zip(clients) {
+                node.tell(&format!("spend {clients}"));
+            }
+            let asked = nodes.iter_mut().zip(clients);
+            let spent: u64 = asked.map(|(node, _)| node.answer().parse::<u64>().unwrap()).sum();
+            let three = spent as f64 / begun.elapsed().as_secs_f64();
+            let begun = Instant::now();
+            let alone: u64 = lone.ask(&format!("spend {total}")).parse().unwrap();
+            granted += spent;
+            granted_alone += alone;
+            (three, alone as f64 / begun.elapsed().as_secs_f64())
+        })
+        .collect();
+    let three = median(rounds.iter().map(|(three, _)| *three));
+    let alone = median(rounds.iter().map(|(_, alone)| *alone));
+    let ratio = median(rounds.iter().map(|(three, alone)| three / alone));
+    println!("{name:<44} {three:>10.0}/s {alone:>10.0}/s {ratio:>7.2}x");
+
+    let spent: Vec<Cost> =
+        nodes.iter_mut().zip(before).map(|(node, before)| node.cost().since(before)).collect();
+    let per = |cost: Cost| cost.cpu_ms as f64 / granted as f64;
+    let others = (nodes.len() - 1) as f64;
+    println!(
+        "    CPU s for 1,000: leader {:.3}, a follower {:.3}{}, alone {:.3}; bytes for one: leader \
+         to each {:.0}, a follower to the leader {:.0}",
+        per(spent[0]),
+        f64::midpoint(per(spent[1]), per(spent[2])),
+        spent.get(3).map_or_else(String::new, |one| format!(", a learner {:.3}", per(*one))),
+        lone.cost().since(before_lone).cpu_ms as f64 / granted_alone as f64,
+        spent[0].sent as f64 / granted as f64 / others,
+        f64::midpoint(spent[1].sent as f64, spent[2].sent as f64) / granted as f64,
+    );
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<_> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// A node, as the one who measures sees it.
+struct Node {
+    process: Child,
+    told: ChildStdin,
+    says: BufReader<ChildStdout>,
+    address: String,
+}
+
+/// What a node has used so far.
+#[derive(Clone, Copy)]
+struct Cost {
+    cpu_ms: u64,
+    /// Bytes of messages and answers to other nodes, before TLS.
+    sent: u64,
+}
+
+impl Cost {
+    const fn since(self, before: Self) -> Self {
+        Self { cpu_ms: self.cpu_ms - before.cpu_ms, sent: self.sent - before.sent }
+    }
+}
+
+impl Node {
+    fn start(dir: &Path, id: u64, role: &str) -> Self {
+        let mut process = Command::new(std::env::current_exe().unwrap())
+            .args(["node".as_ref(), dir.as_os_str()])
+            .args([&id.to_string(), role])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (told, says) = (process.stdin.take().unwrap(), process.stdout.take().unwrap());
+        let mut node = Self { process, told, says: BufReader::new(says), address: String::new() };
+        node.address = node.answer();
+        node
+    }
+
+    fn tell(&mut self, line: &str) {
+        writeln!(self.told, "{line}").unwrap();
+    }
+
+    fn answer(&mut self) -> String {
+        let mut line = String::new();
+        assert!(self.says.read_line(&mut line).unwrap() > 0, "a node has stopped");
+        line.trim_end().to_owned()
+    }
+
+    fn ask(&mut self, line: &str) -> String {
+        self.tell(line);
+        self.answer()
+    }
+
+    fn cost(&mut self) -> Cost {
+        let answer = self.ask("cost");
+        let (cpu_ms, sent) = answer.split_once(' ').unwrap();
+        Cost { cpu_ms: cpu_ms.parse().unwrap(), sent: sent.parse().unwrap() }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The other process: one node, which does what it reads from stdin.
+fn node(dir: &Path, id: u64, role: &str) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let ledger_dir = dir.join(format!("node-{id}"));
+    let clock = Arc::new(SystemClock);
+    let ledger_id = if role == "alone" { [2; 16] } else { LEDGER };
+    let born_at = UnixSeconds::new(clock.now().get() - 1);
+    let identity = Identity { ledger_id, node_id: id, born_at };
+    runtime.block_on(async {
+        match role {
+            "joined" => create_joined(&ledger_dir, identity).await.unwrap(),
+            _ => create(&ledger_dir, identity, clock).await.unwrap(),
+        }
+    });
+    let (ledger, sent) = runtime.block_on(open(dir, ledger_dir, identity, role));
+    for line in stdin().lines() {
+        let line = line.unwrap();
+        let answer = match line.split(' ').collect::<Vec<_>>()[..] {
+            ["add", id, address] => {
+                let added = ledger.add_learner(id.parse().unwrap(), address.to_owned());
+                runtime.block_on(added).unwrap();
+                "done".to_owned()
+            }
+            ["promote", one, other] => {
+                let ids = BTreeSet::from([one.parse().unwrap(), other.parse().unwrap()]);
+                runtime.block_on(ledger.promote(ids)).unwrap();
+                "done".to_owned()
+            }
+            ["spend", clients] => {
+                runtime.block_on(spend_for_a_round(&ledger, clients.parse().unwrap())).to_string()
+            }
+            ["cost"] => format!("{} {}", cpu_ms(), sent.load(Ordering::Relaxed)),
+            _ => panic!("{line}"),
+        };
+        println!("{answer}");
+    }
+}
+
+async fn open(
+    dir: &Path,
+    ledger_dir: PathBuf,
+    identity: Identity,
+    role: &str,
+) -> (Arc<RaftLedger>, Arc<AtomicU64>) {
+    let (clock, sent) = (Arc::new(SystemClock), Arc::<AtomicU64>::default());
+    if role == "alone" {
+        let ledger = RaftLedger::open(&ledger_dir, clock, Options::default()).await.unwrap();
+        println!("nowhere");
+        return (Arc::new(ledger), sent);
+    }
+    let authority = Arc::new(Authority::read(dir, LEDGER).unwrap().unwrap());
+    let issued = NodeCertificate::issue(Arc::clone(&authority), identity.node_id, clock.now());
+    let certificate = Arc::new(issued.unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let peers = PeerNetwork::new(&certificate).unwrap();
+    let options = Options {
+        transport: Arc::new(Counted { peers, sent: Arc::clone(&sent) }),
+        address: Some(address.clone()),
+        ..Options::default()
+    };
+    let ledger = Arc::new(RaftLedger::open(&ledger_dir, clock, options).await.unwrap());
+    let door = Arc::new(ClusterDoor {
+        identity,
+        receiver: Arc::clone(&ledger) as _,
+        cluster: Arc::clone(&ledger) as _,
+        invites: Arc::new(Invites::default()),
+        authority,
+        public_url: "https://vpn.example.com".to_owned(),
+        trusted: Box::new(Vec::new),
+    });
+    let tls = certificate.server_config().unwrap();
+    tokio::spawn(async move {
+        cluster::run(listener, tls, door, std::future::pending()).await.unwrap();
+    });
+    println!("{address}");
+    (ledger, sent)
+}
+
+/// The way to other nodes, with a meter.
+#[derive(Debug)]
+struct Counted {
+    peers: PeerNetwork,
+    sent: Arc<AtomicU64>,
+}
+
+impl Transport for Counted {
+    fn call(&self, to: &PeerAddress, message: Vec<u8>, within: Duration) -> Reply<'_> {
+        self.sent.fetch_add(message.len() as u64, Ordering::Relaxed);
+        self.peers.call(to, message, within)
+    }
+}
+
+/// Each client spends, waits for the grant, spends again; every token is new.
+async fn spend_for_a_round(ledger: &Arc<RaftLedger>, clients: u32) -> u64 {
+    let end = Instant::now() + ROUND;
+    let tasks: Vec<_> = (0..clients)
+        .map(|_| {
+            let ledger = Arc::clone(ledger);
+            tokio::spawn(async move {
+                let mut granted = 0;
+                while Instant::now() < end {
+                    let _grant = ledger.spend(spend()).await.unwrap().unwrap();
+                    granted += 1;
+                }
+                granted
+            })
+        })
+        .collect();
+    let mut granted = 0;
+    for task in tasks {
+        granted += task.await.unwrap();
+    }
+    granted
+}
+
+fn spend() -> Spend {
+    let now = SystemClock.now();
+    Spend {
+        token: TokenId { key_id: KeyId([1; 4]), nonce: Nonce(random()) },
+        max: NonZeroU32::MIN,
+        kind: ProfileKind::UserLocked,
+        user: UserName::new("alice").unwrap(),
+        issued_at: now,
+        expires_at: now.plus(3_600),
+        request_id: RequestId(random()),
+    }
+}
+
+fn random() -> [u8; 16] {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).unwrap();
+    bytes
+}
+
+/// How long this process was on a core so far: proc_pid_stat(5), fields 14 and 15,
+/// in hundredths of a second.
+fn cpu_ms() -> u64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let after_name = stat.rsplit_once(") ").unwrap().1;
+    let fields: Vec<&str> = after_name.split(' ').collect();
+    (fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()) * 10
+}
