@@ -3,7 +3,7 @@ CARGO ?= cargo
 
 .DEFAULT_GOAL := help
 .PHONY: help run build test test-core simulate e2e chaos lint floor fmt fmt-check doc vectors \
-        fuzz fuzz-smoke snapshots bench deny check clean
+        fuzz fuzz-smoke snapshots load scaling bench deny check clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -71,6 +71,14 @@ fuzz-smoke: ## each fuzz target for 20 seconds
 snapshots: ## take what the commands print now, and the API's document, as what they should be
 	SNAPSHOTS=overwrite $(CARGO) test --locked --test cli
 	SNAPSHOTS=overwrite $(CARGO) test --locked --lib the_copy_in_docs_is_current
+
+load: build ## downloads a second of one node and of three, by ApacheBench
+	@command -v ab >/dev/null || { printf 'error: ab is missing\nhint: apt-get install apache2-utils\n'; exit 1; }
+	tests/e2e/install.sh
+	JETON=$$PWD/target/release/jeton tests/e2e/.venv/bin/python -B tests/e2e/load.py
+
+scaling: ## what a group of nodes carries, simulated from measured costs
+	$(CARGO) run --release --locked --quiet --example scaling
 
 bench: ## speed, side by side with what bounds it
 	$(CARGO) bench --locked

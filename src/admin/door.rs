@@ -129,8 +129,9 @@ impl AdminDoor {
     /// see why.
     ///
     /// A token that is revoked, as far as this node knows, stays shut out; one that
-    /// was revoked since it last heard of the others enters. Time, network and key
-    /// are judged as ever.
+    /// was revoked since it last heard of the others enters. After a restart a node
+    /// with others knows its last snapshot until it hears from a majority. Time,
+    /// network and key are judged as ever.
     pub(super) fn enter_to_look(&self, request: &HttpRequest) -> Result<Onlooker, AdminError> {
         let token = self.token_of(request)?;
         Ok(Onlooker(self.admit(request, &token, Knowledge::LastKnown)?))
