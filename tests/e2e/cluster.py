@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import shutil
 import ssl
 import tempfile
