@@ -20,7 +20,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from chaos import Nemesis, plan
-from cluster import Member, grow, listens, status, this
+from cluster import Member, grow, listens, this
 from jeton import Case, Place, World, wait_until
 from namespaces import Network, needs_namespaces
 from redeemers import Book, Crowd, Probers, mint
