@@ -72,6 +72,8 @@ fn compare() {
             let address = nodes.last().unwrap().address.clone();
             nodes[0].ask(&format!("add {id} {address}"));
         }
+        // Until they have what was spent before, they are work and no help.
+        nodes[0].ask("settle");
         for clients in [[22, 21, 21], [342, 341, 341]] {
             let sum: u32 = clients.iter().sum();
             let name = format!("spend, {sum} at once, and {learners} learners");
@@ -223,6 +225,10 @@ fn node(dir: &Path, id: u64, role: &str) {
                 runtime.block_on(ledger.promote(ids)).unwrap();
                 "done".to_owned()
             }
+            ["settle"] => {
+                runtime.block_on(settle(&ledger));
+                "done".to_owned()
+            }
             ["spend", clients] => {
                 runtime.block_on(spend_for_a_round(&ledger, clients.parse().unwrap())).to_string()
             }
@@ -230,6 +236,14 @@ fn node(dir: &Path, id: u64, role: &str) {
             _ => panic!("{line}"),
         };
         println!("{answer}");
+    }
+}
+
+/// Waits until all members have caught up.
+async fn settle(ledger: &RaftLedger) {
+    let lags = |lag: Option<u64>| lag.is_none_or(|lag| lag > 100);
+    while ledger.members().await.members.iter().any(|member| lags(member.lag)) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 

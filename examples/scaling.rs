@@ -48,19 +48,21 @@ struct Costs {
     write: Nanos,
     /// One write and sync, on the disk.
     sync: Nanos,
-    /// The bytes of a spend on the wire.
+    /// The bytes of a message on the wire, and of each spend in it.
+    message_len: u64,
     spend_len: u64,
 }
 
 const MEASURED: Costs = Costs {
     download: 250 * MICRO,
-    entry: 100 * MICRO,
-    spend: 3 * MICRO,
-    message: 80 * MICRO,
+    entry: 50 * MICRO,
+    spend: 5 * MICRO,
+    message: 75 * MICRO,
     message_spend: MICRO,
-    write: 100 * MICRO,
-    sync: 250 * MICRO,
-    spend_len: 100,
+    write: 45 * MICRO,
+    sync: 110 * MICRO,
+    message_len: 180,
+    spend_len: 55,
 };
 
 /// How many batches are under way side by side (`ledger/raft/batcher.rs`).
@@ -422,7 +424,7 @@ impl<'a> Simulation<'a> {
         let upto = self.appended.min(has + APPEND_MAX);
         let spends = self.entries[has..upto].iter().map(Vec::len).sum();
         let sent = self.handle_message(0, spends);
-        self.bytes += spends as u64 * self.costs.spend_len;
+        self.bytes += self.costs.message_len + spends as u64 * self.costs.spend_len;
         self.at(sent + self.group.one_way, Event::Carried { node: follower, upto, spends });
     }
 

@@ -379,6 +379,27 @@ class LostMajority(Together):
 
 
 class Theft(Together):
+    def test_whoever_is_left_makes_the_new_authority_also_if_it_once_joined(self):
+        first, left, third = worlds = self.three()
+        token = first.mint(uses=2).token
+        self.assert_profile(third.download(token))
+        left.did("cluster", "lead", left.id)
+        self.assert_failed(left.jeton("cluster", "remove", first.id, third.id), "votes")
+        left.did("cluster", "demote", first.id, third.id)
+        left.did("cluster", "remove", first.id, third.id)
+        for world in worlds:
+            self.stop(world)
+        old = self.fingerprint(left)
+        shutil.rmtree(left.dir / "ledger" / "cluster")
+        left.serve()
+        self.assertNotEqual(self.fingerprint(left), old)
+        with Member(left) as fresh:
+            # It serves also before the first that joins does.
+            self.assert_profile(left.download(token))
+            self.assertEqual(len(status(left)), 2)
+            fresh.serve()
+            self.assert_refused(fresh.download(token), 410, "used up")
+
     def test_a_new_authority_shuts_the_old_one_out_and_no_count_is_lost(self):
         first = self.first()
         stolen = self.member(first)
