@@ -55,6 +55,9 @@ export async function readCode(element) {
 export async function assertAbsent(page, text) {
   assert.ok(!(await page.content()).includes(text), 'in the document');
   assert.ok(!page.url().includes(text), 'in the address');
-  const values = await page.$$eval('input, textarea', (fields) => fields.map((f) => f.value));
-  assert.ok(!values.some((value) => value.includes(text)), 'in a field');
+  // A dialog is hidden a moment before it hears that it was closed, and forgets.
+  await page.waitForFunction(
+    (text) => [...document.querySelectorAll('input, textarea')].every((f) => !f.value.includes(text)),
+    text, { timeout: 2_000 },
+  );
 }
