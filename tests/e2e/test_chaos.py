@@ -143,7 +143,7 @@ class BadWire(Chaos):
     """The same where each way between nodes loses 5 % and takes 50 ms. It takes
     longer, so there is less of it; `make chaos` does all."""
 
-    faults, tokens = 40, 1_500
+    faults, tokens = 50, 1_500
     base = (0.05, 0.05)
 
 
