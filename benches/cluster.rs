@@ -17,10 +17,11 @@
     reason = "a program for people, which stops at the first surprise"
 )]
 
+mod clients;
+
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Write as _, stdin};
 use std::net::TcpListener;
-use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
@@ -29,11 +30,13 @@ use std::time::{Duration, Instant};
 
 use jeton::clock::{Clock as _, SystemClock};
 use jeton::cluster::{self, Authority, ClusterDoor, Invites, NodeCertificate, PeerNetwork};
+use jeton::ledger::Cluster as _;
 use jeton::ledger::raft::{
     Identity, Options, PeerAddress, RaftLedger, Reply, Transport, create, create_joined,
 };
-use jeton::ledger::{Cluster as _, Ledger as _, RequestId, Spend};
-use jeton::token::{KeyId, Nonce, ProfileKind, TokenId, UnixSeconds, UserName};
+use jeton::token::UnixSeconds;
+
+use self::clients::spend_for;
 
 const ROUNDS: usize = 15;
 const ROUND: Duration = Duration::from_millis(400);
@@ -230,7 +233,7 @@ fn node(dir: &Path, id: u64, role: &str) {
                 "done".to_owned()
             }
             ["spend", clients] => {
-                runtime.block_on(spend_for_a_round(&ledger, clients.parse().unwrap())).to_string()
+                runtime.block_on(spend_for(ROUND, &ledger, clients.parse().unwrap())).to_string()
             }
             ["cost"] => format!("{} {}", cpu_ms(), sent.load(Ordering::Relaxed)),
             _ => panic!("{line}"),
@@ -300,48 +303,6 @@ impl Transport for Counted {
         self.sent.fetch_add(message.len() as u64, Ordering::Relaxed);
         self.peers.call(to, message, within)
     }
-}
-
-/// Each client spends, waits for the grant, spends again; every token is new.
-async fn spend_for_a_round(ledger: &Arc<RaftLedger>, clients: u32) -> u64 {
-    let end = Instant::now() + ROUND;
-    let tasks: Vec<_> = (0..clients)
-        .map(|_| {
-            let ledger = Arc::clone(ledger);
-            tokio::spawn(async move {
-                let mut granted = 0;
-                while Instant::now() < end {
-                    let _grant = ledger.spend(spend()).await.unwrap().unwrap();
-                    granted += 1;
-                }
-                granted
-            })
-        })
-        .collect();
-    let mut granted = 0;
-    for task in tasks {
-        granted += task.await.unwrap();
-    }
-    granted
-}
-
-fn spend() -> Spend {
-    let now = SystemClock.now();
-    Spend {
-        token: TokenId { key_id: KeyId([1; 4]), nonce: Nonce(random()) },
-        max: NonZeroU32::MIN,
-        kind: ProfileKind::UserLocked,
-        user: UserName::new("alice").unwrap(),
-        issued_at: now,
-        expires_at: now.plus(3_600),
-        request_id: RequestId(random()),
-    }
-}
-
-fn random() -> [u8; 16] {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).unwrap();
-    bytes
 }
 
 /// How long this process was on a core so far: proc_pid_stat(5), fields 14 and 15,

@@ -12,9 +12,10 @@
     reason = "a program for people, which stops at the first surprise"
 )]
 
+mod clients;
+
 use std::fs::File;
 use std::hint::black_box;
-use std::num::NonZeroU32;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -24,14 +25,16 @@ use jeton::cache::CacheSizes;
 use jeton::clock::{Clock as _, SystemClock};
 use jeton::keyring::Keyring;
 use jeton::ledger::raft::{Identity, Options, RaftLedger, create};
-use jeton::ledger::{Ledger, RequestId, Spend};
+use jeton::ledger::{Ledger, RequestId};
 use jeton::profile::{Fingerprint, Profile, ProfileError, ProfileSource};
 use jeton::redeem::{Attempt, Intent, Redeemer};
 use jeton::token::{
-    Batch, Claims, KeyId, KeyPurpose, Lifetime, Nonce, ProfileKind, Purpose, SigningKey, Token,
-    TokenId, TrustedKey, UnixSeconds, UseLimit, UserName, sign, verify,
+    Batch, Claims, KeyPurpose, Lifetime, Nonce, ProfileKind, Purpose, SigningKey, Token,
+    TrustedKey, UnixSeconds, UseLimit, UserName, sign, verify,
 };
 use sha2::{Digest as _, Sha256};
+
+use self::clients::spend_for;
 
 const ROUNDS: usize = 15;
 
@@ -108,27 +111,9 @@ async fn redemptions_per_second(redeemer: &Redeemer, token: &Token) -> f64 {
     f64::from(times) / started.elapsed().as_secs_f64()
 }
 
-/// Each client spends, waits for the grant, spends again; every token is new.
 async fn spends_per_second(ledger: &Arc<dyn Ledger>, clients: u32) -> f64 {
     let started = Instant::now();
-    let end = started + Duration::from_millis(300);
-    let tasks: Vec<_> = (0..clients)
-        .map(|_| {
-            let ledger = Arc::clone(ledger);
-            tokio::spawn(async move {
-                let mut granted = 0_u32;
-                while Instant::now() < end {
-                    let _grant = ledger.spend(spend()).await.unwrap().unwrap();
-                    granted += 1;
-                }
-                granted
-            })
-        })
-        .collect();
-    let mut granted = 0;
-    for task in tasks {
-        granted += task.await.unwrap();
-    }
+    let granted = spend_for(Duration::from_millis(300), ledger, clients).await;
     f64::from(granted) / started.elapsed().as_secs_f64()
 }
 
@@ -148,25 +133,6 @@ fn syncs_per_second(dir: &Path) -> f64 {
         times += 1;
     }
     f64::from(times) / started.elapsed().as_secs_f64()
-}
-
-fn spend() -> Spend {
-    let now = SystemClock.now();
-    Spend {
-        token: TokenId { key_id: KeyId([1; 4]), nonce: Nonce(random()) },
-        max: NonZeroU32::MIN,
-        kind: ProfileKind::UserLocked,
-        user: UserName::new("alice").unwrap(),
-        issued_at: now,
-        expires_at: now.plus(3_600),
-        request_id: RequestId(random()),
-    }
-}
-
-fn random() -> [u8; 16] {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).unwrap();
-    bytes
 }
 
 fn key() -> SigningKey {

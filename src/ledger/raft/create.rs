@@ -26,10 +26,7 @@ pub async fn create(
 ) -> Result<(), OpenError> {
     put(dir, async |making| {
         make(making, identity)?;
-        let started = RaftLedger::start(Opening::of(making, clock, Options::default())?).await?;
-        let founded = started.found().await;
-        started.close().await;
-        founded
+        found(Opening::of(making, clock, Options::default())?, async |_| Ok(())).await
     })
     .await
 }
@@ -50,16 +47,24 @@ pub async fn create_from(
         make(making, identity)?;
         let opening = Opening::of(making, clock, Options::default())?;
         let first = copy.reborn(identity.born_at);
-        let started = RaftLedger::start(Opening { first, ..opening }).await?;
-        let founded = match started.found().await {
-            // The log alone does not tell what the ledger began with.
-            Ok(()) => started.compact().await,
-            failed => failed,
-        };
-        started.close().await;
-        founded
+        // The log alone does not tell what the ledger began with.
+        found(Opening { first, ..opening }, RaftLedger::compact).await
     })
     .await
+}
+
+/// Founds a cluster of one node, has `then` done with it, and closes it.
+async fn found(
+    opening: Opening,
+    then: impl AsyncFnOnce(&RaftLedger) -> Result<(), OpenError>,
+) -> Result<(), OpenError> {
+    let started = RaftLedger::start(opening).await?;
+    let founded = match started.found().await {
+        Ok(()) => then(&started).await,
+        failed => failed,
+    };
+    started.close().await;
+    founded
 }
 
 /// Makes a further node of an existing ledger in `dir`, which must not be there.

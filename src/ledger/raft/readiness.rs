@@ -10,7 +10,7 @@ use super::RaftLedger;
 use crate::ledger::{Staleness, Unready};
 
 /// How long a leader may say nothing before it counts as none. It says something
-/// four times a second; the others miss it after 1.2 seconds at most.
+/// six times a second; the others miss it after 0.9 seconds at most.
 const LEADER_SILENT_MAX: Duration = Duration::from_secs(3);
 
 impl RaftLedger {

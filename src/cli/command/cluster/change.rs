@@ -23,9 +23,8 @@ Examples:
   jeton cluster promote 3f2a 9c01            from one voter to three
   jeton cluster promote node2.example.com:7443 node3.example.com:7443")]
 pub(crate) struct PromoteArgs {
-    /// Ids, the first 4 digits of them or more, or addresses
-    #[arg(value_name = "NODE", required = true)]
-    nodes: Vec<String>,
+    #[command(flatten)]
+    which: NodesArgs,
 
     #[command(flatten)]
     how: HowArgs,
@@ -37,9 +36,8 @@ pub(crate) struct PromoteArgs {
 Examples:
   jeton cluster demote 3f2a 9c01             from three voters to one")]
 pub(crate) struct DemoteArgs {
-    /// Ids, the first 4 digits of them or more, or addresses
-    #[arg(value_name = "NODE", required = true)]
-    nodes: Vec<String>,
+    #[command(flatten)]
+    which: NodesArgs,
 
     #[command(flatten)]
     how: HowArgs,
@@ -78,9 +76,8 @@ Examples:
 A node that was removed still holds the key of the cluster. If its disk is in wrong
 hands, see SECURITY.md.")]
 pub(crate) struct RemoveArgs {
-    /// Ids, the first 4 digits of them or more, or addresses
-    #[arg(value_name = "NODE", required = true)]
-    nodes: Vec<String>,
+    #[command(flatten)]
+    which: NodesArgs,
 
     #[command(flatten)]
     how: HowArgs,
@@ -102,6 +99,14 @@ pub(crate) struct LeadArgs {
     how: HowArgs,
 }
 
+/// Those whom a change is about.
+#[derive(Args, Debug)]
+struct NodesArgs {
+    /// Ids, the first 4 digits of them or more, or addresses
+    #[arg(value_name = "NODE", required = true)]
+    nodes: Vec<String>,
+}
+
 /// What all of them take.
 #[derive(Args, Debug)]
 struct HowArgs {
@@ -114,11 +119,11 @@ struct HowArgs {
 }
 
 pub(super) fn promote(args: &PromoteArgs, global: &Global) -> Result<(), Failure> {
-    change(global, &args.how, |members| Ok(json!({ "promote": all(members, &args.nodes)? })))
+    change(global, &args.how, |members| Ok(json!({ "promote": all(members, &args.which.nodes)? })))
 }
 
 pub(super) fn demote(args: &DemoteArgs, global: &Global) -> Result<(), Failure> {
-    change(global, &args.how, |members| Ok(json!({ "demote": all(members, &args.nodes)? })))
+    change(global, &args.how, |members| Ok(json!({ "demote": all(members, &args.which.nodes)? })))
 }
 
 pub(super) fn replace(args: &ReplaceArgs, global: &Global) -> Result<(), Failure> {
@@ -128,7 +133,7 @@ pub(super) fn replace(args: &ReplaceArgs, global: &Global) -> Result<(), Failure
 }
 
 pub(super) fn remove(args: &RemoveArgs, global: &Global) -> Result<(), Failure> {
-    change(global, &args.how, |members| Ok(json!({ "remove": all(members, &args.nodes)? })))
+    change(global, &args.how, |members| Ok(json!({ "remove": all(members, &args.which.nodes)? })))
 }
 
 pub(super) fn lead(args: &LeadArgs, global: &Global) -> Result<(), Failure> {
