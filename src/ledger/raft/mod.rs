@@ -27,6 +27,7 @@
 //! | `transport` | nothing: bytes to another node, bytes back. The seam to TLS and sockets |
 //! | `message` | what is said, and who is refused with which words |
 //! | `peers`, `receive` | the two ends of the conversation; `network` is what openraft says in it |
+//! | `append_stream` | that the news of a commit may wait for entries |
 //! | `troubles` | nothing: it remembers who does not talk to whom, and why |
 //! | `runs` | whether a node's directory goes on from the one that is known |
 //! | `snapshot_transfer` | how hundreds of megabytes pass in pieces |
@@ -36,6 +37,7 @@
 //! | `caretaker` | what a node does unasked |
 //! | `cluster`, `changes` | who belongs to it, in which role |
 
+mod append_stream;
 mod batcher;
 mod caretaker;
 mod changes;

@@ -6,16 +6,19 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::Stream;
 use futures_util::future::{Either, select};
-use openraft::EntryPayload;
+use openraft::base::{BoxFuture, BoxStream};
 use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
-use openraft::network::{RPCOption, RaftNetworkFactory, RaftNetworkV2};
+use openraft::network::{RPCOption, RaftNetworkFactory, RaftNetworkV2, stream_append_sequential};
 use openraft::raft::{
-    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest,
-    TransferLeaderResponse, VoteRequest, VoteResponse,
+    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendResult,
+    TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
 };
+use openraft::{EntryPayload, OptionalSend};
 use tokio::time::sleep;
 
+use super::append_stream::with_commits_aboard;
 use super::message::{Answer, Request};
 use super::peers::{NoAnswer, Peers};
 use super::snapshot_transfer::{Piece, Taken};
@@ -37,6 +40,15 @@ const TELL_AGAIN_COMMANDS: usize = 256;
 /// How many commands one message carries at most, or one entry: with the longest
 /// names and notes this stays far below [`MESSAGE_LEN_MAX`](super::MESSAGE_LEN_MAX).
 const APPEND_COMMANDS_MAX: usize = 8_192;
+
+/// The answers to a stream of entries, as openraft has them.
+type Appending<'s> = BoxFuture<
+    's,
+    Result<
+        BoxStream<'s, Result<StreamAppendResult<TypeConfig>, RPCError<TypeConfig>>>,
+        RPCError<TypeConfig>,
+    >,
+>;
 
 /// Makes connections for openraft.
 #[derive(Clone)]
@@ -127,6 +139,13 @@ impl RaftNetworkV2<TypeConfig> for Connection {
             return Ok(AppendEntriesResponse::PartialSuccess(last));
         }
         Ok(answer)
+    }
+
+    fn stream_append<'s, S>(&'s mut self, input: S, option: RPCOption) -> Appending<'s>
+    where
+        S: Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 'static,
+    {
+        stream_append_sequential(self, Box::pin(with_commits_aboard(input)), option)
     }
 
     async fn vote(
