@@ -1,9 +1,11 @@
 //! `jeton serve`: answers links until it is told to stop.
 
 use std::io;
+use std::num::NonZeroUsize;
+use std::thread::available_parallelism;
 
 use clap::Args;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::failure::Failure;
@@ -36,9 +38,13 @@ pub(crate) fn run(ServeArgs {}: ServeArgs, global: &Global) -> Result<(), Failur
     })
 }
 
-/// Starts the threads that the ledger and the doors run on.
+/// Starts the threads that the ledger and the door between nodes run on: one for two
+/// processors, since the public door has one for each of its own. More would only wake
+/// each other.
 pub(crate) fn runtime() -> Result<Runtime, Failure> {
-    Runtime::new().map_err(|error| {
+    let processors = available_parallelism().map_or(1, NonZeroUsize::get);
+    let threads = processors.div_ceil(2);
+    Builder::new_multi_thread().worker_threads(threads).enable_all().build().map_err(|error| {
         Failure::new(&error, "the system gives no threads; look at its limits (ulimit -u)")
     })
 }
