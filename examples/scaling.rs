@@ -54,14 +54,14 @@ struct Costs {
 }
 
 const MEASURED: Costs = Costs {
-    download: 250 * MICRO,
+    download: 210 * MICRO,
     entry: 50 * MICRO,
     spend: 5 * MICRO,
     message: 75 * MICRO,
     message_spend: MICRO,
     write: 45 * MICRO,
     sync: 110 * MICRO,
-    message_len: 180,
+    message_len: 140,
     spend_len: 55,
 };
 

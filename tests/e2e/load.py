@@ -4,7 +4,8 @@ ledger on the same machine, in turns; and what each costs the nodes' processors.
     load.py [ROUNDS]
 
 Each download comes on a connection of its own, as those of people do, so the
-handshake of TLS is in it; or all on kept connections, which shows the ledger more.
+handshake of TLS is in it; or all on kept connections, which shows the ledger more,
+and the more the fewer they are: uses that wait together share messages and syncs.
 The load is ApacheBench's, which shares the machine: only the ratio means much.
 """
 
@@ -19,6 +20,7 @@ from cluster import Member, grow, leader, listens, this
 from jeton import REST, World
 
 CLIENTS = 48
+CROWD = 192
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 QUIET = ("--log-level", "warn")
 
@@ -49,14 +51,14 @@ def processor_seconds(world):
     return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
 
 
-def load(worlds, uses, downloads, keep):
+def load(worlds, uses, downloads, clients, keep):
     """Asks all these nodes at once; returns downloads a second, and microseconds
     of processor for each download at each node."""
     token = worlds[0].mint(uses=uses).token
     before = [processor_seconds(world) for world in worlds]
     share = downloads // len(worlds)
     done = share * len(worlds)
-    command = ["ab", "-q", *keep, "-n", str(share), "-c", str(CLIENTS // len(worlds))]
+    command = ["ab", "-q", *keep, "-n", str(share), "-c", str(clients // len(worlds))]
     begun = time.monotonic()
     running = [
         subprocess.Popen(
@@ -73,13 +75,13 @@ def load(worlds, uses, downloads, keep):
     return done / took, [seconds / done * 1e6 for seconds in spent]
 
 
-def compare(name, one, many, rounds, downloads, keep=()):
+def compare(name, one, many, rounds, downloads, clients, keep=()):
     """Prints medians over rounds in which both take their turn."""
     told = {"unlimited": [], "one": [], "three": []}
     for _ in range(rounds):
-        told["unlimited"].append(load(one, "unlimited", downloads, keep))
-        told["one"].append(load(one, 60_000, downloads, keep))
-        told["three"].append(load(many, 60_000, downloads, keep))
+        told["unlimited"].append(load(one, "unlimited", downloads, clients, keep))
+        told["one"].append(load(one, 60_000, downloads, clients, keep))
+        told["three"].append(load(many, 60_000, downloads, clients, keep))
     ratio = statistics.median(
         three[0] / one[0] for one, three in zip(told["one"], told["three"])
     )
@@ -94,8 +96,10 @@ def compare(name, one, many, rounds, downloads, keep=()):
 def main(rounds):
     with ExitStack() as stack:
         one, many = lone(stack), three(stack)
-        compare("a connection each", one, many, rounds, 3_000)
-        compare("kept connections", one, many, rounds, 15_000, ["-k"])
+        compare("a connection each", one, many, rounds, 3_000, CLIENTS)
+        for clients in (CLIENTS, CROWD):
+            name = f"{clients} kept connections"
+            compare(name, one, many, rounds, 15_000, clients, ["-k"])
 
 
 if __name__ == "__main__":
