@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::super::*;
 use super::sim_disk::Trouble;
@@ -51,7 +53,7 @@ fn after_a_leader_died_others_grant_within_three_seconds() {
 /// What is lost here is never sent again, as TCP would, but by who asked.
 #[test]
 fn after_a_leader_died_on_a_bad_network_others_grant_within_three_seconds() {
-    for seed in 0..20 {
+    for seed in 0..50 {
         simulate(seed, |world| async move {
             world.found(3).await;
             for request in 0..50 {
@@ -62,11 +64,23 @@ fn after_a_leader_died_on_a_bad_network_others_grant_within_three_seconds() {
             world.set_wire(Wire { lost: 5, twice: 5, delay: 50 });
             let leader = world.leader().await;
             sleep(Duration::from_secs(2)).await;
-            let node = 1 + leader % 3;
             let dead = Instant::now();
             world.crash(leader).await;
-            let grant = world.node(node).spend(spend(2, 1, 1)).await;
-            assert_eq!(grant.unwrap().unwrap().used(), 1);
+            // Whose question is lost waits for longer: what counts is that anybody is served.
+            let mut asked = FuturesUnordered::new();
+            let mut request = 0;
+            loop {
+                for node in (1..=3).filter(|node| *node != leader) {
+                    request += 1;
+                    let ledger = world.node(node);
+                    asked.push(async move { ledger.spend(spend(2, 1_000, request)).await });
+                }
+                let in_time = timeout(Duration::from_millis(100), asked.next()).await;
+                if let Ok(Some(Ok(grant))) = in_time {
+                    assert!(grant.is_ok());
+                    break;
+                }
+            }
             assert!(dead.elapsed() <= Duration::from_secs(3), "{:?}", dead.elapsed());
         });
     }
