@@ -146,7 +146,7 @@ struct Node {
 #[derive(Clone, Copy)]
 struct Cost {
     cpu_ms: u64,
-    /// Bytes of messages and answers to other nodes, before TLS.
+    /// Bytes of messages to other nodes, without the answers to theirs, before TLS.
     sent: u64,
 }
 

@@ -21,8 +21,8 @@ const RIDE_WITHIN: Duration = Duration::from_millis(5);
 /// Returns `requests` without those that carry no entry and are followed by another
 /// one in time: every request says all that the one before it said.
 ///
-/// None is taken before it is asked for, as openraft counts the leader's lease from
-/// then: with time to spare it would be longer than it is.
+/// None is taken before it can be sent: openraft counts from then what an answer adds
+/// to the leader's lease.
 pub(super) fn with_commits_aboard<S>(
     requests: S,
 ) -> impl Stream<Item = AppendEntriesRequest<TypeConfig>>
