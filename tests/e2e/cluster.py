@@ -80,11 +80,22 @@ def leader(worlds):
     return wait_until("one leader for all", agreed)
 
 
+def catch_up(first, *others):
+    """Waits until the leader knows that these nodes have nearly all of the log."""
+
+    def near(member):
+        return member["lag"] is not None and member["lag"] < 10
+
+    def all_near():
+        members = status(first)
+        return all(near(members[other.id]) for other in others)
+
+    wait_until("the learners to catch up", all_near)
+
+
 def grow(first, *others):
     """Makes three voters of a node and two learners."""
-    wait_until("the learners to catch up", lambda: all(
-        member["lag"] is not None and member["lag"] < 10 for member in status(first).values()
-    ))
+    catch_up(first, *others)
     first.did("cluster", "promote", *(other.id for other in others))
 
 

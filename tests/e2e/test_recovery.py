@@ -18,6 +18,7 @@ from cluster import (
     Member,
     Together,
     alarms,
+    catch_up,
     copied,
     grow,
     leader,
@@ -287,7 +288,7 @@ class Replacing(Together):
         rest = worlds[:2]
         wait_until("an alarm", lambda: any(dead.id in alarm for alarm in alarms(leader(rest))))
         new = self.member(rest[0])
-        wait_until("it to catch up", lambda: (status(rest[0])[new.id]["lag"] or 99) < 10)
+        catch_up(leader(rest), new)
         rest[0].did("cluster", "replace", dead.id, "--by", new.id)
         roles = {id: member["role"] for id, member in status(new).items()}
         self.assertEqual(roles, {world.id: "voter" for world in [*rest, new]})
