@@ -27,6 +27,7 @@ import time
 import tomllib
 import types
 import unittest
+from contextlib import contextmanager
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -355,6 +356,15 @@ class Node:
         """Takes the process away between two instructions."""
         self.process.kill()
         self.process.wait(PATIENCE_S)
+
+    @contextmanager
+    def paused(self):
+        """Holds the process up: nothing on its disk changes."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     def hang_up(self):
         self.process.send_signal(signal.SIGHUP)

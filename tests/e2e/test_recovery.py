@@ -37,6 +37,17 @@ def birth(done):
     return int(datetime.fromisoformat(printed).timestamp())
 
 
+def set_back(folder, older):
+    """Gives a folder the bytes of another one; files that stay are the same files."""
+    for path in folder.rglob("*"):
+        if path.is_file() and not (older / path.relative_to(folder)).exists():
+            path.unlink()
+    for path in older.rglob("*"):
+        if path.is_file():
+            # Opened so, a file keeps its inode.
+            (folder / path.relative_to(older)).write_bytes(path.read_bytes())
+
+
 def restore(world, *vouching):
     """Moves a node's ledger aside and makes a new one of it; returns its birth."""
     aside = world.dir / "ledger.old"
@@ -110,12 +121,7 @@ class Lone(Case):
         self.world.serve()
         self.make_backup()
         self.stop()
-        for path in self.backup.rglob("*"):
-            if path.is_file():
-                target = self.ledger / path.relative_to(self.backup)
-                with target.open("r+b" if target.exists() else "wb") as file:
-                    file.truncate()
-                    file.write(path.read_bytes())
+        set_back(self.ledger, self.backup)
         done = self.world.jeton("serve", timeout=10)
         self.assert_failed(done, "copied or put back")
 
@@ -475,6 +481,11 @@ class Theft(Together):
                 self.fail("the door is open")
 
 
+def applied(world):
+    """Returns how far a node has applied the log."""
+    return json.loads(world.did("ledger", "hash", "--format", "json"))["applied"]
+
+
 class Imposters(Together):
     """Directories that must not speak for a node, and nodes of other clusters."""
 
@@ -514,6 +525,28 @@ class Imposters(Together):
         ))
         # It is told once, not at each heartbeat.
         self.assertEqual(lead.log.read_text().count("a node is not talked to"), 1)
+        for world in rest:
+            self.assert_refused(world.download(token), 410, "used up")
+
+    def test_a_disk_set_back_to_a_moment_of_its_last_run_is_refused(self):
+        """As a volume is: no file is another one than before, only its bytes are."""
+        worlds = self.three()
+        old = next(world for world in worlds[1:] if world is not leader(worlds))
+        rest = [world for world in worlds if world is not old]
+        ledger, volume = old.dir / "ledger", old.dir / "volume"
+        with old.node.paused():
+            shutil.copytree(ledger, volume)
+        token = rest[0].mint(uses=4).token
+        self.assert_profile(rest[0].download(token))
+        wait_until("all to hold the use", lambda: len({applied(world) for world in worlds}) == 1)
+        # What it asks for tells the others how far it holds the log.
+        for _ in range(3):
+            self.assert_profile(old.download(token))
+        old.node.kill()
+        set_back(ledger, volume)
+        old.start()
+        self.assert_shut_out(old, "old disk put back", "fresh directory", "jeton cluster replace")
+        self.assertEqual(old.download(rest[0].mint().token).status, 503)
         for world in rest:
             self.assert_refused(world.download(token), 410, "used up")
 

@@ -154,6 +154,11 @@ impl Log {
         self.bytes_since_purge
     }
 
+    /// Returns the last index that is durable, 0 if there is none.
+    pub(super) fn last_index(&self) -> u64 {
+        self.head.last_index().unwrap_or_default()
+    }
+
     /// Writes and syncs frame after frame.
     fn write(&mut self, mut records: &[Record]) -> Result<(), LogError> {
         while !records.is_empty() {

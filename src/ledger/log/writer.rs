@@ -29,6 +29,7 @@ struct Shared {
     /// Why nothing more can be appended.
     failure: OnceLock<Arc<LogError>>,
     bytes_since_purge: AtomicU64,
+    last_durable: AtomicU64,
     record_len_max: usize,
 }
 
@@ -48,12 +49,7 @@ impl Writer {
     ///
     /// [`LogError::Io`] if the system gives no thread.
     pub fn start(log: Log, state: LogState) -> Result<Self, LogError> {
-        let shared = Arc::new(Shared {
-            state: RwLock::new(state),
-            failure: OnceLock::new(),
-            bytes_since_purge: AtomicU64::new(log.bytes_since_purge()),
-            record_len_max: log.record_len_max(),
-        });
+        let shared = Arc::new(Shared::new(&log, state));
         let (queue, submissions) = mpsc::channel();
         let for_thread = Arc::clone(&shared);
         let thread = thread::Builder::new()
@@ -74,12 +70,7 @@ impl Writer {
     #[cfg(all(test, feature = "raft"))]
     #[expect(clippy::unnecessary_wraps, reason = "it stands in for `start`")]
     pub(crate) fn start_inline(log: Log, state: LogState) -> Result<Self, LogError> {
-        let shared = Arc::new(Shared {
-            state: RwLock::new(state),
-            failure: OnceLock::new(),
-            bytes_since_purge: AtomicU64::new(log.bytes_since_purge()),
-            record_len_max: log.record_len_max(),
-        });
+        let shared = Arc::new(Shared::new(&log, state));
         let (queue, submissions) = mpsc::channel();
         let inline = std::sync::Mutex::new(Some((log, submissions)));
         Ok(Self { shared, queue: Some(queue), thread: None, inline })
@@ -94,7 +85,7 @@ impl Writer {
             if let Err(error) = &result {
                 let _ = self.shared.failure.set(Arc::new(error.clone()));
             }
-            self.shared.bytes_since_purge.store(log.bytes_since_purge(), Ordering::Relaxed);
+            self.shared.note(log);
             done(result);
         }
     }
@@ -147,6 +138,30 @@ impl Writer {
     pub fn bytes_since_purge(&self) -> u64 {
         self.shared.bytes_since_purge.load(Ordering::Relaxed)
     }
+
+    /// Returns the last index that a restart would find, 0 if there is none.
+    #[must_use]
+    pub fn last_durable(&self) -> u64 {
+        self.shared.last_durable.load(Ordering::Relaxed)
+    }
+}
+
+impl Shared {
+    fn new(log: &Log, state: LogState) -> Self {
+        Self {
+            state: RwLock::new(state),
+            failure: OnceLock::new(),
+            bytes_since_purge: AtomicU64::new(log.bytes_since_purge()),
+            last_durable: AtomicU64::new(log.last_index()),
+            record_len_max: log.record_len_max(),
+        }
+    }
+
+    /// Shows how the log is after a write.
+    fn note(&self, log: &Log) {
+        self.bytes_since_purge.store(log.bytes_since_purge(), Ordering::Relaxed);
+        self.last_durable.store(log.last_index(), Ordering::Relaxed);
+    }
 }
 
 impl Drop for Writer {
@@ -169,7 +184,7 @@ fn run(mut log: Log, submissions: &Receiver<Submission>, shared: &Shared) {
             // Before anyone is told, so that who was told finds it set.
             let _ = shared.failure.set(Arc::new(error.clone()));
         }
-        shared.bytes_since_purge.store(log.bytes_since_purge(), Ordering::Relaxed);
+        shared.note(&log);
         for done in waiting {
             done(result.clone());
         }
@@ -250,6 +265,7 @@ mod tests {
             result.unwrap();
         }
         assert!(writer.bytes_since_purge() > 20_000);
+        assert_eq!(writer.last_durable(), 199);
         let shown = writer.state().clone();
         drop(writer);
         assert_eq!(reopen(dir.path()), shown);

@@ -8,6 +8,7 @@
 //! - Each node tells the others where it is.
 //! - Voters that do not lead speak to each other, so that they know the way when
 //!   they have to elect a leader.
+//! - How far the others' disks reach is written down.
 //! - A snapshot is made when enough log has come, also where nobody spends.
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use super::changes::{finish_change, hand_over, members, tell_address};
 use super::forward::Forwarder;
 use super::message::{MemberChange, Request};
+use super::types::off_thread;
 
 /// How often it looks.
 const EVERY: Duration = Duration::from_millis(250);
@@ -42,6 +44,9 @@ const KEEP_WARM: Duration = Duration::from_secs(1);
 /// the same time, and both again if they get lost.
 const WAYS: usize = 4;
 
+/// How often it is written down how far the others' disks reach.
+const KEEP: Duration = Duration::from_secs(10);
+
 /// The task that looks after a node; it ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct Caretaker(JoinHandle<()>);
@@ -60,6 +65,7 @@ impl Caretaker {
             is_clock_off: false,
             asked_at: None,
             warmed_at: None,
+            kept_at: Instant::now(),
             busy: Arc::default(),
         };
         Self(tokio::spawn(async move {
@@ -78,6 +84,7 @@ struct Duties {
     is_clock_off: bool,
     asked_at: Option<Instant>,
     warmed_at: Option<Instant>,
+    kept_at: Instant,
     busy: Arc<AtomicBool>,
 }
 
@@ -91,6 +98,16 @@ impl Duties {
             self.alone(|forwarder| async move { forwarder.ask_leader(&request).await });
         }
         self.keep_warm();
+        self.write_down().await;
+    }
+
+    async fn write_down(&mut self) {
+        if self.kept_at.elapsed() >= KEEP {
+            self.kept_at = Instant::now();
+            let forwarder = Arc::clone(&self.forwarder);
+            // If it fails, so will the log, and that is told.
+            let _ = off_thread(move || forwarder.peers.runs.keep()).await;
+        }
     }
 
     /// Speaks to the other voters. A leader does so all the time.

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::runs::{Introduction, Met};
 use super::snapshot_transfer::{Piece, Taken};
 use super::types::TypeConfig;
 use crate::ledger::{ClusterError, Command, LedgerError, MemberStatus, Outcome};
@@ -20,7 +21,7 @@ use crate::token::UnixSeconds;
 
 /// The version of the messages. Nodes of two versions of jeton understand each other
 /// only if this is the same.
-pub const MESSAGE_FORMAT: u16 = 1;
+pub const MESSAGE_FORMAT: u16 = 2;
 
 /// What every message and every answer begins with.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -37,12 +38,21 @@ pub(super) struct Head {
     pub(super) to_run: Option<u64>,
     /// Which message of this start it is; an answer has its own.
     pub(super) number: u64,
-    /// All that the speaker's directory ever drew, when it introduces itself.
-    pub(super) history: Vec<u64>,
+    /// Up to which index the speaker's disk holds what is committed.
+    pub(super) holds: u64,
+    /// What the speaker shows of itself, if it has to.
+    pub(super) introduction: Option<Introduction>,
     /// The speaker's clock.
     pub(super) clock: UnixSeconds,
     /// The speaker's version of the program.
     pub(super) version: String,
+}
+
+impl Head {
+    /// What the speaker says of its start and its disk.
+    pub(super) const fn comes(&self) -> Met {
+        Met { run: self.run, holds: self.holds }
+    }
 }
 
 /// What one node asks of another.
@@ -99,7 +109,7 @@ pub(super) enum Answer {
     /// The request was not looked at: this is not the leader.
     NotLeader,
     /// The request was not looked at: the two have to introduce themselves. The
-    /// head has the history of the one who answers.
+    /// one who answers does so in the head.
     Introduce,
     /// The request was not looked at, and never will be.
     Refused(Refusal),

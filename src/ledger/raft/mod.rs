@@ -128,8 +128,8 @@ impl RaftLedger {
             // Without an heir the others elect one when they miss this node.
             let _ = changes::hand_over(&self.forwarder, None).await;
         }
-        let Self { raft, batcher, writer, caretaker, forwarder, .. } = self;
-        drop((batcher, caretaker, forwarder));
+        let Self { raft, batcher, writer, caretaker, forwarder, peers, .. } = self;
+        drop((batcher, caretaker, forwarder, peers));
         // It fails only if the engine had stopped by itself.
         let _ = raft.shutdown().await;
         drop(raft);

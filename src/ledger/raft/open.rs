@@ -170,12 +170,19 @@ impl RaftLedger {
             return Err(OpenError::SnapshotMissing(dir));
         }
         let log_end = log_state.head().last_index().max(reached).unwrap_or_default();
-        let runs =
-            Runs::open(home, opening.run).map_err(OpenError::io("read", &dir.join("runs")))?;
+        let runs = Runs::open(home, opening.run, log_end)
+            .map_err(OpenError::io("read", &dir.join("runs")))?;
         let applied = Applied::new(state, meta);
         let writer = (opening.start_writer)(log, log_state).map_err(OpenError::log(&dir))?;
         let writer = Arc::new(writer);
-        let peers = Peers::new(identity, clock, runs, applied.clone(), options.transport);
+        let peers = Peers::new(
+            identity,
+            clock,
+            runs,
+            applied.clone(),
+            Arc::clone(&writer),
+            options.transport,
+        );
         let peers = Arc::new(peers);
         let raft = Raft::new(
             identity.node_id,

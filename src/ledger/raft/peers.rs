@@ -13,10 +13,11 @@ use super::Identity;
 use super::machine::Applied;
 use super::message::{Answer, Head, Refusal, Request, decode_body, decode_head, encode};
 use super::reports::Reports;
-use super::runs::{Judgement, Runs};
+use super::runs::{Introduction, Judgement, Runs};
 use super::transport::{PeerAddress, Transport, TransportError};
 use super::troubles::Troubles;
 use crate::clock::Clock;
+use crate::ledger::log::Writer;
 
 /// How many forwards of each node are remembered, so that none is done twice.
 const FORWARDS_KEPT: usize = 4_096;
@@ -28,6 +29,7 @@ pub(super) struct Peers {
     pub(super) runs: Runs,
     pub(super) reports: Reports,
     pub(super) applied: Applied,
+    log: Arc<Writer>,
     pub(super) transport: Arc<dyn Transport>,
     /// How many messages this start has sent.
     number: AtomicU64,
@@ -54,6 +56,7 @@ impl Peers {
         clock: Arc<dyn Clock>,
         runs: Runs,
         applied: Applied,
+        log: Arc<Writer>,
         transport: Arc<dyn Transport>,
     ) -> Self {
         Self {
@@ -62,6 +65,7 @@ impl Peers {
             runs,
             reports: Reports::default(),
             applied,
+            log,
             transport,
             number: AtomicU64::new(0),
             forwards: Mutex::default(),
@@ -79,9 +83,9 @@ impl Peers {
         within: Duration,
     ) -> Result<Answer, NoAnswer> {
         let give_up = Instant::now() + within;
-        let mut history = Vec::new();
+        let mut introduction = None;
         for _ in 0..3 {
-            let head = self.head(to.node_id, history).map_err(not_done)?;
+            let head = self.head(to.node_id, introduction).map_err(not_done)?;
             let message = encode(&head, request).map_err(not_done)?;
             let left = give_up.saturating_duration_since(Instant::now());
             let (head, answer) = self.call(to, message, left).await.inspect_err(|no_answer| {
@@ -94,13 +98,17 @@ impl Peers {
                 return Err(not_done(refusal));
             }
             if !matches!(answer, Answer::Introduce) {
+                self.runs.hear(to.node_id, head.comes());
                 let own = self.clock.now();
                 self.reports.note(to.node_id, head.clock, head.version, own);
                 self.troubles.end(to.node_id);
                 return Ok(answer);
             }
-            match self.runs.judge(to.node_id, head.run, &head.history).map_err(not_done)? {
-                Judgement::Known => history = self.runs.history().map_err(not_done)?,
+            let shown = head.introduction.as_ref();
+            match self.runs.judge(to.node_id, head.comes(), shown).map_err(not_done)? {
+                Judgement::Known => {
+                    introduction = Some(self.runs.introduction().map_err(not_done)?);
+                }
                 Judgement::Introduce | Judgement::Old => {
                     self.note_old(to.node_id);
                     return Err(not_done(Refusal::OldDirectory));
@@ -144,15 +152,17 @@ impl Peers {
     }
 
     /// Makes what a message or an answer to `to` begins with.
-    pub(super) fn head(&self, to: u64, history: Vec<u64>) -> io::Result<Head> {
+    pub(super) fn head(&self, to: u64, introduction: Option<Introduction>) -> io::Result<Head> {
         Ok(Head {
             ledger_id: self.identity.ledger_id,
             from: self.identity.node_id,
             to,
             run: self.runs.run()?,
-            to_run: self.runs.of(to),
+            to_run: self.runs.of(to).map(|met| met.run),
             number: self.number.fetch_add(1, Ordering::Relaxed),
-            history,
+            // What a majority holds may be applied here before this disk has it.
+            holds: self.applied.index().min(self.log.last_durable()),
+            introduction,
             clock: self.clock.now(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         })
@@ -234,7 +244,7 @@ mod tests {
     use super::*;
     use crate::clock::ManualClock;
     use crate::ledger::State;
-    use crate::ledger::log::FileDisk;
+    use crate::ledger::log::{FileDisk, LedgerId, Log, LogState, SegmentLen};
     use crate::ledger::raft::transport::Reply;
     use crate::ledger::raft::types::SnapshotMeta;
     use crate::token::UnixSeconds;
@@ -254,11 +264,14 @@ mod tests {
     async fn a_node_of_another_version_is_told_as_such_and_nothing_is_believed_undone() {
         let home = tempfile::tempdir().unwrap();
         let (now, ledger_id) = (UnixSeconds::new(1_790_000_000), [7; 16]);
+        let disk = Box::new(FileDisk::new(home.path()));
+        let log = Log::create(disk, LedgerId(ledger_id), SegmentLen::default()).unwrap();
         let peers = Peers::new(
             Identity { ledger_id, node_id: 1, born_at: now },
             Arc::new(ManualClock::at(now)),
-            Runs::open(Box::new(FileDisk::new(home.path())), 5).unwrap(),
+            Runs::open(Box::new(FileDisk::new(home.path())), 5, 0).unwrap(),
             Applied::new(State::new(now), SnapshotMeta::default()),
+            Arc::new(Writer::start(log, LogState::default()).unwrap()),
             Arc::new(Newer),
         );
         let to = PeerAddress { node_id: 2, address: "there".to_owned() };

@@ -29,8 +29,8 @@ impl RaftLedger {
             Err(answer) => answer,
         };
         let is_introduction = matches!(answer, Answer::Introduce);
-        let history = is_introduction.then(|| self.peers.runs.history()).transpose();
-        let head = history.and_then(|history| self.peers.head(from, history.unwrap_or_default()));
+        let shown = is_introduction.then(|| self.peers.runs.introduction()).transpose();
+        let head = shown.and_then(|shown| self.peers.head(from, shown));
         // Without a head there is no answer: the disk failed.
         head.ok().and_then(|head| encode(&head, &answer).ok()).unwrap_or_default()
     }
@@ -168,7 +168,8 @@ impl Peers {
             return Err(Answer::Refused(Refusal::OtherSender));
         }
         let failed = |error: std::io::Error| Answer::Failed(error.to_string());
-        let judgement = self.runs.judge(from, head.run, &head.history).map_err(failed)?;
+        let judgement =
+            self.runs.judge(from, head.comes(), head.introduction.as_ref()).map_err(failed)?;
         let is_meant = head.to_run == Some(self.runs.run().map_err(failed)?);
         match judgement {
             Judgement::Old => {

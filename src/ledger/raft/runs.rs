@@ -1,14 +1,19 @@
 //! Tells a directory that goes on from one that was put back or copied.
 //!
 //! Each start draws a number, and the directory keeps all it ever drew. A node
-//! keeps the last number of each node it spoke to. Who comes with a new number
-//! has to show that it once drew the one that is known: an old disk did not, and
-//! of a directory and its copy only the one that spoke first after the parting
-//! did. Such a node may have forgotten a vote or an entry that it acknowledged,
+//! keeps the last number of each node it spoke to, and how far that one said that its
+//! disk holds what is committed. Who comes with a new number has to show that it once
+//! drew the one that is known: an old disk did not, and of a directory and its copy
+//! only the one that spoke first after the parting did. It has to show too that its
+//! log reaches as far as it said: a disk that was set back to a moment of its last run
+//! does not. Such a node may have forgotten a vote or an entry that it acknowledged,
 //! so it is refused before Raft hears of it.
 //!
+//! How far a disk reaches is told with every message and kept in memory; it is written
+//! down now and then, because a node that never stops needs no file to remember.
+//!
 //! ```text
-//! DIR/runs = "jeton runs 1\n", then a Book as in sealed.rs
+//! DIR/runs = "jeton runs 2\n", then a Book as in sealed.rs
 //! ```
 
 use std::collections::BTreeMap;
@@ -22,7 +27,7 @@ use crate::ledger::log::Disk;
 
 const FILE: &str = "runs";
 const UNFINISHED: &str = "runs.tmp";
-const FIRST_LINE: &[u8] = b"jeton runs 1\n";
+const FIRST_LINE: &[u8] = b"jeton runs 2\n";
 
 /// How many numbers are kept, newest last. A node that missed this many starts of
 /// another one, each with some word sent, refuses it wrongly.
@@ -32,6 +37,7 @@ const KEPT: usize = 10_000;
 #[derive(Debug)]
 pub(super) struct Runs {
     run: u64,
+    log_end: u64,
     inner: Mutex<Inner>,
 }
 
@@ -39,12 +45,32 @@ pub(super) struct Runs {
 struct Inner {
     disk: Box<dyn Disk>,
     book: Book,
+    /// Whether the book says more than the file.
+    is_ahead: bool,
 }
 
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 struct Book {
     own: Vec<u64>,
-    met: BTreeMap<u64, u64>,
+    met: BTreeMap<u64, Met>,
+}
+
+/// What is known of another node.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(super) struct Met {
+    /// The number of its last start.
+    pub(super) run: u64,
+    /// The highest index up to which it said that its disk holds what is committed.
+    pub(super) holds: u64,
+}
+
+/// What a node shows of itself after a start.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(super) struct Introduction {
+    /// All numbers that its directory ever drew, newest last.
+    runs: Vec<u64>,
+    /// The last index that its log held when it was started.
+    log_end: u64,
 }
 
 /// What is thought of a node that comes with a number.
@@ -59,12 +85,13 @@ pub(super) enum Judgement {
 }
 
 impl Runs {
-    /// Reads what the directory kept; `run` is the number of this start.
+    /// Reads what the directory kept; `run` is the number of this start, and `log_end`
+    /// the last index that its log holds.
     ///
     /// # Errors
     ///
     /// [`io::ErrorKind::InvalidData`] for a damaged file, and any of the disk.
-    pub(super) fn open(disk: Box<dyn Disk>, run: u64) -> io::Result<Self> {
+    pub(super) fn open(disk: Box<dyn Disk>, run: u64, log_end: u64) -> io::Result<Self> {
         let book = match disk.read(FILE, usize::MAX) {
             Ok(bytes) => sealed::decode(FIRST_LINE, &bytes).ok_or_else(|| {
                 io::Error::new(io::ErrorKind::InvalidData, "the file `runs` is damaged")
@@ -72,7 +99,8 @@ impl Runs {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Book::default(),
             Err(error) => return Err(error),
         };
-        Ok(Self { run, inner: Mutex::new(Inner { disk, book }) })
+        let inner = Inner { disk, book, is_ahead: false };
+        Ok(Self { run, log_end, inner: Mutex::new(inner) })
     }
 
     /// Returns the number of this start. It is durable before anybody hears of it;
@@ -89,32 +117,55 @@ impl Runs {
         Ok(self.run)
     }
 
-    /// Returns all numbers of this directory.
-    pub(super) fn history(&self) -> io::Result<Vec<u64>> {
+    /// Returns what this node shows of itself.
+    pub(super) fn introduction(&self) -> io::Result<Introduction> {
         self.run()?;
-        Ok(self.inner().book.own.clone())
+        Ok(Introduction { runs: self.inner().book.own.clone(), log_end: self.log_end })
     }
 
-    /// Returns the number by which `node_id` is known.
-    pub(super) fn of(&self, node_id: u64) -> Option<u64> {
+    /// Returns what is known of `node_id`.
+    pub(super) fn of(&self, node_id: u64) -> Option<Met> {
         self.inner().book.met.get(&node_id).copied()
     }
 
-    /// Judges a node that comes with `run`, and remembers it if it may.
-    pub(super) fn judge(&self, node_id: u64, run: u64, history: &[u64]) -> io::Result<Judgement> {
+    /// Judges a node by what it comes with, and remembers that if it may.
+    pub(super) fn judge(
+        &self,
+        node_id: u64,
+        comes: Met,
+        introduction: Option<&Introduction>,
+    ) -> io::Result<Judgement> {
         let mut inner = self.inner();
-        match inner.book.met.get(&node_id) {
-            Some(known) if *known == run => return Ok(Judgement::Known),
-            Some(_) if history.is_empty() => return Ok(Judgement::Introduce),
-            Some(known) if !history.contains(known) || history.last() != Some(&run) => {
-                return Ok(Judgement::Old);
+        if inner.hear(node_id, comes) {
+            return Ok(Judgement::Known);
+        }
+        let mut known = comes;
+        if let Some(met) = inner.book.met.get(&node_id) {
+            match introduction {
+                None => return Ok(Judgement::Introduce),
+                Some(shown) if !shown.goes_on_from(*met, comes.run) => return Ok(Judgement::Old),
+                Some(_) => known.holds = met.holds.max(comes.holds),
             }
-            Some(_) | None => {}
         }
         let mut book = inner.book.clone();
-        book.met.insert(node_id, run);
+        book.met.insert(node_id, known);
         inner.save(book)?;
         Ok(Judgement::Known)
+    }
+
+    /// Takes note of what a node says in an answer.
+    pub(super) fn hear(&self, node_id: u64, comes: Met) {
+        self.inner().hear(node_id, comes);
+    }
+
+    /// Writes down how far the disks of the others reach, if that is news.
+    pub(super) fn keep(&self) -> io::Result<()> {
+        let mut inner = self.inner();
+        if inner.is_ahead {
+            let book = inner.book.clone();
+            inner.save(book)?;
+        }
+        Ok(())
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -123,7 +174,24 @@ impl Runs {
     }
 }
 
+impl Introduction {
+    /// Tells whether who shows this, having drawn `run`, is the one that was `met`.
+    fn goes_on_from(&self, met: Met, run: u64) -> bool {
+        self.runs.contains(&met.run) && self.runs.last() == Some(&run) && self.log_end >= met.holds
+    }
+}
+
 impl Inner {
+    /// Tells whether it is the start that is known, and remembers how far it reaches.
+    fn hear(&mut self, node_id: u64, comes: Met) -> bool {
+        let Some(met) = self.book.met.get_mut(&node_id).filter(|met| met.run == comes.run) else {
+            return false;
+        };
+        self.is_ahead |= comes.holds > met.holds;
+        met.holds = met.holds.max(comes.holds);
+        true
+    }
+
     fn save(&mut self, book: Book) -> io::Result<()> {
         let bytes = sealed::encode(FIRST_LINE, &book).map_err(io::Error::other)?;
         let file = self.disk.create(UNFINISHED)?;
@@ -131,7 +199,7 @@ impl Inner {
         file.sync_data()?;
         self.disk.rename(UNFINISHED, FILE)?;
         self.disk.sync_dir()?;
-        self.book = book;
+        (self.book, self.is_ahead) = (book, false);
         Ok(())
     }
 }
@@ -144,14 +212,24 @@ mod tests {
     use crate::ledger::log::FileDisk;
 
     fn open(dir: &Path, run: u64) -> Runs {
-        Runs::open(Box::new(FileDisk::new(dir)), run).unwrap()
+        open_at(dir, run, 0)
+    }
+
+    fn open_at(dir: &Path, run: u64, log_end: u64) -> Runs {
+        Runs::open(Box::new(FileDisk::new(dir)), run, log_end).unwrap()
     }
 
     /// What `peer` thinks of a start of `node`.
     fn meet(peer: &Runs, node: &Runs) -> Judgement {
-        match peer.judge(1, node.run().unwrap(), &[]).unwrap() {
+        hear(peer, node, 0)
+    }
+
+    /// What `peer` thinks of `node`, which says how far its disk holds the log.
+    fn hear(peer: &Runs, node: &Runs, holds: u64) -> Judgement {
+        let comes = Met { run: node.run().unwrap(), holds };
+        match peer.judge(1, comes, None).unwrap() {
             Judgement::Introduce => {
-                peer.judge(1, node.run().unwrap(), &node.history().unwrap()).unwrap()
+                peer.judge(1, comes, Some(&node.introduction().unwrap())).unwrap()
             }
             judgement @ (Judgement::Known | Judgement::Old) => judgement,
         }
@@ -168,7 +246,7 @@ mod tests {
         open(dir.path(), 2).run().unwrap();
         assert_eq!(meet(&open(peer.path(), 8), &open(dir.path(), 3)), Judgement::Known);
         let peer = open(peer.path(), 9);
-        assert_eq!(peer.of(1), Some(3));
+        assert_eq!(peer.of(1), Some(Met { run: 3, holds: 0 }));
         for run in 4..9 {
             assert_eq!(meet(&peer, &open(old.path(), run)), Judgement::Old);
         }
@@ -187,6 +265,29 @@ mod tests {
     }
 
     #[test]
+    fn a_disk_that_was_set_back_within_a_run_is_told_by_how_far_it_reaches() {
+        let (dir, peer) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (node, at) = (open_at(dir.path(), 1, 10), open(peer.path(), 0));
+        for (holds, run) in [(10, 1), (25, 1), (20, 1)] {
+            assert_eq!(hear(&at, &node, holds), Judgement::Known);
+            assert_eq!(at.of(1), Some(Met { run, holds: holds.max(at.of(1).unwrap().holds) }));
+        }
+        // It never says what it does not hold, and may hold what it does not say.
+        assert_eq!(hear(&at, &open_at(dir.path(), 2, 25), 0), Judgement::Known);
+        assert_eq!(at.of(1), Some(Met { run: 2, holds: 25 }));
+        assert_eq!(hear(&at, &open_at(dir.path(), 3, 24), 0), Judgement::Old);
+        // Over a start of the peer's own that is known if it was written down.
+        let node = open_at(dir.path(), 4, 30);
+        assert_eq!(hear(&at, &node, 30), Judgement::Known);
+        assert_eq!(hear(&at, &node, 40), Judgement::Known);
+        assert_eq!(open(peer.path(), 1).of(1), Some(Met { run: 4, holds: 30 }));
+        at.keep().unwrap();
+        let at = open(peer.path(), 2);
+        assert_eq!(hear(&at, &open_at(dir.path(), 5, 39), 0), Judgement::Old);
+        assert_eq!(hear(&at, &open_at(dir.path(), 6, 40), 0), Judgement::Known);
+    }
+
+    #[test]
     fn a_damaged_book_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         open(dir.path(), 5).run().unwrap();
@@ -195,7 +296,7 @@ mod tests {
             let mut damaged = whole.clone();
             damaged[index] ^= 1;
             std::fs::write(dir.path().join(FILE), &damaged).unwrap();
-            assert!(Runs::open(Box::new(FileDisk::new(dir.path())), 6).is_err(), "byte {index}");
+            assert!(Runs::open(Box::new(FileDisk::new(dir.path())), 6, 0).is_err(), "byte {index}");
         }
     }
 }

@@ -276,6 +276,38 @@ fn an_old_disk_and_a_copied_directory_are_refused() {
 }
 
 #[test]
+fn a_disk_that_was_set_back_to_a_moment_of_its_last_run_is_refused() {
+    simulate(11, |world| async move {
+        world.found(3).await;
+        world.node(3).transfer_leader(Some(1)).await.unwrap();
+        world.settled().await;
+        let old = world.copy_of_disks(3);
+        assert_eq!(granted(&world.node(3), 1, 1, 1).await, Some(1));
+        world.settled().await;
+        pass(15).await;
+        // All power fails. Two make a majority, and neither need know of the use.
+        for node in 1..=3 {
+            world.crash(node).await;
+        }
+        let good = world.copy_of_disks(3);
+        world.put_disks(3, old);
+        world.start(2).await;
+        let ledger = world.start(3).await;
+        pass(20).await;
+        let ready = ledger.status().ready.unwrap_err().to_string();
+        assert!(ready.contains("old disk") && ready.contains("fresh directory"), "{ready}");
+        assert!(world.node(2).spend(spend(2, 1, 2)).await.is_err());
+        drop(ledger);
+        world.crash(3).await;
+        world.put_disks(3, good);
+        world.start(3).await;
+        assert_eq!(granted(&world.node(2), 1, 1, 3).await, None);
+        world.start(1).await;
+        world.settled().await;
+    });
+}
+
+#[test]
 fn strangers_are_refused_with_words_that_help() {
     simulate(9, |world| async move {
         world.found(3).await;
@@ -313,7 +345,8 @@ async fn refusal(ledger: &RaftLedger, from: u64, sender: &Identity, to: u64) -> 
         run: 1,
         to_run: None,
         number: 0,
-        history: vec![1],
+        holds: 0,
+        introduction: None,
         clock: UnixSeconds::new(super::world::NOW),
         version: String::new(),
     };

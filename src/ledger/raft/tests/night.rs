@@ -29,9 +29,13 @@ struct Night {
     came: Came,
 }
 
-/// The disks of a node as they were before its last start.
+/// The disks of a node as they once were.
 struct Backup {
     node: u64,
+    /// The start in which they were copied, or after which.
+    run: u64,
+    /// The last index that they may hold.
+    log_end: u64,
     disks: [SimDisk; 3],
 }
 
@@ -156,29 +160,40 @@ impl Night {
         world.start(old).await;
     }
 
-    /// Stops a node, copies its disks, and starts it again.
+    /// Copies the disks of a node while it runs, or stops it for that.
     async fn back_up(&mut self) {
         let node = self.any();
+        let Some(ledger) = self.world.running(node) else { return };
         // Of a voter alone nobody else can tell whether it has forgotten something.
-        let is_one_of_many = self.world.running(node).is_some_and(|ledger| {
-            ledger.forwarder.metrics(|metrics| {
-                let config = metrics.membership_config.membership().get_joint_config();
-                config.iter().all(|voters| voters.len() > 1)
-            })
+        let is_one_of_many = ledger.forwarder.metrics(|metrics| {
+            let config = metrics.membership_config.membership().get_joint_config();
+            config.iter().all(|voters| voters.len() > 1)
         });
-        self.world.stop(node).await;
-        if is_one_of_many {
-            self.backup = Some(Backup { node, disks: self.world.copy_of_disks(node) });
+        let (run, log_end) = (ledger.peers.runs.run().unwrap(), ledger.writer.last_durable());
+        drop(ledger);
+        let runs_on = self.world.roll(2) == 0;
+        if !runs_on {
+            self.world.stop(node).await;
         }
-        self.world.start(node).await;
+        if is_one_of_many {
+            let disks = self.world.copy_of_disks(node);
+            self.backup = Some(Backup { node, run, log_end, disks });
+        }
+        if !runs_on {
+            self.world.start(node).await;
+        }
     }
 
     /// Puts the copy in place of a node's disks for a while: nobody may listen to it.
     async fn put_back(&mut self) {
         let world = self.world.clone();
-        // Who has not heard of the last start cannot tell that it is missing.
-        let is_known =
-            |backup: &Backup| world.members().contains(&backup.node) && world.all_know(backup.node);
+        // Who has not heard of what is missing cannot tell.
+        let is_known = |backup: &Backup| {
+            world.members().contains(&backup.node)
+                && world
+                    .all_know(backup.node)
+                    .is_some_and(|met| met.run != backup.run || met.holds > backup.log_end)
+        };
         let Some(backup) = self.backup.take_if(|backup| is_known(backup)) else { return };
         let strangers: Vec<u64> =
             world.ids().into_iter().filter(|id| !world.members().contains(id)).collect();

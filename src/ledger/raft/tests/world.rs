@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep};
 
 use super::super::message::{Request, decode_body, decode_head};
 use super::super::open::{KEPT_ENTRIES, Opening, Options, SNAPSHOT_EVERY};
+use super::super::runs::Met;
 use super::super::snapshot_transfer::PIECE_LEN;
 use super::super::*;
 use super::runtime::set_seed;
@@ -340,13 +341,15 @@ impl World {
         members.max_by_key(|(changed, _)| *changed).unwrap().1
     }
 
-    /// Tells whether all other machines run and know of the last start of `node`.
-    pub(super) fn all_know(&self, node: u64) -> bool {
+    /// Returns what is known of the last start of `node` by the one that knows least, if
+    /// all other machines run and know of it.
+    pub(super) fn all_know(&self, node: u64) -> Option<Met> {
         let inner = self.inner();
         let run = inner.nodes[&node].run;
-        inner.nodes.iter().filter(|(id, _)| **id != node).all(|(_, machine)| {
-            machine.ledger.as_ref().is_some_and(|one| one.peers.runs.of(node) == Some(run))
-        })
+        let others = inner.nodes.iter().filter(|(id, _)| **id != node);
+        let known = others.map(|(_, machine)| machine.ledger.as_ref()?.peers.runs.of(node));
+        let known: Option<Vec<Met>> = known.map(|met| met.filter(|met| met.run == run)).collect();
+        known?.into_iter().min_by_key(|met| met.holds)
     }
 
     /// Waits until the members that run have a leader that they agree on.
