@@ -27,7 +27,7 @@ use super::guests::Place;
 use super::invite::{Invites, Secret};
 use super::welcome::{self, JoinRequest, Refused, TrustedKeyFile, Welcome};
 use crate::ledger::raft::{Identity, MESSAGE_FORMAT, MESSAGE_LEN_MAX, RaftLedger};
-use crate::ledger::{Cluster, ClusterError};
+use crate::ledger::{Cluster, ClusterError, NodeId};
 
 /// Where members send their messages.
 pub(super) const MESSAGES: &str = "/raft";
@@ -52,7 +52,7 @@ pub trait Receive: Send + Sync {
     /// Does what a message of the node `from` asks and returns the answer.
     fn receive<'a>(
         &'a self,
-        from: u64,
+        from: NodeId,
         message: &'a [u8],
     ) -> Pin<Box<dyn Future<Output = Vec<u8>> + Send + 'a>>;
 }
@@ -60,7 +60,7 @@ pub trait Receive: Send + Sync {
 impl Receive for RaftLedger {
     fn receive<'a>(
         &'a self,
-        from: u64,
+        from: NodeId,
         message: &'a [u8],
     ) -> Pin<Box<dyn Future<Output = Vec<u8>> + Send + 'a>> {
         Box::pin(Self::receive(self, from, message))
@@ -91,7 +91,7 @@ impl ClusterDoor {
     pub(super) async fn answer(
         self: Arc<Self>,
         request: Request<Incoming>,
-        caller: Option<u64>,
+        caller: Option<NodeId>,
         place: Arc<Place>,
     ) -> Result<Response<Body>, Infallible> {
         let path = request.uri().path();
@@ -106,7 +106,7 @@ impl ClusterDoor {
 
     /// Hands a member's message to the ledger. What was received is carried out to
     /// its end even if the caller is gone.
-    async fn hear(self: Arc<Self>, caller: u64, request: Request<Incoming>) -> Response<Body> {
+    async fn hear(self: Arc<Self>, caller: NodeId, request: Request<Incoming>) -> Response<Body> {
         let message = match read(request.into_body(), MESSAGE_LEN_MAX, MESSAGE_TIME).await {
             Ok(message) => message,
             Err(status) => return say(status),
@@ -157,14 +157,14 @@ impl ClusterDoor {
         };
         // Whoever was invited does not have to make room for a stranger.
         place.keep();
-        let (node_id, address) = match newcomer(&request) {
-            Ok(newcomer) => newcomer,
+        let address = match address_of(&request) {
+            Ok(address) => address,
             Err(rejection) => {
                 self.invites.give_back(taken);
                 return Err(rejection);
             }
         };
-        if let Err(error) = self.cluster.add_learner(node_id, address.to_string()).await {
+        if let Err(error) = self.cluster.add_learner(request.node_id, address.to_string()).await {
             let is_unknown = matches!(error, ClusterError::OutcomeUnknown(_));
             let hint = if is_unknown {
                 "if `jeton cluster status` lists a node that nobody started, remove it; then ask \
@@ -175,8 +175,8 @@ impl ClusterDoor {
             };
             return Err(reject(StatusCode::CONFLICT, &error.to_string(), hint));
         }
-        let node_id = format!("{node_id:016x}");
-        tracing::info!(%node_id, %address, version = request.version, "a node has joined");
+        let JoinRequest { node_id, version, .. } = request;
+        tracing::info!(%node_id, %address, version, "a node has joined");
         Ok(self.welcome())
     }
 
@@ -189,17 +189,15 @@ impl ClusterDoor {
             born_at: born_at.get(),
             public_url: self.public_url.clone(),
             trusted: (self.trusted)(),
-            node_id: format!("{node_id:016x}"),
+            node_id,
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }
 }
 
-/// Returns who wants to join, and where it is reached, if it talks as the nodes here.
-fn newcomer(request: &JoinRequest) -> Result<(u64, NodeAddress), Rejection> {
-    let (Ok(node_id), Ok(address)) =
-        (u64::from_str_radix(&request.node_id, 16), request.address.parse())
-    else {
+/// Returns where the one who wants to join is reached, if it talks as the nodes here.
+fn address_of(request: &JoinRequest) -> Result<NodeAddress, Rejection> {
+    let Ok(address) = request.address.parse() else {
         let error = "the new node says no address";
         return Err(reject(StatusCode::BAD_REQUEST, error, SAME_VERSION));
     };
@@ -215,7 +213,7 @@ fn newcomer(request: &JoinRequest) -> Result<(u64, NodeAddress), Rejection> {
         );
         return Err(reject(StatusCode::CONFLICT, &error, hint));
     }
-    Ok((node_id, address))
+    Ok(address)
 }
 
 fn reject(status: StatusCode, error: &str, hint: &str) -> Rejection {

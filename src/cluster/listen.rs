@@ -25,6 +25,7 @@ use tokio_rustls::server::TlsStream;
 use super::door::ClusterDoor;
 use super::guests::{GUESTS_MAX, Guests, Leave, Place};
 use super::name;
+use crate::ledger::NodeId;
 
 /// How long a caller may take to shake hands.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(3);
@@ -138,13 +139,13 @@ impl Hall {
     }
 
     /// Returns which node has connected, if it is one.
-    fn caller(&self, stream: &TlsStream<TcpStream>) -> Option<u64> {
+    fn caller(&self, stream: &TlsStream<TcpStream>) -> Option<NodeId> {
         let leaf = stream.get_ref().1.peer_certificates()?.first()?;
         name::node_of(leaf, self.door.identity.ledger_id)
     }
 
     /// Answers requests on one connection; of a guest, one.
-    async fn serve(&self, stream: TlsStream<TcpStream>, caller: Option<u64>, place: Place) {
+    async fn serve(&self, stream: TlsStream<TcpStream>, caller: Option<NodeId>, place: Place) {
         let place = Arc::new(place);
         let answer = service_fn(|request| {
             Arc::clone(&self.door).answer(request, caller, Arc::clone(&place))

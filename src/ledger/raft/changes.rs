@@ -12,7 +12,7 @@ use super::forward::Forwarder;
 use super::message::MemberChange;
 use super::reports::SKEW_MAX;
 use super::types::{Member, TypeConfig};
-use crate::ledger::ClusterError;
+use crate::ledger::{ClusterError, NodeId};
 
 /// How long learners may take to catch up once someone wants them to vote.
 const CATCH_UP_MAX: Duration = Duration::from_secs(5);
@@ -32,23 +32,27 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Carries out a wish of node `from`, if this node leads.
 pub(super) async fn change_here(
     forwarder: &Forwarder,
-    from: u64,
+    from: NodeId,
     change: MemberChange,
 ) -> Result<(), ClusterError> {
     let _one_at_a_time = forwarder.changing.lock().await;
-    tracing::info!(from = format!("{from:016x}"), ?change, "the members are to change");
+    tracing::info!(%from, ?change, "the members are to change");
     match change {
         MemberChange::AddLearner(id, address) => add_learner(forwarder, id, address).await,
         MemberChange::SetAddress(id, address) => set_address(forwarder, id, address).await,
         MemberChange::Roles { promote, demote, remove } => {
-            let ids = |ids: Vec<u64>| ids.into_iter().collect();
+            let ids = |ids: Vec<NodeId>| ids.into_iter().collect();
             change_roles(forwarder, ids(promote), ids(demote), ids(remove)).await
         }
         MemberChange::TransferLeader(to) => hand_over(forwarder, to).await,
     }
 }
 
-async fn add_learner(forwarder: &Forwarder, id: u64, address: String) -> Result<(), ClusterError> {
+async fn add_learner(
+    forwarder: &Forwarder,
+    id: NodeId,
+    address: String,
+) -> Result<(), ClusterError> {
     match members(forwarder).get(&id) {
         Some(known) if known.address == address => return Ok(()),
         Some(_) => return Err(ClusterError::IsMember(id)),
@@ -62,7 +66,11 @@ async fn add_learner(forwarder: &Forwarder, id: u64, address: String) -> Result<
     added.map(|_| ()).map_err(judge)
 }
 
-async fn set_address(forwarder: &Forwarder, id: u64, address: String) -> Result<(), ClusterError> {
+async fn set_address(
+    forwarder: &Forwarder,
+    id: NodeId,
+    address: String,
+) -> Result<(), ClusterError> {
     match members(forwarder).get(&id) {
         None => return Err(ClusterError::Not(id, "member".to_owned())),
         Some(known) if known.address == address => return Ok(()),
@@ -73,8 +81,8 @@ async fn set_address(forwarder: &Forwarder, id: u64, address: String) -> Result<
 }
 
 /// Refuses an address at which another member is known.
-fn check_address(forwarder: &Forwarder, id: u64, address: &str) -> Result<(), ClusterError> {
-    let taken = |(other, member): &(u64, Member)| *other != id && member.address == address;
+fn check_address(forwarder: &Forwarder, id: NodeId, address: &str) -> Result<(), ClusterError> {
+    let taken = |(other, member): &(NodeId, Member)| *other != id && member.address == address;
     match members(forwarder).into_iter().find(taken) {
         Some((other, _)) => Err(ClusterError::AddressTaken(other, address.to_owned())),
         None => Ok(()),
@@ -92,9 +100,9 @@ pub(super) async fn tell_address(forwarder: &Forwarder) -> Result<(), ClusterErr
 
 async fn change_roles(
     forwarder: &Forwarder,
-    promote: BTreeSet<u64>,
-    demote: BTreeSet<u64>,
-    remove: BTreeSet<u64>,
+    promote: BTreeSet<NodeId>,
+    demote: BTreeSet<NodeId>,
+    remove: BTreeSet<NodeId>,
 ) -> Result<(), ClusterError> {
     let (members, old) = (members(forwarder), voters(forwarder)?);
     let stranger =
@@ -102,8 +110,8 @@ async fn change_roles(
     if let Some(id) = stranger {
         return Err(ClusterError::Not(*id, "member".to_owned()));
     }
-    let leaving: BTreeSet<u64> = demote.union(&remove).copied().collect();
-    let new: BTreeSet<u64> =
+    let leaving: BTreeSet<NodeId> = demote.union(&remove).copied().collect();
+    let new: BTreeSet<NodeId> =
         old.union(&promote).copied().filter(|id| !leaving.contains(id)).collect();
     // It is easily said of the wrong node, and cannot be taken back.
     if let (true, true, Some(voter)) =
@@ -122,7 +130,7 @@ async fn change_roles(
             catch_up(forwarder, *id).await?;
         }
         let own = forwarder.peers.identity.node_id;
-        let staying: BTreeSet<u64> = new.intersection(&old).copied().collect();
+        let staying: BTreeSet<NodeId> = new.intersection(&old).copied().collect();
         if !new.contains(&own) && !staying.is_empty() {
             hand_over(forwarder, best_heir(forwarder, &staying)).await?;
             return Err(ClusterError::Unavailable("another node leads now".to_owned()));
@@ -156,7 +164,10 @@ pub(super) async fn finish_change(forwarder: &Forwarder) {
 }
 
 /// Has another voter lead, and returns when it does.
-pub(super) async fn hand_over(forwarder: &Forwarder, to: Option<u64>) -> Result<(), ClusterError> {
+pub(super) async fn hand_over(
+    forwarder: &Forwarder,
+    to: Option<NodeId>,
+) -> Result<(), ClusterError> {
     let voters = voters(forwarder)?;
     let own = forwarder.peers.identity.node_id;
     let heir = match to {
@@ -185,7 +196,7 @@ pub(super) async fn hand_over(forwarder: &Forwarder, to: Option<u64>) -> Result<
 
 /// Returns the voter of `among` that can lead best: it answers, its clock is
 /// right, and it is least behind.
-fn best_heir(forwarder: &Forwarder, among: &BTreeSet<u64>) -> Option<u64> {
+fn best_heir(forwarder: &Forwarder, among: &BTreeSet<NodeId>) -> Option<NodeId> {
     let own = forwarder.peers.identity.node_id;
     let able = among.iter().copied().filter(|id| *id != own && is_clock_right(forwarder, *id));
     able.filter(|id| answers(forwarder, *id)).max_by_key(|id| matched(forwarder, *id))
@@ -193,13 +204,13 @@ fn best_heir(forwarder: &Forwarder, among: &BTreeSet<u64>) -> Option<u64> {
 
 /// Tells whether a member's clock agrees with this node's. If this node's own
 /// clock is off, it cannot say.
-fn is_clock_right(forwarder: &Forwarder, id: u64) -> bool {
+fn is_clock_right(forwarder: &Forwarder, id: NodeId) -> bool {
     let (report, own) = (forwarder.peers.reports.of(id), forwarder.peers.clock.now());
     let agrees = report.is_some_and(|report| report.offset(own).unsigned_abs() <= SKEW_MAX);
     agrees || forwarder.is_clock_off()
 }
 
-async fn catch_up(forwarder: &Forwarder, id: u64) -> Result<(), ClusterError> {
+async fn catch_up(forwarder: &Forwarder, id: NodeId) -> Result<(), ClusterError> {
     let give_up = Instant::now() + CATCH_UP_MAX;
     loop {
         let last = forwarder.metrics(|metrics| metrics.last_log_index).unwrap_or_default();
@@ -220,14 +231,14 @@ async fn catch_up(forwarder: &Forwarder, id: u64) -> Result<(), ClusterError> {
 }
 
 /// Returns the last entry that a member is known to have.
-pub(super) fn matched(forwarder: &Forwarder, id: u64) -> Option<u64> {
+pub(super) fn matched(forwarder: &Forwarder, id: NodeId) -> Option<u64> {
     forwarder.metrics(|metrics| {
         let matched = metrics.replication.as_ref()?.get(&id).copied().flatten()?;
         Some(matched.index())
     })
 }
 
-fn answers(forwarder: &Forwarder, id: u64) -> bool {
+fn answers(forwarder: &Forwarder, id: NodeId) -> bool {
     forwarder.metrics(|metrics| {
         let heartbeats = metrics.heartbeat.as_ref();
         let last = heartbeats.and_then(|heartbeats| heartbeats.get(&id).copied().flatten());
@@ -235,7 +246,7 @@ fn answers(forwarder: &Forwarder, id: u64) -> bool {
     })
 }
 
-pub(super) fn members(forwarder: &Forwarder) -> BTreeMap<u64, Member> {
+pub(super) fn members(forwarder: &Forwarder) -> BTreeMap<NodeId, Member> {
     forwarder.metrics(|metrics| {
         let nodes = metrics.membership_config.nodes();
         nodes.map(|(id, member)| (*id, member.clone())).collect()
@@ -243,7 +254,7 @@ pub(super) fn members(forwarder: &Forwarder) -> BTreeMap<u64, Member> {
 }
 
 /// Returns the voters, unless they are changing.
-fn voters(forwarder: &Forwarder) -> Result<BTreeSet<u64>, ClusterError> {
+fn voters(forwarder: &Forwarder) -> Result<BTreeSet<NodeId>, ClusterError> {
     forwarder.metrics(|metrics| {
         match metrics.membership_config.membership().get_joint_config().as_slice() {
             [voters] => Ok(voters.clone()),
@@ -254,7 +265,7 @@ fn voters(forwarder: &Forwarder) -> Result<BTreeSet<u64>, ClusterError> {
 
 async fn propose(
     forwarder: &Forwarder,
-    change: ChangeMembers<u64, Member>,
+    change: ChangeMembers<NodeId, Member>,
 ) -> Result<(), ClusterError> {
     let changed = forwarder.raft.change_membership(change, true).await;
     changed.map(|_| ()).map_err(judge)

@@ -12,7 +12,7 @@ use super::message::{Answer, MemberChange, Request};
 use super::peers::NoAnswer;
 use super::{Member, RaftLedger};
 use crate::ledger::cluster::{Change, Cluster};
-use crate::ledger::{ClusterError, MemberList, MemberStatus, Role};
+use crate::ledger::{ClusterError, MemberList, MemberStatus, NodeId, Role};
 
 /// How long a wish is passed on to whoever leads.
 const DEADLINE: Duration = Duration::from_secs(15);
@@ -63,7 +63,7 @@ impl RaftLedger {
 
     pub(super) async fn change_here(
         &self,
-        from: u64,
+        from: NodeId,
         change: MemberChange,
     ) -> Result<(), ClusterError> {
         let changed = tokio::time::timeout(DEADLINE, change_here(&self.forwarder, from, change));
@@ -75,12 +75,12 @@ impl RaftLedger {
     /// Lists the members as this node sees them.
     pub(super) fn members_here(&self) -> Vec<MemberStatus> {
         let (voters, last) = self.forwarder.metrics(|metrics| {
-            let voters: BTreeSet<u64> = metrics.membership_config.voter_ids().collect();
+            let voters: BTreeSet<NodeId> = metrics.membership_config.voter_ids().collect();
             (voters, metrics.last_log_index)
         });
         let (own, leader) = (self.identity.node_id, self.leader_of_late());
         let clock = self.peers.clock.now();
-        let status = |(node_id, member): (u64, Member)| {
+        let status = |(node_id, member): (NodeId, Member)| {
             let is_own = node_id == own;
             let report = self.peers.reports.of(node_id);
             // What a leader that was cut off goes on believing says nothing.
@@ -113,11 +113,11 @@ impl RaftLedger {
 
     fn change_roles(
         &self,
-        promote: BTreeSet<u64>,
-        demote: BTreeSet<u64>,
-        remove: BTreeSet<u64>,
+        promote: BTreeSet<NodeId>,
+        demote: BTreeSet<NodeId>,
+        remove: BTreeSet<NodeId>,
     ) -> Change<'_, ()> {
-        let ids = |ids: BTreeSet<u64>| ids.into_iter().collect();
+        let ids = |ids: BTreeSet<NodeId>| ids.into_iter().collect();
         let (promote, demote, remove) = (ids(promote), ids(demote), ids(remove));
         Box::pin(self.change_members(MemberChange::Roles { promote, demote, remove }))
     }
@@ -158,34 +158,34 @@ impl Cluster for RaftLedger {
         let troubles = self.peers.troubles.list().into_iter();
         // With whom was removed a moment ago it need not talk.
         let present = troubles.filter(|(node_id, _)| members.contains_key(node_id));
-        present.map(|(node_id, why)| format!("node {node_id:016x}: {why}")).collect()
+        present.map(|(node_id, why)| format!("node {node_id}: {why}")).collect()
     }
 
-    fn add_learner(&self, node_id: u64, address: String) -> Change<'_, ()> {
+    fn add_learner(&self, node_id: NodeId, address: String) -> Change<'_, ()> {
         Box::pin(self.change_members(MemberChange::AddLearner(node_id, address)))
     }
 
-    fn set_address(&self, node_id: u64, address: String) -> Change<'_, ()> {
+    fn set_address(&self, node_id: NodeId, address: String) -> Change<'_, ()> {
         Box::pin(self.change_members(MemberChange::SetAddress(node_id, address)))
     }
 
-    fn promote(&self, node_ids: BTreeSet<u64>) -> Change<'_, ()> {
+    fn promote(&self, node_ids: BTreeSet<NodeId>) -> Change<'_, ()> {
         self.change_roles(node_ids, BTreeSet::new(), BTreeSet::new())
     }
 
-    fn demote(&self, node_ids: BTreeSet<u64>) -> Change<'_, ()> {
+    fn demote(&self, node_ids: BTreeSet<NodeId>) -> Change<'_, ()> {
         self.change_roles(BTreeSet::new(), node_ids, BTreeSet::new())
     }
 
-    fn replace(&self, old: u64, new: u64) -> Change<'_, ()> {
+    fn replace(&self, old: NodeId, new: NodeId) -> Change<'_, ()> {
         self.change_roles(BTreeSet::from([new]), BTreeSet::new(), BTreeSet::from([old]))
     }
 
-    fn remove(&self, node_ids: BTreeSet<u64>) -> Change<'_, ()> {
+    fn remove(&self, node_ids: BTreeSet<NodeId>) -> Change<'_, ()> {
         self.change_roles(BTreeSet::new(), BTreeSet::new(), node_ids)
     }
 
-    fn transfer_leader(&self, to: Option<u64>) -> Change<'_, ()> {
+    fn transfer_leader(&self, to: Option<NodeId>) -> Change<'_, ()> {
         Box::pin(self.change_members(MemberChange::TransferLeader(to)))
     }
 }

@@ -21,7 +21,7 @@ use super::stamp::stamp;
 use super::transport::PeerAddress;
 use super::types::{Member, Metrics, Raft, TypeConfig};
 use crate::ledger::log::Writer;
-use crate::ledger::{Command, Entry, LedgerError, Outcome};
+use crate::ledger::{Command, Entry, LedgerError, NodeId, Outcome};
 use crate::token::UnixSeconds;
 
 /// How long a leader may take with a forwarded batch before it is asked again.
@@ -126,7 +126,7 @@ impl Forwarder {
     /// Returns the other voters, if this node is one.
     pub(super) fn other_voters(&self) -> Vec<PeerAddress> {
         let own = self.peers.identity.node_id;
-        let voters: BTreeSet<u64> =
+        let voters: BTreeSet<NodeId> =
             self.metrics(|metrics| metrics.membership_config.voter_ids().collect());
         let others = voters.iter().filter(|voter| voters.contains(&own) && **voter != own);
         others.filter_map(|voter| self.peers.address(*voter)).collect()
@@ -171,7 +171,7 @@ impl Forwarder {
         let own = self.peers.identity.node_id;
         self.metrics(|metrics| {
             let nodes = metrics.membership_config.nodes().filter(|(id, _)| **id != own);
-            let place = |(id, member): (&u64, &Member)| PeerAddress {
+            let place = |(id, member): (&NodeId, &Member)| PeerAddress {
                 node_id: *id,
                 address: member.address.clone(),
             };
@@ -220,7 +220,7 @@ impl Forwarder {
     }
 
     /// Returns once this node knows of another leader than `leader`.
-    async fn leader_changes(&self, leader: u64) {
+    async fn leader_changes(&self, leader: NodeId) {
         let mut metrics = self.raft.metrics();
         let is_other = |metrics: &Metrics| metrics.current_leader.is_some_and(|now| now != leader);
         while !is_other(&metrics.borrow_watched()) {

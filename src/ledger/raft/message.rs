@@ -15,7 +15,7 @@ use thiserror::Error;
 
 use super::snapshot_transfer::{Piece, Taken};
 use super::types::TypeConfig;
-use crate::ledger::{ClusterError, Command, LedgerError, MemberStatus, Outcome};
+use crate::ledger::{ClusterError, Command, LedgerError, MemberStatus, NodeId, Outcome};
 use crate::token::UnixSeconds;
 
 /// The version of the messages. Nodes of two versions of jeton understand each other
@@ -28,9 +28,9 @@ pub(super) struct Head {
     /// The ledger that both share.
     pub(super) ledger_id: [u8; 16],
     /// Who speaks.
-    pub(super) from: u64,
+    pub(super) from: NodeId,
     /// Who is meant.
-    pub(super) to: u64,
+    pub(super) to: NodeId,
     /// What the one who speaks drew when it was started.
     pub(super) run: u64,
     /// What it believes that the other one drew; none if they never spoke.
@@ -70,13 +70,13 @@ pub(super) enum Request {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(super) enum MemberChange {
     /// A new node.
-    AddLearner(u64, String),
+    AddLearner(NodeId, String),
     /// A new address.
-    SetAddress(u64, String),
+    SetAddress(NodeId, String),
     /// Learners become voters, voters become learners, members go: all at once.
-    Roles { promote: Vec<u64>, demote: Vec<u64>, remove: Vec<u64> },
+    Roles { promote: Vec<NodeId>, demote: Vec<NodeId>, remove: Vec<NodeId> },
     /// Another leader.
-    TransferLeader(Option<u64>),
+    TransferLeader(Option<NodeId>),
 }
 
 /// What the other one says.
@@ -139,10 +139,10 @@ pub(super) enum Refusal {
     OtherLedger,
     /// The message was meant for somebody else.
     #[error(
-        "the node at this address is {0:016x}, not the one that was meant: correct \
+        "the node at this address is {0}, not the one that was meant: correct \
          `cluster.address` in the jeton.toml of that one, and restart it"
     )]
-    OtherTarget(u64),
+    OtherTarget(NodeId),
     /// The sender is not who it says.
     #[error(
         "the certificate is that of another node than the ledger's directory: do not copy one \

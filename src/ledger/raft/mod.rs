@@ -83,8 +83,8 @@ use self::snapshot_transfer::Incoming;
 use self::types::Raft;
 use super::log::Writer;
 use super::{
-    Answer, Command, Grant, Ledger, LedgerError, NodeId, Note, Outcome, Revocation, Spend,
-    SpendRefusal, Standing, State, StateAt, Status, TokenPage, TokenQuery, TokenRecord, Unready,
+    Answer, Command, Grant, Ledger, LedgerError, Note, Outcome, Revocation, Spend, SpendRefusal,
+    Standing, State, StateAt, Status, TokenPage, TokenQuery, TokenRecord, Unready,
 };
 use crate::token::{UnixSeconds, UserName, VerifiedToken};
 
@@ -214,9 +214,9 @@ impl Ledger for RaftLedger {
         let (born_at, log_time) = self.applied.show(|state| (state.born_at(), state.log_time()));
         Status {
             ready: self.readiness(),
-            node_id: NodeId(self.identity.node_id),
+            node_id: self.identity.node_id,
             staleness: self.staleness(),
-            leader: self.leader_of_late().map(NodeId),
+            leader: self.leader_of_late(),
             term: self.forwarder.metrics(|metrics| metrics.current_term),
             born_at,
             log_time,

@@ -24,6 +24,7 @@ use super::peers::{NoAnswer, Peers};
 use super::snapshot_transfer::{Piece, Taken};
 use super::transport::PeerAddress;
 use super::types::{Member, RaftEntry, Snapshot, TypeConfig, Vote};
+use crate::ledger::NodeId;
 
 /// How long entries may take to be written by the other node. A heartbeat has
 /// less: openraft's own limit.
@@ -63,7 +64,7 @@ pub(super) struct Connection {
 impl RaftNetworkFactory<TypeConfig> for Network {
     type Network = Connection;
 
-    async fn new_client(&mut self, target: u64, node: &Member) -> Self::Network {
+    async fn new_client(&mut self, target: NodeId, node: &Member) -> Self::Network {
         let target = PeerAddress { node_id: target, address: node.address.clone() };
         Connection { peers: Arc::clone(&self.0), target }
     }

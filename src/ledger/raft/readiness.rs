@@ -7,7 +7,7 @@ use openraft::type_config::async_runtime::Instant as _;
 use tokio::time::Instant;
 
 use super::RaftLedger;
-use crate::ledger::{Staleness, Unready};
+use crate::ledger::{NodeId, Staleness, Unready};
 
 /// How long a leader may say nothing before it counts as none. It says something
 /// six times a second; the others miss it after 0.9 seconds at most.
@@ -45,7 +45,7 @@ impl RaftLedger {
 
     /// Returns who leads, if he was heard of late. openraft itself goes on naming a
     /// leader that is gone until there is another one.
-    pub(super) fn leader_of_late(&self) -> Option<u64> {
+    pub(super) fn leader_of_late(&self) -> Option<NodeId> {
         let (leader, acked) = self.forwarder.metrics(|metrics| {
             (metrics.current_leader, metrics.last_quorum_acked.map(|at| at.elapsed()))
         });

@@ -18,6 +18,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use super::sealed;
+use crate::ledger::NodeId;
 use crate::ledger::log::Disk;
 
 const FILE: &str = "runs";
@@ -44,7 +45,7 @@ struct Inner {
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 struct Book {
     own: Vec<u64>,
-    met: BTreeMap<u64, u64>,
+    met: BTreeMap<NodeId, u64>,
 }
 
 /// What is thought of a node that comes with a number.
@@ -96,12 +97,17 @@ impl Runs {
     }
 
     /// Returns the number by which `node_id` is known.
-    pub(super) fn of(&self, node_id: u64) -> Option<u64> {
+    pub(super) fn of(&self, node_id: NodeId) -> Option<u64> {
         self.inner().book.met.get(&node_id).copied()
     }
 
     /// Judges a node that comes with `run`, and remembers it if it may.
-    pub(super) fn judge(&self, node_id: u64, run: u64, history: &[u64]) -> io::Result<Judgement> {
+    pub(super) fn judge(
+        &self,
+        node_id: NodeId,
+        run: u64,
+        history: &[u64],
+    ) -> io::Result<Judgement> {
         let mut inner = self.inner();
         match inner.book.met.get(&node_id) {
             Some(known) if *known == run => return Ok(Judgement::Known),
@@ -149,9 +155,9 @@ mod tests {
 
     /// What `peer` thinks of a start of `node`.
     fn meet(peer: &Runs, node: &Runs) -> Judgement {
-        match peer.judge(1, node.run().unwrap(), &[]).unwrap() {
+        match peer.judge(NodeId(1), node.run().unwrap(), &[]).unwrap() {
             Judgement::Introduce => {
-                peer.judge(1, node.run().unwrap(), &node.history().unwrap()).unwrap()
+                peer.judge(NodeId(1), node.run().unwrap(), &node.history().unwrap()).unwrap()
             }
             judgement @ (Judgement::Known | Judgement::Old) => judgement,
         }
@@ -168,7 +174,7 @@ mod tests {
         open(dir.path(), 2).run().unwrap();
         assert_eq!(meet(&open(peer.path(), 8), &open(dir.path(), 3)), Judgement::Known);
         let peer = open(peer.path(), 9);
-        assert_eq!(peer.of(1), Some(3));
+        assert_eq!(peer.of(NodeId(1)), Some(3));
         for run in 4..9 {
             assert_eq!(meet(&peer, &open(old.path(), run)), Judgement::Old);
         }

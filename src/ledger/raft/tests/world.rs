@@ -19,9 +19,9 @@ use super::super::*;
 use super::runtime::set_seed;
 use super::sim_disk::{Dice, SimDisk, Survivors, Trouble};
 use crate::clock::Clock;
-use crate::ledger::Cluster as _;
 use crate::ledger::log::{LedgerId, Log, SegmentLen, Writer};
 use crate::ledger::snapshot;
+use crate::ledger::{Cluster as _, NodeId};
 
 pub(super) const NOW: u64 = 1_790_000_000;
 const LEDGER: [u8; 16] = [7; 16];
@@ -205,7 +205,8 @@ impl World {
         inner.nodes[&node].disks.each_ref().map(|disk| disk.reboot(Survivors::Everything))
     }
 
-    pub(super) fn identity(node_id: u64) -> Identity {
+    pub(super) fn identity(node: u64) -> Identity {
+        let node_id = NodeId(node);
         Identity { ledger_id: LEDGER, node_id, born_at: UnixSeconds::new(NOW) }
     }
 
@@ -314,7 +315,7 @@ impl World {
             self.join(*node).await;
         }
         if !others.is_empty() {
-            self.node(1).promote(others).await.unwrap();
+            self.node(1).promote(others.into_iter().map(NodeId).collect()).await.unwrap();
         }
     }
 
@@ -323,7 +324,7 @@ impl World {
         self.add_machine(node);
         let ledger = self.start(node).await;
         let member = self.inner().nodes.values().find_map(|machine| machine.ledger.clone());
-        member.unwrap().add_learner(node, format!("node-{node}")).await.unwrap();
+        member.unwrap().add_learner(NodeId(node), format!("node-{node}")).await.unwrap();
         ledger
     }
 
@@ -334,7 +335,7 @@ impl World {
         let members = running.map(|one| {
             one.forwarder.metrics(|metrics| {
                 let config = &metrics.committed_membership_config;
-                (*config.log_id(), config.nodes().map(|(id, _)| *id).collect())
+                (*config.log_id(), config.nodes().map(|(id, _)| id.0).collect())
             })
         });
         members.max_by_key(|(changed, _)| *changed).unwrap().1
@@ -345,7 +346,7 @@ impl World {
         let inner = self.inner();
         let run = inner.nodes[&node].run;
         inner.nodes.iter().filter(|(id, _)| **id != node).all(|(_, machine)| {
-            machine.ledger.as_ref().is_some_and(|one| one.peers.runs.of(node) == Some(run))
+            machine.ledger.as_ref().is_some_and(|one| one.peers.runs.of(NodeId(node)) == Some(run))
         })
     }
 
@@ -459,11 +460,11 @@ impl World {
             tokio::spawn(async move {
                 sleep(Duration::from_millis(world.roll(500) as u64)).await;
                 if let Some(ledger) = world.running(target) {
-                    ledger.receive(from, &again).await;
+                    ledger.receive(NodeId(from), &again).await;
                 }
             });
         }
-        let answer = ledger.receive(from, &message).await;
+        let answer = ledger.receive(NodeId(from), &message).await;
         drop(ledger);
         if !power.load(Ordering::SeqCst) {
             return Err(TransportError::Unknown("it died over it".to_owned()));
