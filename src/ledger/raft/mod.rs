@@ -16,7 +16,7 @@
 //! DIR/log/            votes and entries, see ledger/log
 //! DIR/snapshot/       states of the past, so that the log stays short
 //! DIR/runs            how the others know this node again, see runs.rs
-//! DIR/place           how it is known that the directory is no copy, see place.rs
+//! DIR/log/place       how it is known that the directory is no copy, see place.rs
 //! DIR/joined          only if it was made by joining
 //! ```
 //!
@@ -31,7 +31,9 @@
 //! | `troubles` | nothing: it remembers who does not talk to whom, and why |
 //! | `runs` | whether a node's directory goes on from the one that is known |
 //! | `snapshot_transfer` | how hundreds of megabytes pass in pieces |
+//! | `view` | nothing: it tells how the engine sees the cluster at the moment |
 //! | `batcher`, `forward` | who decides a command, and what a lost answer means |
+//! | `compactor` | when so much log has come that a snapshot is due |
 //! | `stamp`, `reports` | which time an entry bears, and whose clock is off |
 //! | `freshness`, `readiness` | whether what is known here is new enough to vouch for |
 //! | `caretaker` | what a node does unasked |
@@ -42,6 +44,7 @@ mod batcher;
 mod caretaker;
 mod changes;
 mod cluster;
+mod compactor;
 mod create;
 mod error;
 mod forward;
@@ -68,6 +71,7 @@ mod tests;
 mod transport;
 mod troubles;
 mod types;
+mod view;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -76,11 +80,13 @@ use std::time::Duration;
 
 use self::batcher::Batcher;
 use self::caretaker::Caretaker;
+use self::changes::Changes;
 use self::forward::Forwarder;
 use self::machine::Applied;
 use self::peers::Peers;
 use self::snapshot_transfer::Incoming;
 use self::types::Raft;
+use self::view::View;
 use super::log::Writer;
 use super::{
     Answer, Command, Grant, Ledger, LedgerError, Note, Outcome, Revocation, Spend, SpendRefusal,
@@ -111,7 +117,9 @@ pub struct RaftLedger {
     applied: Applied,
     writer: Arc<Writer>,
     peers: Arc<Peers>,
+    view: View,
     forwarder: Arc<Forwarder>,
+    changes: Arc<Changes>,
     incoming: Incoming,
     caretaker: Caretaker,
     max_staleness: Duration,
@@ -124,12 +132,12 @@ impl RaftLedger {
     /// Stops the engine and returns when everything written is durable and the
     /// directory is free for another process. A leader hands over first.
     pub async fn close(self) {
-        if self.is_leader() && !self.forwarder.is_lone() {
+        if self.is_leader() && !self.view.is_lone() {
             // Without an heir the others elect one when they miss this node.
-            let _ = changes::hand_over(&self.forwarder, None).await;
+            let _ = self.changes.hand_over(None).await;
         }
-        let Self { raft, batcher, writer, caretaker, forwarder, .. } = self;
-        drop((batcher, caretaker, forwarder));
+        let Self { raft, batcher, writer, caretaker, view, forwarder, changes, .. } = self;
+        drop((batcher, caretaker, view, forwarder, changes));
         // It fails only if the engine had stopped by itself.
         let _ = raft.shutdown().await;
         drop(raft);
@@ -143,7 +151,7 @@ impl RaftLedger {
     }
 
     async fn submit(&self, command: Command) -> Result<Outcome, LedgerError> {
-        if !self.forwarder.runs() {
+        if !self.view.runs() {
             return Err(batcher::stopped());
         }
         self.batcher.submit(command).await
@@ -154,7 +162,7 @@ impl RaftLedger {
     }
 
     fn is_leader(&self) -> bool {
-        self.forwarder.is_leader()
+        self.view.is_leader()
     }
 }
 
@@ -217,7 +225,7 @@ impl Ledger for RaftLedger {
             node_id: self.identity.node_id,
             staleness: self.staleness(),
             leader: self.leader_of_late(),
-            term: self.forwarder.metrics(|metrics| metrics.current_term),
+            term: self.view.metrics(|metrics| metrics.current_term),
             born_at,
             log_time,
             applied: self.applied.index(),

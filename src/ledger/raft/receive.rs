@@ -105,7 +105,7 @@ impl RaftLedger {
                 self.raft.pre_vote(rpc).await.map_or_else(failed, Answer::Vote)
             }
             Request::TransferLeader(rpc) => {
-                if *rpc.to_node_id() == self.identity.node_id && self.forwarder.is_clock_off() {
+                if *rpc.to_node_id() == self.identity.node_id && self.peers.is_clock_off() {
                     return Answer::Failed("the clock of this node is off".to_owned());
                 }
                 let answer = self.raft.handle_transfer_leader(rpc).await;

@@ -308,7 +308,7 @@ async fn the_log_stays_short_by_itself() {
     for request in 0..1_000 {
         assert!(ledger.spend(spend(1, 1_000, request)).await.unwrap().is_ok());
     }
-    assert!(ledger.forwarder.metrics(|it| it.purged.is_some_and(|at| at.index() > 500)));
+    assert!(ledger.view.metrics(|it| it.purged.is_some_and(|at| at.index() > 500)));
     assert!(ledger.writer.bytes_since_purge() < 100_000, "{}", ledger.writer.bytes_since_purge());
     assert!(fs::read_dir(dir.join("snapshot")).unwrap().count() <= 3);
     ledger.close().await;

@@ -161,7 +161,7 @@ impl Night {
         let node = self.any();
         // Of a voter alone nobody else can tell whether it has forgotten something.
         let is_one_of_many = self.world.running(node).is_some_and(|ledger| {
-            ledger.forwarder.metrics(|metrics| {
+            ledger.view.metrics(|metrics| {
                 let config = metrics.membership_config.membership().get_joint_config();
                 config.iter().all(|voters| voters.len() > 1)
             })

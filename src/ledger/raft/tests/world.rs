@@ -276,7 +276,7 @@ impl World {
     pub(super) async fn stop(&self, node: u64) {
         let Some(ledger) = self.running(node) else { return };
         if ledger.is_leader() {
-            let _ = changes::hand_over(&ledger.forwarder, None).await;
+            let _ = ledger.changes.hand_over(None).await;
         }
         self.inner().nodes.get_mut(&node).unwrap().ledger = None;
         end(ledger).await;
@@ -333,7 +333,7 @@ impl World {
     pub(super) fn members(&self) -> BTreeSet<u64> {
         let running = self.ids().into_iter().filter_map(|id| self.running(id));
         let members = running.map(|one| {
-            one.forwarder.metrics(|metrics| {
+            one.view.metrics(|metrics| {
                 let config = &metrics.committed_membership_config;
                 (*config.log_id(), config.nodes().map(|(id, _)| id.0).collect())
             })
@@ -382,7 +382,7 @@ impl World {
     /// Waits until all members that run hold the same, and returns it.
     pub(super) async fn settled(&self) -> State {
         for _ in 0..3_000 {
-            let last: BTreeSet<_> = self.all(|one| one.forwarder.metrics(|m| m.last_log_index));
+            let last: BTreeSet<_> = self.all(|one| one.view.metrics(|m| m.last_log_index));
             let applied = self.all(|one| Some(one.status().applied));
             let ready = self.all(|one| one.status().ready.is_ok());
             if last.len() == 1 && applied == last && ready == BTreeSet::from([true]) {
