@@ -42,7 +42,7 @@ pub trait Cluster: fmt::Debug + Send + Sync {
     /// one that was tried again counts again.
     fn spends_forwarded(&self) -> u64;
 
-    /// Adds a node as a learner. It has to be a directory made for joining, which
+    /// Adds a node as a learner. It has to be a folder made for joining, which
     /// was never a member before.
     fn add_learner(&self, node_id: NodeId, address: String) -> Change<'_, ()>;
 
@@ -60,7 +60,7 @@ pub trait Cluster: fmt::Debug + Send + Sync {
     /// one change. So a dead voter is replaced.
     fn replace(&self, old: NodeId, new: NodeId) -> Change<'_, ()>;
 
-    /// Removes members for good. Their directories can never come back.
+    /// Removes members for good. Their folders can never come back.
     fn remove(&self, node_ids: BTreeSet<NodeId>) -> Change<'_, ()>;
 
     /// Has another voter decide: this one, or the one that is best up to date.
@@ -122,8 +122,8 @@ pub enum ClusterError {
     /// There is no such member, or it does not have the role.
     #[error("node {0} is not a {1}")]
     Not(NodeId, String),
-    /// The node was a member before: its old directory must not come back.
-    #[error("node {0} was a member before: join with a fresh directory")]
+    /// The node was a member before: its old folder must not come back.
+    #[error("node {0} was a member before: join with a fresh folder")]
     WasMember(NodeId),
     /// A node with this id is a member at another address.
     #[error("node {0} is a member already")]

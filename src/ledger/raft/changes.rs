@@ -111,7 +111,7 @@ impl Changes {
         match self.view.members().get(&id) {
             Some(known) if known.address == address => return Ok(()),
             Some(_) => return Err(ClusterError::IsMember(id)),
-            // What it said then is remembered; what its directory remembers nobody knows.
+            // What it said then is remembered; what its folder remembers nobody knows.
             None if self.peers.runs.of(id).is_some() => return Err(ClusterError::WasMember(id)),
             None => {}
         }

@@ -1,4 +1,4 @@
-//! Who a ledger directory is: drawn once when it is made, never derived from a
+//! Who a ledger folder is: drawn once when it is made, never derived from a
 //! host name or a config, and never made up by a start.
 
 use std::io;
@@ -12,7 +12,7 @@ use crate::token::UnixSeconds;
 
 const FILE: &str = "identity.toml";
 
-/// The identity of a ledger directory.
+/// The identity of a ledger folder.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Identity {
     /// Names the ledger: the same on all nodes that share it.
@@ -23,11 +23,11 @@ pub struct Identity {
     pub born_at: UnixSeconds,
 }
 
-/// Why a directory has no identity to be read.
+/// Why a folder has no identity to be read.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum IdentityError {
-    /// There is no ledger in the directory.
+    /// There is no ledger in the folder.
     #[error("there is no ledger in {0}")]
     Missing(PathBuf),
     /// The file cannot be read.

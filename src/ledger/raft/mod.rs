@@ -8,7 +8,7 @@
 //! A ledger is made once, by [`create()`], which also founds the cluster of one.
 //! [`create_joined()`] makes a further node of it, which waits to be added, and
 //! [`create_from()`] a new ledger of what an older copy still tells.
-//! [`RaftLedger::open`] never makes, founds or repairs anything: a directory
+//! [`RaftLedger::open`] never makes, founds or repairs anything: a folder
 //! that is not a whole ledger is refused.
 //!
 //! ```text
@@ -16,7 +16,7 @@
 //! DIR/log/            votes and entries, see ledger/log
 //! DIR/snapshot/       states of the past, so that the log stays short
 //! DIR/runs            how the others know this node again, see runs.rs
-//! DIR/log/place       how it is known that the directory is no copy, see place.rs
+//! DIR/log/place       how it is known that the folder is no copy, see place.rs
 //! DIR/joined          only if it was made by joining
 //! ```
 //!
@@ -29,7 +29,7 @@
 //! | `peers`, `receive` | the two ends of the conversation; `network` is what openraft says in it |
 //! | `append_stream` | that the news of a commit may wait for entries |
 //! | `troubles` | nothing: it remembers who does not talk to whom, and why |
-//! | `runs` | whether a node's directory goes on from the one that is known |
+//! | `runs` | whether a node's folder goes on from the one that is known |
 //! | `snapshot_transfer` | how hundreds of megabytes pass in pieces |
 //! | `view` | nothing: it tells how the engine sees the cluster at the moment |
 //! | `batcher`, `forward` | who decides a command, and what a lost answer means |
@@ -130,7 +130,7 @@ pub struct RaftLedger {
 
 impl RaftLedger {
     /// Stops the engine and returns when everything written is durable and the
-    /// directory is free for another process. A leader hands over first.
+    /// folder is free for another process. A leader hands over first.
     pub async fn close(self) {
         if self.is_leader() && !self.view.is_lone() {
             // Without an heir the others elect one when they miss this node.

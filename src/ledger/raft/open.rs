@@ -75,7 +75,7 @@ pub(super) struct Opening {
     pub(super) first: State,
     pub(super) log: Box<dyn Disk>,
     pub(super) snapshots: Box<dyn Disk>,
-    /// The directory itself.
+    /// The folder itself.
     pub(super) home: Box<dyn Disk>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) options: Options,
@@ -123,7 +123,7 @@ impl RaftLedger {
     ///
     /// # Errors
     ///
-    /// [`OpenError`]; nothing was changed but that a torn tail may be cut. A directory
+    /// [`OpenError`]; nothing was changed but that a torn tail may be cut. A folder
     /// that was copied or put back is [`OpenError::Copied`].
     pub async fn open(
         dir: &Path,
@@ -305,7 +305,7 @@ pub(super) fn check_permissions(dir: &Path) -> Result<(), OpenError> {
         Ok(metadata) if metadata.permissions().mode() & 0o077 != 0 => {
             Err(OpenError::Permissions(dir.to_owned()))
         }
-        // A missing directory has a better message of its own.
+        // A missing folder has a better message of its own.
         Ok(_) | Err(_) => Ok(()),
     }
 }

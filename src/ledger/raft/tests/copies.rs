@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 
-/// Copies a directory as a backup does.
+/// Copies a folder as a backup does.
 fn copy(from: &Path, to: &Path) {
     FileDisk::create_dir(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
@@ -19,7 +19,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Returns names and contents of all files below a directory.
+/// Returns names and contents of all files below a folder.
 fn files(dir: &Path) -> BTreeSet<(PathBuf, Vec<u8>)> {
     let paths = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     let found = paths.flat_map(|path| {
