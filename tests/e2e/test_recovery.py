@@ -476,7 +476,7 @@ class Theft(Together):
 
 
 class Imposters(Together):
-    """Directories that must not speak for a node, and nodes of other clusters."""
+    """Folders that must not speak for a node, and nodes of other clusters."""
 
     def assert_shut_out(self, world, *words):
         """The node says that it is refused, why, and what to do, and gives nothing."""
@@ -506,7 +506,7 @@ class Imposters(Together):
         # Somebody vouches for it who should not. The others know better.
         old.did("ledger", "moved", "--is-newest")
         old.start()
-        self.assert_shut_out(old, "old disk put back", "fresh directory", "jeton cluster replace")
+        self.assert_shut_out(old, "old disk put back", "fresh folder", "jeton cluster replace")
         self.assertEqual(old.download(rest[0].mint().token).status, 503)
         lead = leader(rest)
         wait_until("the leader to tell", lambda: any(
@@ -527,7 +527,7 @@ class Imposters(Together):
         self.assert_failed(copy.jeton("serve", timeout=10), "copied or put back")
         copy.did("ledger", "moved", "--is-newest")
         copy.start()
-        self.assert_shut_out(copy, "a copy of one that runs elsewhere", "fresh directory")
+        self.assert_shut_out(copy, "a copy of one that runs elsewhere", "fresh folder")
         self.assertEqual(copy.download(worlds[0].mint().token).status, 503)
         for world in worlds:
             self.assert_profile(world.download(worlds[0].mint().token))

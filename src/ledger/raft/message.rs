@@ -37,7 +37,7 @@ pub(super) struct Head {
     pub(super) to_run: Option<u64>,
     /// Which message of this start it is; an answer has its own.
     pub(super) number: u64,
-    /// All that the speaker's directory ever drew, when it introduces itself.
+    /// All that the speaker's folder ever drew, when it introduces itself.
     pub(super) history: Vec<u64>,
     /// The speaker's clock.
     pub(super) clock: UnixSeconds,
@@ -134,7 +134,7 @@ pub(super) enum Refusal {
     /// They are nodes of different ledgers.
     #[error(
         "this node belongs to another ledger: correct the address, or join the cluster with a \
-         fresh directory"
+         fresh folder"
     )]
     OtherLedger,
     /// The message was meant for somebody else.
@@ -145,23 +145,23 @@ pub(super) enum Refusal {
     OtherTarget(NodeId),
     /// The sender is not who it says.
     #[error(
-        "the certificate is that of another node than the ledger's directory: do not copy one \
-         without the other, join with a fresh directory"
+        "the certificate is that of another node than the ledger's folder: do not copy one \
+         without the other, join with a fresh folder"
     )]
     OtherSender,
     /// The sender is no member.
     #[error(
-        "this node is not a member: it was removed or never added. Move its directory away and \
+        "this node is not a member: it was removed or never added. Move its folder away and \
          join afresh"
     )]
     NotMember,
-    /// The sender's directory is not the one that the others know.
+    /// The sender's folder is not the one that the others know.
     #[error(
-        "this directory is an old disk put back, or a copy of one that runs elsewhere: it may \
-         have forgotten what it acknowledged. Never start it again: join with a fresh directory, \
+        "this folder is an old disk put back, or a copy of one that runs elsewhere: it may \
+         have forgotten what it acknowledged. Never start it again: join with a fresh folder, \
          and `jeton cluster replace` the old node by the new one"
     )]
-    OldDirectory,
+    OldFolder,
 }
 
 /// Writes a message or an answer.

@@ -104,7 +104,7 @@ impl Peers {
                 Judgement::Known => history = self.runs.history().map_err(not_done)?,
                 Judgement::Introduce | Judgement::Old => {
                     self.note_old(to.node_id);
-                    return Err(not_done(Refusal::OldDirectory));
+                    return Err(not_done(Refusal::OldFolder));
                 }
             }
         }
@@ -195,12 +195,12 @@ impl Peers {
         }
     }
 
-    /// Notes that this node does not talk to `node_id`, whose directory is not the
+    /// Notes that this node does not talk to `node_id`, whose folder is not the
     /// one that it knows.
     pub(super) fn note_old(&self, node_id: NodeId) {
         let why = format!(
-            "its directory is an old disk put back, or a copy of one that runs elsewhere: stop it, \
-             have a machine join with a fresh directory, and `jeton cluster replace {node_id}` \
+            "its folder is an old disk put back, or a copy of one that runs elsewhere: stop it, \
+             have a machine join with a fresh folder, and `jeton cluster replace {node_id}` \
              by that"
         );
         if self.troubles.note(node_id, why.clone()) {

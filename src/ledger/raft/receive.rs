@@ -21,7 +21,7 @@ impl RaftLedger {
     /// Does what a message of another node asks and returns the answer. `from` is
     /// the node that the transport proved it comes from.
     ///
-    /// A stranger, a node of another ledger, and one whose directory was copied or
+    /// A stranger, a node of another ledger, and one whose folder was copied or
     /// put back are told so and change nothing.
     pub async fn receive(&self, from: NodeId, message: &[u8]) -> Vec<u8> {
         let answer = match self.check(from, message) {
@@ -173,7 +173,7 @@ impl Peers {
         match judgement {
             Judgement::Old => {
                 self.note_old(from);
-                Err(Answer::Refused(Refusal::OldDirectory))
+                Err(Answer::Refused(Refusal::OldFolder))
             }
             Judgement::Known if is_meant => Ok(()),
             Judgement::Known | Judgement::Introduce => Err(Answer::Introduce),

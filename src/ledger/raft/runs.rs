@@ -1,9 +1,9 @@
-//! Tells a directory that goes on from one that was put back or copied.
+//! Tells a folder that goes on from one that was put back or copied.
 //!
-//! Each start draws a number, and the directory keeps all it ever drew. A node
+//! Each start draws a number, and the folder keeps all it ever drew. A node
 //! keeps the last number of each node it spoke to. Who comes with a new number
 //! has to show that it once drew the one that is known: an old disk did not, and
-//! of a directory and its copy only the one that spoke first after the parting
+//! of a folder and its copy only the one that spoke first after the parting
 //! did. Such a node may have forgotten a vote or an entry that it acknowledged,
 //! so it is refused before Raft hears of it.
 //!
@@ -29,7 +29,7 @@ const FIRST_LINE: &[u8] = b"jeton runs 1\n";
 /// another one, each with some word sent, refuses it wrongly.
 const KEPT: usize = 10_000;
 
-/// The numbers of this directory and of those it met.
+/// The numbers of this folder and of those it met.
 #[derive(Debug)]
 pub(super) struct Runs {
     run: u64,
@@ -60,7 +60,7 @@ pub(super) enum Judgement {
 }
 
 impl Runs {
-    /// Reads what the directory kept; `run` is the number of this start.
+    /// Reads what the folder kept; `run` is the number of this start.
     ///
     /// # Errors
     ///
@@ -90,7 +90,7 @@ impl Runs {
         Ok(self.run)
     }
 
-    /// Returns all numbers of this directory.
+    /// Returns all numbers of this folder.
     pub(super) fn history(&self) -> io::Result<Vec<u64>> {
         self.run()?;
         Ok(self.inner().book.own.clone())
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_goes_on_is_known_and_one_that_was_put_back_is_not() {
+    fn a_folder_that_goes_on_is_known_and_one_that_was_put_back_is_not() {
         let (dir, peer, old) =
             (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir());
         let old = old.unwrap();
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_directory_and_its_copy_only_the_first_to_speak_goes_on() {
+    fn of_a_folder_and_its_copy_only_the_first_to_speak_goes_on() {
         let (dir, copy, peer) =
             (tempfile::tempdir().unwrap(), tempfile::tempdir(), tempfile::tempdir().unwrap());
         let (copy, peer) = (copy.unwrap(), open(peer.path(), 0));

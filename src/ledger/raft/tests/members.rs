@@ -248,7 +248,7 @@ fn a_node_with_a_wrong_clock_does_not_lead_and_does_not_move_the_ledger() {
 }
 
 #[test]
-fn an_old_disk_and_a_copied_directory_are_refused() {
+fn an_old_disk_and_a_copied_folder_are_refused() {
     simulate(8, |world| async move {
         world.found(3).await;
         world.node(3).transfer_leader(Some(NodeId(1))).await.unwrap();
@@ -266,7 +266,7 @@ fn an_old_disk_and_a_copied_directory_are_refused() {
             let ledger = world.start(3).await;
             pass(20).await;
             let ready = ledger.status().ready.unwrap_err().to_string();
-            assert!(ready.contains("old disk") && ready.contains("fresh directory"), "{ready}");
+            assert!(ready.contains("old disk") && ready.contains("fresh folder"), "{ready}");
             assert!(ledger.spend(spend(2, 1, 2)).await.is_err());
             drop(ledger);
             world.stop(3).await;
@@ -303,7 +303,7 @@ fn strangers_are_refused_with_words_that_help() {
             let answer: message::Answer = message::decode_body(body).unwrap();
             assert!(matches!(answer, message::Answer::Refused(Refusal::Format)), "{answer:?}");
         }
-        for refusal in [Refusal::OtherLedger, Refusal::NotMember, Refusal::OldDirectory] {
+        for refusal in [Refusal::OtherLedger, Refusal::NotMember, Refusal::OldFolder] {
             assert!(
                 refusal.to_string().contains("fresh") || refusal.to_string().contains("afresh")
             );
