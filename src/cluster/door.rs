@@ -23,7 +23,7 @@ use tokio::time::timeout;
 
 use super::address::NodeAddress;
 use super::authority::Authority;
-use super::guests::Place;
+use super::guests::Seat;
 use super::invite::{Invites, Secret};
 use super::welcome::{self, JoinRequest, Refused, TrustedKeyFile, Welcome};
 use crate::ledger::raft::{Identity, MESSAGE_FORMAT, MESSAGE_LEN_MAX, RaftLedger};
@@ -87,19 +87,19 @@ pub struct ClusterDoor {
 
 impl ClusterDoor {
     /// Answers a request of the node `caller`, if it has proved to be one, who has
-    /// the place `place`.
+    /// the seat `seat`.
     pub(super) async fn answer(
         self: Arc<Self>,
         request: Request<Incoming>,
         caller: Option<NodeId>,
-        place: Arc<Place>,
+        seat: Arc<Seat>,
     ) -> Result<Response<Body>, Infallible> {
         let path = request.uri().path();
         Ok(match (request.method(), path, caller) {
             (&Method::POST, MESSAGES, Some(caller)) => self.hear(caller, request).await,
             // Before a byte of the body is read.
             (&Method::POST, MESSAGES, None) => say(StatusCode::FORBIDDEN),
-            (&Method::POST, welcome::PATH, _) => self.join(request, place).await,
+            (&Method::POST, welcome::PATH, _) => self.join(request, seat).await,
             _ => say(StatusCode::NOT_FOUND),
         })
     }
@@ -120,17 +120,13 @@ impl ClusterDoor {
         }
     }
 
-    async fn join(
-        self: Arc<Self>,
-        request: Request<Incoming>,
-        place: Arc<Place>,
-    ) -> Response<Body> {
+    async fn join(self: Arc<Self>, request: Request<Incoming>, seat: Arc<Seat>) -> Response<Body> {
         let body = match read(request.into_body(), welcome::REQUEST_LEN_MAX, WISH_TIME).await {
             Ok(body) => body,
             Err(status) => return say(status),
         };
         // To its end, so that an invitation is given back if nobody came in.
-        let joined = tokio::spawn(async move { self.let_in(&body, &place).await });
+        let joined = tokio::spawn(async move { self.let_in(&body, &seat).await });
         match joined.await {
             Ok(Ok(welcome)) => json(StatusCode::OK, &welcome),
             Ok(Err((status, refused))) => json(status, &refused),
@@ -139,7 +135,7 @@ impl ClusterDoor {
     }
 
     /// Lets the node in that knows the secret of an open invitation.
-    async fn let_in(&self, body: &[u8], place: &Place) -> Result<Welcome, Rejection> {
+    async fn let_in(&self, body: &[u8], seat: &Seat) -> Result<Welcome, Rejection> {
         let request: JoinRequest = serde_json::from_slice(body).map_err(|_| {
             let error = "the request to join is not understood";
             reject(StatusCode::BAD_REQUEST, error, SAME_VERSION)
@@ -156,7 +152,7 @@ impl ClusterDoor {
             ));
         };
         // Whoever was invited does not have to make room for a stranger.
-        place.keep();
+        seat.keep();
         let address = match address_of(&request) {
             Ok(address) => address,
             Err(rejection) => {
