@@ -30,10 +30,10 @@ use std::time::{Duration, Instant};
 
 use jeton::clock::{Clock as _, SystemClock};
 use jeton::cluster::{self, Authority, ClusterDoor, Invites, NodeCertificate, PeerNetwork};
-use jeton::ledger::Cluster as _;
 use jeton::ledger::raft::{
     Identity, Options, PeerAddress, RaftLedger, Reply, Transport, create, create_joined,
 };
+use jeton::ledger::{Cluster as _, NodeId};
 use jeton::token::UnixSeconds;
 
 use self::clients::spend_for;
@@ -207,7 +207,7 @@ fn node(dir: &Path, id: u64, role: &str) {
     let clock = Arc::new(SystemClock);
     let ledger_id = if role == "alone" { [2; 16] } else { LEDGER };
     let born_at = UnixSeconds::new(clock.now().get() - 1);
-    let identity = Identity { ledger_id, node_id: id, born_at };
+    let identity = Identity { ledger_id, node_id: NodeId(id), born_at };
     runtime.block_on(async {
         match role {
             "joined" => create_joined(&ledger_dir, identity).await.unwrap(),

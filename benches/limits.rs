@@ -25,7 +25,7 @@ use jeton::cache::CacheSizes;
 use jeton::clock::{Clock as _, SystemClock};
 use jeton::keyring::Keyring;
 use jeton::ledger::raft::{Identity, Options, RaftLedger, create};
-use jeton::ledger::{Ledger, RequestId};
+use jeton::ledger::{Ledger, NodeId, RequestId};
 use jeton::profile::{Fingerprint, Profile, ProfileError, ProfileSource};
 use jeton::redeem::{Attempt, Intent, Redeemer};
 use jeton::token::{
@@ -169,7 +169,7 @@ async fn ledger(dir: &Path) -> Arc<dyn Ledger> {
     let clock = Arc::new(SystemClock);
     let identity = Identity {
         ledger_id: [1; 16],
-        node_id: 1,
+        node_id: NodeId(1),
         born_at: UnixSeconds::new(clock.now().get() - 1),
     };
     let dir = dir.join("ledger");

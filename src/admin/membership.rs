@@ -40,7 +40,7 @@ impl AdminDoor {
 /// Tells whether the leader hears from a member; `None` if only the leader could
 /// tell.
 pub(super) fn is_reachable(member: &MemberStatus, list: &MemberList, this: NodeId) -> Option<bool> {
-    let is_told = list.is_by_leader || NodeId(member.node_id) == this;
+    let is_told = list.is_by_leader || member.node_id == this;
     is_told.then(|| member.last_contact.is_some_and(|ago| ago <= REACHABLE))
 }
 
@@ -69,7 +69,7 @@ fn alarms(status: &Status, is_clock_off: bool, list: &MemberList) -> Vec<String>
 
 /// Says the worst that there is to say of a member.
 fn of_member(member: &MemberStatus, list: &MemberList, this: NodeId) -> Option<String> {
-    let id = NodeId(member.node_id);
+    let id = member.node_id;
     if is_reachable(member, list, this) == Some(false) {
         let silence = member.last_contact.map_or_else(
             || "was not heard since the leader's start".to_owned(),
@@ -101,12 +101,12 @@ mod tests {
         }
     }
 
-    fn member(node_id: u64, role: Role) -> MemberStatus {
+    fn member(number: u64, role: Role) -> MemberStatus {
         MemberStatus {
-            node_id,
-            address: format!("node{node_id}:7443"),
+            node_id: NodeId(number),
+            address: format!("node{number}:7443"),
             role,
-            is_leader: node_id == 1,
+            is_leader: number == 1,
             lag: Some(0),
             last_contact: Some(Duration::ZERO),
             clock_offset: Some(60),

@@ -28,6 +28,7 @@ use x509_cert::der::{Decode as _, Encode as _};
 use zeroize::Zeroizing;
 
 use super::name;
+use crate::ledger::NodeId;
 use crate::token::UnixSeconds;
 
 /// The folder within the ledger's.
@@ -204,10 +205,14 @@ impl Authority {
     }
 
     /// Makes a fresh key and a certificate for a node.
-    pub(super) fn issue(&self, node_id: u64, now: UnixSeconds) -> Result<Issued, AuthorityError> {
+    pub(super) fn issue(
+        &self,
+        node_id: NodeId,
+        now: UnixSeconds,
+    ) -> Result<Issued, AuthorityError> {
         let mut params = CertificateParams::new([name::of(node_id, self.ledger_id)])?;
         params.distinguished_name.remove(DnType::CommonName);
-        params.distinguished_name.push(DnType::CommonName, format!("{node_id:016x}"));
+        params.distinguished_name.push(DnType::CommonName, node_id.to_string());
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages =
@@ -321,9 +326,9 @@ mod tests {
     #[test]
     fn a_certificate_names_one_node_of_one_ledger() {
         let authority = Authority::make([7; 16], NOW).unwrap();
-        let issued = authority.issue(0xabc, NOW).unwrap();
+        let issued = authority.issue(NodeId(0xabc), NOW).unwrap();
         let [leaf, ca] = issued.chain.as_slice() else { panic!() };
-        assert_eq!(name::node_of(leaf, [7; 16]), Some(0xabc));
+        assert_eq!(name::node_of(leaf, [7; 16]), Some(NodeId(0xabc)));
         assert_eq!(name::node_of(leaf, [8; 16]), None);
         assert_eq!(name::node_of(ca, [7; 16]), None);
     }

@@ -17,6 +17,7 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig, SignatureScheme};
 
 use super::authority::{Authority, AuthorityError};
 use crate::clock::Clock;
+use crate::ledger::NodeId;
 use crate::tls::TlsError;
 use crate::token::UnixSeconds;
 
@@ -31,7 +32,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(60 * 60);
 /// the one that is current when it begins.
 pub struct NodeCertificate {
     authority: Arc<Authority>,
-    node_id: u64,
+    node_id: NodeId,
     provider: Arc<CryptoProvider>,
     current: ArcSwap<Current>,
 }
@@ -49,7 +50,7 @@ impl NodeCertificate {
     /// [`AuthorityError::Make`] if there is no randomness.
     pub fn issue(
         authority: Arc<Authority>,
-        node_id: u64,
+        node_id: NodeId,
         now: UnixSeconds,
     ) -> Result<Self, AuthorityError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
@@ -141,7 +142,7 @@ impl NodeCertificate {
 impl Current {
     fn issue(
         authority: &Authority,
-        node_id: u64,
+        node_id: NodeId,
         now: UnixSeconds,
         provider: &CryptoProvider,
     ) -> Result<Self, AuthorityError> {
@@ -171,7 +172,7 @@ impl ResolvesClientCert for NodeCertificate {
 impl fmt::Debug for NodeCertificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NodeCertificate")
-            .field("node_id", &format_args!("{:016x}", self.node_id))
+            .field("node_id", &self.node_id)
             .field("not_after", &self.current.load().not_after)
             .finish_non_exhaustive()
     }
@@ -186,7 +187,7 @@ mod tests {
         let day = 24 * 60 * 60;
         let now = UnixSeconds::new(1_790_000_000);
         let authority = Arc::new(Authority::make([7; 16], now).unwrap());
-        let node = NodeCertificate::issue(authority, 1, now).unwrap();
+        let node = NodeCertificate::issue(authority, NodeId(1), now).unwrap();
         assert_eq!(node.current.load().not_after, now.plus(90 * day));
         assert!(!node.renew_if_due(now.plus(60 * day - 1)).unwrap());
         let then = now.plus(60 * day);

@@ -23,11 +23,11 @@ use tokio::time::timeout;
 
 use super::address::NodeAddress;
 use super::authority::Authority;
-use super::guests::Place;
+use super::guests::Seat;
 use super::invite::{Invites, Secret};
 use super::welcome::{self, JoinRequest, Refused, TrustedKeyFile, Welcome};
 use crate::ledger::raft::{Identity, MESSAGE_FORMAT, MESSAGE_LEN_MAX, RaftLedger};
-use crate::ledger::{Cluster, ClusterError};
+use crate::ledger::{Cluster, ClusterError, NodeId};
 
 /// Where members send their messages.
 pub(super) const MESSAGES: &str = "/raft";
@@ -52,7 +52,7 @@ pub trait Receive: Send + Sync {
     /// Does what a message of the node `from` asks and returns the answer.
     fn receive<'a>(
         &'a self,
-        from: u64,
+        from: NodeId,
         message: &'a [u8],
     ) -> Pin<Box<dyn Future<Output = Vec<u8>> + Send + 'a>>;
 }
@@ -60,7 +60,7 @@ pub trait Receive: Send + Sync {
 impl Receive for RaftLedger {
     fn receive<'a>(
         &'a self,
-        from: u64,
+        from: NodeId,
         message: &'a [u8],
     ) -> Pin<Box<dyn Future<Output = Vec<u8>> + Send + 'a>> {
         Box::pin(Self::receive(self, from, message))
@@ -87,26 +87,26 @@ pub struct ClusterDoor {
 
 impl ClusterDoor {
     /// Answers a request of the node `caller`, if it has proved to be one, who has
-    /// the place `place`.
+    /// the seat `seat`.
     pub(super) async fn answer(
         self: Arc<Self>,
         request: Request<Incoming>,
-        caller: Option<u64>,
-        place: Arc<Place>,
+        caller: Option<NodeId>,
+        seat: Arc<Seat>,
     ) -> Result<Response<Body>, Infallible> {
         let path = request.uri().path();
         Ok(match (request.method(), path, caller) {
             (&Method::POST, MESSAGES, Some(caller)) => self.hear(caller, request).await,
             // Before a byte of the body is read.
             (&Method::POST, MESSAGES, None) => say(StatusCode::FORBIDDEN),
-            (&Method::POST, welcome::PATH, _) => self.join(request, place).await,
+            (&Method::POST, welcome::PATH, _) => self.join(request, seat).await,
             _ => say(StatusCode::NOT_FOUND),
         })
     }
 
     /// Hands a member's message to the ledger. What was received is carried out to
     /// its end even if the caller is gone.
-    async fn hear(self: Arc<Self>, caller: u64, request: Request<Incoming>) -> Response<Body> {
+    async fn hear(self: Arc<Self>, caller: NodeId, request: Request<Incoming>) -> Response<Body> {
         let message = match read(request.into_body(), MESSAGE_LEN_MAX, MESSAGE_TIME).await {
             Ok(message) => message,
             Err(status) => return say(status),
@@ -120,17 +120,13 @@ impl ClusterDoor {
         }
     }
 
-    async fn join(
-        self: Arc<Self>,
-        request: Request<Incoming>,
-        place: Arc<Place>,
-    ) -> Response<Body> {
+    async fn join(self: Arc<Self>, request: Request<Incoming>, seat: Arc<Seat>) -> Response<Body> {
         let body = match read(request.into_body(), welcome::REQUEST_LEN_MAX, WISH_TIME).await {
             Ok(body) => body,
             Err(status) => return say(status),
         };
         // To its end, so that an invitation is given back if nobody came in.
-        let joined = tokio::spawn(async move { self.let_in(&body, &place).await });
+        let joined = tokio::spawn(async move { self.let_in(&body, &seat).await });
         match joined.await {
             Ok(Ok(welcome)) => json(StatusCode::OK, &welcome),
             Ok(Err((status, refused))) => json(status, &refused),
@@ -139,7 +135,7 @@ impl ClusterDoor {
     }
 
     /// Lets the node in that knows the secret of an open invitation.
-    async fn let_in(&self, body: &[u8], place: &Place) -> Result<Welcome, Rejection> {
+    async fn let_in(&self, body: &[u8], seat: &Seat) -> Result<Welcome, Rejection> {
         let request: JoinRequest = serde_json::from_slice(body).map_err(|_| {
             let error = "the request to join is not understood";
             reject(StatusCode::BAD_REQUEST, error, SAME_VERSION)
@@ -156,15 +152,15 @@ impl ClusterDoor {
             ));
         };
         // Whoever was invited does not have to make room for a stranger.
-        place.keep();
-        let (node_id, address) = match newcomer(&request) {
-            Ok(newcomer) => newcomer,
+        seat.keep();
+        let address = match address_of(&request) {
+            Ok(address) => address,
             Err(rejection) => {
                 self.invites.give_back(taken);
                 return Err(rejection);
             }
         };
-        if let Err(error) = self.cluster.add_learner(node_id, address.to_string()).await {
+        if let Err(error) = self.cluster.add_learner(request.node_id, address.to_string()).await {
             let is_unknown = matches!(error, ClusterError::OutcomeUnknown(_));
             let hint = if is_unknown {
                 "if `jeton cluster status` lists a node that nobody started, remove it; then ask \
@@ -175,8 +171,8 @@ impl ClusterDoor {
             };
             return Err(reject(StatusCode::CONFLICT, &error.to_string(), hint));
         }
-        let node_id = format!("{node_id:016x}");
-        tracing::info!(%node_id, %address, version = request.version, "a node has joined");
+        let JoinRequest { node_id, version, .. } = request;
+        tracing::info!(%node_id, %address, version, "a node has joined");
         Ok(self.welcome())
     }
 
@@ -189,17 +185,15 @@ impl ClusterDoor {
             born_at: born_at.get(),
             public_url: self.public_url.clone(),
             trusted: (self.trusted)(),
-            node_id: format!("{node_id:016x}"),
+            node_id,
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }
 }
 
-/// Returns who wants to join, and where it is reached, if it talks as the nodes here.
-fn newcomer(request: &JoinRequest) -> Result<(u64, NodeAddress), Rejection> {
-    let (Ok(node_id), Ok(address)) =
-        (u64::from_str_radix(&request.node_id, 16), request.address.parse())
-    else {
+/// Returns where the one who wants to join is reached, if it talks as the nodes here.
+fn address_of(request: &JoinRequest) -> Result<NodeAddress, Rejection> {
+    let Ok(address) = request.address.parse() else {
         let error = "the new node says no address";
         return Err(reject(StatusCode::BAD_REQUEST, error, SAME_VERSION));
     };
@@ -215,7 +209,7 @@ fn newcomer(request: &JoinRequest) -> Result<(u64, NodeAddress), Rejection> {
         );
         return Err(reject(StatusCode::CONFLICT, &error, hint));
     }
-    Ok((node_id, address))
+    Ok(address)
 }
 
 fn reject(status: StatusCode, error: &str, hint: &str) -> Rejection {

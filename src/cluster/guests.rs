@@ -2,10 +2,10 @@
 //! how often they may come, and who has to go.
 //!
 //! Until its handshake is done, a member is a guest like any other; it needs its
-//! place for milliseconds. So nobody is turned away because all places are taken:
+//! seat for milliseconds. So nobody is turned away because all seats are taken:
 //! the oldest guest of the network that has most of them goes, and one of a network
 //! from which a node has come of late only if there is no other. Whoever wants to keep
-//! members out has to come from more networks than there are places, faster than a
+//! members out has to come from more networks than there are seats, faster than a
 //! handshake, again and again, and before the first of them was heard.
 //!
 //! A handshake costs a signature. So each network may come now and then only, but
@@ -60,9 +60,9 @@ struct Network {
     node_at: Option<Instant>,
 }
 
-/// A guest's place. It is free again when this is dropped.
+/// A guest's seat. It is free again when this is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct Seat {
     guests: Arc<Guests>,
     number: u64,
     network: IpAddr,
@@ -73,8 +73,8 @@ pub(super) struct Place {
 pub(super) struct Leave(oneshot::Receiver<()>);
 
 impl Guests {
-    /// Gives whoever comes from `from` a place, unless its network comes too often.
-    pub(super) fn admit(self: &Arc<Self>, from: IpAddr, now: Instant) -> Option<(Place, Leave)> {
+    /// Gives whoever comes from `from` a seat, unless its network comes too often.
+    pub(super) fn admit(self: &Arc<Self>, from: IpAddr, now: Instant) -> Option<(Seat, Leave)> {
         let network = network_of(from);
         let mut inner = self.inner();
         if !inner.may_come(network, now) {
@@ -88,7 +88,7 @@ impl Guests {
         let (leave, told) = oneshot::channel();
         inner.guests.insert(number, Guest { network, leave });
         drop(inner);
-        Some((Place { guests: Arc::clone(self), number, network }, Leave(told)))
+        Some((Seat { guests: Arc::clone(self), number, network }, Leave(told)))
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -143,8 +143,8 @@ impl Network {
     }
 }
 
-impl Place {
-    /// Notes that the guest is a node, and frees the place.
+impl Seat {
+    /// Notes that the guest is a node, and frees the seat.
     pub(super) fn note_node(&self, now: Instant) {
         let mut inner = self.guests.inner();
         inner.guests.remove(&self.number);
@@ -160,7 +160,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Seat {
     fn drop(&mut self) {
         self.guests.inner().guests.remove(&self.number);
     }
@@ -209,9 +209,9 @@ mod tests {
         let _member = guests.admit(address(9), now).unwrap();
         assert_eq!(count(&guests), GUESTS_MAX);
         let mut gone = Vec::new();
-        for (number, (place, leave)) in strangers {
+        for (number, (seat, leave)) in strangers {
             if timeout(Duration::ZERO, leave.told()).await.is_ok() {
-                gone.push((number, place.number));
+                gone.push((number, seat.number));
             }
         }
         assert_eq!(gone, [(2, 3)]);
@@ -223,7 +223,7 @@ mod tests {
         let (node, _leave) = guests.admit(address(9), now).unwrap();
         node.note_node(now);
         let (_again, leave) = guests.admit(address(9), now).unwrap();
-        // Each of a network of its own, twice as many as there are places.
+        // Each of a network of its own, twice as many as there are seats.
         let strangers = (0..2 * GUESTS_MAX).map(|number| {
             let number = u8::try_from(number).unwrap();
             guests.admit([198, 51, 100, number].into(), now).unwrap()

@@ -21,6 +21,7 @@ use super::authority::Fingerprint;
 use super::connection::{Connection, NoAnswer};
 use super::invite::JoinLine;
 use super::welcome::{self, JoinRequest, Refused, WELCOME_LEN_MAX, Welcome};
+use crate::ledger::NodeId;
 use crate::ledger::raft::{MESSAGE_FORMAT, TransportError};
 
 /// How long to wait for a connection, and for the answer: the members have to
@@ -74,14 +75,14 @@ pub enum JoinError {
 /// [`JoinError`]; only after [`JoinError::Unknown`] may it be a member anyway.
 pub async fn join(
     line: &JoinLine,
-    node_id: u64,
+    node_id: NodeId,
     own: &NodeAddress,
     version: &str,
 ) -> Result<Welcome, JoinError> {
     let address = &line.address;
     let request = JoinRequest {
         secret: line.secret.to_text(),
-        node_id: format!("{node_id:016x}"),
+        node_id,
         address: own.to_string(),
         version: version.to_owned(),
         format: MESSAGE_FORMAT,

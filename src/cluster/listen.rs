@@ -23,8 +23,9 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::door::ClusterDoor;
-use super::guests::{GUESTS_MAX, Guests, Leave, Place};
+use super::guests::{GUESTS_MAX, Guests, Leave, Seat};
 use super::name;
+use crate::ledger::NodeId;
 
 /// How long a caller may take to shake hands.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(3);
@@ -94,8 +95,8 @@ pub async fn run(
         };
         match accepted {
             Ok((stream, from)) => {
-                if let Some((place, leave)) = guests.admit(from.ip(), Instant::now()) {
-                    callers.spawn(Arc::clone(&hall).attend(stream, place, leave));
+                if let Some((seat, leave)) = guests.admit(from.ip(), Instant::now()) {
+                    callers.spawn(Arc::clone(&hall).attend(stream, seat, leave));
                 }
             }
             Err(error) => {
@@ -114,41 +115,40 @@ pub async fn run(
 
 impl Hall {
     /// Attends to a caller until it goes, or has to.
-    async fn attend(self: Arc<Self>, stream: TcpStream, place: Place, leave: Leave) {
+    async fn attend(self: Arc<Self>, stream: TcpStream, seat: Seat, leave: Leave) {
         tokio::select! {
             () = leave.told() => {}
-            () = self.talk(stream, place) => {}
+            () = self.talk(stream, seat) => {}
         }
     }
 
-    async fn talk(&self, stream: TcpStream, place: Place) {
+    async fn talk(&self, stream: TcpStream, seat: Seat) {
         // An answer that is late is an answer still.
         let _ = stream.set_nodelay(true);
         let shaken = timeout(HANDSHAKE_TIME, self.acceptor.accept(stream)).await;
         let Ok(Ok(stream)) = shaken else { return };
         let caller = self.caller(&stream);
         if caller.is_none() {
-            let _ = timeout(GUEST_TIME, self.serve(stream, None, place)).await;
+            let _ = timeout(GUEST_TIME, self.serve(stream, None, seat)).await;
             return;
         }
-        place.note_node(Instant::now());
+        seat.note_node(Instant::now());
         if let Ok(_permit) = self.members.try_acquire() {
-            self.serve(stream, caller, place).await;
+            self.serve(stream, caller, seat).await;
         }
     }
 
     /// Returns which node has connected, if it is one.
-    fn caller(&self, stream: &TlsStream<TcpStream>) -> Option<u64> {
+    fn caller(&self, stream: &TlsStream<TcpStream>) -> Option<NodeId> {
         let leaf = stream.get_ref().1.peer_certificates()?.first()?;
         name::node_of(leaf, self.door.identity.ledger_id)
     }
 
     /// Answers requests on one connection; of a guest, one.
-    async fn serve(&self, stream: TlsStream<TcpStream>, caller: Option<u64>, place: Place) {
-        let place = Arc::new(place);
-        let answer = service_fn(|request| {
-            Arc::clone(&self.door).answer(request, caller, Arc::clone(&place))
-        });
+    async fn serve(&self, stream: TlsStream<TcpStream>, caller: Option<NodeId>, seat: Seat) {
+        let seat = Arc::new(seat);
+        let answer =
+            service_fn(|request| Arc::clone(&self.door).answer(request, caller, Arc::clone(&seat)));
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new());
         if caller.is_some() {

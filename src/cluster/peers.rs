@@ -25,6 +25,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::certificate::NodeCertificate;
 use super::connection::{Connection, NoAnswer};
 use super::{door, name};
+use crate::ledger::NodeId;
 use crate::ledger::raft::{MESSAGE_LEN_MAX, PeerAddress, Reply, Transport, TransportError};
 use crate::tls::TlsError;
 
@@ -44,7 +45,7 @@ const LATE: Duration = Duration::from_secs(1);
 pub struct PeerNetwork {
     ledger_id: [u8; 16],
     tls: Arc<ClientConfig>,
-    pools: Mutex<HashMap<u64, Arc<Pool>>>,
+    pools: Mutex<HashMap<NodeId, Arc<Pool>>>,
 }
 
 /// The idle connections to one node.
@@ -84,14 +85,13 @@ impl PeerNetwork {
     ) -> Result<Vec<u8>, TransportError> {
         let pool = self.pool(to);
         let answered = self.exchange(&pool, to, message, within).await;
-        let node = format!("{:016x}", to.node_id);
         let was_silent = pool.is_silent.swap(answered.is_err(), Ordering::Relaxed);
         match &answered {
             Ok(_) if was_silent => {
-                tracing::info!(%node, address = to.address, "the node answers again");
+                tracing::info!(node = %to.node_id, address = to.address, "the node answers again");
             }
             Err(error) if !was_silent => {
-                tracing::warn!(%node, address = to.address, %error, "a node does not answer");
+                tracing::warn!(node = %to.node_id, address = to.address, %error, "a node does not answer");
             }
             Ok(_) | Err(_) => {}
         }

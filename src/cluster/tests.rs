@@ -22,7 +22,7 @@ use super::guests::GUESTS_MAX;
 use super::welcome::PATH;
 use super::*;
 use crate::ledger::raft::{Identity, PeerAddress, Transport, TransportError};
-use crate::ledger::{Change, Cluster, ClusterError, MemberList};
+use crate::ledger::{Change, Cluster, ClusterError, MemberList, NodeId};
 use crate::token::UnixSeconds;
 
 const LEDGER: [u8; 16] = [7; 16];
@@ -44,7 +44,7 @@ struct Echo {
 impl Receive for Echo {
     fn receive<'a>(
         &'a self,
-        from: u64,
+        from: NodeId,
         message: &'a [u8],
     ) -> Pin<Box<dyn Future<Output = Vec<u8>> + Send + 'a>> {
         Box::pin(async move {
@@ -54,7 +54,7 @@ impl Receive for Echo {
                 b"fail" => return Vec::new(),
                 _ => {}
             }
-            [&from.to_be_bytes(), message].concat()
+            [&from.0.to_be_bytes(), message].concat()
         })
     }
 }
@@ -62,7 +62,7 @@ impl Receive for Echo {
 /// Members that take everybody, or say why not.
 #[derive(Debug, Default)]
 struct Members {
-    added: Mutex<Vec<(u64, String)>>,
+    added: Mutex<Vec<(NodeId, String)>>,
     refuses: Mutex<Option<ClusterError>>,
 }
 
@@ -87,7 +87,7 @@ impl Cluster for Members {
         0
     }
 
-    fn add_learner(&self, node_id: u64, address: String) -> Change<'_, ()> {
+    fn add_learner(&self, node_id: NodeId, address: String) -> Change<'_, ()> {
         let refused = self.refuses.lock().unwrap().clone();
         if refused.is_none() {
             self.added.lock().unwrap().push((node_id, address));
@@ -95,27 +95,27 @@ impl Cluster for Members {
         Box::pin(ready(refused.map_or(Ok(()), Err)))
     }
 
-    fn set_address(&self, _: u64, _: String) -> Change<'_, ()> {
+    fn set_address(&self, _: NodeId, _: String) -> Change<'_, ()> {
         unimplemented!()
     }
 
-    fn promote(&self, _: BTreeSet<u64>) -> Change<'_, ()> {
+    fn promote(&self, _: BTreeSet<NodeId>) -> Change<'_, ()> {
         unimplemented!()
     }
 
-    fn demote(&self, _: BTreeSet<u64>) -> Change<'_, ()> {
+    fn demote(&self, _: BTreeSet<NodeId>) -> Change<'_, ()> {
         unimplemented!()
     }
 
-    fn replace(&self, _: u64, _: u64) -> Change<'_, ()> {
+    fn replace(&self, _: NodeId, _: NodeId) -> Change<'_, ()> {
         unimplemented!()
     }
 
-    fn remove(&self, _: BTreeSet<u64>) -> Change<'_, ()> {
+    fn remove(&self, _: BTreeSet<NodeId>) -> Change<'_, ()> {
         unimplemented!()
     }
 
-    fn transfer_leader(&self, _: Option<u64>) -> Change<'_, ()> {
+    fn transfer_leader(&self, _: Option<NodeId>) -> Change<'_, ()> {
         unimplemented!()
     }
 }
@@ -134,11 +134,15 @@ impl Open {
         let authority = Arc::new(Authority::make(LEDGER, now()).unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string().parse().unwrap();
-        let certificate = NodeCertificate::issue(Arc::clone(&authority), 1, now()).unwrap();
+        let certificate = NodeCertificate::issue(Arc::clone(&authority), NodeId(1), now()).unwrap();
         let (echo, members) = (Arc::new(Echo::default()), Arc::new(Members::default()));
         let invites = Arc::new(Invites::default());
         let door = Arc::new(ClusterDoor {
-            identity: Identity { ledger_id: LEDGER, node_id: 1, born_at: UnixSeconds::new(5) },
+            identity: Identity {
+                ledger_id: LEDGER,
+                node_id: NodeId(1),
+                born_at: UnixSeconds::new(5),
+            },
             receiver: Arc::clone(&echo) as _,
             cluster: Arc::clone(&members) as _,
             invites: Arc::clone(&invites),
@@ -155,8 +159,8 @@ impl Open {
         Self { address, authority, echo, members, invites }
     }
 
-    fn to(&self, node_id: u64) -> PeerAddress {
-        PeerAddress { node_id, address: self.address.to_string() }
+    fn to(&self, node: u64) -> PeerAddress {
+        PeerAddress { node_id: NodeId(node), address: self.address.to_string() }
     }
 
     fn invite(&self, secret: u8) -> JoinLine {
@@ -181,7 +185,8 @@ impl ResolvesClientCert for NoCertificate {
     }
 }
 
-fn network(authority: &Arc<Authority>, node_id: u64) -> PeerNetwork {
+fn network(authority: &Arc<Authority>, node: u64) -> PeerNetwork {
+    let node_id = NodeId(node);
     let certificate = NodeCertificate::issue(Arc::clone(authority), node_id, now()).unwrap();
     PeerNetwork::new(&Arc::new(certificate)).unwrap()
 }
@@ -233,9 +238,10 @@ async fn who_is_not_of_this_cluster_is_not_heard() {
     let why = network(&open.authority, 2).call(&open.to(4), b"x".to_vec(), PATIENCE).await;
     assert!(not_delivered(why).contains("another node has that address"));
     // One who believes this authority and has a certificate of another.
-    let certificate = NodeCertificate::issue(Arc::clone(&open.authority), 2, now()).unwrap();
+    let certificate =
+        NodeCertificate::issue(Arc::clone(&open.authority), NodeId(2), now()).unwrap();
     let certificate = Arc::new(certificate);
-    let stranger = Arc::new(NodeCertificate::issue(other, 2, now()).unwrap());
+    let stranger = Arc::new(NodeCertificate::issue(other, NodeId(2), now()).unwrap());
     let trusting = certificate.client_config().unwrap();
     let name = "0000000000000001.07070707070707070707070707070707.cluster.jeton";
     for (client, path, heard) in [
@@ -270,12 +276,12 @@ async fn what_may_have_been_understood_is_not_said_to_be_undelivered() {
     assert!(unknown(two.call(&open.to(1), b"wait".to_vec(), SECOND / 5).await));
     assert!(unknown(two.call(&open.to(1), b"fail".to_vec(), PATIENCE).await));
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let nobody = PeerAddress { node_id: 1, address: nobody };
+    let nobody = PeerAddress { node_id: NodeId(1), address: nobody };
     let answer = two.call(&nobody, b"x".to_vec(), PATIENCE).await;
     assert!(matches!(answer, Err(TransportError::NotDelivered(_))), "{answer:?}");
     // One who takes connections and says nothing.
     let mute = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mute = PeerAddress { node_id: 1, address: mute.local_addr().unwrap().to_string() };
+    let mute = PeerAddress { node_id: NodeId(1), address: mute.local_addr().unwrap().to_string() };
     let begun = std::time::Instant::now();
     let answer = two.call(&mute, b"x".to_vec(), SECOND / 5).await;
     assert!(matches!(answer, Err(TransportError::NotDelivered(_))), "{answer:?}");
@@ -294,7 +300,7 @@ async fn one_way_to(open: &Open, may: Arc<Notify>) -> PeerAddress {
         let mut node = TcpStream::connect(behind).await.unwrap();
         tokio::io::copy_bidirectional(&mut caller, &mut node).await.unwrap();
     });
-    PeerAddress { node_id: 1, address: address.to_string() }
+    PeerAddress { node_id: NodeId(1), address: address.to_string() }
 }
 
 /// Asks until an answer comes.
@@ -337,12 +343,12 @@ async fn a_late_answer_leaves_its_connection_to_the_next_message() {
 async fn an_invited_node_is_let_in_once() {
     let open = Open::new();
     let line = open.invite(1);
-    let welcome = join(&line, 0xabc, &own(), "1.2.3").await.unwrap();
-    assert_eq!(*open.members.added.lock().unwrap(), [(0xabc, "127.0.0.1:9".to_owned())]);
+    let welcome = join(&line, NodeId(0xabc), &own(), "1.2.3").await.unwrap();
+    assert_eq!(*open.members.added.lock().unwrap(), [(NodeId(0xabc), "127.0.0.1:9".to_owned())]);
     let authority = Authority::from_pem(LEDGER, &welcome.ca, &welcome.ca_key).unwrap();
     assert_eq!(authority.fingerprint(), line.fingerprint);
     assert_eq!((welcome.born_at, welcome.trusted.len()), (5, 1));
-    let refused = join(&line, 0xabd, &own(), "1.2.3").await.unwrap_err();
+    let refused = join(&line, NodeId(0xabd), &own(), "1.2.3").await.unwrap_err();
     assert!(matches!(&refused, JoinError::Refused { hint, .. } if hint.contains("invite")));
     assert_eq!(open.members.added.lock().unwrap().len(), 1);
 }
@@ -352,10 +358,10 @@ async fn an_invitation_stays_good_if_the_members_cannot_agree() {
     let open = Open::new();
     let line = open.invite(1);
     *open.members.refuses.lock().unwrap() = Some(ClusterError::InProgress);
-    let refused = join(&line, 2, &own(), "1.2.3").await.unwrap_err();
+    let refused = join(&line, NodeId(2), &own(), "1.2.3").await.unwrap_err();
     assert!(matches!(refused, JoinError::Refused { .. }), "{refused:?}");
     *open.members.refuses.lock().unwrap() = None;
-    join(&line, 2, &own(), "1.2.3").await.unwrap();
+    join(&line, NodeId(2), &own(), "1.2.3").await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -364,11 +370,11 @@ async fn the_secret_is_told_only_to_the_cluster_that_was_meant() {
     let mut line = open.invite(1);
     let meant = line.fingerprint;
     line.fingerprint = Authority::make(LEDGER, now()).unwrap().fingerprint();
-    let refused = join(&line, 2, &own(), "1.2.3").await.unwrap_err();
+    let refused = join(&line, NodeId(2), &own(), "1.2.3").await.unwrap_err();
     assert!(matches!(refused, JoinError::OtherCluster(_)), "{refused:?}");
     line.fingerprint = meant;
     line.secret = Secret::new([9; 32]);
-    let refused = join(&line, 2, &own(), "1.2.3").await.unwrap_err();
+    let refused = join(&line, NodeId(2), &own(), "1.2.3").await.unwrap_err();
     assert!(matches!(refused, JoinError::Refused { .. }), "{refused:?}");
     assert!(open.members.added.lock().unwrap().is_empty());
 }
@@ -387,7 +393,8 @@ async fn strangers_that_stay_keep_neither_members_nor_the_invited_out() {
     let open = Open::new();
     // A node has come from here before; else so many would be turned away.
     network(&open.authority, 2).call(&open.to(1), b"x".to_vec(), PATIENCE).await.unwrap();
-    let certificate = NodeCertificate::issue(Arc::clone(&open.authority), 3, now()).unwrap();
+    let certificate =
+        NodeCertificate::issue(Arc::clone(&open.authority), NodeId(3), now()).unwrap();
     let mut stranger = Arc::new(certificate).client_config().unwrap();
     stranger.client_auth_cert_resolver = Arc::new(NoCertificate);
     let stranger = TlsConnector::from(Arc::new(stranger));
@@ -409,7 +416,7 @@ async fn strangers_that_stay_keep_neither_members_nor_the_invited_out() {
             assert!(begun.elapsed() < SECOND, "a member waits behind strangers");
         }
     }
-    join(&open.invite(1), 0xabc, &own(), "1.2.3").await.unwrap();
+    join(&open.invite(1), NodeId(0xabc), &own(), "1.2.3").await.unwrap();
     let mut left = 0;
     let shaken = shaken.iter_mut().map(|stream| stream.get_mut().0);
     let mut sockets: Vec<_> = shaken.chain(&mut mute).collect();

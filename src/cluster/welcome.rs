@@ -5,6 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::ledger::NodeId;
+
 /// The one path at which a node without a certificate is heard.
 pub(super) const PATH: &str = "/join";
 
@@ -20,8 +22,8 @@ pub(super) const WELCOME_LEN_MAX: usize = 1024 * 1024;
 pub struct JoinRequest {
     /// The secret of the join line.
     pub secret: Zeroizing<String>,
-    /// The id that the new node drew, 16 hexadecimal digits.
-    pub node_id: String,
+    /// The id that the new node drew.
+    pub node_id: NodeId,
     /// Where the others will reach it.
     pub address: String,
     /// The version of jeton there.
@@ -47,7 +49,7 @@ pub struct Welcome {
     /// The public keys that the inviting node trusts.
     pub trusted: Vec<TrustedKeyFile>,
     /// The node that invited.
-    pub node_id: String,
+    pub node_id: NodeId,
     /// The version of jeton there.
     pub version: String,
 }

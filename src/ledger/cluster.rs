@@ -9,6 +9,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::NodeId;
+
 /// How far two clocks may be apart, in seconds, with equality.
 pub const CLOCK_OFFSET_MAX: u64 = 60;
 
@@ -40,29 +42,29 @@ pub trait Cluster: fmt::Debug + Send + Sync {
     /// one that was tried again counts again.
     fn spends_forwarded(&self) -> u64;
 
-    /// Adds a node as a learner. It has to be a directory made for joining, which
+    /// Adds a node as a learner. It has to be a folder made for joining, which
     /// was never a member before.
-    fn add_learner(&self, node_id: u64, address: String) -> Change<'_, ()>;
+    fn add_learner(&self, node_id: NodeId, address: String) -> Change<'_, ()>;
 
     /// Says where the others reach a member.
-    fn set_address(&self, node_id: u64, address: String) -> Change<'_, ()>;
+    fn set_address(&self, node_id: NodeId, address: String) -> Change<'_, ()>;
 
     /// Makes learners voters, all in one change, once they have caught up.
-    fn promote(&self, node_ids: BTreeSet<u64>) -> Change<'_, ()>;
+    fn promote(&self, node_ids: BTreeSet<NodeId>) -> Change<'_, ()>;
 
     /// Makes voters learners, all in one change. A leader among them hands over
     /// first.
-    fn demote(&self, node_ids: BTreeSet<u64>) -> Change<'_, ()>;
+    fn demote(&self, node_ids: BTreeSet<NodeId>) -> Change<'_, ()>;
 
     /// Makes the learner `new` a voter in place of `old`, which is removed, in
     /// one change. So a dead voter is replaced.
-    fn replace(&self, old: u64, new: u64) -> Change<'_, ()>;
+    fn replace(&self, old: NodeId, new: NodeId) -> Change<'_, ()>;
 
-    /// Removes members for good. Their directories can never come back.
-    fn remove(&self, node_ids: BTreeSet<u64>) -> Change<'_, ()>;
+    /// Removes members for good. Their folders can never come back.
+    fn remove(&self, node_ids: BTreeSet<NodeId>) -> Change<'_, ()>;
 
     /// Has another voter decide: this one, or the one that is best up to date.
-    fn transfer_leader(&self, to: Option<u64>) -> Change<'_, ()>;
+    fn transfer_leader(&self, to: Option<NodeId>) -> Change<'_, ()>;
 }
 
 /// The members, and who tells of them.
@@ -78,7 +80,7 @@ pub struct MemberList {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct MemberStatus {
     /// Its id.
-    pub node_id: u64,
+    pub node_id: NodeId,
     /// Where the others reach it; empty for a node that was always alone.
     pub address: String,
     /// What it does.
@@ -118,23 +120,23 @@ pub enum ClusterError {
     #[error("another change of the members is under way")]
     InProgress,
     /// There is no such member, or it does not have the role.
-    #[error("node {0:016x} is not a {1}")]
-    Not(u64, String),
-    /// The node was a member before: its old directory must not come back.
-    #[error("node {0:016x} was a member before: join with a fresh directory")]
-    WasMember(u64),
+    #[error("node {0} is not a {1}")]
+    Not(NodeId, String),
+    /// The node was a member before: its old folder must not come back.
+    #[error("node {0} was a member before: join with a fresh folder")]
+    WasMember(NodeId),
     /// A node with this id is a member at another address.
-    #[error("node {0:016x} is a member already")]
-    IsMember(u64),
+    #[error("node {0} is a member already")]
+    IsMember(NodeId),
     /// A node at this address is a member already.
-    #[error("node {0:016x} has the address {1} already")]
-    AddressTaken(u64, String),
+    #[error("node {0} has the address {1} already")]
+    AddressTaken(NodeId, String),
     /// No voter would be left.
     #[error("the last voter has to stay: without it nothing could be decided any more")]
     LastVoter,
     /// Who votes is not removed in one step.
-    #[error("node {0:016x} votes: demote it first, or replace it")]
-    Votes(u64),
+    #[error("node {0} votes: demote it first, or replace it")]
+    Votes(NodeId),
     /// The number of voters would be even.
     #[error(
         "{0} voters would do no better than {less}, and be lost sooner: change two at a time",
@@ -145,12 +147,12 @@ pub enum ClusterError {
     #[error("the leader has no address where other nodes reach it: configure one first")]
     NoAddress,
     /// The node has to catch up first.
-    #[error("node {0:016x} has not caught up yet: {1} entries are missing")]
-    Behind(u64, u64),
+    #[error("node {0} has not caught up yet: {1} entries are missing")]
+    Behind(NodeId, u64),
     /// The node's clock differs from the leader's.
-    #[error("the clock of node {0:016x} is off: it cannot lead")]
-    WrongClock(u64),
+    #[error("the clock of node {0} is off: it cannot lead")]
+    WrongClock(NodeId),
     /// The node does not answer.
-    #[error("node {0:016x} does not answer")]
-    Silent(u64),
+    #[error("node {0} does not answer")]
+    Silent(NodeId),
 }

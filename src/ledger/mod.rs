@@ -14,6 +14,7 @@ mod error;
 pub mod fuzzing;
 mod grant;
 pub mod log;
+mod node_id;
 mod note;
 mod query;
 #[cfg(feature = "raft")]
@@ -29,7 +30,6 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::str::FromStr;
 
 use crate::token::{UnixSeconds, UserName, VerifiedToken};
 
@@ -41,6 +41,7 @@ pub use command::{
 };
 pub use error::LedgerError;
 pub use grant::Grant;
+pub use node_id::{NodeId, UnknownNode};
 pub use note::{Note, NoteError};
 pub use query::{
     Cursor, ListedToken, NoCursor, StateFilter, TokenPage, TokenQuery, TokenState, UnknownFilter,
@@ -103,38 +104,6 @@ pub trait Ledger: fmt::Debug + Send + Sync {
     /// Copies what this node has applied. A copy shares all counts with what it is
     /// of, so it is quickly made.
     fn copy(&self) -> StateAt;
-}
-
-/// Names a node among those that share a ledger. It is shown as 16 hex digits.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct NodeId(pub u64);
-
-/// A text that names no node.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("it is no node: 16 digits, 0 to 9 and a to f")]
-pub struct UnknownNode;
-
-impl FromStr for NodeId {
-    type Err = UnknownNode;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-        let id = u64::from_str_radix(text, 16).ok();
-        let id = id.filter(|_| text.len() == 16 && text.bytes().all(is_hex));
-        id.map(Self).ok_or(UnknownNode)
-    }
-}
-
-impl serde::Serialize for NodeId {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl fmt::Display for NodeId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
-    }
 }
 
 /// What a log means up to one entry. Two nodes that applied the same entries have

@@ -99,6 +99,30 @@ def grow(first, *others):
     first.did("cluster", "promote", *(other.id for other in others))
 
 
+def found(stack, *options, place=LOOPBACK):
+    """Starts a node that listens for others, with options of `serve`; it ends with
+    the stack."""
+    world = listens(stack.enter_context(World(place=place)))
+    world.serve(*options)
+    world.id = this(world)
+    return world
+
+
+def add(stack, first, *options, place=LOOPBACK):
+    """Starts a further node."""
+    member = stack.enter_context(Member(first, place=place))
+    member.serve(*options)
+    return member
+
+
+def three(stack, *options, places=(LOOPBACK,) * 3):
+    """Starts three voters, by the commands that an operator has."""
+    first = found(stack, *options, place=places[0])
+    others = [add(stack, first, *options, place=place) for place in places[1:]]
+    grow(first, *others)
+    return [first, *others]
+
+
 def alarms(world):
     """Returns what a node has an operator look at."""
     done = world.jeton("cluster", "status")
@@ -138,29 +162,16 @@ class Together(Case):
 
     def first(self):
         """Starts a node that listens for others."""
-        world = listens(self.stack.enter_context(World()))
-        world.serve()
-        world.id = this(world)
-        return world
+        return found(self.stack)
 
     def member(self, first):
         """Starts a further node."""
-        member = self.stack.enter_context(Member(first))
-        member.serve()
-        return member
+        return add(self.stack, first)
 
     def three(self):
         """Starts three voters."""
-        first = self.first()
-        others = [self.member(first), self.member(first)]
-        grow(first, *others)
-        return [first, *others]
+        return three(self.stack)
 
     def enter(self, world):
         """Has a world end with the test."""
         return self.stack.enter_context(world)
-
-    def stop(self, world):
-        """Stops a node in order."""
-        world.node.terminate()
-        self.assertEqual(world.node.ended(), 0)

@@ -421,6 +421,11 @@ class Answer:
 class Case(unittest.TestCase):
     """A test case with the words of this suite."""
 
+    def stop(self, world):
+        """Stops a node in order."""
+        world.node.terminate()
+        self.assertEqual(world.node.ended(), 0)
+
     def assert_profile(self, answer, user=None):
         self.assertTrue(answer.is_profile, answer)
         if user:

@@ -16,7 +16,7 @@ import sys
 import time
 from contextlib import ExitStack
 
-from cluster import Member, grow, leader, listens, this
+from cluster import leader, three
 from jeton import REST, World
 
 CLIENTS = 48
@@ -31,17 +31,11 @@ def lone(stack):
     return [world]
 
 
-def three(stack):
+def leader_first(stack):
     """Three voters, the leader first."""
-    first = listens(stack.enter_context(World()))
-    first.serve(*QUIET)
-    first.id = this(first)
-    others = [stack.enter_context(Member(first)) for _ in range(2)]
-    for other in others:
-        other.serve(*QUIET)
-    grow(first, *others)
-    leads = leader([first, *others])
-    return sorted([first, *others], key=lambda world: world is not leads)
+    worlds = three(stack, *QUIET)
+    leads = leader(worlds)
+    return sorted(worlds, key=lambda world: world is not leads)
 
 
 def processor_seconds(world):
@@ -95,7 +89,7 @@ def compare(name, one, many, rounds, downloads, clients, keep=()):
 
 def main(rounds):
     with ExitStack() as stack:
-        one, many = lone(stack), three(stack)
+        one, many = lone(stack), leader_first(stack)
         compare("a connection each", one, many, rounds, 3_000, CLIENTS)
         for clients in (CLIENTS, CROWD):
             name = f"{clients} kept connections"

@@ -1,5 +1,5 @@
 """People who redeem tokens again and again at whichever node, and a book of all
-that they were told.
+that they were told; and people who go on to the next node until one answers.
 
 The book knows what a token's uses may be, whatever happened on the way: a whole
 profile is a use for certain, an answer that says so is none, and everything else
@@ -7,6 +7,7 @@ may be one.
 """
 
 import collections
+import concurrent.futures
 import csv
 import io
 import itertools
@@ -17,7 +18,7 @@ import ssl
 import threading
 import time
 
-from jeton import REST, Answer, request
+from jeton import REST, Answer, request, wait_until
 
 # Longer than a node may take for an answer, 5 s, and than it is paused, 3 s.
 ANSWER_WITHIN_S = 15
@@ -268,3 +269,61 @@ class Probers:
         while not self.over.wait(self.EVERY_S):
             caller.redeem(token, node)
         caller.close()
+
+
+class Clients:
+    """People with links for one use each, who ask some node and, if it cannot
+    answer, the next, as behind a load balancer."""
+
+    def __init__(self, worlds, tokens):
+        self.worlds, self.tokens = worlds, iter(tokens)
+        self.lock = threading.Lock()
+        self.given, self.slowest, self.retries, self.lost = {}, 0, 0, []
+        self.stopping = threading.Event()
+
+    def __enter__(self):
+        self.pool = concurrent.futures.ThreadPoolExecutor(4)
+        self.running = [self.pool.submit(self.work, number) for number in range(4)]
+        return self
+
+    def __exit__(self, *_):
+        self.stopping.set()
+        with self.pool:
+            for one in self.running:
+                one.result()
+
+    def work(self, number):
+        turns = itertools.cycle(self.worlds[number % 3 :] + self.worlds[: number % 3])
+        while not self.stopping.is_set():
+            with self.lock:
+                token = next(self.tokens, None)
+            if token is None:
+                return
+            self.redeem(token, turns)
+
+    def redeem(self, token, turns):
+        begun = time.monotonic()
+        for asked, world in enumerate(turns):
+            try:
+                answer = world.download(token)
+            except OSError:
+                answer = None
+            if answer and answer.is_profile:
+                break
+            if answer and answer.status not in (None, 503):
+                self.lost.append(answer)
+                break
+            if time.monotonic() - begun > 20:
+                self.lost.append(answer)
+                break
+            # A client waits a moment; a load balancer need not.
+            self.stopping.wait(0.02)
+        with self.lock:
+            self.given[token] = answer.is_profile if answer else False
+            self.slowest = max(self.slowest, time.monotonic() - begun)
+            self.retries += asked
+
+    def wait_for(self, more):
+        """Waits until so many more were asked for."""
+        enough = len(self.given) + more
+        wait_until("the clients", lambda: len(self.given) >= enough or self.stopping.is_set(), 60)

@@ -20,8 +20,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from chaos import Nemesis, plan
-from cluster import Member, grow, listens, this
-from jeton import Case, Place, World, wait_until
+from cluster import three
+from jeton import Case, Place, wait_until
 from namespaces import Network, needs_namespaces
 from redeemers import Book, Crowd, Probers, mint
 
@@ -44,7 +44,11 @@ class Chaos(Case):
         print(f"        JETON_SEED={seed}", flush=True)
         with ExitStack() as stack:
             network = stack.enter_context(Network(3, seed))
-            worlds = self.three(stack, network)
+            places = [
+                Place(address, tuple(network.inside(number)))
+                for number, address in enumerate(network.addresses)
+            ]
+            worlds = three(stack, "--log-level", "info", places=places)
             book = Book()
             nemesis = Nemesis(worlds, network, book, self.base)
             try:
@@ -52,23 +56,6 @@ class Chaos(Case):
             except BaseException as error:
                 error.add_note(f"JETON_SEED={seed}, logs in {keep(worlds, nemesis)}")
                 raise
-
-    def three(self, stack, network):
-        """Grows three voters, by the commands that an operator has."""
-        places = [
-            Place(address, tuple(network.inside(number)))
-            for number, address in enumerate(network.addresses)
-        ]
-        first = listens(stack.enter_context(World(place=places[0])))
-        first.serve("--log-level", "info")
-        first.id = this(first)
-        worlds = [first]
-        for place in places[1:]:
-            member = stack.enter_context(Member(first, place=place))
-            member.serve("--log-level", "info")
-            worlds.append(member)
-        grow(*worlds)
-        return worlds
 
     def ordeal(self, worlds, network, book, nemesis, seed):
         count = size("tokens", self.tokens)

@@ -1,14 +1,11 @@
 """Nodes are upgraded, replaced and brought back, as docs/cluster.md says, and what
 must not come back is refused in words that help."""
 
-import concurrent.futures
 import itertools
 import json
 import re
 import shutil
 import ssl
-import threading
-import time
 import urllib.error
 import urllib.request
 from datetime import datetime
@@ -29,6 +26,7 @@ from cluster import (
 )
 from jeton import Case, World, must, tree, wait_until
 from operators import Operator
+from redeemers import Clients
 
 
 def birth(done):
@@ -67,12 +65,8 @@ class Lone(Case):
         self.ledger = self.world.dir / "ledger"
         self.backup = self.world.dir / "backup"
 
-    def stop(self):
-        self.world.node.terminate()
-        self.assertEqual(self.world.node.ended(), 0)
-
     def make_backup(self):
-        self.stop()
+        self.stop(self.world)
         shutil.copytree(self.ledger, self.backup)
         self.world.serve()
 
@@ -86,7 +80,7 @@ class Lone(Case):
         self.make_backup()
         for token in (old.token, twice):
             self.assert_profile(world.download(token))
-        self.stop()
+        self.stop(self.world)
 
         shutil.rmtree(self.ledger)
         shutil.copytree(self.backup, self.ledger)
@@ -120,7 +114,7 @@ class Lone(Case):
     def test_a_backup_whose_bytes_were_written_over_the_ledger_is_refused(self):
         self.world.serve()
         self.make_backup()
-        self.stop()
+        self.stop(self.world)
         set_back(self.ledger, self.backup)
         done = self.world.jeton("serve", timeout=10)
         self.assert_failed(done, "copied or put back")
@@ -132,12 +126,12 @@ class Lone(Case):
         self.assert_profile(world.download(token))
         done = world.jeton("ledger", "moved", "--is-newest")
         self.assert_failed(done, "in use by another process")
-        self.stop()
+        self.stop(self.world)
         # A rename needs no word.
         self.ledger.rename(self.backup)
         self.backup.rename(self.ledger)
         world.serve()
-        self.stop()
+        self.stop(self.world)
         shutil.copytree(self.ledger, self.backup)
         shutil.rmtree(self.ledger)
         self.backup.rename(self.ledger)
@@ -155,7 +149,7 @@ class Lone(Case):
         done = world.jeton("ledger", "restore", self.ledger)
         self.assert_failed(done, "is there already")
         world.serve()
-        self.stop()
+        self.stop(self.world)
         self.ledger.rename(aside)
 
         def unreadable(what, breaks, mends):
@@ -197,64 +191,6 @@ def ready(operator):
         return operator.ask("GET", "/readyz").text
     except OSError:
         return ""
-
-
-class Clients:
-    """People with links for one use each, who ask some node and, if it cannot
-    answer, the next, as behind a load balancer."""
-
-    def __init__(self, worlds, tokens):
-        self.worlds, self.tokens = worlds, iter(tokens)
-        self.lock = threading.Lock()
-        self.given, self.slowest, self.retries, self.lost = {}, 0, 0, []
-        self.stopping = threading.Event()
-
-    def __enter__(self):
-        self.pool = concurrent.futures.ThreadPoolExecutor(4)
-        self.running = [self.pool.submit(self.work, number) for number in range(4)]
-        return self
-
-    def __exit__(self, *_):
-        self.stopping.set()
-        with self.pool:
-            for one in self.running:
-                one.result()
-
-    def work(self, number):
-        turns = itertools.cycle(self.worlds[number % 3 :] + self.worlds[: number % 3])
-        while not self.stopping.is_set():
-            with self.lock:
-                token = next(self.tokens, None)
-            if token is None:
-                return
-            self.redeem(token, turns)
-
-    def redeem(self, token, turns):
-        begun = time.monotonic()
-        for asked, world in enumerate(turns):
-            try:
-                answer = world.download(token)
-            except OSError:
-                answer = None
-            if answer and answer.is_profile:
-                break
-            if answer and answer.status not in (None, 503):
-                self.lost.append(answer)
-                break
-            if time.monotonic() - begun > 20:
-                self.lost.append(answer)
-                break
-            # A client waits a moment; a load balancer need not.
-            self.stopping.wait(0.02)
-        with self.lock:
-            self.given[token] = answer.is_profile if answer else False
-            self.slowest = max(self.slowest, time.monotonic() - begun)
-            self.retries += asked
-
-    def wait_for(self, more):
-        """Waits until so many more were asked for."""
-        enough = len(self.given) + more
-        wait_until("the clients", lambda: len(self.given) >= enough or self.stopping.is_set(), 60)
 
 
 class Upgrade(Together):
@@ -487,7 +423,7 @@ def applied(world):
 
 
 class Imposters(Together):
-    """Directories that must not speak for a node, and nodes of other clusters."""
+    """Folders that must not speak for a node, and nodes of other clusters."""
 
     def assert_shut_out(self, world, *words):
         """The node says that it is refused, why, and what to do, and gives nothing."""
@@ -517,7 +453,7 @@ class Imposters(Together):
         # Somebody vouches for it who should not. The others know better.
         old.did("ledger", "moved", "--is-newest")
         old.start()
-        self.assert_shut_out(old, "old disk put back", "fresh directory", "jeton cluster replace")
+        self.assert_shut_out(old, "old disk put back", "fresh folder", "jeton cluster replace")
         self.assertEqual(old.download(rest[0].mint().token).status, 503)
         lead = leader(rest)
         wait_until("the leader to tell", lambda: any(
@@ -545,7 +481,7 @@ class Imposters(Together):
         old.node.kill()
         set_back(ledger, volume)
         old.start()
-        self.assert_shut_out(old, "old disk put back", "fresh directory", "jeton cluster replace")
+        self.assert_shut_out(old, "old disk put back", "fresh folder", "jeton cluster replace")
         self.assertEqual(old.download(rest[0].mint().token).status, 503)
         for world in rest:
             self.assert_refused(world.download(token), 410, "used up")
@@ -560,7 +496,7 @@ class Imposters(Together):
         self.assert_failed(copy.jeton("serve", timeout=10), "copied or put back")
         copy.did("ledger", "moved", "--is-newest")
         copy.start()
-        self.assert_shut_out(copy, "a copy of one that runs elsewhere", "fresh directory")
+        self.assert_shut_out(copy, "a copy of one that runs elsewhere", "fresh folder")
         self.assertEqual(copy.download(worlds[0].mint().token).status, 503)
         for world in worlds:
             self.assert_profile(world.download(worlds[0].mint().token))

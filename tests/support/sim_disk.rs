@@ -1,7 +1,7 @@
 //! A disk in memory that forgets, tears, fails and fills up, by seed.
 //!
 //! It keeps what a program sees (`seen`) apart from what would survive a power
-//! failure (`durable`), per file and for the directory. Like Linux, it drops what a
+//! failure (`durable`), per file and for the folder. Like Linux, it drops what a
 //! failed sync could not write: the bytes stay visible, the next sync succeeds, and
 //! they never reach the disk.
 //!

@@ -228,7 +228,7 @@ const fn cluster_row(error: &ClusterError) -> Row {
         ClusterError::InProgress => ("in_progress", "try again once that is done"),
         ClusterError::Not(..) => ("not_member", "`jeton cluster status` tells who is what"),
         ClusterError::WasMember(_) => {
-            ("was_member", "invite it again, and let it join with a new directory")
+            ("was_member", "invite it again, and let it join with a new folder")
         }
         ClusterError::IsMember(_) => ("is_member", "`jeton cluster status` tells where it is"),
         ClusterError::AddressTaken(..) => (

@@ -16,14 +16,14 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
 use super::body::Body;
-use super::request_fault::Place;
+use super::request_fault::Part;
 use super::{AdminError, RequestFault};
 use crate::percent::{self, Plus};
 use crate::token::ProfileKind;
 
 /// What was given, by name. There may be a token among it, so there is no `Debug`.
 pub(super) struct Fields {
-    place: Place,
+    part: Part,
     given: BTreeMap<String, Value>,
     known: Vec<&'static str>,
 }
@@ -38,7 +38,7 @@ impl Fields {
         let Object(pairs) = serde_json::from_slice(body.bytes()).map_err(|error| {
             RequestFault::NoObject { line: error.line(), column: error.column() }
         })?;
-        Self::collect(Place::Body, pairs)
+        Self::collect(Part::Body, pairs)
     }
 
     /// Reads the query.
@@ -50,7 +50,7 @@ impl Fields {
             pair.ok_or(RequestFault::QueryEncoding)
         };
         let pairs = request.query_string().split('&').filter(|pair| !pair.is_empty());
-        Self::collect(Place::Query, pairs.map(pair).collect::<Result<_, _>>()?)
+        Self::collect(Part::Query, pairs.map(pair).collect::<Result<_, _>>()?)
     }
 
     /// Refuses a query where none belongs.
@@ -58,14 +58,14 @@ impl Fields {
         Self::of_query(request)?.finish()
     }
 
-    fn collect(place: Place, pairs: Vec<(String, Value)>) -> Result<Self, AdminError> {
+    fn collect(part: Part, pairs: Vec<(String, Value)>) -> Result<Self, AdminError> {
         let mut given = BTreeMap::new();
         for (name, value) in pairs {
             if given.insert(name.clone(), value).is_some() {
-                return Err(RequestFault::Twice { place, name: shown(&name) }.into());
+                return Err(RequestFault::Twice { part, name: shown(&name) }.into());
             }
         }
-        Ok(Self { place, given, known: Vec::new() })
+        Ok(Self { part, given, known: Vec::new() })
     }
 
     /// Takes a text that may be left out, or be null.
@@ -94,10 +94,10 @@ impl Fields {
         name: &'static str,
         range: RangeInclusive<u32>,
     ) -> Result<Option<u32>, AdminError> {
-        let given = match (self.place, self.take(name)) {
+        let given = match (self.part, self.take(name)) {
             (_, None | Some(Value::Null)) => return Ok(None),
-            (Place::Body, Some(value)) => whole_number(&value),
-            (Place::Query, Some(value)) => {
+            (Part::Body, Some(value)) => whole_number(&value),
+            (Part::Query, Some(value)) => {
                 let digits = value.as_str().filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
                 digits.and_then(|digits| digits.parse().ok())
             }
@@ -127,7 +127,7 @@ impl Fields {
 
     /// Says what is wrong with a field.
     pub(super) fn wrong(&self, name: &str, what: impl Into<Cow<'static, str>>) -> AdminError {
-        RequestFault::Field { place: self.place, name: name.to_owned(), what: what.into() }.into()
+        RequestFault::Field { part: self.part, name: name.to_owned(), what: what.into() }.into()
     }
 
     /// Refuses what nobody asked for.
@@ -135,8 +135,8 @@ impl Fields {
         let Some(name) = self.given.keys().next() else {
             return Ok(());
         };
-        let (place, name) = (self.place, shown(name));
-        Err(RequestFault::Unknown { place, name, known: self.known }.into())
+        let (part, name) = (self.part, shown(name));
+        Err(RequestFault::Unknown { part, name, known: self.known }.into())
     }
 
     fn text<T: FromStr<Err: fmt::Display>>(

@@ -1,7 +1,6 @@
 //! `GET /api/v1/cluster` and `POST /api/v1/cluster/changes`: the nodes that share
 //! the ledger, and what they are to become.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
 use actix_web::HttpRequest;
@@ -190,14 +189,14 @@ pub(super) async fn change(
 impl Member {
     fn of(member: &MemberStatus, list: &MemberList, this: NodeId) -> Self {
         Self {
-            node_id: NodeId(member.node_id),
+            node_id: member.node_id,
             address: member.address.clone(),
             role: match member.role {
                 ledger::Role::Voter => MemberRole::Voter,
                 ledger::Role::Learner => MemberRole::Learner,
             },
             is_leader: member.is_leader,
-            is_this: NodeId(member.node_id) == this,
+            is_this: member.node_id == this,
             is_reachable: is_reachable(member, list, this),
             lag: member.lag,
             clock_offset: member.clock_offset,
@@ -228,13 +227,13 @@ impl NewMemberChange {
     }
 
     async fn carry_out(self, cluster: &dyn ledger::Cluster) -> Result<(), ClusterError> {
-        let ids = |nodes: Vec<NodeId>| -> BTreeSet<u64> { nodes.iter().map(|id| id.0).collect() };
+        let ids = |nodes: Vec<NodeId>| nodes.into_iter().collect();
         match self {
             Self::Promote(wish) => cluster.promote(ids(wish.promote)).await,
             Self::Demote(wish) => cluster.demote(ids(wish.demote)).await,
             Self::Remove(wish) => cluster.remove(ids(wish.remove)).await,
-            Self::Replace(wish) => cluster.replace(wish.replace.0, wish.by.0).await,
-            Self::Lead(wish) => cluster.transfer_leader(Some(wish.lead.0)).await,
+            Self::Replace(wish) => cluster.replace(wish.replace, wish.by).await,
+            Self::Lead(wish) => cluster.transfer_leader(Some(wish.lead)).await,
         }
     }
 }

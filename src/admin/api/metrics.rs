@@ -6,7 +6,7 @@ use actix_web::web::Data;
 
 use super::AdminDoor;
 use crate::admin::membership::is_reachable;
-use crate::ledger::{MemberStatus, NodeId, Role, Status};
+use crate::ledger::{MemberStatus, Role, Status};
 use crate::metrics::{CONTENT_TYPE, ClusterReadings, MemberReading, Readings};
 use crate::token::KeyPurpose;
 
@@ -51,7 +51,7 @@ impl AdminDoor {
         let list = self.cluster.members_known_here();
         let count = |role| list.members.iter().filter(|member| member.role == role).count();
         let member = |member: &MemberStatus| MemberReading {
-            node: NodeId(member.node_id).to_string(),
+            node: member.node_id.to_string(),
             is_reachable: is_reachable(member, &list, ledger.node_id) == Some(true),
             lag: member.lag,
             clock_offset_s: member.clock_offset,

@@ -19,12 +19,12 @@ pub(in crate::admin) enum RequestFault {
     NoObject { line: usize, column: usize },
     #[error("the query is badly encoded")]
     QueryEncoding,
-    #[error("{place} `{name}` {what}")]
-    Field { place: Place, name: String, what: Cow<'static, str> },
-    #[error("{place} `{name}` is there twice")]
-    Twice { place: Place, name: String },
-    #[error("{place} `{name}` is not known, {}", there_is(known))]
-    Unknown { place: Place, name: String, known: Vec<&'static str> },
+    #[error("{part} `{name}` {what}")]
+    Field { part: Part, name: String, what: Cow<'static, str> },
+    #[error("{part} `{name}` is there twice")]
+    Twice { part: Part, name: String },
+    #[error("{part} `{name}` is not known, {}", there_is(known))]
+    Unknown { part: Part, name: String, known: Vec<&'static str> },
     #[error("the user in the path is badly encoded")]
     UserEncoding,
     #[error(transparent)]
@@ -41,14 +41,14 @@ pub(in crate::admin) enum RequestFault {
     NoQrCode(qr::TooLong),
 }
 
-/// Where a field stands.
+/// The part of a request that a field stands in.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(in crate::admin) enum Place {
+pub(in crate::admin) enum Part {
     Body,
     Query,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Body => "the field",

@@ -31,11 +31,10 @@ pub(super) struct StatusReport {
     #[schema(value_type = Option<UnixSeconds>, required = true)]
     last_heard: Option<String>,
     /// This node, as the other nodes know it.
-    #[schema(value_type = NodeId)]
-    node_id: String,
+    node_id: NodeId,
     /// The node that decides at present; `null` if none is known.
-    #[schema(value_type = Option<NodeId>, required = true)]
-    leader: Option<String>,
+    #[schema(required = true)]
+    leader: Option<NodeId>,
     /// How many elections there were, won or not, as far as this node knows.
     term: u64,
     /// When this ledger began to count.
@@ -100,8 +99,8 @@ impl StatusReport {
             trouble: ledger.ready.err().map(|why| why.to_string()),
             is_stale: ledger.staleness.is_stale(),
             last_heard: last_heard.map(|at| at.to_string()),
-            node_id: ledger.node_id.to_string(),
-            leader: ledger.leader.map(|leader| leader.to_string()),
+            node_id: ledger.node_id,
+            leader: ledger.leader,
             term: ledger.term,
             born_at: ledger.born_at.to_string(),
             log_time: ledger.log_time.to_string(),

@@ -37,7 +37,7 @@ struct NodesPage {
 
 /// A member.
 struct Row {
-    id: String,
+    id: NodeId,
     address: String,
     role: &'static str,
     is_leader: bool,
@@ -105,14 +105,14 @@ impl Row {
     fn of(member: &MemberStatus, list: &MemberList, this: NodeId) -> Self {
         let clock = |offset| clock_offset(offset).unwrap_or_else(|| "Right".to_owned());
         Self {
-            id: NodeId(member.node_id).to_string(),
+            id: member.node_id,
             address: member.address.clone(),
             role: match member.role {
                 Role::Voter => "Voter",
                 Role::Learner => "Learner",
             },
             is_leader: member.is_leader,
-            is_this: NodeId(member.node_id) == this,
+            is_this: member.node_id == this,
             is_reachable: is_reachable(member, list, this),
             lag: member.lag,
             clock: member.clock_offset.map(clock),

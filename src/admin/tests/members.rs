@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use super::{World, admin, world};
 use crate::activity::What;
 use crate::admin::{Inviter, NoInvitation};
-use crate::ledger::{self, Change, Cluster, ClusterError, MemberList, MemberStatus};
+use crate::ledger::{self, Change, Cluster, ClusterError, MemberList, MemberStatus, NodeId};
 use crate::token::Role;
 
 /// Two nodes that do all they are told, but demote nobody, lose what they say of a
@@ -38,13 +38,13 @@ impl Cluster for TwoNodes {
     }
 
     fn members_known_here(&self) -> MemberList {
-        let member = |node_id, role, is_leader| MemberStatus {
-            node_id,
+        let member = |number, role, is_leader| MemberStatus {
+            node_id: NodeId(number),
             address: "a:1".to_owned(),
             role,
             is_leader,
-            lag: Some(node_id),
-            last_contact: Some(Duration::from_secs(node_id * 3)),
+            lag: Some(number),
+            last_contact: Some(Duration::from_secs(number * 3)),
             clock_offset: is_leader.then_some(0),
             version: Some("0.1.0".to_owned()),
         };
@@ -65,34 +65,34 @@ impl Cluster for TwoNodes {
         12
     }
 
-    fn add_learner(&self, node_id: u64, address: String) -> Change<'_, ()> {
+    fn add_learner(&self, node_id: NodeId, address: String) -> Change<'_, ()> {
         self.does(format!("add {node_id} {address}"))
     }
 
-    fn set_address(&self, node_id: u64, address: String) -> Change<'_, ()> {
+    fn set_address(&self, node_id: NodeId, address: String) -> Change<'_, ()> {
         self.does(format!("address {node_id} {address}"))
     }
 
-    fn promote(&self, nodes: BTreeSet<u64>) -> Change<'_, ()> {
+    fn promote(&self, nodes: BTreeSet<NodeId>) -> Change<'_, ()> {
         self.does(format!("promote {nodes:?}"))
     }
 
-    fn demote(&self, _: BTreeSet<u64>) -> Change<'_, ()> {
+    fn demote(&self, _: BTreeSet<NodeId>) -> Change<'_, ()> {
         Box::pin(ready(Err(ClusterError::EvenVoters(2))))
     }
 
-    fn replace(&self, old: u64, new: u64) -> Change<'_, ()> {
+    fn replace(&self, old: NodeId, new: NodeId) -> Change<'_, ()> {
         Box::pin(async move {
             self.go.notified().await;
-            self.does(format!("replace {old} {new}")).await
+            self.does(format!("replace {} {}", old.0, new.0)).await
         })
     }
 
-    fn remove(&self, _: BTreeSet<u64>) -> Change<'_, ()> {
+    fn remove(&self, _: BTreeSet<NodeId>) -> Change<'_, ()> {
         Box::pin(ready(Err(ClusterError::OutcomeUnknown("it is lost".to_owned()))))
     }
 
-    fn transfer_leader(&self, to: Option<u64>) -> Change<'_, ()> {
+    fn transfer_leader(&self, to: Option<NodeId>) -> Change<'_, ()> {
         self.does(format!("lead {to:?}"))
     }
 }

@@ -4,12 +4,12 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-/// One directory of files.
+/// One folder of files.
 pub trait Disk: fmt::Debug + Send {
     /// Returns how the file `name` is called in messages.
     fn path(&self, name: &str) -> PathBuf;
 
-    /// Takes the directory for this value alone, until it is dropped; `false` if
+    /// Takes the folder for this value alone, until it is dropped; `false` if
     /// someone else has it.
     ///
     /// # Errors
@@ -17,11 +17,11 @@ pub trait Disk: fmt::Debug + Send {
     /// Any but that someone else has it.
     fn try_lock(&mut self) -> io::Result<bool>;
 
-    /// Returns the names in the directory, in any order.
+    /// Returns the names in the folder, in any order.
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::NotFound`] if there is no directory, or any other.
+    /// [`io::ErrorKind::NotFound`] if there is no folder, or any other.
     fn list(&self) -> io::Result<Vec<String>>;
 
     /// Returns what a file holds, but at most `len_max` bytes of it.

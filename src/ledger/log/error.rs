@@ -15,10 +15,10 @@ use super::segment::{OTHER_LEDGER, VERSION};
 /// It can be cloned, because one failed sync fails everyone who waits for it.
 #[derive(Clone, Debug, Error)]
 pub enum LogError {
-    /// The directory is not there, or holds no segment.
+    /// The folder is not there, or holds no segment.
     #[error("there is no log here")]
     Missing,
-    /// The directory holds a segment already.
+    /// The folder holds a segment already.
     #[error("there is a log here already")]
     Exists,
     /// Another process, or another part of this one, has the log open.

@@ -1,4 +1,4 @@
-//! The real disk: a directory of the file system, closed to group and world.
+//! The real disk: a folder of the file system, closed to group and world.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _};
@@ -11,7 +11,7 @@ const LOCK: &str = "lock";
 const FILE_MODE: u32 = 0o600;
 const DIR_MODE: u32 = 0o700;
 
-/// A directory on disk.
+/// A folder on disk.
 #[derive(Debug)]
 pub struct FileDisk {
     dir: PathBuf,
@@ -19,13 +19,13 @@ pub struct FileDisk {
 }
 
 impl FileDisk {
-    /// Names a directory; nothing is read or made yet.
+    /// Names a folder; nothing is read or made yet.
     #[must_use]
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self { dir: dir.into(), lock: None }
     }
 
-    /// Makes the directory (mode 0700), durably; its parent must be there.
+    /// Makes the folder (mode 0700), durably; its parent must be there.
     ///
     /// # Errors
     ///
@@ -39,8 +39,8 @@ impl FileDisk {
         File::open(parent)?.sync_all()
     }
 
-    /// Keeps others from taking the directory until this is dropped, to read it, and
-    /// changes nothing in it; `false` if someone has it. A directory that nobody ever
+    /// Keeps others from taking the folder until this is dropped, to read it, and
+    /// changes nothing in it; `false` if someone has it. A folder that nobody ever
     /// took has no lock to hold: it is read, and not kept from anybody.
     ///
     /// # Errors
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn files_and_directories_are_closed_to_group_and_world() {
+    fn files_and_folders_are_closed_to_group_and_world() {
         let parent = tempfile::tempdir().unwrap();
         let dir = parent.path().join("log");
         FileDisk::create_dir(&dir).unwrap();
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn directory_that_is_held_for_reading_is_taken_by_nobody_and_unchanged() {
+    fn folder_that_is_held_for_reading_is_taken_by_nobody_and_unchanged() {
         let dir = tempfile::tempdir().unwrap();
         let disk = || FileDisk::new(dir.path());
         assert!(disk().try_lock_shared().unwrap());

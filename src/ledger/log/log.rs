@@ -8,7 +8,7 @@ use super::replay::{self, Begun, Replay};
 use super::segment::{self, Active};
 use super::{Cut, Disk, Head, LedgerId, LogError, LogState, Record, SegmentLen};
 
-/// A log that is open for appending. It is the only one on its directory until it
+/// A log that is open for appending. It is the only one on its folder until it
 /// is dropped.
 #[derive(Debug)]
 pub struct Log {
@@ -38,7 +38,7 @@ pub struct Recovery {
 }
 
 impl Log {
-    /// Creates an empty log in a directory that is there and holds none.
+    /// Creates an empty log in a folder that is there and holds none.
     ///
     /// # Errors
     ///
@@ -223,7 +223,7 @@ impl Log {
             let name = segment::name(oldest.segment);
             let failed = |doing| LogError::io(doing, self.disk.path(&name));
             self.disk.remove(&name).map_err(failed("delete"))?;
-            self.disk.sync_dir().map_err(failed("sync the directory of"))?;
+            self.disk.sync_dir().map_err(failed("sync the folder of"))?;
         }
         Ok(())
     }

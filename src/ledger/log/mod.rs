@@ -9,7 +9,7 @@
 //! # The bytes, version 1
 //!
 //! All numbers are little-endian, all checksums CRC-32 (IEEE). A log is a
-//! directory of its own:
+//! folder of its own:
 //!
 //! ```text
 //! lock                      held by the one process that has the log open
@@ -55,11 +55,11 @@
 //!   already there, one `fdatasync`, then the acknowledgement. The next frame is
 //!   written after that. So at most one frame is in flight, ever.
 //! - A segment is written whole to `NAME.tmp` (header, head frame, zeros), synced,
-//!   renamed, and the directory synced. A segment under its own name therefore
+//!   renamed, and the folder synced. A segment under its own name therefore
 //!   has its full length and a whole head frame, always.
 //! - The head frame says everything older segments said but the entries. An older
 //!   segment is deleted once each entry in it is purged: oldest first, one
-//!   directory sync each.
+//!   folder sync each.
 //! - The first write, sync, rename or delete that fails ends it: the log is
 //!   poisoned until it is opened again. A sync is never tried twice, because the
 //!   second can succeed with the data gone.
@@ -115,7 +115,7 @@
 //! Outside the model, by need: a disk that says it synced and did not, or that
 //! returns zeros for a sector it once held. Its last frame is then cut, or its last
 //! segment missing, and no log can tell from its own bytes. So too the newest
-//! segments removed, or the whole directory put back from a backup, by hand. Raft's
+//! segments removed, or the whole folder put back from a backup, by hand. Raft's
 //! quorum and the ledger's `born_at` stand guard there. CRCs find accidents, not
 //! forgers.
 //!
@@ -124,7 +124,7 @@
 //! Pure: [`Record`] and its bytes (`record.rs`), the rules ([`Head`] in `head.rs`),
 //! the state they build ([`LogState`]), frames and the torn-or-damaged judgement
 //! (`frame.rs`). With a disk: [`Disk`] is the only door, [`FileDisk`] the real one;
-//! `segment.rs` makes and reads one file, `replay.rs` reads a directory, [`Log`]
+//! `segment.rs` makes and reads one file, `replay.rs` reads a folder, [`Log`]
 //! appends, [`Writer`] shares one sync among all who wait.
 
 mod disk;

@@ -20,7 +20,7 @@ pub struct Cut {
     pub bytes: u64,
 }
 
-/// What a directory holds.
+/// What a folder holds.
 #[derive(Debug)]
 pub(super) struct Replay {
     pub(super) state: LogState,

@@ -139,7 +139,7 @@ impl Active {
         file.write_all_at(&bytes, 0).map_err(failed("write", &unfinished))?;
         file.sync_data().map_err(failed("sync", &unfinished))?;
         disk.rename(&unfinished, &name).map_err(failed("rename", &unfinished))?;
-        disk.sync_dir().map_err(failed("sync the directory of", &name))?;
+        disk.sync_dir().map_err(failed("sync the folder of", &name))?;
         Ok(Self { file, len, end, next })
     }
 }

@@ -50,10 +50,11 @@ mod tests {
     use tokio::time::sleep;
 
     use super::*;
+    use crate::ledger::NodeId;
     use crate::ledger::raft::types::{LogId, RaftEntry, Vote};
 
     fn request(committed: u64, entries: &[u64]) -> AppendEntriesRequest<TypeConfig> {
-        let vote = Vote::new_committed(1, 1);
+        let vote = Vote::new_committed(1, NodeId(1));
         let at = |index| LogId::new(vote.leader_id.to_committed(), index);
         let entry = |index: &u64| RaftEntry { log_id: at(*index), payload: EntryPayload::Blank };
         AppendEntriesRequest {

@@ -11,7 +11,9 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 
+use super::compactor::Compactor;
 use super::forward::{Forwarder, Tried};
+use super::view::View;
 use crate::ledger::{Command, LedgerError, Outcome};
 
 /// How many commands may wait before more are turned away.
@@ -57,9 +59,9 @@ impl Batcher {
     /// batcher is dropped.
     ///
     /// After each batch a snapshot is asked for if one is due.
-    pub(super) fn start(forwarder: Arc<Forwarder>) -> Self {
+    pub(super) fn start(view: View, forwarder: Arc<Forwarder>, compactor: Arc<Compactor>) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE_MAX);
-        tokio::spawn(write_entries(forwarder, receiver));
+        tokio::spawn(write_entries(view, forwarder, compactor, receiver));
         Self(sender)
     }
 
@@ -111,28 +113,34 @@ impl Waiting {
     }
 }
 
-async fn write_entries(forwarder: Arc<Forwarder>, mut queue: mpsc::Receiver<Waiting>) {
+async fn write_entries(
+    view: View,
+    forwarder: Arc<Forwarder>,
+    compactor: Arc<Compactor>,
+    mut queue: mpsc::Receiver<Waiting>,
+) {
     let under_way = Arc::new(Semaphore::new(UNDER_WAY_MAX as usize));
     let mut waiting = Vec::new();
     loop {
-        let share = if forwarder.is_lone() { UNDER_WAY_MAX } else { 1 };
+        let share = if view.is_lone() { UNDER_WAY_MAX } else { 1 };
         // It is never closed.
         let Ok(permit) = Arc::clone(&under_way).acquire_many_owned(share).await else { return };
         if queue.recv_many(&mut waiting, ENTRY_MAX).await == 0 {
             return;
         }
         let batch = std::mem::take(&mut waiting);
-        let forwarder = Arc::clone(&forwarder);
+        let view = view.clone();
+        let (forwarder, compactor) = (Arc::clone(&forwarder), Arc::clone(&compactor));
         tokio::spawn(async move {
-            carry_out(&forwarder, batch).await;
+            carry_out(&view, &forwarder, batch).await;
             drop(permit);
-            forwarder.make_snapshot_if_due().await;
+            compactor.make_snapshot_if_due().await;
         });
     }
 }
 
 /// Tries until all have their outcome, or gave up.
-async fn carry_out(forwarder: &Forwarder, mut batch: Vec<Waiting>) {
+async fn carry_out(view: &View, forwarder: &Forwarder, mut batch: Vec<Waiting>) {
     let mut why = "it was busy for too long".to_owned();
     loop {
         let soon = Instant::now() + RETRY;
@@ -140,7 +148,7 @@ async fn carry_out(forwarder: &Forwarder, mut batch: Vec<Waiting>) {
             batch.into_iter().partition(|one| one.give_up <= soon || one.reply.is_closed());
         over.into_iter().for_each(|one| one.give_up(&why));
         let Some(give_up) = left.iter().map(|one| one.give_up).max() else { return };
-        let (forwarded, own): (Vec<_>, Vec<_>) = if forwarder.is_leader() {
+        let (forwarded, own): (Vec<_>, Vec<_>) = if view.is_leader() {
             (Vec::new(), left)
         } else {
             left.into_iter().partition(|one| one.is_forwarded)

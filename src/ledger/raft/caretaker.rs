@@ -18,10 +18,13 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::changes::{finish_change, hand_over, members, tell_address};
+use super::changes::Changes;
+use super::compactor::Compactor;
 use super::forward::Forwarder;
 use super::message::{MemberChange, Request};
-use super::types::off_thread;
+use super::peers::Peers;
+use super::types::{Raft, off_thread};
+use super::view::View;
 
 /// How often it looks.
 const EVERY: Duration = Duration::from_millis(250);
@@ -59,9 +62,21 @@ impl Drop for Caretaker {
 
 impl Caretaker {
     /// Starts looking after a node.
-    pub(super) fn start(forwarder: Arc<Forwarder>) -> Self {
+    pub(super) fn start(
+        raft: Raft,
+        view: View,
+        peers: Arc<Peers>,
+        forwarder: Arc<Forwarder>,
+        changes: Arc<Changes>,
+        compactor: Arc<Compactor>,
+    ) -> Self {
         let mut duties = Duties {
+            raft,
+            view,
+            peers,
             forwarder,
+            changes,
+            compactor,
             is_clock_off: false,
             asked_at: None,
             warmed_at: None,
@@ -80,7 +95,12 @@ impl Caretaker {
 }
 
 struct Duties {
+    raft: Raft,
+    view: View,
+    peers: Arc<Peers>,
     forwarder: Arc<Forwarder>,
+    changes: Arc<Changes>,
+    compactor: Arc<Compactor>,
     is_clock_off: bool,
     asked_at: Option<Instant>,
     warmed_at: Option<Instant>,
@@ -91,11 +111,16 @@ struct Duties {
 impl Duties {
     async fn look(&mut self) {
         self.look_at_clock();
-        self.forwarder.make_snapshot_if_due().await;
-        if self.forwarder.is_leader() {
-            self.alone(|forwarder| async move { lead(&forwarder).await });
+        self.compactor.make_snapshot_if_due().await;
+        let forwarder = Arc::clone(&self.forwarder);
+        if self.view.is_leader() {
+            let changes = Arc::clone(&self.changes);
+            self.alone(async move {
+                changes.tidy().await;
+                forwarder.write_if_quiet(TICK, WITHIN).await;
+            });
         } else if let Some(request) = self.question() {
-            self.alone(|forwarder| async move { forwarder.ask_leader(&request).await });
+            self.alone(async move { forwarder.ask_leader(&request).await });
         }
         self.keep_warm();
         self.write_down().await;
@@ -104,24 +129,25 @@ impl Duties {
     async fn write_down(&mut self) {
         if self.kept_at.elapsed() >= KEEP {
             self.kept_at = Instant::now();
-            let forwarder = Arc::clone(&self.forwarder);
+            let peers = Arc::clone(&self.peers);
             // If it fails, so will the log, and that is told.
-            let _ = off_thread(move || forwarder.peers.runs.keep()).await;
+            let _ = off_thread(move || peers.runs.keep()).await;
         }
     }
 
     /// Speaks to the other voters. A leader does so all the time.
     fn keep_warm(&mut self) {
         let is_warm = self.warmed_at.is_some_and(|at| at.elapsed() < KEEP_WARM);
-        if is_warm || self.forwarder.is_leader() {
+        if is_warm || self.view.is_leader() {
             return;
         }
         self.warmed_at = Some(Instant::now());
-        for voter in self.forwarder.other_voters() {
-            let forwarder = Arc::clone(&self.forwarder);
+        for voter in self.view.fellow_voters() {
+            let Some(voter) = self.peers.address(voter) else { continue };
+            let peers = Arc::clone(&self.peers);
             tokio::spawn(async move {
                 let request = Request::Members;
-                let ask = || forwarder.peers.ask(&voter, &request, KEEP_WARM);
+                let ask = || peers.ask(&voter, &request, KEEP_WARM);
                 // Whatever it says, it was heard.
                 futures_util::future::join_all((0..WAYS).map(|_| ask())).await;
             });
@@ -133,20 +159,10 @@ impl Duties {
         if self.asked_at.is_some_and(|at| at.elapsed() < ASK_AGAIN) {
             return None;
         }
-        let node_id = self.forwarder.peers.identity.node_id;
-        // What the log says, applied or not: a node that moved hears nothing that would
-        // let it apply any.
-        let known = members(&self.forwarder).remove(&node_id);
-        let moved = self
-            .forwarder
-            .address
-            .as_ref()
-            .filter(|address| known.is_some_and(|known| known.address != **address));
+        let own = self.peers.identity.node_id;
         // A removed node hears nothing any more; who asks is told.
-        let question = match moved {
-            Some(address) => {
-                Some(Request::Change(MemberChange::SetAddress(node_id, address.clone())))
-            }
+        let question = match self.changes.moved_to() {
+            Some(address) => Some(Request::Change(MemberChange::SetAddress(own, address))),
             None => self.is_silent().then_some(Request::Members),
         };
         self.asked_at = question.as_ref().map(|_| Instant::now());
@@ -154,14 +170,11 @@ impl Duties {
     }
 
     /// Does one thing after the other, and holds up nobody.
-    fn alone<F: Future<Output = ()> + Send + 'static>(
-        &self,
-        duty: impl FnOnce(Arc<Forwarder>) -> F,
-    ) {
+    fn alone(&self, duty: impl Future<Output = ()> + Send + 'static) {
         if self.busy.swap(true, Ordering::AcqRel) {
             return;
         }
-        let (busy, duty) = (Arc::clone(&self.busy), duty(Arc::clone(&self.forwarder)));
+        let busy = Arc::clone(&self.busy);
         tokio::spawn(async move {
             let _ = tokio::time::timeout(WITHIN, duty).await;
             busy.store(false, Ordering::Release);
@@ -169,7 +182,7 @@ impl Duties {
     }
 
     fn look_at_clock(&mut self) {
-        let is_off = self.forwarder.is_clock_off();
+        let is_off = self.peers.is_clock_off();
         if is_off != self.is_clock_off {
             self.is_clock_off = is_off;
             if is_off {
@@ -177,31 +190,18 @@ impl Duties {
             } else {
                 tracing::info!("the clock agrees with the other nodes' clocks again");
             }
-            self.forwarder.raft.runtime_config().elect(!is_off);
+            self.raft.runtime_config().elect(!is_off);
         }
-        if is_off && self.forwarder.is_leader() {
-            self.alone(|forwarder| async move {
-                let _ = hand_over(&forwarder, None).await;
+        if is_off && self.view.is_leader() {
+            let changes = Arc::clone(&self.changes);
+            self.alone(async move {
+                let _ = changes.hand_over(None).await;
             });
         }
     }
 
     fn is_silent(&self) -> bool {
-        let fresh_at = self.forwarder.peers.applied.freshness().fresh_at();
+        let fresh_at = self.peers.applied.freshness().fresh_at();
         fresh_at.is_none_or(|at| at.elapsed() > ASK_AGAIN)
-    }
-}
-
-/// What a leader has to do besides.
-async fn lead(forwarder: &Forwarder) {
-    if let Ok(_one_at_a_time) = forwarder.changing.try_lock() {
-        finish_change(forwarder).await;
-        // If it fails it is tried again soon.
-        let _ = tell_address(forwarder).await;
-    }
-    let quiet = forwarder.peers.applied.log_time().applied_at.elapsed();
-    if !forwarder.is_lone() && quiet >= TICK {
-        // If it fails, the next one is due at once.
-        let _ = forwarder.append(Vec::new(), Instant::now() + WITHIN).await;
     }
 }

@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::changes::{change_here, matched, members};
 use super::forward::NO_LEADER;
 use super::message::{Answer, MemberChange, Request};
 use super::peers::NoAnswer;
 use super::{Member, RaftLedger};
 use crate::ledger::cluster::{Change, Cluster};
-use crate::ledger::{ClusterError, MemberList, MemberStatus, Role};
+use crate::ledger::{ClusterError, MemberList, MemberStatus, NodeId, Role};
 
 /// How long a wish is passed on to whoever leads.
 const DEADLINE: Duration = Duration::from_secs(15);
@@ -44,7 +43,7 @@ impl RaftLedger {
         give_up: Instant,
     ) -> Result<(), ClusterError> {
         let unavailable = |why: &str| Err(ClusterError::Unavailable(why.to_owned()));
-        let Some(leader) = self.forwarder.leader() else {
+        let Some(leader) = self.view.leader() else {
             return unavailable(NO_LEADER);
         };
         if leader.node_id == self.identity.node_id {
@@ -63,10 +62,10 @@ impl RaftLedger {
 
     pub(super) async fn change_here(
         &self,
-        from: u64,
+        from: NodeId,
         change: MemberChange,
     ) -> Result<(), ClusterError> {
-        let changed = tokio::time::timeout(DEADLINE, change_here(&self.forwarder, from, change));
+        let changed = tokio::time::timeout(DEADLINE, self.changes.carry_out(from, change));
         changed.await.unwrap_or_else(|_| {
             Err(ClusterError::OutcomeUnknown("no majority confirmed it in time".to_owned()))
         })
@@ -74,17 +73,15 @@ impl RaftLedger {
 
     /// Lists the members as this node sees them.
     pub(super) fn members_here(&self) -> Vec<MemberStatus> {
-        let (voters, last) = self.forwarder.metrics(|metrics| {
-            let voters: BTreeSet<u64> = metrics.membership_config.voter_ids().collect();
-            (voters, metrics.last_log_index)
-        });
+        let voters = self.view.voter_ids();
+        let last = self.view.metrics(|metrics| metrics.last_log_index);
         let (own, leader) = (self.identity.node_id, self.leader_of_late());
         let clock = self.peers.clock.now();
-        let status = |(node_id, member): (u64, Member)| {
+        let status = |(node_id, member): (NodeId, Member)| {
             let is_own = node_id == own;
             let report = self.peers.reports.of(node_id);
             // What a leader that was cut off goes on believing says nothing.
-            let matched = matched(&self.forwarder, node_id).filter(|_| leader == Some(own));
+            let matched = self.view.matched(node_id).filter(|_| leader == Some(own));
             MemberStatus {
                 node_id,
                 address: member.address,
@@ -108,16 +105,16 @@ impl RaftLedger {
                 },
             }
         };
-        members(&self.forwarder).into_iter().map(status).collect()
+        self.view.members().into_iter().map(status).collect()
     }
 
     fn change_roles(
         &self,
-        promote: BTreeSet<u64>,
-        demote: BTreeSet<u64>,
-        remove: BTreeSet<u64>,
+        promote: BTreeSet<NodeId>,
+        demote: BTreeSet<NodeId>,
+        remove: BTreeSet<NodeId>,
     ) -> Change<'_, ()> {
-        let ids = |ids: BTreeSet<u64>| ids.into_iter().collect();
+        let ids = |ids: BTreeSet<NodeId>| ids.into_iter().collect();
         let (promote, demote, remove) = (ids(promote), ids(demote), ids(remove));
         Box::pin(self.change_members(MemberChange::Roles { promote, demote, remove }))
     }
@@ -126,7 +123,7 @@ impl RaftLedger {
 impl Cluster for RaftLedger {
     fn members(&self) -> Pin<Box<dyn Future<Output = MemberList> + Send + '_>> {
         Box::pin(async move {
-            let leader = self.forwarder.leader();
+            let leader = self.view.leader();
             let other = leader.filter(|leader| leader.node_id != self.identity.node_id);
             let Some(leader) = other else { return self.members_known_here() };
             match self.peers.ask(&leader, &Request::Members, LIST_WITHIN).await {
@@ -142,7 +139,7 @@ impl Cluster for RaftLedger {
     }
 
     fn is_clock_off(&self) -> bool {
-        self.forwarder.is_clock_off()
+        self.peers.is_clock_off()
     }
 
     fn spends_forwarded(&self) -> u64 {
@@ -154,38 +151,38 @@ impl Cluster for RaftLedger {
         if self.peers.refusal().is_some() {
             return Vec::new();
         }
-        let members = members(&self.forwarder);
+        let members = self.view.members();
         let troubles = self.peers.troubles.list().into_iter();
         // With whom was removed a moment ago it need not talk.
         let present = troubles.filter(|(node_id, _)| members.contains_key(node_id));
-        present.map(|(node_id, why)| format!("node {node_id:016x}: {why}")).collect()
+        present.map(|(node_id, why)| format!("node {node_id}: {why}")).collect()
     }
 
-    fn add_learner(&self, node_id: u64, address: String) -> Change<'_, ()> {
+    fn add_learner(&self, node_id: NodeId, address: String) -> Change<'_, ()> {
         Box::pin(self.change_members(MemberChange::AddLearner(node_id, address)))
     }
 
-    fn set_address(&self, node_id: u64, address: String) -> Change<'_, ()> {
+    fn set_address(&self, node_id: NodeId, address: String) -> Change<'_, ()> {
         Box::pin(self.change_members(MemberChange::SetAddress(node_id, address)))
     }
 
-    fn promote(&self, node_ids: BTreeSet<u64>) -> Change<'_, ()> {
+    fn promote(&self, node_ids: BTreeSet<NodeId>) -> Change<'_, ()> {
         self.change_roles(node_ids, BTreeSet::new(), BTreeSet::new())
     }
 
-    fn demote(&self, node_ids: BTreeSet<u64>) -> Change<'_, ()> {
+    fn demote(&self, node_ids: BTreeSet<NodeId>) -> Change<'_, ()> {
         self.change_roles(BTreeSet::new(), node_ids, BTreeSet::new())
     }
 
-    fn replace(&self, old: u64, new: u64) -> Change<'_, ()> {
+    fn replace(&self, old: NodeId, new: NodeId) -> Change<'_, ()> {
         self.change_roles(BTreeSet::from([new]), BTreeSet::new(), BTreeSet::from([old]))
     }
 
-    fn remove(&self, node_ids: BTreeSet<u64>) -> Change<'_, ()> {
+    fn remove(&self, node_ids: BTreeSet<NodeId>) -> Change<'_, ()> {
         self.change_roles(BTreeSet::new(), BTreeSet::new(), node_ids)
     }
 
-    fn transfer_leader(&self, to: Option<u64>) -> Change<'_, ()> {
+    fn transfer_leader(&self, to: Option<NodeId>) -> Change<'_, ()> {
         Box::pin(self.change_members(MemberChange::TransferLeader(to)))
     }
 }

@@ -10,7 +10,7 @@ use super::{Identity, LedgerCopy, OpenError, RaftLedger};
 use crate::clock::Clock;
 use crate::ledger::log::{FileDisk, LedgerId, Log, SegmentLen};
 
-/// Says of a directory that it was never founded and waits to be added.
+/// Says of a folder that it was never founded and waits to be added.
 pub const JOINED: &str = "joined";
 
 /// Makes a ledger in `dir`, which must not be there, and founds a cluster of

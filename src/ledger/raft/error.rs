@@ -17,13 +17,13 @@ pub enum OpenError {
     /// There is something where the ledger should be made.
     #[error("{0} is there already")]
     Exists(PathBuf),
-    /// The directory has no identity, or none that is whole.
+    /// The folder has no identity, or none that is whole.
     #[error(transparent)]
     Identity(#[from] IdentityError),
     /// The log cannot be opened.
     #[error("the log of the ledger {dir} cannot be opened")]
     Log {
-        /// The ledger's directory.
+        /// The ledger's folder.
         dir: PathBuf,
         /// Why.
         source: LogError,
@@ -34,7 +34,7 @@ pub enum OpenError {
     /// The newest snapshot holds no state.
     #[error("the newest snapshot of the ledger {dir} cannot be read")]
     Snapshot {
-        /// The ledger's directory.
+        /// The ledger's folder.
         dir: PathBuf,
         /// Why.
         source: SnapshotError,
@@ -45,7 +45,7 @@ pub enum OpenError {
     /// A ledger is readable by others than its owner.
     #[error("{0} can be read or written by group or world")]
     Permissions(PathBuf),
-    /// The directory is not the one that counted last.
+    /// The folder is not the one that counted last.
     #[error("the ledger {0} was copied or put back: others may have been counted since")]
     Copied(PathBuf),
     /// The making of the ledger was never finished.

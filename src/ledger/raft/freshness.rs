@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::ledger::NodeId;
+
 /// How many commits are remembered that are not applied yet.
 const PENDING_MAX: usize = 256;
 
@@ -32,7 +34,7 @@ struct Inner {
 /// The last word of a leader.
 #[derive(Clone, Copy, Debug)]
 struct Last {
-    leader: (u64, u64),
+    leader: (u64, NodeId),
     commit: u64,
     at: Instant,
 }
@@ -40,7 +42,7 @@ struct Last {
 impl Freshness {
     /// Notes that `leader` (its term and id) said, in a message that came `at`,
     /// that all up to `commit` is committed.
-    pub(super) fn heard(&self, leader: (u64, u64), commit: u64, at: Instant) {
+    pub(super) fn heard(&self, leader: (u64, NodeId), commit: u64, at: Instant) {
         let mut inner = self.inner();
         let talking = inner.last.is_some_and(|last| last.leader == leader && at - last.at <= TALK);
         let advanced = inner.last.is_some_and(|last| last.commit < commit);
@@ -98,26 +100,26 @@ mod tests {
         let at = |seconds| start + Duration::from_secs(seconds);
         let freshness = Freshness::default();
         freshness.applied(5);
-        freshness.heard((1, 1), 5, at(0));
+        freshness.heard((1, NodeId(1)), 5, at(0));
         assert_eq!(freshness.fresh_at(), None, "a first word may be old");
-        freshness.heard((1, 1), 6, at(1));
+        freshness.heard((1, NodeId(1)), 6, at(1));
         assert_eq!(freshness.fresh_at(), None, "not applied yet");
         freshness.applied(6);
         assert_eq!(freshness.fresh_at(), Some(at(1)));
         // The same commit again is no news: a leader that was cut off says no more.
-        freshness.heard((1, 1), 6, at(2));
+        freshness.heard((1, NodeId(1)), 6, at(2));
         assert_eq!(freshness.fresh_at(), Some(at(1)));
-        freshness.heard((1, 1), 9, at(3));
-        freshness.heard((1, 1), 20, at(4));
+        freshness.heard((1, NodeId(1)), 9, at(3));
+        freshness.heard((1, NodeId(1)), 20, at(4));
         freshness.applied(10);
         assert_eq!(freshness.fresh_at(), Some(at(3)));
         freshness.applied(40);
         assert_eq!(freshness.fresh_at(), Some(at(4)));
         // After a silence, and from another leader, the first word is old again.
-        freshness.heard((1, 1), 30, at(7));
-        freshness.heard((2, 2), 31, at(8));
+        freshness.heard((1, NodeId(1)), 30, at(7));
+        freshness.heard((2, NodeId(2)), 31, at(8));
         assert_eq!(freshness.fresh_at(), Some(at(4)));
-        freshness.heard((2, 2), 32, at(9));
+        freshness.heard((2, NodeId(2)), 32, at(9));
         assert_eq!(freshness.fresh_at(), Some(at(9)));
     }
 }

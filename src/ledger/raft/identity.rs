@@ -1,4 +1,4 @@
-//! Who a ledger directory is: drawn once when it is made, never derived from a
+//! Who a ledger folder is: drawn once when it is made, never derived from a
 //! host name or a config, and never made up by a start.
 
 use std::io;
@@ -7,26 +7,27 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::ledger::NodeId;
 use crate::token::UnixSeconds;
 
 const FILE: &str = "identity.toml";
 
-/// The identity of a ledger directory.
+/// The identity of a ledger folder.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Identity {
     /// Names the ledger: the same on all nodes that share it.
     pub ledger_id: [u8; 16],
     /// Names this node among them. Never zero.
-    pub node_id: u64,
+    pub node_id: NodeId,
     /// When the ledger began to count.
     pub born_at: UnixSeconds,
 }
 
-/// Why a directory has no identity to be read.
+/// Why a folder has no identity to be read.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum IdentityError {
-    /// There is no ledger in the directory.
+    /// There is no ledger in the folder.
     #[error("there is no ledger in {0}")]
     Missing(PathBuf),
     /// The file cannot be read.
@@ -94,7 +95,7 @@ impl Identity {
     fn checksum(self) -> u32 {
         let mut hasher = crc32fast::Hasher::new();
         hasher.update(&self.ledger_id);
-        hasher.update(&self.node_id.to_be_bytes());
+        hasher.update(&self.node_id.0.to_be_bytes());
         hasher.update(&self.born_at.get().to_be_bytes());
         hasher.finalize()
     }
@@ -105,7 +106,7 @@ impl Wire {
         Self {
             format: 1,
             ledger_id: format!("{:032x}", u128::from_be_bytes(identity.ledger_id)),
-            node_id: format!("{:016x}", identity.node_id),
+            node_id: identity.node_id.to_string(),
             born_at: identity.born_at.get(),
             checksum: format!("{:08x}", identity.checksum()),
         }
@@ -114,11 +115,12 @@ impl Wire {
     fn identity(&self) -> Option<Identity> {
         let identity = Identity {
             ledger_id: u128::from_str_radix(&self.ledger_id, 16).ok()?.to_be_bytes(),
-            node_id: u64::from_str_radix(&self.node_id, 16).ok()?,
+            node_id: self.node_id.parse().ok()?,
             born_at: UnixSeconds::new(self.born_at),
         };
         let checksum = u32::from_str_radix(&self.checksum, 16).ok()?;
-        let whole = self.format == 1 && identity.node_id != 0 && checksum == identity.checksum();
+        let whole =
+            self.format == 1 && identity.node_id != NodeId(0) && checksum == identity.checksum();
         whole.then_some(identity)
     }
 }
@@ -130,8 +132,11 @@ mod tests {
     #[test]
     fn an_identity_is_read_as_it_was_written_or_not_at_all() {
         let dir = tempfile::tempdir().unwrap();
-        let identity =
-            Identity { ledger_id: [7; 16], node_id: 9, born_at: UnixSeconds::new(1_790_000_000) };
+        let identity = Identity {
+            ledger_id: [7; 16],
+            node_id: NodeId(9),
+            born_at: UnixSeconds::new(1_790_000_000),
+        };
         assert!(matches!(Identity::read(dir.path()), Err(IdentityError::Missing(_))));
         let (name, text) = identity.to_file();
         let path = dir.path().join(name);

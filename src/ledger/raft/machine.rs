@@ -17,7 +17,7 @@ use super::snapshot_files::SnapshotFiles;
 use super::types::{
     LogId, Member, RaftEntry, Snapshot, SnapshotMeta, StoredMembership, TypeConfig, off_thread,
 };
-use crate::ledger::{LedgerError, Outcome, State, StateAt, snapshot};
+use crate::ledger::{LedgerError, NodeId, Outcome, State, StateAt, snapshot};
 use crate::token::UnixSeconds;
 
 /// What this node has applied so far, shared with everybody who reads.
@@ -93,7 +93,7 @@ impl Applied {
     }
 
     /// Returns what the membership that was applied last says of a node.
-    pub(super) fn member(&self, node_id: u64) -> Option<Member> {
+    pub(super) fn member(&self, node_id: NodeId) -> Option<Member> {
         self.inner().membership.get_node(&node_id).cloned()
     }
 

@@ -16,7 +16,7 @@ use thiserror::Error;
 use super::runs::{Introduction, Met};
 use super::snapshot_transfer::{Piece, Taken};
 use super::types::TypeConfig;
-use crate::ledger::{ClusterError, Command, LedgerError, MemberStatus, Outcome};
+use crate::ledger::{ClusterError, Command, LedgerError, MemberStatus, NodeId, Outcome};
 use crate::token::UnixSeconds;
 
 /// The version of the messages. Nodes of two versions of jeton understand each other
@@ -29,9 +29,9 @@ pub(super) struct Head {
     /// The ledger that both share.
     pub(super) ledger_id: [u8; 16],
     /// Who speaks.
-    pub(super) from: u64,
+    pub(super) from: NodeId,
     /// Who is meant.
-    pub(super) to: u64,
+    pub(super) to: NodeId,
     /// What the one who speaks drew when it was started.
     pub(super) run: u64,
     /// What it believes that the other one drew; none if they never spoke.
@@ -80,13 +80,13 @@ pub(super) enum Request {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(super) enum MemberChange {
     /// A new node.
-    AddLearner(u64, String),
+    AddLearner(NodeId, String),
     /// A new address.
-    SetAddress(u64, String),
+    SetAddress(NodeId, String),
     /// Learners become voters, voters become learners, members go: all at once.
-    Roles { promote: Vec<u64>, demote: Vec<u64>, remove: Vec<u64> },
+    Roles { promote: Vec<NodeId>, demote: Vec<NodeId>, remove: Vec<NodeId> },
     /// Another leader.
-    TransferLeader(Option<u64>),
+    TransferLeader(Option<NodeId>),
 }
 
 /// What the other one says.
@@ -144,34 +144,34 @@ pub(super) enum Refusal {
     /// They are nodes of different ledgers.
     #[error(
         "this node belongs to another ledger: correct the address, or join the cluster with a \
-         fresh directory"
+         fresh folder"
     )]
     OtherLedger,
     /// The message was meant for somebody else.
     #[error(
-        "the node at this address is {0:016x}, not the one that was meant: correct \
+        "the node at this address is {0}, not the one that was meant: correct \
          `cluster.address` in the jeton.toml of that one, and restart it"
     )]
-    OtherTarget(u64),
+    OtherTarget(NodeId),
     /// The sender is not who it says.
     #[error(
-        "the certificate is that of another node than the ledger's directory: do not copy one \
-         without the other, join with a fresh directory"
+        "the certificate is that of another node than the ledger's folder: do not copy one \
+         without the other, join with a fresh folder"
     )]
     OtherSender,
     /// The sender is no member.
     #[error(
-        "this node is not a member: it was removed or never added. Move its directory away and \
+        "this node is not a member: it was removed or never added. Move its folder away and \
          join afresh"
     )]
     NotMember,
-    /// The sender's directory is not the one that the others know.
+    /// The sender's folder is not the one that the others know.
     #[error(
-        "this directory is an old disk put back, or a copy of one that runs elsewhere: it may \
-         have forgotten what it acknowledged. Never start it again: join with a fresh directory, \
+        "this folder is an old disk put back, or a copy of one that runs elsewhere: it may \
+         have forgotten what it acknowledged. Never start it again: join with a fresh folder, \
          and `jeton cluster replace` the old node by the new one"
     )]
-    OldDirectory,
+    OldFolder,
 }
 
 /// Writes a message or an answer.

@@ -8,7 +8,7 @@
 //! A ledger is made once, by [`create()`], which also founds the cluster of one.
 //! [`create_joined()`] makes a further node of it, which waits to be added, and
 //! [`create_from()`] a new ledger of what an older copy still tells.
-//! [`RaftLedger::open`] never makes, founds or repairs anything: a directory
+//! [`RaftLedger::open`] never makes, founds or repairs anything: a folder
 //! that is not a whole ledger is refused.
 //!
 //! ```text
@@ -16,7 +16,7 @@
 //! DIR/log/            votes and entries, see ledger/log
 //! DIR/snapshot/       states of the past, so that the log stays short
 //! DIR/runs            how the others know this node again, see runs.rs
-//! DIR/place           how it is known that the directory is no copy, see place.rs
+//! DIR/log/place       how it is known that the folder is no copy, see place.rs
 //! DIR/joined          only if it was made by joining
 //! ```
 //!
@@ -29,9 +29,11 @@
 //! | `peers`, `receive` | the two ends of the conversation; `network` is what openraft says in it |
 //! | `append_stream` | that the news of a commit may wait for entries |
 //! | `troubles` | nothing: it remembers who does not talk to whom, and why |
-//! | `runs` | whether a node's directory goes on from the one that is known |
+//! | `runs` | whether a node's folder goes on from the one that is known |
 //! | `snapshot_transfer` | how hundreds of megabytes pass in pieces |
+//! | `view` | nothing: it tells how the engine sees the cluster at the moment |
 //! | `batcher`, `forward` | who decides a command, and what a lost answer means |
+//! | `compactor` | when so much log has come that a snapshot is due |
 //! | `stamp`, `reports` | which time an entry bears, and whose clock is off |
 //! | `freshness`, `readiness` | whether what is known here is new enough to vouch for |
 //! | `caretaker` | what a node does unasked |
@@ -42,6 +44,7 @@ mod batcher;
 mod caretaker;
 mod changes;
 mod cluster;
+mod compactor;
 mod create;
 mod error;
 mod forward;
@@ -68,6 +71,7 @@ mod tests;
 mod transport;
 mod troubles;
 mod types;
+mod view;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -76,15 +80,17 @@ use std::time::Duration;
 
 use self::batcher::Batcher;
 use self::caretaker::Caretaker;
+use self::changes::Changes;
 use self::forward::Forwarder;
 use self::machine::Applied;
 use self::peers::Peers;
 use self::snapshot_transfer::Incoming;
 use self::types::Raft;
+use self::view::View;
 use super::log::Writer;
 use super::{
-    Answer, Command, Grant, Ledger, LedgerError, NodeId, Note, Outcome, Revocation, Spend,
-    SpendRefusal, Standing, State, StateAt, Status, TokenPage, TokenQuery, TokenRecord, Unready,
+    Answer, Command, Grant, Ledger, LedgerError, Note, Outcome, Revocation, Spend, SpendRefusal,
+    Standing, State, StateAt, Status, TokenPage, TokenQuery, TokenRecord, Unready,
 };
 use crate::token::{UnixSeconds, UserName, VerifiedToken};
 
@@ -111,7 +117,9 @@ pub struct RaftLedger {
     applied: Applied,
     writer: Arc<Writer>,
     peers: Arc<Peers>,
+    view: View,
     forwarder: Arc<Forwarder>,
+    changes: Arc<Changes>,
     incoming: Incoming,
     caretaker: Caretaker,
     max_staleness: Duration,
@@ -122,14 +130,14 @@ pub struct RaftLedger {
 
 impl RaftLedger {
     /// Stops the engine and returns when everything written is durable and the
-    /// directory is free for another process. A leader hands over first.
+    /// folder is free for another process. A leader hands over first.
     pub async fn close(self) {
-        if self.is_leader() && !self.forwarder.is_lone() {
+        if self.is_leader() && !self.view.is_lone() {
             // Without an heir the others elect one when they miss this node.
-            let _ = changes::hand_over(&self.forwarder, None).await;
+            let _ = self.changes.hand_over(None).await;
         }
-        let Self { raft, batcher, writer, caretaker, forwarder, peers, .. } = self;
-        drop((batcher, caretaker, forwarder, peers));
+        let Self { raft, batcher, writer, caretaker, view, forwarder, changes, peers, .. } = self;
+        drop((batcher, caretaker, view, forwarder, changes, peers));
         // It fails only if the engine had stopped by itself.
         let _ = raft.shutdown().await;
         drop(raft);
@@ -143,7 +151,7 @@ impl RaftLedger {
     }
 
     async fn submit(&self, command: Command) -> Result<Outcome, LedgerError> {
-        if !self.forwarder.runs() {
+        if !self.view.runs() {
             return Err(batcher::stopped());
         }
         self.batcher.submit(command).await
@@ -154,7 +162,7 @@ impl RaftLedger {
     }
 
     fn is_leader(&self) -> bool {
-        self.forwarder.is_leader()
+        self.view.is_leader()
     }
 }
 
@@ -214,10 +222,10 @@ impl Ledger for RaftLedger {
         let (born_at, log_time) = self.applied.show(|state| (state.born_at(), state.log_time()));
         Status {
             ready: self.readiness(),
-            node_id: NodeId(self.identity.node_id),
+            node_id: self.identity.node_id,
             staleness: self.staleness(),
-            leader: self.leader_of_late().map(NodeId),
-            term: self.forwarder.metrics(|metrics| metrics.current_term),
+            leader: self.leader_of_late(),
+            term: self.view.metrics(|metrics| metrics.current_term),
             born_at,
             log_time,
             applied: self.applied.index(),

@@ -24,6 +24,7 @@ use super::peers::{NoAnswer, Peers};
 use super::snapshot_transfer::{Piece, Taken};
 use super::transport::PeerAddress;
 use super::types::{Member, RaftEntry, Snapshot, TypeConfig, Vote};
+use crate::ledger::NodeId;
 
 /// How long entries may take to be written by the other node. A heartbeat has
 /// less: openraft's own limit.
@@ -63,7 +64,7 @@ pub(super) struct Connection {
 impl RaftNetworkFactory<TypeConfig> for Network {
     type Network = Connection;
 
-    async fn new_client(&mut self, target: u64, node: &Member) -> Self::Network {
+    async fn new_client(&mut self, target: NodeId, node: &Member) -> Self::Network {
         let target = PeerAddress { node_id: target, address: node.address.clone() };
         Connection { peers: Arc::clone(&self.0), target }
     }
@@ -83,9 +84,7 @@ impl Connection {
             NoAnswer::Unknown(why) => RPCError::Network(NetworkError::from_string(why)),
         })
     }
-}
 
-impl Connection {
     /// Asks, and asks once more if the answer is late; takes what comes first. This is
     /// for what may be heard twice without harm, as all that openraft says may.
     async fn ask_twice(
@@ -105,15 +104,26 @@ impl Connection {
             Either::Right((Err(_), first)) => first.await,
         }
     }
-}
 
-fn unexpected(answer: Answer) -> RPCError<TypeConfig> {
-    let why = if let Answer::Failed(why) = answer {
-        why
-    } else {
-        "the answer does not belong to the question".to_owned()
-    };
-    RPCError::Unreachable(Unreachable::from_string(why))
+    /// Sends what the other node does not have yet, piece by piece.
+    async fn send_snapshot(
+        &self,
+        vote: Vote,
+        snapshot: &Snapshot,
+        within: Duration,
+    ) -> Result<Vote, RPCError<TypeConfig>> {
+        let crc = crc32fast::hash(&snapshot.snapshot);
+        let mut offset = 0;
+        loop {
+            let piece = Piece::of(vote, snapshot, crc, offset);
+            let answer = self.ask(&Request::Snapshot(piece), within).await?;
+            let Answer::Snapshot(taken) = answer else { return Err(unexpected(answer)) };
+            match taken {
+                Taken::Next(next) => offset = next,
+                Taken::Installed(vote) => return Ok(vote),
+            }
+        }
+    }
 }
 
 impl RaftNetworkV2<TypeConfig> for Connection {
@@ -194,28 +204,6 @@ impl RaftNetworkV2<TypeConfig> for Connection {
     }
 }
 
-impl Connection {
-    /// Sends what the other node does not have yet, piece by piece.
-    async fn send_snapshot(
-        &self,
-        vote: Vote,
-        snapshot: &Snapshot,
-        within: Duration,
-    ) -> Result<Vote, RPCError<TypeConfig>> {
-        let crc = crc32fast::hash(&snapshot.snapshot);
-        let mut offset = 0;
-        loop {
-            let piece = Piece::of(vote, snapshot, crc, offset);
-            let answer = self.ask(&Request::Snapshot(piece), within).await?;
-            let Answer::Snapshot(taken) = answer else { return Err(unexpected(answer)) };
-            match taken {
-                Taken::Next(next) => offset = next,
-                Taken::Installed(vote) => return Ok(vote),
-            }
-        }
-    }
-}
-
 /// Counts the commands in entries.
 fn commands(entries: &[RaftEntry]) -> usize {
     let of = |entry: &RaftEntry| match &entry.payload {
@@ -237,4 +225,13 @@ fn cut(rpc: &mut AppendEntriesRequest<TypeConfig>) -> bool {
     let is_cut = fitting < rpc.entries.len();
     rpc.entries.truncate(fitting);
     is_cut
+}
+
+fn unexpected(answer: Answer) -> RPCError<TypeConfig> {
+    let why = if let Answer::Failed(why) = answer {
+        why
+    } else {
+        "the answer does not belong to the question".to_owned()
+    };
+    RPCError::Unreachable(Unreachable::from_string(why))
 }

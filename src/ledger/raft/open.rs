@@ -10,6 +10,8 @@ use openraft::{Config, SnapshotPolicy};
 
 use super::batcher::Batcher;
 use super::caretaker::Caretaker;
+use super::changes::Changes;
+use super::compactor::Compactor;
 use super::create::JOINED;
 use super::error::OpenError;
 use super::forward::Forwarder;
@@ -23,6 +25,7 @@ use super::snapshot_files::SnapshotFiles;
 use super::snapshot_transfer::Incoming;
 use super::transport::{Alone, Transport};
 use super::types::{LogId, Member, Raft, SnapshotMeta};
+use super::view::View;
 use super::{Identity, RaftLedger};
 use crate::clock::Clock;
 use crate::ledger::log::{Disk, FileDisk, LedgerId, Log, LogState, Recovery, SegmentLen, Writer};
@@ -72,7 +75,7 @@ pub(super) struct Opening {
     pub(super) first: State,
     pub(super) log: Box<dyn Disk>,
     pub(super) snapshots: Box<dyn Disk>,
-    /// The directory itself.
+    /// The folder itself.
     pub(super) home: Box<dyn Disk>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) options: Options,
@@ -120,7 +123,7 @@ impl RaftLedger {
     ///
     /// # Errors
     ///
-    /// [`OpenError`]; nothing was changed but that a torn tail may be cut. A directory
+    /// [`OpenError`]; nothing was changed but that a torn tail may be cut. A folder
     /// that was copied or put back is [`OpenError::Copied`].
     pub async fn open(
         dir: &Path,
@@ -145,7 +148,7 @@ impl RaftLedger {
             // sees to it.
             let _ = fs::remove_file(&joined);
         }
-        if is_founded && ledger.forwarder.is_lone() {
+        if is_founded && ledger.view.is_lone() {
             // Nobody else can win, so it need not wait for an election to be due.
             ledger.raft.trigger().elect(false).await.map_err(OpenError::engine)?;
             let recovered = ledger.raft.wait_for_recovery(Some(RECOVERY_MAX)).await;
@@ -157,32 +160,19 @@ impl RaftLedger {
         Ok(ledger)
     }
 
+    /// Starts a node: what its disks kept, the engine over it, and those who work for it.
     pub(super) async fn start(opening: Opening) -> Result<Self, OpenError> {
         let Opening { dir, identity, log, snapshots, home, clock, options, .. } = opening;
-        let ledger_id = LedgerId(identity.ledger_id);
-        let (log, log_state, recovery) =
-            Log::open(log, ledger_id, opening.segment_len).map_err(OpenError::log(&dir))?;
-        report(&recovery);
-        let snapshots = SnapshotFiles::new(snapshots);
-        let (state, meta) = last_state(&dir, opening.first, &snapshots)?;
-        let reached = meta.last_log_id.map(|last| last.index());
-        if log_state.head().purged_index() > reached {
-            return Err(OpenError::SnapshotMissing(dir));
-        }
-        let log_end = log_state.head().last_index().max(reached).unwrap_or_default();
+        let Options { transport, address, max_staleness } = options;
+        let disks = (log, snapshots);
+        let Kept { log, log_state, log_end, snapshots, applied } =
+            Kept::read(&dir, identity, opening.first, disks, opening.segment_len)?;
         let runs = Runs::open(home, opening.run, log_end)
             .map_err(OpenError::io("read", &dir.join("runs")))?;
-        let applied = Applied::new(state, meta);
         let writer = (opening.start_writer)(log, log_state).map_err(OpenError::log(&dir))?;
         let writer = Arc::new(writer);
-        let peers = Peers::new(
-            identity,
-            clock,
-            runs,
-            applied.clone(),
-            Arc::clone(&writer),
-            options.transport,
-        );
+        let log = Arc::clone(&writer);
+        let peers = Peers::new(identity, clock, runs, applied.clone(), log, transport);
         let peers = Arc::new(peers);
         let raft = Raft::new(
             identity.node_id,
@@ -190,21 +180,27 @@ impl RaftLedger {
             Network(Arc::clone(&peers)),
             LogStore::new(Arc::clone(&writer)),
             Machine::new(applied.clone(), snapshots.clone()),
-        )
-        .await
-        .map_err(OpenError::engine)?;
-        let forwarder = Arc::new(Forwarder::new(
-            raft.clone(),
-            Arc::clone(&peers),
+        );
+        let raft = raft.await.map_err(OpenError::engine)?;
+        let view = View::new(raft.clone(), identity.node_id);
+        let forwarder = Arc::new(Forwarder::new(raft.clone(), view.clone(), Arc::clone(&peers)));
+        let changes =
+            Arc::new(Changes::new(raft.clone(), view.clone(), Arc::clone(&peers), address));
+        let compactor = Arc::new(Compactor {
+            raft: raft.clone(),
             snapshots,
-            Arc::clone(&writer),
-            opening.snapshot_every,
-            options.address,
-        ));
-        let batcher = Batcher::start(Arc::clone(&forwarder));
-        let caretaker = Caretaker::start(Arc::clone(&forwarder));
-        let max_staleness = options.max_staleness;
-        let incoming = Incoming::default();
+            log: Arc::clone(&writer),
+            snapshot_every: opening.snapshot_every,
+        });
+        let batcher = Batcher::start(view.clone(), Arc::clone(&forwarder), Arc::clone(&compactor));
+        let caretaker = Caretaker::start(
+            raft.clone(),
+            view.clone(),
+            Arc::clone(&peers),
+            Arc::clone(&forwarder),
+            Arc::clone(&changes),
+            compactor,
+        );
         Ok(Self {
             identity,
             raft,
@@ -212,8 +208,10 @@ impl RaftLedger {
             applied,
             writer,
             peers,
+            view,
             forwarder,
-            incoming,
+            changes,
+            incoming: Incoming::default(),
             caretaker,
             max_staleness,
             log_end,
@@ -239,6 +237,42 @@ impl RaftLedger {
         self.raft.initialize(members).await.map_err(OpenError::engine)?;
         self.raft.wait_for_recovery(Some(RECOVERY_MAX)).await.map_err(OpenError::engine)?;
         Ok(())
+    }
+}
+
+/// What the disks kept of a ledger.
+struct Kept {
+    log: Log,
+    log_state: LogState,
+    /// The last entry that the log or the snapshot holds.
+    log_end: u64,
+    snapshots: SnapshotFiles,
+    /// What the newest snapshot holds; the log behind it is not applied yet.
+    applied: Applied,
+}
+
+impl Kept {
+    /// Reads it. Nothing is changed but that a torn tail of the log may be cut.
+    fn read(
+        dir: &Path,
+        identity: Identity,
+        first: State,
+        (log, snapshots): (Box<dyn Disk>, Box<dyn Disk>),
+        segment_len: SegmentLen,
+    ) -> Result<Self, OpenError> {
+        let ledger_id = LedgerId(identity.ledger_id);
+        let (log, log_state, recovery) =
+            Log::open(log, ledger_id, segment_len).map_err(OpenError::log(dir))?;
+        report(&recovery);
+        let snapshots = SnapshotFiles::new(snapshots);
+        let (state, meta) = last_state(dir, first, &snapshots)?;
+        let reached = meta.last_log_id.map(|last| last.index());
+        if log_state.head().purged_index() > reached {
+            return Err(OpenError::SnapshotMissing(dir.to_owned()));
+        }
+        let log_end = log_state.head().last_index().max(reached).unwrap_or_default();
+        let applied = Applied::new(state, meta);
+        Ok(Self { log, log_state, log_end, snapshots, applied })
     }
 }
 
@@ -273,7 +307,7 @@ pub(super) fn check_permissions(dir: &Path) -> Result<(), OpenError> {
         Ok(metadata) if metadata.permissions().mode() & 0o077 != 0 => {
             Err(OpenError::Permissions(dir.to_owned()))
         }
-        // A missing directory has a better message of its own.
+        // A missing folder has a better message of its own.
         Ok(_) | Err(_) => Ok(()),
     }
 }

@@ -17,6 +17,7 @@ use super::runs::{Introduction, Judgement, Runs};
 use super::transport::{PeerAddress, Transport, TransportError};
 use super::troubles::Troubles;
 use crate::clock::Clock;
+use crate::ledger::NodeId;
 use crate::ledger::log::Writer;
 
 /// How many forwards of each node are remembered, so that none is done twice.
@@ -34,7 +35,7 @@ pub(super) struct Peers {
     /// How many messages this start has sent.
     number: AtomicU64,
     /// The numbers of the last forwards of each node, by its start.
-    forwards: Mutex<BTreeMap<u64, (u64, BTreeSet<u64>)>>,
+    forwards: Mutex<BTreeMap<NodeId, (u64, BTreeSet<u64>)>>,
     /// Why others do not talk to this node, if so.
     refused: Mutex<Option<Refusal>>,
     /// Why this node and single others do not talk.
@@ -111,7 +112,7 @@ impl Peers {
                 }
                 Judgement::Introduce | Judgement::Old => {
                     self.note_old(to.node_id);
-                    return Err(not_done(Refusal::OldDirectory));
+                    return Err(not_done(Refusal::OldFolder));
                 }
             }
         }
@@ -133,8 +134,7 @@ impl Peers {
         let unknown = |refusal: Refusal| {
             let why = refusal.to_string();
             if self.troubles.note(to.node_id, why.clone()) {
-                let node_id = format!("{:016x}", to.node_id);
-                tracing::warn!(node_id, "another node is not understood: {why}");
+                tracing::warn!(node_id = %to.node_id, "another node is not understood: {why}");
             }
             NoAnswer::Unknown(why)
         };
@@ -152,7 +152,7 @@ impl Peers {
     }
 
     /// Makes what a message or an answer to `to` begins with.
-    pub(super) fn head(&self, to: u64, introduction: Option<Introduction>) -> io::Result<Head> {
+    pub(super) fn head(&self, to: NodeId, introduction: Option<Introduction>) -> io::Result<Head> {
         Ok(Head {
             ledger_id: self.identity.ledger_id,
             from: self.identity.node_id,
@@ -169,14 +169,14 @@ impl Peers {
     }
 
     /// Returns where `node_id` is, as far as this node has applied the log.
-    pub(super) fn address(&self, node_id: u64) -> Option<PeerAddress> {
+    pub(super) fn address(&self, node_id: NodeId) -> Option<PeerAddress> {
         let address = self.applied.member(node_id)?.address;
         Some(PeerAddress { node_id, address })
     }
 
     /// Tells whether a forward came for the first time. If the wire doubled one, what
     /// was said of the first would not hold for the second.
-    pub(super) fn is_first(&self, from: u64, run: u64, number: u64) -> bool {
+    pub(super) fn is_first(&self, from: NodeId, run: u64, number: u64) -> bool {
         let mut forwards = self.forwards.lock().unwrap_or_else(PoisonError::into_inner);
         let (of, numbers) = forwards.entry(from).or_insert_with(|| (run, BTreeSet::new()));
         if *of != run {
@@ -205,31 +205,31 @@ impl Peers {
         }
     }
 
-    /// Notes that this node does not talk to `node_id`, whose directory is not the
+    /// Notes that this node does not talk to `node_id`, whose folder is not the
     /// one that it knows.
-    pub(super) fn note_old(&self, node_id: u64) {
+    pub(super) fn note_old(&self, node_id: NodeId) {
         let why = format!(
-            "its directory is an old disk put back, or a copy of one that runs elsewhere: stop it, \
-             have a machine join with a fresh directory, and `jeton cluster replace {node_id:016x}` \
+            "its folder is an old disk put back, or a copy of one that runs elsewhere: stop it, \
+             have a machine join with a fresh folder, and `jeton cluster replace {node_id}` \
              by that"
         );
         if self.troubles.note(node_id, why.clone()) {
-            tracing::error!(node_id = format!("{node_id:016x}"), "a node is not talked to: {why}");
+            tracing::error!(%node_id, "a node is not talked to: {why}");
         }
     }
 
-    fn note_refusal(&self, by: u64, refusal: &Refusal) {
+    fn note_refusal(&self, by: NodeId, refusal: &Refusal) {
         let is_news = self.troubles.note(by, format!("it refuses this node: {refusal}"));
         // These are faults of the one that was called, or of its address.
         if matches!(refusal, Refusal::OtherTarget(_) | Refusal::OtherLedger | Refusal::Format) {
             if is_news {
-                tracing::warn!(node_id = format!("{by:016x}"), "another node refused: {refusal}");
+                tracing::warn!(node_id = %by, "another node refused: {refusal}");
             }
             return;
         }
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         if refused.as_ref() != Some(refusal) {
-            tracing::error!(by = format!("{by:016x}"), "the cluster refuses this node: {refusal}");
+            tracing::error!(%by, "the cluster refuses this node: {refusal}");
             *refused = Some(refusal.clone());
         }
     }
@@ -267,17 +267,17 @@ mod tests {
         let disk = Box::new(FileDisk::new(home.path()));
         let log = Log::create(disk, LedgerId(ledger_id), SegmentLen::default()).unwrap();
         let peers = Peers::new(
-            Identity { ledger_id, node_id: 1, born_at: now },
+            Identity { ledger_id, node_id: NodeId(1), born_at: now },
             Arc::new(ManualClock::at(now)),
             Runs::open(Box::new(FileDisk::new(home.path())), 5, 0).unwrap(),
             Applied::new(State::new(now), SnapshotMeta::default()),
             Arc::new(Writer::start(log, LogState::default()).unwrap()),
             Arc::new(Newer),
         );
-        let to = PeerAddress { node_id: 2, address: "there".to_owned() };
+        let to = PeerAddress { node_id: NodeId(2), address: "there".to_owned() };
         let asked = peers.ask(&to, &Request::Members, Duration::from_secs(1)).await;
         assert!(matches!(asked, Err(NoAnswer::Unknown(_))), "{asked:?}");
         let troubles = peers.troubles.list();
-        assert!(matches!(&troubles[..], [(2, why)] if why.contains("different versions")));
+        assert!(matches!(&troubles[..], [(NodeId(2), why)] if why.contains("different versions")));
     }
 }

@@ -1,12 +1,12 @@
-//! Tells at a start a directory that stayed where it was from one that was copied
+//! Tells at a start a folder that stayed where it was from one that was copied
 //! or put back, which may have forgotten uses.
 //!
 //! The file `place`, beside the segments of the log, holds the number of its own inode
-//! and the moment that inode was made. A copy of it, or one that a backup brought back, has another inode, and
-//! still holds the old one. Each start writes it anew, as a new file: so a copy of
-//! an earlier start is known too where its bytes were written over the files that
-//! were there. A rename of the directory, or another mount of its file system, keeps
-//! the inode.
+//! and the moment that inode was made. A copy of it, or one that a backup brought
+//! back, has another inode, and still holds the old one. Each start writes it anew, as
+//! a new file: so a copy of an earlier start is known too where its bytes were written
+//! over the files that were there. A rename of the folder, or another mount of its
+//! file system, keeps the inode.
 //!
 //! It sees files, so it does not see a whole disk that was set back: a snapshot of a
 //! file system, of a volume or of a virtual machine. The other nodes do (`runs.rs`).
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_is_renamed_is_the_same_and_a_copy_is_not() {
+    fn a_folder_that_is_renamed_is_the_same_and_a_copy_is_not() {
         let parent = tempfile::tempdir().unwrap();
         let [dir, moved, copy] = ["dir", "moved", "copy"].map(|name| parent.path().join(name));
         fs::create_dir_all(dir.join("log")).unwrap();

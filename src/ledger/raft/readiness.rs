@@ -7,7 +7,7 @@ use openraft::type_config::async_runtime::Instant as _;
 use tokio::time::Instant;
 
 use super::RaftLedger;
-use crate::ledger::{Staleness, Unready};
+use crate::ledger::{NodeId, Staleness, Unready};
 
 /// How long a leader may say nothing before it counts as none. It says something
 /// six times a second; the others miss it after 0.9 seconds at most.
@@ -22,7 +22,7 @@ impl RaftLedger {
         if let Some(refusal) = self.peers.refusal() {
             return Err(Unready::Refused(refusal.to_string()));
         }
-        let (running, leader) = self.forwarder.metrics(|metrics| {
+        let (running, leader) = self.view.metrics(|metrics| {
             let running = metrics.running_state.as_ref().map(|_| ()).map_err(ToString::to_string);
             (running, metrics.current_leader)
         });
@@ -37,7 +37,7 @@ impl RaftLedger {
 
     /// Tells how old what is applied here is.
     pub(super) fn staleness(&self) -> Staleness {
-        let is_alone = self.forwarder.is_lone() && self.is_leader();
+        let is_alone = self.view.is_lone() && self.is_leader();
         let heard = self.fresh_at().map(|at| at.elapsed());
         let age = if is_alone { Some(Duration::ZERO) } else { heard };
         Staleness { age, max: self.max_staleness }
@@ -45,12 +45,12 @@ impl RaftLedger {
 
     /// Returns who leads, if he was heard of late. openraft itself goes on naming a
     /// leader that is gone until there is another one.
-    pub(super) fn leader_of_late(&self) -> Option<u64> {
-        let (leader, acked) = self.forwarder.metrics(|metrics| {
+    pub(super) fn leader_of_late(&self) -> Option<NodeId> {
+        let (leader, acked) = self.view.metrics(|metrics| {
             (metrics.current_leader, metrics.last_quorum_acked.map(|at| at.elapsed()))
         });
         let silence = if leader == Some(self.identity.node_id) {
-            if self.forwarder.is_sole_voter() { Some(Duration::ZERO) } else { acked }
+            if self.view.is_sole_voter() { Some(Duration::ZERO) } else { acked }
         } else {
             self.applied.freshness().heard_at().map(|at| at.elapsed())
         };
@@ -61,8 +61,8 @@ impl RaftLedger {
     fn fresh_at(&self) -> Option<Instant> {
         let heard = self.applied.freshness().fresh_at();
         let last = self.applied.last();
-        let is_sole_voter = self.forwarder.is_sole_voter();
-        let confirmed = self.forwarder.metrics(|metrics| {
+        let is_sole_voter = self.view.is_sole_voter();
+        let confirmed = self.view.metrics(|metrics| {
             // A leader knows all that was committed once it has applied an entry
             // of its own, and after a restart all that it had written.
             let last = last.filter(|last| {

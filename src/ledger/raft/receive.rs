@@ -9,7 +9,7 @@ use super::peers::Peers;
 use super::runs::Judgement;
 use super::snapshot_transfer::{Piece, Taken};
 use super::types::{LogId, SnapshotResponse, TypeConfig, Vote};
-use crate::ledger::Command;
+use crate::ledger::{Command, NodeId};
 use crate::token::UnixSeconds;
 
 /// How long a forwarded command may be under way, in seconds. The sender tried
@@ -21,9 +21,9 @@ impl RaftLedger {
     /// Does what a message of another node asks and returns the answer. `from` is
     /// the node that the transport proved it comes from.
     ///
-    /// A stranger, a node of another ledger, and one whose directory was copied or
+    /// A stranger, a node of another ledger, and one whose folder was copied or
     /// put back are told so and change nothing.
-    pub async fn receive(&self, from: u64, message: &[u8]) -> Vec<u8> {
+    pub async fn receive(&self, from: NodeId, message: &[u8]) -> Vec<u8> {
         let answer = match self.check(from, message) {
             Ok(request) => self.answer(from, request).await,
             Err(answer) => answer,
@@ -36,7 +36,7 @@ impl RaftLedger {
     }
 
     /// Looks at who sent a message and whom it is for, before what it says.
-    fn check(&self, from: u64, message: &[u8]) -> Result<Request, Answer> {
+    fn check(&self, from: NodeId, message: &[u8]) -> Result<Request, Answer> {
         let (head, body) = decode_head(message).map_err(Answer::Refused)?;
         let checked = self.peers.check(from, &head);
         if checked.is_err() {
@@ -62,7 +62,7 @@ impl RaftLedger {
     ///
     /// A leader that this node does not know is heard: this node may be the one
     /// that knows too little. A candidate is, if it knows more than this node.
-    fn check_member(&self, from: u64, request: &Request) -> Result<(), Refusal> {
+    fn check_member(&self, from: NodeId, request: &Request) -> Result<(), Refusal> {
         let metrics = self.raft.metrics();
         let metrics = metrics.borrow_watched();
         let membership = &metrics.membership_config;
@@ -86,7 +86,7 @@ impl RaftLedger {
         }
     }
 
-    async fn answer(&self, from: u64, request: Request) -> Answer {
+    async fn answer(&self, from: NodeId, request: Request) -> Answer {
         let arrived = Instant::now();
         match request {
             Request::Append(rpc) => {
@@ -105,7 +105,7 @@ impl RaftLedger {
                 self.raft.pre_vote(rpc).await.map_or_else(failed, Answer::Vote)
             }
             Request::TransferLeader(rpc) => {
-                if *rpc.to_node_id() == self.identity.node_id && self.forwarder.is_clock_off() {
+                if *rpc.to_node_id() == self.identity.node_id && self.peers.is_clock_off() {
                     return Answer::Failed("the clock of this node is off".to_owned());
                 }
                 let answer = self.raft.handle_transfer_leader(rpc).await;
@@ -148,7 +148,7 @@ impl RaftLedger {
 impl Peers {
     /// Tells whether a message that node `from` sent at `clock` was under way for so
     /// long that the verdicts of its commands may be forgotten.
-    fn is_late(&self, from: u64, clock: UnixSeconds) -> bool {
+    fn is_late(&self, from: NodeId, clock: UnixSeconds) -> bool {
         let Some(report) = self.reports.of(from) else { return false };
         let own = self.clock.now();
         let expected = own.get().saturating_add_signed(report.offset(own));
@@ -156,7 +156,7 @@ impl Peers {
     }
 
     /// Looks at the head of a message that came `from` a node.
-    fn check(&self, from: u64, head: &Head) -> Result<(), Answer> {
+    fn check(&self, from: NodeId, head: &Head) -> Result<(), Answer> {
         if head.ledger_id != self.identity.ledger_id {
             return Err(Answer::Refused(Refusal::OtherLedger));
         }
@@ -174,7 +174,7 @@ impl Peers {
         match judgement {
             Judgement::Old => {
                 self.note_old(from);
-                Err(Answer::Refused(Refusal::OldDirectory))
+                Err(Answer::Refused(Refusal::OldFolder))
             }
             Judgement::Known if is_meant => Ok(()),
             Judgement::Known | Judgement::Introduce => Err(Answer::Introduce),
@@ -183,7 +183,7 @@ impl Peers {
 }
 
 /// Refuses a leader or a candidate that another node speaks for.
-fn is_by(vote: &Vote, from: u64) -> Result<(), Refusal> {
+fn is_by(vote: &Vote, from: NodeId) -> Result<(), Refusal> {
     if vote.leader_id.node_id == from { Ok(()) } else { Err(Refusal::OtherSender) }
 }
 

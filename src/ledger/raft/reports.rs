@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::ledger::CLOCK_OFFSET_MAX;
+use crate::ledger::{CLOCK_OFFSET_MAX, NodeId};
 use crate::token::UnixSeconds;
 
 /// How far a clock may be from the others, in seconds, with equality.
@@ -18,7 +18,7 @@ const FRESH: Duration = Duration::from_secs(10);
 
 /// What is known of the others by their own words.
 #[derive(Debug, Default)]
-pub(super) struct Reports(Mutex<BTreeMap<u64, Report>>);
+pub(super) struct Reports(Mutex<BTreeMap<NodeId, Report>>);
 
 /// The last word of one node.
 #[derive(Clone, Debug)]
@@ -52,18 +52,24 @@ fn ahead(one: UnixSeconds, other: UnixSeconds) -> i64 {
 
 impl Reports {
     /// Notes what `node_id` said, when this node's clock showed `own`.
-    pub(super) fn note(&self, node_id: u64, clock: UnixSeconds, version: String, own: UnixSeconds) {
+    pub(super) fn note(
+        &self,
+        node_id: NodeId,
+        clock: UnixSeconds,
+        version: String,
+        own: UnixSeconds,
+    ) {
         self.all().insert(node_id, Report { at: Instant::now(), clock, own, version });
     }
 
     /// Returns the last word of `node_id`.
-    pub(super) fn of(&self, node_id: u64) -> Option<Report> {
+    pub(super) fn of(&self, node_id: NodeId) -> Option<Report> {
         self.all().get(&node_id).cloned()
     }
 
     /// Returns how far the clock of `node_id` is ahead of this node's, which shows
     /// `own`, in seconds, if it said so of late.
-    pub(super) fn offset(&self, node_id: u64, own: UnixSeconds) -> Option<i64> {
+    pub(super) fn offset(&self, node_id: NodeId, own: UnixSeconds) -> Option<i64> {
         let fresh = self.of(node_id).filter(|one| one.at.elapsed() <= FRESH);
         fresh.map(|one| one.offset(own))
     }
@@ -76,7 +82,7 @@ impl Reports {
         fresh.map(|one| one.offset(own)).collect()
     }
 
-    fn all(&self) -> MutexGuard<'_, BTreeMap<u64, Report>> {
+    fn all(&self) -> MutexGuard<'_, BTreeMap<NodeId, Report>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -97,8 +103,8 @@ mod tests {
         let now = 1_790_000_000;
         let at = UnixSeconds::new;
         let reports = Reports::default();
-        reports.note(1, at(now + 5), String::new(), at(now));
-        reports.note(2, at(now), String::new(), at(now));
+        reports.note(NodeId(1), at(now + 5), String::new(), at(now));
+        reports.note(NodeId(2), at(now), String::new(), at(now));
         for (own, offsets) in [
             (now, [5, 0]),
             (now + 1, [5, 0]),

@@ -29,7 +29,7 @@ pub struct LedgerCopy {
 }
 
 impl LedgerCopy {
-    /// Reads the copy in `dir`, and changes nothing there. It may be the directory
+    /// Reads the copy in `dir`, and changes nothing there. It may be the folder
     /// of a lone node or of any member of a cluster.
     ///
     /// # Errors

@@ -1,9 +1,9 @@
-//! Tells a directory that goes on from one that was put back or copied.
+//! Tells a folder that goes on from one that was put back or copied.
 //!
-//! Each start draws a number, and the directory keeps all it ever drew. A node
+//! Each start draws a number, and the folder keeps all it ever drew. A node
 //! keeps the last number of each node it spoke to, and how far that one said that its
 //! disk holds what is committed. Who comes with a new number has to show that it once
-//! drew the one that is known: an old disk did not, and of a directory and its copy
+//! drew the one that is known: an old disk did not, and of a folder and its copy
 //! only the one that spoke first after the parting did. It has to show too that its
 //! log reaches as far as it said: a disk that was set back to a moment of its last run
 //! does not. Such a node may have forgotten a vote or an entry that it acknowledged,
@@ -23,6 +23,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use super::sealed;
+use crate::ledger::NodeId;
 use crate::ledger::log::Disk;
 
 const FILE: &str = "runs";
@@ -33,7 +34,7 @@ const FIRST_LINE: &[u8] = b"jeton runs 2\n";
 /// another one, each with some word sent, refuses it wrongly.
 const KEPT: usize = 10_000;
 
-/// The numbers of this directory and of those it met.
+/// The numbers of this folder and of those it met.
 #[derive(Debug)]
 pub(super) struct Runs {
     run: u64,
@@ -52,7 +53,7 @@ struct Inner {
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 struct Book {
     own: Vec<u64>,
-    met: BTreeMap<u64, Met>,
+    met: BTreeMap<NodeId, Met>,
 }
 
 /// What is known of another node.
@@ -67,7 +68,7 @@ pub(super) struct Met {
 /// What a node shows of itself after a start.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(super) struct Introduction {
-    /// All numbers that its directory ever drew, newest last.
+    /// All numbers that its folder ever drew, newest last.
     runs: Vec<u64>,
     /// The last index that its log held when it was started.
     log_end: u64,
@@ -85,7 +86,7 @@ pub(super) enum Judgement {
 }
 
 impl Runs {
-    /// Reads what the directory kept; `run` is the number of this start, and `log_end`
+    /// Reads what the folder kept; `run` is the number of this start, and `log_end`
     /// the last index that its log holds.
     ///
     /// # Errors
@@ -124,14 +125,14 @@ impl Runs {
     }
 
     /// Returns what is known of `node_id`.
-    pub(super) fn of(&self, node_id: u64) -> Option<Met> {
+    pub(super) fn of(&self, node_id: NodeId) -> Option<Met> {
         self.inner().book.met.get(&node_id).copied()
     }
 
     /// Judges a node by what it comes with, and remembers that if it may.
     pub(super) fn judge(
         &self,
-        node_id: u64,
+        node_id: NodeId,
         comes: Met,
         introduction: Option<&Introduction>,
     ) -> io::Result<Judgement> {
@@ -154,7 +155,7 @@ impl Runs {
     }
 
     /// Takes note of what a node says in an answer.
-    pub(super) fn hear(&self, node_id: u64, comes: Met) {
+    pub(super) fn hear(&self, node_id: NodeId, comes: Met) {
         self.inner().hear(node_id, comes);
     }
 
@@ -183,7 +184,7 @@ impl Introduction {
 
 impl Inner {
     /// Tells whether it is the start that is known, and remembers how far it reaches.
-    fn hear(&mut self, node_id: u64, comes: Met) -> bool {
+    fn hear(&mut self, node_id: NodeId, comes: Met) -> bool {
         let Some(met) = self.book.met.get_mut(&node_id).filter(|met| met.run == comes.run) else {
             return false;
         };
@@ -227,16 +228,16 @@ mod tests {
     /// What `peer` thinks of `node`, which says how far its disk holds the log.
     fn hear(peer: &Runs, node: &Runs, holds: u64) -> Judgement {
         let comes = Met { run: node.run().unwrap(), holds };
-        match peer.judge(1, comes, None).unwrap() {
+        match peer.judge(NodeId(1), comes, None).unwrap() {
             Judgement::Introduce => {
-                peer.judge(1, comes, Some(&node.introduction().unwrap())).unwrap()
+                peer.judge(NodeId(1), comes, Some(&node.introduction().unwrap())).unwrap()
             }
             judgement @ (Judgement::Known | Judgement::Old) => judgement,
         }
     }
 
     #[test]
-    fn a_directory_that_goes_on_is_known_and_one_that_was_put_back_is_not() {
+    fn a_folder_that_goes_on_is_known_and_one_that_was_put_back_is_not() {
         let (dir, peer, old) =
             (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir());
         let old = old.unwrap();
@@ -246,7 +247,7 @@ mod tests {
         open(dir.path(), 2).run().unwrap();
         assert_eq!(meet(&open(peer.path(), 8), &open(dir.path(), 3)), Judgement::Known);
         let peer = open(peer.path(), 9);
-        assert_eq!(peer.of(1), Some(Met { run: 3, holds: 0 }));
+        assert_eq!(peer.of(NodeId(1)), Some(Met { run: 3, holds: 0 }));
         for run in 4..9 {
             assert_eq!(meet(&peer, &open(old.path(), run)), Judgement::Old);
         }
@@ -254,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_directory_and_its_copy_only_the_first_to_speak_goes_on() {
+    fn of_a_folder_and_its_copy_only_the_first_to_speak_goes_on() {
         let (dir, copy, peer) =
             (tempfile::tempdir().unwrap(), tempfile::tempdir(), tempfile::tempdir().unwrap());
         let (copy, peer) = (copy.unwrap(), open(peer.path(), 0));
@@ -270,17 +271,20 @@ mod tests {
         let (node, at) = (open_at(dir.path(), 1, 10), open(peer.path(), 0));
         for (holds, run) in [(10, 1), (25, 1), (20, 1)] {
             assert_eq!(hear(&at, &node, holds), Judgement::Known);
-            assert_eq!(at.of(1), Some(Met { run, holds: holds.max(at.of(1).unwrap().holds) }));
+            assert_eq!(
+                at.of(NodeId(1)),
+                Some(Met { run, holds: holds.max(at.of(NodeId(1)).unwrap().holds) })
+            );
         }
         // It never says what it does not hold, and may hold what it does not say.
         assert_eq!(hear(&at, &open_at(dir.path(), 2, 25), 0), Judgement::Known);
-        assert_eq!(at.of(1), Some(Met { run: 2, holds: 25 }));
+        assert_eq!(at.of(NodeId(1)), Some(Met { run: 2, holds: 25 }));
         assert_eq!(hear(&at, &open_at(dir.path(), 3, 24), 0), Judgement::Old);
         // Over a start of the peer's own that is known if it was written down.
         let node = open_at(dir.path(), 4, 30);
         assert_eq!(hear(&at, &node, 30), Judgement::Known);
         assert_eq!(hear(&at, &node, 40), Judgement::Known);
-        assert_eq!(open(peer.path(), 1).of(1), Some(Met { run: 4, holds: 30 }));
+        assert_eq!(open(peer.path(), 1).of(NodeId(1)), Some(Met { run: 4, holds: 30 }));
         at.keep().unwrap();
         let at = open(peer.path(), 2);
         assert_eq!(hear(&at, &open_at(dir.path(), 5, 39), 0), Judgement::Old);

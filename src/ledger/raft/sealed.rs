@@ -1,4 +1,4 @@
-//! Small files of the ledger's directory that are whole or not there: what they hold
+//! Small files of the ledger's folder that are whole or not there: what they hold
 //! is told from anything else by their first line, and from its damage by a checksum.
 //!
 //! ```text

@@ -7,7 +7,7 @@
 //! state = a snapshot of the state, see ledger/snapshot.rs
 //! ```
 //!
-//! A file is written under another name, synced, renamed, and the directory
+//! A file is written under another name, synced, renamed, and the folder
 //! synced. The newest two are kept. A damaged newest file refuses to be read:
 //! the log before it may be gone.
 
@@ -33,7 +33,7 @@ pub enum SnapshotFileError {
     /// The disk failed.
     #[error("cannot read the snapshots in {path}")]
     Io {
-        /// The directory or the file.
+        /// The folder or the file.
         path: PathBuf,
         /// What the system said.
         source: io::Error,
@@ -43,7 +43,7 @@ pub enum SnapshotFileError {
     Damaged(PathBuf),
 }
 
-/// A directory of snapshots. Clones share it.
+/// A folder of snapshots. Clones share it.
 #[derive(Clone, Debug)]
 pub(super) struct SnapshotFiles(Arc<Inner>);
 

@@ -91,6 +91,7 @@ impl Incoming {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::NodeId;
 
     fn snapshot(len: usize) -> (Snapshot, u32) {
         let bytes: Vec<u8> = (0..len).map(|index| u8::try_from(index % 251).unwrap()).collect();
@@ -99,7 +100,7 @@ mod tests {
     }
 
     fn piece(of: &(Snapshot, u32), offset: usize) -> Piece {
-        Piece::of(Vote::new(1, 1), &of.0, of.1, offset as u64)
+        Piece::of(Vote::new(1, NodeId(1)), &of.0, of.1, offset as u64)
     }
 
     #[test]

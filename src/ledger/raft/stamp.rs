@@ -4,14 +4,66 @@
 //! `log_time` never goes back, so a leader whose clock is ahead would expire
 //! tokens for good.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::peers::Peers;
 use super::reports::{SKEW_MAX, is_off};
 use crate::token::UnixSeconds;
 
 /// A step of the clock that is a longer outage, in seconds, not a difference
 /// between two clocks. It is taken at once.
 const OUTAGE: u64 = 2 * SKEW_MAX;
+
+/// A step of a lone node's clock that is worth a line in the log, in seconds.
+const LEAP: u64 = 3_600;
+
+/// Puts the time on the entries of a node.
+pub(super) struct Stamper {
+    peers: Arc<Peers>,
+    leap_is_logged: AtomicBool,
+}
+
+impl Stamper {
+    pub(super) const fn new(peers: Arc<Peers>) -> Self {
+        Self { peers, leap_is_logged: AtomicBool::new(false) }
+    }
+
+    /// Returns the time to put on an entry of a node that has other members, or of a
+    /// lone one.
+    pub(super) fn stamp(&self, is_lone: bool) -> UnixSeconds {
+        let own = self.peers.clock.now();
+        let log_time = self.peers.applied.log_time();
+        let since = log_time.since.elapsed();
+        if !is_lone {
+            return stamp(own, log_time.now, since, &self.peers.reports.offsets(own));
+        }
+        // Nobody can contradict a lone node, which may have been off for months.
+        self.log_leap(own, log_time.now, since);
+        own
+    }
+
+    /// Says once that the clock is where nobody would expect it.
+    fn log_leap(&self, own: UnixSeconds, log_time: UnixSeconds, since: Duration) {
+        let expected = log_time.get().saturating_add(since.as_secs());
+        let leapt = log_time > UnixSeconds::default() && own.get() > expected + LEAP;
+        if leapt && !self.leap_is_logged.swap(true, Ordering::Relaxed) {
+            let ahead = own.get() - expected;
+            tracing::warn!(
+                clock = %own, %log_time, ahead_seconds = ahead,
+                "the clock is far ahead of the ledger: was this node off for so long?"
+            );
+        }
+    }
+}
+
+impl Peers {
+    /// Tells whether this node's clock is off, by what the others say.
+    pub(super) fn is_clock_off(&self) -> bool {
+        is_off(&self.reports.offsets(self.clock.now()))
+    }
+}
 
 /// Returns the stamp for an entry of a leader with other members.
 ///

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::ledger::NodeId;
+
 /// The longest message and the longest answer, in bytes. A transport may refuse
 /// what is longer.
 pub const MESSAGE_LEN_MAX: usize = 16 * 1024 * 1024;
@@ -33,7 +35,7 @@ pub trait Transport: Debug + Send + Sync {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PeerAddress {
     /// Its id.
-    pub node_id: u64,
+    pub node_id: NodeId,
     /// Where it listens for the others.
     pub address: String,
 }

@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::ledger::NodeId;
+
 /// How long a trouble is told that is not seen again. Nodes that have to talk do so
 /// many times in it.
 const FRESH: Duration = Duration::from_secs(10);
 
 /// The last trouble with each node.
 #[derive(Debug, Default)]
-pub(super) struct Troubles(Mutex<BTreeMap<u64, Trouble>>);
+pub(super) struct Troubles(Mutex<BTreeMap<NodeId, Trouble>>);
 
 #[derive(Debug)]
 struct Trouble {
@@ -23,7 +25,7 @@ struct Trouble {
 
 impl Troubles {
     /// Notes a trouble with `node_id`, and tells whether it is news.
-    pub(super) fn note(&self, node_id: u64, why: String) -> bool {
+    pub(super) fn note(&self, node_id: NodeId, why: String) -> bool {
         let mut all = self.all();
         let is_news = all.get(&node_id).is_none_or(|known| known.is_over() || known.why != why);
         all.insert(node_id, Trouble { why, at: Instant::now() });
@@ -31,18 +33,18 @@ impl Troubles {
     }
 
     /// Notes that `node_id` and this node talk.
-    pub(super) fn end(&self, node_id: u64) {
+    pub(super) fn end(&self, node_id: NodeId) {
         self.all().remove(&node_id);
     }
 
     /// Returns what is wrong at present, by node.
-    pub(super) fn list(&self) -> Vec<(u64, String)> {
+    pub(super) fn list(&self) -> Vec<(NodeId, String)> {
         let all = self.all();
         let present = all.iter().filter(|(_, trouble)| !trouble.is_over());
         present.map(|(node_id, trouble)| (*node_id, trouble.why.clone())).collect()
     }
 
-    fn all(&self) -> MutexGuard<'_, BTreeMap<u64, Trouble>> {
+    fn all(&self) -> MutexGuard<'_, BTreeMap<NodeId, Trouble>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -60,17 +62,17 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_trouble_is_news_once_and_told_while_it_goes_on() {
         let troubles = Troubles::default();
-        assert!(troubles.note(1, "silent".to_owned()));
+        assert!(troubles.note(NodeId(1), "silent".to_owned()));
         for _ in 0..5 {
             tokio::time::advance(FRESH).await;
-            assert_eq!(troubles.list(), [(1, "silent".to_owned())]);
-            assert!(!troubles.note(1, "silent".to_owned()));
+            assert_eq!(troubles.list(), [(NodeId(1), "silent".to_owned())]);
+            assert!(!troubles.note(NodeId(1), "silent".to_owned()));
         }
-        assert!(troubles.note(1, "old".to_owned()));
+        assert!(troubles.note(NodeId(1), "old".to_owned()));
         tokio::time::advance(FRESH + Duration::from_millis(1)).await;
         assert_eq!(troubles.list(), []);
-        assert!(troubles.note(1, "old".to_owned()));
-        troubles.end(1);
+        assert!(troubles.note(NodeId(1), "old".to_owned()));
+        troubles.end(NodeId(1));
         assert_eq!(troubles.list(), []);
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ledger::{Entry, Outcome};
+use crate::ledger::{Entry, NodeId, Outcome};
 
 openraft::declare_raft_types!(
     /// Our log carries [`Entry`]s, and applying one gives an [`Outcome`] for
@@ -13,6 +13,7 @@ openraft::declare_raft_types!(
     pub(super) TypeConfig:
         D = Entry,
         R = Vec<Outcome>,
+        NodeId = NodeId,
         Node = Member,
         AsyncRuntime = Runtime,
 );

@@ -83,11 +83,10 @@ pub(super) fn run(args: JoinArgs) -> Result<(), Failure> {
     let node = NewNode { node_id, listen, address, dir: args.dir };
     let made = runtime.block_on(node.make(staging, &line, &welcome));
     let public_url = made.map_err(|failure| node.member_without_a_node(&failure))?;
-    let id = NodeId(node_id);
     output::show(&match args.format {
-        ChangeFormat::Text => format!("{id}\n"),
+        ChangeFormat::Text => format!("{node_id}\n"),
         ChangeFormat::Json => {
-            let made = json!({ "node_id": id, "address": node.address.to_string() });
+            let made = json!({ "node_id": node_id, "address": node.address.to_string() });
             table::to_json(&made)?
         }
     })?;
@@ -97,7 +96,7 @@ pub(super) fn run(args: JoinArgs) -> Result<(), Failure> {
 
 /// A node that the others know already.
 struct NewNode {
-    node_id: u64,
+    node_id: NodeId,
     listen: SocketAddr,
     address: NodeAddress,
     dir: PathBuf,
@@ -201,7 +200,7 @@ audit = \"audit.jsonl\"
             failure.reason(),
             format!(
                 "nothing was made here, but the others know the node already: `jeton cluster \
-                 remove {id:016x}` there; mend what is wrong, and join with a new invitation"
+                 remove {id}` there; mend what is wrong, and join with a new invitation"
             ),
         )
     }
@@ -250,7 +249,7 @@ fn strange() -> Failure {
 }
 
 /// Says what to do about an invitation that does not work. Nothing was made.
-fn refuse(error: &JoinError, node_id: u64) -> Failure {
+fn refuse(error: &JoinError, node_id: NodeId) -> Failure {
     let hint = match error {
         JoinError::Unreachable { .. } => {
             "does the inviting node run, and may this machine reach its cluster.address? The \
@@ -263,7 +262,7 @@ fn refuse(error: &JoinError, node_id: u64) -> Failure {
                 .to_owned()
         }
         JoinError::Unknown { .. } => format!(
-            "look at `jeton cluster status` there; if it lists {node_id:016x}, `jeton cluster \
+            "look at `jeton cluster status` there; if it lists {node_id}, `jeton cluster \
              remove` it, then ask for a new invitation"
         ),
         JoinError::Refused { hint, .. } => hint.replace(char::is_control, " "),

@@ -18,6 +18,7 @@ use crate::cli::command::serve::runtime;
 use crate::cli::failure::Failure;
 use crate::cli::global::Global;
 use crate::clock::SystemClock;
+use crate::ledger::NodeId;
 use crate::ledger::raft::{self, Identity, OpenError};
 use crate::random;
 use crate::token::UnixSeconds;
@@ -60,9 +61,9 @@ fn identity(born_at: UnixSeconds) -> Result<Identity, Failure> {
 }
 
 /// Draws the name of a node that nobody knows yet.
-pub(crate) fn draw_node_id() -> Result<u64, Failure> {
+pub(crate) fn draw_node_id() -> Result<NodeId, Failure> {
     // Zero would be no name for a node.
-    Ok(u64::from_be_bytes(random::bytes()?).max(1))
+    Ok(NodeId(u64::from_be_bytes(random::bytes()?).max(1)))
 }
 
 /// Says what to do about a ledger that was not made.

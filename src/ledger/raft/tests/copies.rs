@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 
-/// Copies a directory as a backup does.
+/// Copies a folder as a backup does.
 fn copy(from: &Path, to: &Path) {
     FileDisk::create_dir(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
@@ -19,7 +19,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Returns names and contents of all files below a directory.
+/// Returns names and contents of all files below a folder.
 fn files(dir: &Path) -> BTreeSet<(PathBuf, Vec<u8>)> {
     let paths = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     let found = paths.flat_map(|path| {
@@ -115,7 +115,7 @@ async fn a_restored_ledger_keeps_what_was_forbidden_and_refuses_what_was_minted(
     assert_eq!((old.revocations(), old.autologin_users()), (2, 1));
     assert_eq!(old.log_time(), UnixSeconds::new(NOW));
     let born_at = UnixSeconds::new(NOW + 60);
-    let identity = Identity { ledger_id: [8; 16], node_id: 5, born_at };
+    let identity = Identity { ledger_id: [8; 16], node_id: NodeId(5), born_at };
     let new = parent.path().join("new");
     create_from(&new, identity, clock(), &old).await.unwrap();
     assert_eq!(files(&dir), before);

@@ -1,6 +1,5 @@
 //! Who belongs to a cluster, and who is refused.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use openraft::type_config::async_runtime::watch::WatchReceiver as _;
@@ -9,8 +8,8 @@ use tokio::time::{Instant, sleep};
 use super::super::message::Refusal;
 use super::super::*;
 use super::world::{Wire, World, simulate};
-use super::{spend, token_of};
-use crate::ledger::{Cluster as _, ClusterError, Revocation, Role};
+use super::{nodes, spend, token_of};
+use crate::ledger::{Cluster as _, ClusterError, NodeId, Revocation, Role};
 
 async fn pass(seconds: u64) {
     sleep(Duration::from_secs(seconds)).await;
@@ -40,10 +39,10 @@ fn a_lone_node_grows_to_three_through_a_snapshot_and_keeps_every_count() {
         let before = first.applied.show(snapshot_hash);
 
         world.join(2).await;
-        let even = first.promote(BTreeSet::from([2])).await.unwrap_err();
+        let even = first.promote(nodes([2])).await.unwrap_err();
         assert_eq!(even, ClusterError::EvenVoters(2));
         world.join(3).await;
-        first.promote(BTreeSet::from([2, 3])).await.unwrap();
+        first.promote(nodes([2, 3])).await.unwrap();
         let state = world.settled().await;
         assert_eq!(state.token(spend(7, 4, 0).token).unwrap().used, 3);
         assert!(world.node(3).raft.metrics().borrow_watched().snapshot.is_some());
@@ -56,7 +55,9 @@ fn a_lone_node_grows_to_three_through_a_snapshot_and_keeps_every_count() {
         assert_eq!(members.len(), 3);
         assert!(members.iter().all(|member| member.role == Role::Voter && member.lag == Some(0)));
         assert!(members.iter().all(|member| member.clock_offset == Some(0)));
-        assert!(members.iter().all(|member| member.address == format!("node-{}", member.node_id)));
+        assert!(
+            members.iter().all(|member| member.address == format!("node-{}", member.node_id.0))
+        );
         assert_eq!(members.iter().filter(|member| member.is_leader).count(), 1);
     });
 }
@@ -71,30 +72,33 @@ fn a_change_moves_the_leader_first_and_never_leaves_two_voters() {
         world.found(3).await;
         world.join(4).await;
         for node in [1, 2] {
-            let alone = || BTreeSet::from([node]);
+            let alone = || nodes([node]);
             assert_eq!(world.node(node).demote(alone()).await, Err(ClusterError::EvenVoters(2)));
-            assert_eq!(world.node(node).remove(alone()).await, Err(ClusterError::Votes(node)));
+            assert_eq!(
+                world.node(node).remove(alone()).await,
+                Err(ClusterError::Votes(NodeId(node)))
+            );
         }
-        let all = world.node(1).demote(BTreeSet::from([1, 2, 3])).await;
+        let all = world.node(1).demote(nodes([1, 2, 3])).await;
         assert_eq!(all, Err(ClusterError::LastVoter));
-        world.node(2).transfer_leader(Some(1)).await.unwrap();
+        world.node(2).transfer_leader(Some(NodeId(1))).await.unwrap();
         assert_eq!(world.leader().await, 1);
         // The leader itself is replaced.
-        world.node(1).replace(1, 4).await.unwrap();
+        world.node(1).replace(NodeId(1), NodeId(4)).await.unwrap();
         assert_ne!(world.leader_of(2).await, 1);
         let members = world.node(3).members().await.members;
-        let roles: Vec<_> = members.iter().map(|one| (one.node_id, one.role)).collect();
+        let roles: Vec<_> = members.iter().map(|one| (one.node_id.0, one.role)).collect();
         assert_eq!(roles, [(2, Role::Voter), (3, Role::Voter), (4, Role::Voter)]);
         assert_eq!(granted(&world.node(4), 1, 1, 1).await, Some(1));
         // The removed one is told, and does not vouch for anything.
         pass(30).await;
         let removed = world.node(1).status();
         assert!(removed.ready.unwrap_err().to_string().contains("not a member"));
-        let again = world.node(2).add_learner(1, "node-1".to_owned()).await.unwrap_err();
-        assert_eq!(again, ClusterError::WasMember(1));
+        let again = world.node(2).add_learner(NodeId(1), "node-1".to_owned()).await.unwrap_err();
+        assert_eq!(again, ClusterError::WasMember(NodeId(1)));
         // Down to one voter in one change, whoever leads.
         world.stop(1).await;
-        world.node(2).demote(BTreeSet::from([2, 3])).await.unwrap();
+        world.node(2).demote(nodes([2, 3])).await.unwrap();
         assert_eq!(world.leader_of(3).await, 4);
         assert_eq!(granted(&world.node(2), 2, 1, 2).await, Some(1));
     });
@@ -158,8 +162,8 @@ fn a_node_that_votes_alone_needs_no_learner_to_serve() {
     simulate(7, |world| async move {
         world.found(1).await;
         world.join(2).await;
-        let taken = world.node(1).add_learner(3, "node-2".to_owned()).await;
-        assert_eq!(taken, Err(ClusterError::AddressTaken(2, "node-2".to_owned())));
+        let taken = world.node(1).add_learner(NodeId(3), "node-2".to_owned()).await;
+        assert_eq!(taken, Err(ClusterError::AddressTaken(NodeId(2), "node-2".to_owned())));
         world.crash(2).await;
         pass(60).await;
         assert_eq!(world.node(1).status().ready, Ok(()));
@@ -234,20 +238,20 @@ fn a_node_with_a_wrong_clock_does_not_lead_and_does_not_move_the_ledger() {
         let now = super::world::NOW + 10;
         assert!(world.node(1).log_time().get() < now, "{:?}", world.node(1).log_time());
         // It does not lead either when it alone would be asked to.
-        let refused = world.node(1).transfer_leader(Some(leader)).await;
+        let refused = world.node(1).transfer_leader(Some(NodeId(leader))).await;
         assert!(refused.is_err(), "{refused:?}");
         world.set_clock(leader, 0);
         pass(5).await;
-        world.node(1).transfer_leader(Some(leader)).await.unwrap();
+        world.node(1).transfer_leader(Some(NodeId(leader))).await.unwrap();
         assert_eq!(world.leader().await, leader);
     });
 }
 
 #[test]
-fn an_old_disk_and_a_copied_directory_are_refused() {
+fn an_old_disk_and_a_copied_folder_are_refused() {
     simulate(8, |world| async move {
         world.found(3).await;
-        world.node(3).transfer_leader(Some(1)).await.unwrap();
+        world.node(3).transfer_leader(Some(NodeId(1))).await.unwrap();
         world.stop(3).await;
         let old = world.copy_of_disks(3);
         world.start(3).await;
@@ -262,7 +266,7 @@ fn an_old_disk_and_a_copied_directory_are_refused() {
             let ledger = world.start(3).await;
             pass(20).await;
             let ready = ledger.status().ready.unwrap_err().to_string();
-            assert!(ready.contains("old disk") && ready.contains("fresh directory"), "{ready}");
+            assert!(ready.contains("old disk") && ready.contains("fresh folder"), "{ready}");
             assert!(ledger.spend(spend(2, 1, 2)).await.is_err());
             drop(ledger);
             world.stop(3).await;
@@ -279,7 +283,7 @@ fn an_old_disk_and_a_copied_directory_are_refused() {
 fn a_disk_that_was_set_back_to_a_moment_of_its_last_run_is_refused() {
     simulate(11, |world| async move {
         world.found(3).await;
-        world.node(3).transfer_leader(Some(1)).await.unwrap();
+        world.node(3).transfer_leader(Some(NodeId(1))).await.unwrap();
         world.settled().await;
         let old = world.copy_of_disks(3);
         assert_eq!(granted(&world.node(3), 1, 1, 1).await, Some(1));
@@ -295,7 +299,7 @@ fn a_disk_that_was_set_back_to_a_moment_of_its_last_run_is_refused() {
         let ledger = world.start(3).await;
         pass(20).await;
         let ready = ledger.status().ready.unwrap_err().to_string();
-        assert!(ready.contains("old disk") && ready.contains("fresh directory"), "{ready}");
+        assert!(ready.contains("old disk") && ready.contains("fresh folder"), "{ready}");
         assert!(world.node(2).spend(spend(2, 1, 2)).await.is_err());
         drop(ledger);
         world.crash(3).await;
@@ -317,18 +321,21 @@ fn strangers_are_refused_with_words_that_help() {
         let refused = refusal(&ledger, 2, &other, 1);
         assert_eq!(refused.await, Refusal::OtherLedger);
         // Meant for another node.
-        assert_eq!(refusal(&ledger, 2, &World::identity(2), 3).await, Refusal::OtherTarget(1));
+        assert_eq!(
+            refusal(&ledger, 2, &World::identity(2), 3).await,
+            Refusal::OtherTarget(NodeId(1))
+        );
         // The certificate of another node, or of this very one.
         assert_eq!(refusal(&ledger, 3, &World::identity(2), 1).await, Refusal::OtherSender);
         assert_eq!(refusal(&ledger, 1, &World::identity(1), 1).await, Refusal::OtherSender);
         // Noise, and another version.
         for noise in [&b""[..], &[1], &[2, 0, 0, 0], &[0xff; 64]] {
-            let answer = ledger.receive(2, noise).await;
+            let answer = ledger.receive(NodeId(2), noise).await;
             let (_, body) = message::decode_head(&answer).unwrap();
             let answer: message::Answer = message::decode_body(body).unwrap();
             assert!(matches!(answer, message::Answer::Refused(Refusal::Format)), "{answer:?}");
         }
-        for refusal in [Refusal::OtherLedger, Refusal::NotMember, Refusal::OldDirectory] {
+        for refusal in [Refusal::OtherLedger, Refusal::NotMember, Refusal::OldFolder] {
             assert!(
                 refusal.to_string().contains("fresh") || refusal.to_string().contains("afresh")
             );
@@ -341,7 +348,7 @@ async fn refusal(ledger: &RaftLedger, from: u64, sender: &Identity, to: u64) -> 
     let head = message::Head {
         ledger_id: sender.ledger_id,
         from: sender.node_id,
-        to,
+        to: NodeId(to),
         run: 1,
         to_run: None,
         number: 0,
@@ -351,7 +358,7 @@ async fn refusal(ledger: &RaftLedger, from: u64, sender: &Identity, to: u64) -> 
         version: String::new(),
     };
     let bytes = message::encode(&head, &message::Request::Members).unwrap();
-    let answer = ledger.receive(from, &bytes).await;
+    let answer = ledger.receive(NodeId(from), &bytes).await;
     let (_, body) = message::decode_head(&answer).unwrap();
     let answer: message::Answer = message::decode_body(body).unwrap();
     let message::Answer::Refused(refusal) = answer else { panic!("{answer:?}") };

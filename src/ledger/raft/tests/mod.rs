@@ -33,7 +33,7 @@ use super::types::{SnapshotMeta, TypeConfig};
 use super::*;
 use crate::clock::ManualClock;
 use crate::ledger::log::{Disk, DiskFile, FileDisk, LedgerId, Log, LogError, SegmentLen};
-use crate::ledger::{RequestId, snapshot};
+use crate::ledger::{NodeId, RequestId, snapshot};
 use crate::token::{
     Batch, Claims, KeyId, KeyPurpose, Lifetime, Nonce, ProfileKind, Purpose, SigningKey, TokenId,
     TrustedKey, TrustedKeys, UseLimit, sign, verify,
@@ -46,7 +46,11 @@ fn clock() -> Arc<ManualClock> {
 }
 
 fn identity() -> Identity {
-    Identity { ledger_id: [7; 16], node_id: 0x1234_5678_9abc_def0, born_at: UnixSeconds::new(NOW) }
+    Identity {
+        ledger_id: [7; 16],
+        node_id: NodeId(0x1234_5678_9abc_def0),
+        born_at: UnixSeconds::new(NOW),
+    }
 }
 
 async fn created(parent: &Path) -> PathBuf {
@@ -111,6 +115,18 @@ impl StoreBuilder<TypeConfig, LogStore, Machine, tempfile::TempDir> for Stores {
         let applied = Applied::new(State::new(UnixSeconds::new(NOW)), SnapshotMeta::default());
         let files = SnapshotFiles::new(Box::new(FileDisk::new(dir.path().join("snapshot"))));
         Ok((dir, LogStore::new(Arc::new(writer)), Machine::new(applied, files)))
+    }
+}
+
+/// The nodes of these numbers.
+fn nodes<const N: usize>(numbers: [u64; N]) -> BTreeSet<NodeId> {
+    BTreeSet::from(numbers.map(NodeId))
+}
+
+/// The suite makes up nodes of its own.
+impl From<u64> for NodeId {
+    fn from(number: u64) -> Self {
+        Self(number)
     }
 }
 
@@ -292,7 +308,7 @@ async fn the_log_stays_short_by_itself() {
     for request in 0..1_000 {
         assert!(ledger.spend(spend(1, 1_000, request)).await.unwrap().is_ok());
     }
-    assert!(ledger.forwarder.metrics(|it| it.purged.is_some_and(|at| at.index() > 500)));
+    assert!(ledger.view.metrics(|it| it.purged.is_some_and(|at| at.index() > 500)));
     assert!(ledger.writer.bytes_since_purge() < 100_000, "{}", ledger.writer.bytes_since_purge());
     assert!(fs::read_dir(dir.join("snapshot")).unwrap().count() <= 3);
     ledger.close().await;

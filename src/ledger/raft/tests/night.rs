@@ -1,17 +1,16 @@
 //! A night: people at all nodes, and a dozen things that go wrong.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
 use super::super::*;
-use super::seeds;
 use super::sim_disk::{SimDisk, Trouble};
 use super::story::{PEOPLE, Sum, Told};
 use super::world::{LogKept, Wire, World, simulate};
-use crate::ledger::{Cluster as _, ClusterError};
+use super::{nodes, seeds};
+use crate::ledger::{Cluster as _, ClusterError, NodeId};
 
 /// A night has several snapshots, and who lags a little needs one.
 const LOG_KEPT: LogKept = LogKept { snapshot_every: 8_000, entries: 5 };
@@ -74,8 +73,9 @@ impl Night {
             6 => self.set_wrong_clock(),
             7 => {
                 let (of, heir) = (self.any(), self.any());
-                let change =
-                    async |ledger: Arc<RaftLedger>| ledger.transfer_leader(Some(heir)).await;
+                let change = async |ledger: Arc<RaftLedger>| {
+                    ledger.transfer_leader(Some(NodeId(heir))).await
+                };
                 let _ = change_at(&world, of, change).await;
             }
             8 => self.change_voters().await,
@@ -117,7 +117,7 @@ impl Night {
 
     /// Three voters become one, or one three.
     async fn change_voters(&self) {
-        let both = BTreeSet::from([self.any(), self.any()]);
+        let both = nodes([self.any(), self.any()]);
         let (of, grow) = (self.any(), self.world.roll(2) == 0);
         let change = async |ledger: Arc<RaftLedger>| {
             if grow { ledger.promote(both).await } else { ledger.demote(both).await }
@@ -140,15 +140,15 @@ impl Night {
         for _ in 0..2 {
             let of = self.any_member();
             let added = change_at(world, of, async |ledger: Arc<RaftLedger>| {
-                ledger.add_learner(new, format!("node-{new}")).await
+                ledger.add_learner(NodeId(new), format!("node-{new}")).await
             });
             if added.await.is_none() {
                 continue;
             }
             let removed = change_at(world, of, async |ledger: Arc<RaftLedger>| {
-                match ledger.replace(old, new).await {
+                match ledger.replace(NodeId(old), NodeId(new)).await {
                     // It was a learner.
-                    Err(ClusterError::EvenVoters(_)) => ledger.remove(BTreeSet::from([old])).await,
+                    Err(ClusterError::EvenVoters(_)) => ledger.remove(nodes([old])).await,
                     other => other,
                 }
             });
@@ -165,7 +165,7 @@ impl Night {
         let node = self.any();
         let Some(ledger) = self.world.running(node) else { return };
         // Of a voter alone nobody else can tell whether it has forgotten something.
-        let is_one_of_many = ledger.forwarder.metrics(|metrics| {
+        let is_one_of_many = ledger.view.metrics(|metrics| {
             let config = metrics.membership_config.membership().get_joint_config();
             config.iter().all(|voters| voters.len() > 1)
         });

@@ -20,9 +20,9 @@ use super::super::*;
 use super::runtime::set_seed;
 use super::sim_disk::{Dice, SimDisk, Survivors, Trouble};
 use crate::clock::Clock;
-use crate::ledger::Cluster as _;
 use crate::ledger::log::{LedgerId, Log, SegmentLen, Writer};
 use crate::ledger::snapshot;
+use crate::ledger::{Cluster as _, NodeId};
 
 pub(super) const NOW: u64 = 1_790_000_000;
 const LEDGER: [u8; 16] = [7; 16];
@@ -206,7 +206,8 @@ impl World {
         inner.nodes[&node].disks.each_ref().map(|disk| disk.reboot(Survivors::Everything))
     }
 
-    pub(super) fn identity(node_id: u64) -> Identity {
+    pub(super) fn identity(node: u64) -> Identity {
+        let node_id = NodeId(node);
         Identity { ledger_id: LEDGER, node_id, born_at: UnixSeconds::new(NOW) }
     }
 
@@ -276,7 +277,7 @@ impl World {
     pub(super) async fn stop(&self, node: u64) {
         let Some(ledger) = self.running(node) else { return };
         if ledger.is_leader() {
-            let _ = changes::hand_over(&ledger.forwarder, None).await;
+            let _ = ledger.changes.hand_over(None).await;
         }
         self.inner().nodes.get_mut(&node).unwrap().ledger = None;
         end(ledger).await;
@@ -315,7 +316,7 @@ impl World {
             self.join(*node).await;
         }
         if !others.is_empty() {
-            self.node(1).promote(others).await.unwrap();
+            self.node(1).promote(others.into_iter().map(NodeId).collect()).await.unwrap();
         }
     }
 
@@ -324,7 +325,7 @@ impl World {
         self.add_machine(node);
         let ledger = self.start(node).await;
         let member = self.inner().nodes.values().find_map(|machine| machine.ledger.clone());
-        member.unwrap().add_learner(node, format!("node-{node}")).await.unwrap();
+        member.unwrap().add_learner(NodeId(node), format!("node-{node}")).await.unwrap();
         ledger
     }
 
@@ -333,9 +334,9 @@ impl World {
     pub(super) fn members(&self) -> BTreeSet<u64> {
         let running = self.ids().into_iter().filter_map(|id| self.running(id));
         let members = running.map(|one| {
-            one.forwarder.metrics(|metrics| {
+            one.view.metrics(|metrics| {
                 let config = &metrics.committed_membership_config;
-                (*config.log_id(), config.nodes().map(|(id, _)| *id).collect())
+                (*config.log_id(), config.nodes().map(|(id, _)| id.0).collect())
             })
         });
         members.max_by_key(|(changed, _)| *changed).unwrap().1
@@ -347,7 +348,7 @@ impl World {
         let inner = self.inner();
         let run = inner.nodes[&node].run;
         let others = inner.nodes.iter().filter(|(id, _)| **id != node);
-        let known = others.map(|(_, machine)| machine.ledger.as_ref()?.peers.runs.of(node));
+        let known = others.map(|(_, machine)| machine.ledger.as_ref()?.peers.runs.of(NodeId(node)));
         let known: Option<Vec<Met>> = known.map(|met| met.filter(|met| met.run == run)).collect();
         known?.into_iter().min_by_key(|met| met.holds)
     }
@@ -384,7 +385,7 @@ impl World {
     /// Waits until all members that run hold the same, and returns it.
     pub(super) async fn settled(&self) -> State {
         for _ in 0..3_000 {
-            let last: BTreeSet<_> = self.all(|one| one.forwarder.metrics(|m| m.last_log_index));
+            let last: BTreeSet<_> = self.all(|one| one.view.metrics(|m| m.last_log_index));
             let applied = self.all(|one| Some(one.status().applied));
             let ready = self.all(|one| one.status().ready.is_ok());
             if last.len() == 1 && applied == last && ready == BTreeSet::from([true]) {
@@ -462,11 +463,11 @@ impl World {
             tokio::spawn(async move {
                 sleep(Duration::from_millis(world.roll(500) as u64)).await;
                 if let Some(ledger) = world.running(target) {
-                    ledger.receive(from, &again).await;
+                    ledger.receive(NodeId(from), &again).await;
                 }
             });
         }
-        let answer = ledger.receive(from, &message).await;
+        let answer = ledger.receive(NodeId(from), &message).await;
         drop(ledger);
         if !power.load(Ordering::SeqCst) {
             return Err(TransportError::Unknown("it died over it".to_owned()));
