@@ -43,6 +43,8 @@ class Growing(Together):
         worlds = [first, second, third]
         for world in worlds:
             self.assertEqual({m["role"] for m in status(world).values()}, {"voter"})
+        again = second.did("cluster", "promote", third.id, third.id)
+        self.assertEqual(again, f"nothing changed: {third.id} is a voter already\n")
         for world in worlds[1:]:
             self.assert_profile(world.download(old))
         for world in worlds:
