@@ -56,8 +56,8 @@ def join(line, folder, port, host=LOOPBACK.host):
 
 def status(world):
     """Returns the members by their ids, as a node tells them."""
-    members = json.loads(world.did("cluster", "status", "--format", "json"))
-    return {member["node_id"]: member for member in members}
+    told = json.loads(world.did("cluster", "status", "--format", "json"))
+    return {member["node_id"]: member for member in told["members"]}
 
 
 def this(world):

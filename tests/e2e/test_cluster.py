@@ -107,8 +107,10 @@ class Growing(Together):
         checked = last.jeton("cluster", "status", "--check", "--format", "json")
         self.assertEqual(checked.returncode, 1)
         self.assertRegex(checked.stderr, "(?m)^error: the nodes have alarms: \\d\nhint: ")
-        members = {member["node_id"]: member for member in json.loads(checked.stdout)}
-        self.assertEqual([one["is_reachable"] for one in members.values()].count(None), 2)
+        told = json.loads(checked.stdout)
+        self.assertEqual([one["is_reachable"] for one in told["members"]].count(None), 2)
+        self.assertEqual(told["alarms"], re.findall("(?m)^alarm: (.*)$", checked.stderr))
+        self.assertTrue(told["is_stale"])
         operator = Operator(last)
         for path in ("cluster", "status"):
             told = operator.did("GET", path)
@@ -283,6 +285,9 @@ class Joining(Case):
             self.assert_failed(member.jeton("serve"), "cluster.listen is off")
 
     def test_a_line_can_come_from_stdin(self):
+        done = run(join("-", self.folder / "node", free_port()), input="")
+        self.assert_failed(done, "no join line came on standard input")
+        self.assertIn("jeton cluster invite", done.stderr)
         line = self.world.did("cluster", "invite")
         done = run(join("-", self.folder / "node", free_port()), input=line)
         self.assertIn(done.stdout.strip(), status(self.world), done)

@@ -50,7 +50,7 @@ struct Member {
     is_leader: bool,
     /// Whether it is the node that was asked.
     is_this: bool,
-    /// Whether the leader heard from it of late; `null` if no leader tells.
+    /// Whether the leader heard from it in the last five seconds; `null` if no leader tells.
     #[schema(required = true)]
     is_reachable: Option<bool>,
     /// How many entries of the log it is behind the leader; `null` if that is not
