@@ -15,7 +15,7 @@ use crate::plain_words::clock_offset;
 const EXAMPLES: &str = "\
 Examples:
   jeton cluster status
-  jeton cluster status --format json | jq -r '.members[] | select(.is_reachable == false) | .node_id'
+  jeton cluster status --format json | jq -r '.members[] | select(.is_reachable == false).node_id'
   jeton cluster status --check > /dev/null || page-someone
 
 LAG is how many entries of the log a node has still to get; a learner is promoted
