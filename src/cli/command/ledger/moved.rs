@@ -22,7 +22,8 @@ give away uses that are spent. `jeton ledger restore` is for these.";
 /// A ledger notices that its files are not those it wrote, and a node does not start
 /// on it: a copy does not know what was counted since it was made. If the whole
 /// folder was copied while no node ran, and none has served it elsewhere since, say
-/// so; nothing else can know it. Nothing has to be said where it was only renamed.
+/// so; nothing else can know it. Nothing has to be said where it was only renamed. The
+/// same word is needed where the file `log/place`, which tells all this, is damaged.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct MovedArgs {
