@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from cluster import Member, Together, alarms, grow, join, leader, listens, status, this
-from jeton import Case, World, free_port, must, run, tree, wait_until
+from jeton import Case, World, free_port, jeton, must, run, tree, wait_until
 from operators import Operator
 
 
@@ -291,6 +291,26 @@ class Joining(Case):
         line = self.world.did("cluster", "invite")
         done = run(join("-", self.folder / "node", free_port()), input=line)
         self.assertIn(done.stdout.strip(), status(self.world), done)
+        # It has no private key, and who wants one there is told which.
+        for command, hint in (
+            (["mint", "--user", "alice"], r"hint: .* mint there\. .*profile-\*\.pem"),
+            (["list"], r"hint: .*copy admin-\*\.pem"),
+        ):
+            done = jeton(*command, "--config", self.folder / "node" / "jeton.toml")
+            self.assert_failed(done, "no folder of signing keys")
+            self.assertRegex(done.stderr, hint)
+
+    def test_a_node_with_a_wrong_address_says_so_and_what_to_do(self):
+        with Member(self.world, address=f"127.0.0.1:{free_port()}") as lost:
+            lost.start()
+            wait_until("it to say so", lambda: "no other node has reached" in lost.log.read_text())
+            (alarm,) = [one for one in alarms(lost) if "no other node has reached" in one]
+            self.assertRegex(alarm, r"at 127\.0\.0\.1:\d+ since it was started \d+ s ago")
+            self.assertIn(f"jeton cluster remove {lost.id}", alarm)
+            self.world.did("cluster", "remove", lost.id)
+        with Member(self.world) as member:
+            member.serve()
+            self.assertEqual(alarms(member), [])
 
     def test_programs_read_json(self):
         invite = json.loads(self.world.did("cluster", "invite", "--format", "json"))

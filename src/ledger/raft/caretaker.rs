@@ -6,6 +6,7 @@
 //! - A node whose clock is off does not lead.
 //! - A change of the members that was left half done is finished.
 //! - Each node tells the others where it is.
+//! - A node that no other one reaches says so, once.
 //! - Voters that do not lead speak to each other, so that they know the way when
 //!   they have to elect a leader.
 //! - A snapshot is made when enough log has come, also where nobody spends.
@@ -58,6 +59,7 @@ impl Caretaker {
         let mut duties = Duties {
             forwarder,
             is_clock_off: false,
+            is_unreached_told: false,
             asked_at: None,
             warmed_at: None,
             busy: Arc::default(),
@@ -76,6 +78,7 @@ impl Caretaker {
 struct Duties {
     forwarder: Arc<Forwarder>,
     is_clock_off: bool,
+    is_unreached_told: bool,
     asked_at: Option<Instant>,
     warmed_at: Option<Instant>,
     busy: Arc<AtomicBool>,
@@ -84,6 +87,7 @@ struct Duties {
 impl Duties {
     async fn look(&mut self) {
         self.look_at_clock();
+        self.look_who_comes();
         self.forwarder.make_snapshot_if_due().await;
         if self.forwarder.is_leader() {
             self.alone(|forwarder| async move { lead(&forwarder).await });
@@ -166,6 +170,16 @@ impl Duties {
             self.alone(|forwarder| async move {
                 let _ = hand_over(&forwarder, None).await;
             });
+        }
+    }
+
+    fn look_who_comes(&mut self) {
+        if self.is_unreached_told {
+            return;
+        }
+        if let Some(alarm) = self.forwarder.unreached() {
+            self.is_unreached_told = true;
+            tracing::warn!("{alarm}");
         }
     }
 

@@ -30,6 +30,9 @@ pub(super) const FORWARD_WITHIN: Duration = Duration::from_secs(2);
 /// Why nothing was tried: nobody is known who could decide it.
 pub(super) const NO_LEADER: &str = "no leader is known to have a majority";
 
+/// How long the others may take to reach a node that was started.
+const REACHED_WITHIN: Duration = Duration::from_secs(10);
+
 /// A step of a lone node's clock that is worth a line in the log, in seconds.
 const LEAP: u64 = 3_600;
 
@@ -121,6 +124,34 @@ impl Forwarder {
             Some((leader, metrics.membership_config.get_node(&leader).cloned()))
         })?;
         Some(PeerAddress { node_id: leader, address: member.unwrap_or_default().address })
+    }
+
+    /// Says that no other node finds the way to this one, if one should have: the address
+    /// that was given for it may be wrong.
+    pub(super) fn unreached(&self) -> Option<String> {
+        let address = self.address.as_ref()?;
+        let silence = self.peers.unreached_for().filter(|silence| *silence >= REACHED_WITHIN)?;
+        let own = self.peers.identity.node_id;
+        let members = self.metrics(|metrics| metrics.membership_config.nodes().count());
+        // A leader speaks, and need not be spoken to; to whom is alone, nobody is there to.
+        // Whom the cluster refuses nobody is to reach.
+        if self.is_leader() || members == 1 || self.peers.refusal().is_some() {
+            return None;
+        }
+        let correction = if members == 0 {
+            // It knows nobody whom it could tell of another address.
+            format!(
+                "`jeton cluster remove {own:016x}` on a member, and join again in a fresh folder, \
+                 with --address"
+            )
+        } else {
+            "correct `cluster.address`, and restart it".to_owned()
+        };
+        Some(format!(
+            "no other node has reached this node at {address} since it was started {} s ago: if \
+             they run and no firewall is between, that is not its address; {correction}",
+            silence.as_secs()
+        ))
     }
 
     /// Returns the other voters, if this node is one.
