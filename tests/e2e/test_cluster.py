@@ -45,6 +45,8 @@ class Growing(Together):
             self.assertEqual({m["role"] for m in status(world).values()}, {"voter"})
         again = second.did("cluster", "promote", third.id, third.id)
         self.assertEqual(again, f"nothing changed: {third.id} is a voter already\n")
+        itself = first.jeton("cluster", "replace", third.id, "--by", third.id)
+        self.assert_failed(itself, "cannot take its own place")
         for world in worlds[1:]:
             self.assert_profile(world.download(old))
         for world in worlds:

@@ -224,7 +224,7 @@ impl NewMemberChange {
         } else if fields.has("replace") {
             let (replace, by) = (fields.required("replace")?, fields.required("by")?);
             if replace == by {
-                return Err(fields.wrong("by", "must be another node than the one that goes"));
+                return Err(AdminError::OwnPlace(replace));
             }
             Self::Replace(Replacement { replace, by })
         } else if fields.has("lead") {

@@ -146,6 +146,8 @@ async fn a_change_says_what_was_done() {
     let (status, answer) = change(json!({ "demote": [ONE] })).await;
     assert_eq!(status, StatusCode::CONFLICT);
     assert_eq!(answer["error"]["code"], "even_voters");
+    let (status, answer) = change(json!({ "replace": TWO, "by": TWO })).await;
+    assert_eq!((status, &answer["error"]["code"]), (StatusCode::CONFLICT, &json!("own_place")));
 }
 
 #[actix_web::test]
@@ -220,7 +222,6 @@ async fn what_names_no_node_is_refused() {
         json!({ "promote": ["000000000000000A"] }),
         json!({ "promote": [ONE], "remove": [TWO] }),
         json!({ "replace": ONE }),
-        json!({ "replace": TWO, "by": TWO }),
         json!({ "lead": null }),
     ] {
         let (status, answer) = change(wish.clone()).await;
