@@ -226,6 +226,11 @@ hint: `jeton config example` shows every key
 
 "#]],
     );
+    let check = ["config", "check", "--for", "mint", "--format", "json"];
+    terminal.jeton(&check).assert().code(1).stdout_eq(
+        "{\"faults\":[\"`public_url` is missing: it stands in every link\",\"`keys.signing` is missing: \
+         minting needs a private key\"],\"file\":\"jeton.toml\"}\n",
+    );
 }
 
 #[test]
@@ -261,6 +266,12 @@ Next:
         .assert()
         .success()
         .stdout_eq("node/jeton.toml: no fault\n");
+    terminal
+        .jeton(&["config", "check", "--format", "json"])
+        .env("JETON_CONFIG", "node/jeton.toml")
+        .assert()
+        .success()
+        .stdout_eq("{\"faults\":[],\"file\":\"node/jeton.toml\"}\n");
     assert_eq!(footprints(&terminal.path("node")), before);
 }
 
@@ -362,6 +373,26 @@ hint: keep it: a new ledger refuses all links minted so far. If it is damaged, m
         .success()
         .stdout_eq("ledger\n")
         .stderr_eq("Links minted before [..]Z are refused.\nIt knows no revocation: [..]\nIt knows no permission: [..]\nWait until then before you mint, [..]\n");
+    fs::rename(terminal.path("ledger"), terminal.path("again")).unwrap();
+    terminal
+        .jeton(&["ledger", "new", "--format", "json"])
+        .assert()
+        .success()
+        .stdout_eq("{\"born_at\":\"[..]Z\",\"dir\":\"ledger\"}\n");
+    terminal
+        .jeton(&["ledger", "moved", "--is-newest", "--format", "json"])
+        .assert()
+        .success()
+        .stdout_eq("{\"dir\":\"ledger\",\"was_needed\":false}\n");
+    fs::rename(terminal.path("ledger"), terminal.path("copy")).unwrap();
+    terminal
+        .jeton(&["ledger", "restore", "copy", "--format", "json"])
+        .assert()
+        .success()
+        .stdout_eq(
+            "{\"autologin_users\":0,\"born_at\":\"[..]Z\",\"dir\":\"ledger\",\"known_until\":null,\
+         \"revocations\":0}\n",
+        );
 }
 
 #[test]
@@ -377,4 +408,10 @@ error: https://127.0.0.1:1/readyz does not answer: [..]
 hint: does `jeton serve` run, and with this configuration?
 
 "#]]);
+    terminal
+        .jeton(&["healthcheck", "--url", "https://127.0.0.1:1/readyz", "--format", "json"])
+        .assert()
+        .code(1)
+        .stdout_eq("{\"ready\":false,\"said\":null,\"status\":null,\"url\":\"https://127.0.0.1:1/readyz\"}\n")
+        .stderr_eq("error: [..]\nhint: [..]\n");
 }

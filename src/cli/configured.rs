@@ -8,15 +8,39 @@ use crate::cli::client::reachable::reachable;
 use crate::cli::failure::Failure;
 use crate::cli::global::Global;
 use crate::config::{Config, Keys};
+use crate::token::KeyPurpose;
 
-/// Returns the folder of the private keys.
+/// Returns the folder where private keys are made and retired.
 pub(crate) fn signing_folder(keys: &Keys) -> Result<&Path, Failure> {
-    keys.signing.as_deref().ok_or_else(|| {
-        Failure::say(
-            "the config names no folder of signing keys",
-            "set `signing` under [keys], on machines that mint and nowhere else",
-        )
-    })
+    let hint = "set `signing` under [keys], on machines that mint and nowhere else";
+    keys.signing.as_deref().ok_or_else(|| no_folder(hint))
+}
+
+/// Returns the folder of the private keys, of which one for `purpose` is to sign.
+pub(crate) fn folder_to_sign_with(keys: &Keys, purpose: KeyPurpose) -> Result<&Path, Failure> {
+    keys.signing.as_deref().ok_or_else(|| no_folder(&no_key_here(purpose)))
+}
+
+fn no_folder(hint: &str) -> Failure {
+    Failure::say("the config names no folder of signing keys", hint)
+}
+
+/// Says what to do where no key is to sign with, as on a node that joined others.
+fn no_key_here(purpose: KeyPurpose) -> String {
+    let instead = match purpose {
+        KeyPurpose::Profile => {
+            "the key that mints stays on the machine that mints, and its links are good at every \
+             node: mint there"
+        }
+        KeyPurpose::Admin => {
+            "this needs an admin key: do it on a machine that has one, and all nodes of a cluster \
+             know of it"
+        }
+    };
+    format!(
+        "{instead}. To do it here, copy {purpose}-*.pem (mode 0600) from keys/signing there into a \
+         folder (mode 0700), and set `signing` under [keys] to that"
+    )
 }
 
 /// Returns where the operators' door is reached from this machine.
@@ -49,5 +73,20 @@ impl<'a> WhenNeeded<'a> {
         }
         let config = self.global.load()?;
         Ok(self.config.get_or_init(|| config))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_no_key_is_it_is_said_which_one_belongs_there_or_that_none_does() {
+        let keys = Keys { trusted: "trusted".into(), signing: None };
+        let hint = |purpose| folder_to_sign_with(&keys, purpose).unwrap_err().hint().to_owned();
+        let mints = hint(KeyPurpose::Profile);
+        assert!(mints.contains("mint there") && mints.contains("profile-*.pem"), "{mints}");
+        let administers = hint(KeyPurpose::Admin);
+        assert!(administers.contains("copy admin-*.pem"), "{administers}");
     }
 }

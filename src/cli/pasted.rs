@@ -28,8 +28,21 @@ pub(crate) fn mark_ids(mut args: Vec<OsString>) -> Vec<OsString> {
 
 /// Returns the text that `argument` stands for.
 pub(crate) fn read(argument: &str) -> Result<String, Failure> {
+    let nothing = || Failure::say("stdin has no token", "pipe a token or a link in");
+    read_or(argument, nothing)
+}
+
+/// Returns the text that `argument` stands for; if that is stdin and there is nothing,
+/// what `nothing` says.
+pub(crate) fn read_or(
+    argument: &str,
+    nothing: impl FnOnce() -> Failure,
+) -> Result<String, Failure> {
     let argument = argument.strip_prefix(ID_MARK).unwrap_or(argument);
-    if argument == "-" { first_line(std::io::stdin().lock()) } else { Ok(argument.to_owned()) }
+    if argument != "-" {
+        return Ok(argument.to_owned());
+    }
+    first_line(std::io::stdin().lock())?.ok_or_else(nothing)
 }
 
 /// Finds the token in `text`, which it may be or be carried by.
@@ -67,14 +80,14 @@ pub(crate) fn explain(error: &VerifyError) -> Failure {
     Failure::new(error, hint)
 }
 
-fn first_line(input: impl Read) -> Result<String, Failure> {
+/// Returns the first line, unless there is nothing in it.
+fn first_line(input: impl Read) -> Result<Option<String>, Failure> {
     let mut line = String::new();
     let read = BufReader::new(input.take(LEN_MAX)).read_line(&mut line);
-    read.map_err(|error| Failure::say(format!("cannot read stdin: {error}"), "pipe a link in"))?;
-    if line.trim().is_empty() {
-        return Err(Failure::say("stdin has no token", "pipe a token or a link in"));
-    }
-    Ok(line)
+    read.map_err(|error| {
+        Failure::say(format!("cannot read stdin: {error}"), "pipe a line of text in")
+    })?;
+    Ok(Some(line).filter(|line| !line.trim().is_empty()))
 }
 
 #[cfg(test)]
@@ -83,10 +96,11 @@ mod tests {
 
     #[test]
     fn the_first_line_of_stdin_counts() {
-        assert_eq!(first_line(&b"abc\ndef\n"[..]).unwrap(), "abc\n");
-        assert_eq!(token(&first_line(&b" abc \r\n"[..]).unwrap()).unwrap(), "abc");
-        assert!(first_line(&b"\n"[..]).is_err());
-        assert!(first_line(&b""[..]).is_err());
+        assert_eq!(first_line(&b"abc\ndef\n"[..]).unwrap().unwrap(), "abc\n");
+        assert_eq!(token(&first_line(&b" abc \r\n"[..]).unwrap().unwrap()).unwrap(), "abc");
+        assert_eq!(first_line(&b"\n"[..]).unwrap(), None);
+        assert_eq!(first_line(&b""[..]).unwrap(), None);
+        assert!(first_line(&b"\xff\n"[..]).is_err());
     }
 
     #[test]

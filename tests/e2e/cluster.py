@@ -27,7 +27,7 @@ def listens(world):
 class Member(World):
     """A further node, made by `jeton cluster join`."""
 
-    def __init__(self, first, line=None, profiles=None, place=LOOPBACK):
+    def __init__(self, first, line=None, profiles=None, place=LOOPBACK, address=None):
         self.place = place
         self.dir = Path(tempfile.mkdtemp(prefix="jeton-e2e-"))
         self.has_tls = True
@@ -40,6 +40,7 @@ class Member(World):
         try:
             line = line or first.did("cluster", "invite").strip()
             command = join(line, self.dir, self.cluster_port, place.host)
+            command += ["--address", address] if address else []
             self.id = must([*place.inside, *command]).strip()
         except BaseException:
             shutil.rmtree(self.dir)
@@ -56,8 +57,8 @@ def join(line, folder, port, host=LOOPBACK.host):
 
 def status(world):
     """Returns the members by their ids, as a node tells them."""
-    members = json.loads(world.did("cluster", "status", "--format", "json"))
-    return {member["node_id"]: member for member in members}
+    told = json.loads(world.did("cluster", "status", "--format", "json"))
+    return {member["node_id"]: member for member in told["members"]}
 
 
 def this(world):

@@ -108,6 +108,8 @@ class Codes(Case):
             self.assert_failed(world.jeton("healthcheck"), "/readyz")
             node = world.serve()
             self.assertEqual(world.jeton("healthcheck").returncode, 0)
+            said = json.loads(world.did("healthcheck", "--format", "json"))
+            self.assertEqual((said["ready"], said["status"]), (True, 200))
             node.kill()
             self.assert_failed(world.jeton("healthcheck"), "/readyz")
 

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from cluster import Member, Together, alarms, grow, join, leader, listens, status, this
-from jeton import Case, World, free_port, must, run, tree, wait_until
+from jeton import Case, World, free_port, jeton, must, run, tree, wait_until
 from operators import Operator
 
 
@@ -43,6 +43,10 @@ class Growing(Together):
         worlds = [first, second, third]
         for world in worlds:
             self.assertEqual({m["role"] for m in status(world).values()}, {"voter"})
+        again = second.did("cluster", "promote", third.id, third.id)
+        self.assertEqual(again, f"nothing changed: {third.id} is a voter already\n")
+        itself = first.jeton("cluster", "replace", third.id, "--by", third.id)
+        self.assert_failed(itself, "cannot take its own place")
         for world in worlds[1:]:
             self.assert_profile(world.download(old))
         for world in worlds:
@@ -105,8 +109,10 @@ class Growing(Together):
         checked = last.jeton("cluster", "status", "--check", "--format", "json")
         self.assertEqual(checked.returncode, 1)
         self.assertRegex(checked.stderr, "(?m)^error: the nodes have alarms: \\d\nhint: ")
-        members = {member["node_id"]: member for member in json.loads(checked.stdout)}
-        self.assertEqual([one["is_reachable"] for one in members.values()].count(None), 2)
+        told = json.loads(checked.stdout)
+        self.assertEqual([one["is_reachable"] for one in told["members"]].count(None), 2)
+        self.assertEqual(told["alarms"], re.findall("(?m)^alarm: (.*)$", checked.stderr))
+        self.assertTrue(told["is_stale"])
         operator = Operator(last)
         for path in ("cluster", "status"):
             told = operator.did("GET", path)
@@ -281,9 +287,32 @@ class Joining(Case):
             self.assert_failed(member.jeton("serve"), "cluster.listen is off")
 
     def test_a_line_can_come_from_stdin(self):
+        done = run(join("-", self.folder / "node", free_port()), input="")
+        self.assert_failed(done, "no join line came on standard input")
+        self.assertIn("jeton cluster invite", done.stderr)
         line = self.world.did("cluster", "invite")
         done = run(join("-", self.folder / "node", free_port()), input=line)
         self.assertIn(done.stdout.strip(), status(self.world), done)
+        # It has no private key, and who wants one there is told which.
+        for command, hint in (
+            (["mint", "--user", "alice"], r"hint: .* mint there\. .*profile-\*\.pem"),
+            (["list"], r"hint: .*copy admin-\*\.pem"),
+        ):
+            done = jeton(*command, "--config", self.folder / "node" / "jeton.toml")
+            self.assert_failed(done, "no folder of signing keys")
+            self.assertRegex(done.stderr, hint)
+
+    def test_a_node_with_a_wrong_address_says_so_and_what_to_do(self):
+        with Member(self.world, address=f"127.0.0.1:{free_port()}") as lost:
+            lost.start()
+            wait_until("it to say so", lambda: "no other node has reached" in lost.log.read_text())
+            (alarm,) = [one for one in alarms(lost) if "no other node has reached" in one]
+            self.assertRegex(alarm, r"at 127\.0\.0\.1:\d+ since it was started \d+ s ago")
+            self.assertIn(f"jeton cluster remove {lost.id}", alarm)
+            self.world.did("cluster", "remove", lost.id)
+        with Member(self.world) as member:
+            member.serve()
+            self.assertEqual(alarms(member), [])
 
     def test_programs_read_json(self):
         invite = json.loads(self.world.did("cluster", "invite", "--format", "json"))

@@ -98,6 +98,8 @@ class Lone(Case):
         world.serve()
         for token in (old.token, twice, world.mint().token):
             self.assert_refused(world.download(token), 410, "issued before")
+        said = world.did("inspect", "-", "--node", input=old.token)
+        self.assertIn("would be refused: issued before this ledger", said)
         later = {"issued_at": born, "uses": 1}
         self.assert_profile(world.download(forge.token(key, variant=1, **later)))
         nonce = bytes(4) + bytes(range(12))
@@ -139,7 +141,14 @@ class Lone(Case):
         done = world.jeton("ledger", "moved")
         self.assert_failed(done, "only you can know")
         self.assert_failed(world.jeton("serve", timeout=10), "copied or put back")
-        world.did("ledger", "moved", "--is-newest")
+        # Nor does a ledger start of which nothing tells whether it is a copy.
+        (self.ledger / "log" / "place").write_bytes(b"jeton place 1\nnonsense")
+        done = world.jeton("serve", timeout=10)
+        self.assert_failed(done, "log/place is damaged")
+        self.assertIn("jeton ledger moved --is-newest", done.stderr)
+        self.assert_failed(world.jeton("config", "check"))
+        moved = json.loads(world.did("ledger", "moved", "--is-newest", "--format", "json"))
+        self.assertEqual(moved, {"dir": str(self.ledger), "was_needed": True})
         world.serve()
         self.assert_profile(world.download(token))
         self.assert_refused(world.download(token), 410, "used up")

@@ -7,7 +7,7 @@ use thiserror::Error;
 use utoipa::ToSchema;
 
 use super::{NoInvitation, RequestFault};
-use crate::ledger::{ClusterError, LedgerError};
+use crate::ledger::{ClusterError, LedgerError, NodeId};
 use crate::mint::MintError;
 use crate::profile::ProfileError;
 use crate::redeem::Refusal;
@@ -52,6 +52,8 @@ pub(in crate::admin) enum AdminError {
     Dead(Refusal),
     #[error("nothing was minted: {0}")]
     Mint(#[from] MintError),
+    #[error("node {0} cannot take its own place")]
+    OwnPlace(NodeId),
     #[error("this node does not listen for other nodes")]
     NoClusterDoor,
     #[error(transparent)]
@@ -168,6 +170,9 @@ impl AdminError {
                 "mint",
                 "look at the clock and the log of the node",
             ),
+            Self::OwnPlace(_) => {
+                row(StatusCode::CONFLICT, "own_place", "name a learner that takes its place")
+            }
             Self::NoClusterDoor => row(
                 StatusCode::CONFLICT,
                 "no_cluster_door",

@@ -1,6 +1,7 @@
 //! `GET /api/v1/cluster` and `POST /api/v1/cluster/changes`: the nodes that share
 //! the ledger, and what they are to become.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use actix_web::HttpRequest;
@@ -49,7 +50,7 @@ struct Member {
     is_leader: bool,
     /// Whether it is the node that was asked.
     is_this: bool,
-    /// Whether the leader heard from it of late; `null` if no leader tells.
+    /// Whether the leader heard from it in the last five seconds; `null` if no leader tells.
     #[schema(required = true)]
     is_reachable: Option<bool>,
     /// How many entries of the log it is behind the leader; `null` if that is not
@@ -130,7 +131,7 @@ pub(super) struct Leading {
 /// What was done.
 #[derive(Serialize, ToSchema)]
 pub(super) struct MembersChanged {
-    /// In words.
+    /// In words, which begin with `nothing changed` if all was as wished already.
     #[schema(example = "promoted 3f2a9c01d00dfeed")]
     changed: String,
 }
@@ -163,8 +164,8 @@ pub(super) async fn list(
 
 /// Promote, demote, replace or remove nodes
 ///
-/// Done once a majority has it. No change leaves an even number of voters. Role:
-/// admin.
+/// Done once a majority has it. No change leaves an even number of voters; who is as
+/// wished already stays so, and no change is made for it. Role: admin.
 #[utoipa::path(
     post,
     path = "/api/v1/cluster/changes",
@@ -179,8 +180,14 @@ pub(super) async fn change(
 ) -> Result<Json<MembersChanged>, AdminError> {
     let operator = door.enter(&request, Role::Admin)?;
     let wish = NewMemberChange::read(Fields::of_body(&request, &body)?)?;
-    let changed = wish.to_string();
-    let what = format!("cluster: {changed}");
+    let (wish, already) = wish.without_what_is_so(&door.cluster.members().await);
+    let Some(wish) = wish else {
+        let already = already.unwrap_or_default();
+        return Ok(Json(MembersChanged { changed: format!("nothing changed: {already}") }));
+    };
+    let done = wish.to_string();
+    let what = format!("cluster: {done}");
+    let changed = already.map_or_else(|| done.clone(), |already| format!("{done}; {already}"));
     let carry_out = |it: Changeable| async move { wish.carry_out(it.cluster.as_ref()).await };
     door.change(operator, what, carry_out).await?;
     Ok(Json(MembersChanged { changed }))
@@ -215,8 +222,11 @@ impl NewMemberChange {
         } else if fields.has("remove") {
             Self::Remove(Removal { remove: nodes(&mut fields, "remove")? })
         } else if fields.has("replace") {
-            let replace = fields.required("replace")?;
-            Self::Replace(Replacement { replace, by: fields.required("by")? })
+            let (replace, by) = (fields.required("replace")?, fields.required("by")?);
+            if replace == by {
+                return Err(AdminError::OwnPlace(replace));
+            }
+            Self::Replace(Replacement { replace, by })
         } else if fields.has("lead") {
             Self::Lead(Leading { lead: fields.required("lead")? })
         } else {
@@ -224,6 +234,33 @@ impl NewMemberChange {
         };
         fields.finish()?;
         Ok(wish)
+    }
+
+    /// Returns what is left to do, and says who is as wished already. It looks before
+    /// anything is tried: the leader takes a wish twice, so that one may be repeated
+    /// whose answer was lost, and what it finds done may be this wish's own doing.
+    fn without_what_is_so(self, list: &MemberList) -> (Option<Self>, Option<String>) {
+        // Without the leader's word it is for the leader to find out.
+        let known = if list.is_by_leader { list.members.as_slice() } else { &[] };
+        let is_so = |id: NodeId, is_so: fn(&MemberStatus) -> bool| {
+            known.iter().any(|member| member.node_id == id && is_so(member))
+        };
+        match self {
+            Self::Promote(Promotion { promote }) => {
+                let is_voter = |member: &MemberStatus| member.role == ledger::Role::Voter;
+                let (so, promote) = promote.into_iter().partition(|id| is_so(*id, is_voter));
+                (rest(promote, |promote| Self::Promote(Promotion { promote })), are(&so, "voter"))
+            }
+            Self::Demote(Demotion { demote }) => {
+                let is_learner = |member: &MemberStatus| member.role == ledger::Role::Learner;
+                let (so, demote) = demote.into_iter().partition(|id| is_so(*id, is_learner));
+                (rest(demote, |demote| Self::Demote(Demotion { demote })), are(&so, "learner"))
+            }
+            Self::Lead(Leading { lead }) if is_so(lead, |member| member.is_leader) => {
+                (None, Some(format!("{lead} leads already")))
+            }
+            Self::Remove(_) | Self::Replace(_) | Self::Lead(_) => (Some(self), None),
+        }
     }
 
     async fn carry_out(self, cluster: &dyn ledger::Cluster) -> Result<(), ClusterError> {
@@ -241,19 +278,38 @@ impl NewMemberChange {
 /// Says what was done.
 impl fmt::Display for NewMemberChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let list =
-            |ids: &[NodeId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         match self {
-            Self::Promote(wish) => write!(f, "promoted {}", list(&wish.promote)),
-            Self::Demote(wish) => write!(f, "demoted {}", list(&wish.demote)),
-            Self::Remove(wish) => write!(f, "removed {}", list(&wish.remove)),
+            Self::Promote(wish) => write!(f, "promoted {}", names(&wish.promote)),
+            Self::Demote(wish) => write!(f, "demoted {}", names(&wish.demote)),
+            Self::Remove(wish) => write!(f, "removed {}", names(&wish.remove)),
             Self::Replace(wish) => write!(f, "replaced {} by {}", wish.replace, wish.by),
             Self::Lead(wish) => write!(f, "let {} lead", wish.lead),
         }
     }
 }
 
-/// Takes a list of 1 to 100 nodes.
+/// Returns a wish for the nodes that are left, if any are.
+fn rest(
+    nodes: Vec<NodeId>,
+    wish: impl FnOnce(Vec<NodeId>) -> NewMemberChange,
+) -> Option<NewMemberChange> {
+    (!nodes.is_empty()).then(|| wish(nodes))
+}
+
+/// Says that nodes have a role, if there are any.
+fn are(nodes: &[NodeId], role: &str) -> Option<String> {
+    match nodes {
+        [] => None,
+        [one] => Some(format!("{one} is a {role} already")),
+        several => Some(format!("{} are {role}s already", names(several))),
+    }
+}
+
+fn names(nodes: &[NodeId]) -> String {
+    nodes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Takes a list of 1 to 100 nodes; who is named twice is meant once.
 fn nodes(fields: &mut Fields, name: &'static str) -> Result<Vec<NodeId>, AdminError> {
     let given = fields.take(name);
     let list = given.as_ref().and_then(Value::as_array);
@@ -263,6 +319,8 @@ fn nodes(fields: &mut Fields, name: &'static str) -> Result<Vec<NodeId>, AdminEr
         let text = value.as_str().ok_or_else(|| "it is no text".to_owned())?;
         text.parse().map_err(|error: UnknownNode| error.to_string())
     };
-    let nodes: Result<_, String> = list.iter().map(node).collect();
-    nodes.map_err(|error| fields.wrong(name, format!("is wrong: {error}")))
+    let nodes: Result<Vec<NodeId>, String> = list.iter().map(node).collect();
+    let nodes = nodes.map_err(|error| fields.wrong(name, format!("is wrong: {error}")))?;
+    let mut seen = BTreeSet::new();
+    Ok(nodes.into_iter().filter(|id| seen.insert(*id)).collect())
 }

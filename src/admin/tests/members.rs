@@ -137,7 +137,7 @@ async fn a_viewer_sees_who_shares_the_ledger() {
 #[actix_web::test]
 async fn a_change_says_what_was_done() {
     for (wish, changed) in [
-        (json!({ "promote": [ONE, TWO] }), format!("promoted {ONE}, {TWO}")),
+        (json!({ "promote": [TWO, TWO] }), format!("promoted {TWO}")),
         (json!({ "lead": TWO }), format!("let {TWO} lead")),
     ] {
         let (status, answer) = change(wish).await;
@@ -146,6 +146,29 @@ async fn a_change_says_what_was_done() {
     let (status, answer) = change(json!({ "demote": [ONE] })).await;
     assert_eq!(status, StatusCode::CONFLICT);
     assert_eq!(answer["error"]["code"], "even_voters");
+    let (status, answer) = change(json!({ "replace": TWO, "by": TWO })).await;
+    assert_eq!((status, &answer["error"]["code"]), (StatusCode::CONFLICT, &json!("own_place")));
+}
+
+#[actix_web::test]
+async fn who_is_as_wished_already_is_not_changed_and_that_is_in_no_log() {
+    let (world, bearer) = (world(), admin(Role::Admin));
+    let change = |wish| world.ask(Method::POST, "/api/v1/cluster/changes", &bearer, wish);
+    for (wish, changed) in [
+        (json!({ "promote": [ONE, ONE] }), format!("nothing changed: {ONE} is a voter already")),
+        (json!({ "demote": [TWO] }), format!("nothing changed: {TWO} is a learner already")),
+        (json!({ "lead": ONE }), format!("nothing changed: {ONE} leads already")),
+    ] {
+        let (status, answer) = change(wish).await;
+        assert_eq!((status, &answer["changed"]), (StatusCode::OK, &changed.into()));
+    }
+    assert!(world.door.activity.recent(1, |_| true).is_empty());
+    assert_eq!(*world.cluster.done.lock().unwrap(), [""; 0]);
+    let (status, answer) = change(json!({ "promote": [ONE, TWO] })).await;
+    let changed = format!("promoted {TWO}; {ONE} is a voter already");
+    assert_eq!((status, &answer["changed"]), (StatusCode::OK, &changed.into()));
+    assert_eq!(world.last_done().await, format!("cluster: promoted {TWO}"));
+    assert_eq!(*world.cluster.done.lock().unwrap(), ["promote {2}"]);
 }
 
 impl World {

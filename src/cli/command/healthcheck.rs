@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use clap::{Args, ValueHint};
 use rustls::crypto::aws_lc_rs;
+use serde_json::json;
 use ureq::tls::TlsConfig;
 
 use crate::cli::client::reachable::reachable;
 use crate::cli::failure::Failure;
 use crate::cli::global::Global;
+use crate::cli::terminal::format::CheckFormat;
+use crate::cli::terminal::{output, table};
 use crate::config::Public;
 
 /// How long a node may take to answer.
@@ -38,6 +41,10 @@ pub(crate) struct HealthcheckArgs {
     /// Ask this address instead
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     url: Option<String>,
+
+    /// How to write the answer
+    #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
+    format: CheckFormat,
 }
 
 pub(crate) fn run(args: HealthcheckArgs, global: &Global) -> Result<(), Failure> {
@@ -45,7 +52,15 @@ pub(crate) fn run(args: HealthcheckArgs, global: &Global) -> Result<(), Failure>
         Some(url) => url,
         None => local(&global.load()?.public),
     };
-    match ask(&url) {
+    let answer = ask(&url);
+    if args.format == CheckFormat::Json {
+        let (status, said) = answer.as_ref().ok().cloned().unzip();
+        let told = json!({
+            "url": url, "ready": status == Some(200), "status": status, "said": said.flatten(),
+        });
+        output::show(&table::to_json(&told)?)?;
+    }
+    match answer {
         Ok((200, _)) => Ok(()),
         Ok((status, said)) => Err(Failure::say(
             format!("{url} answers {status}: {}", said.as_deref().unwrap_or("no words")),

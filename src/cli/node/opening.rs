@@ -98,6 +98,12 @@ const COPIED: &str = "an older copy: move it aside and `jeton ledger restore` it
      cluster that goes on without it: join anew, in a fresh folder. If it was moved whole, and is \
      the newest: `jeton ledger moved --is-newest`";
 
+/// What to do about a ledger of which nothing tells whether it is a copy.
+const NO_PLACE: &str = "if it was neither copied nor put back, or is the newest and no node serves \
+     another: `jeton ledger moved --is-newest` writes that file anew. If not, or in doubt, move it \
+     aside and `jeton ledger restore` it; of a cluster that goes on without it: join anew, in a \
+     fresh folder";
+
 /// Says what to do about a ledger that does not open.
 pub(crate) fn explain_ledger(error: &OpenError) -> Failure {
     let is_missing = matches!(error, OpenError::Identity(IdentityError::Missing(_)));
@@ -119,6 +125,8 @@ pub(crate) fn explain_ledger(error: &OpenError) -> Failure {
         CLOSE_TO_OTHERS
     } else if matches!(error, OpenError::Copied(_)) {
         COPIED
+    } else if matches!(error, OpenError::Place(_)) {
+        NO_PLACE
     } else {
         "keep the folder as it is for whoever looks into it; once it is moved away, `jeton ledger \
          restore` makes one of a backup, and `jeton ledger new` an empty one. Both refuse all older \

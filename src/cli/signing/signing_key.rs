@@ -46,7 +46,7 @@ pub(crate) fn choose(
         Some(KeyChoice::Id(id)) => Some(*id),
         None => None,
     };
-    load(configured::signing_folder(&config.get()?.keys)?, purpose, id, &passphrase)
+    load(configured::folder_to_sign_with(&config.get()?.keys, purpose)?, purpose, id, &passphrase)
 }
 
 /// Opens the signing key for `purpose` in `folder` that has `id`, or the newest
@@ -135,7 +135,8 @@ fn hint(error: &KeyringError) -> String {
             "run this as the user that owns the keys, or as root"
         }
         KeyringError::Io { source, .. } if source.kind() == ErrorKind::NotFound => {
-            "`jeton init` makes folders and first keys; [keys] in the config says where they lie"
+            "`jeton init` makes folders and first keys, and for a node that joined they are copied \
+             from another machine; [keys] in the config says where they lie"
         }
         KeyringError::Io { .. } => "look at the disk, and at who may write there",
         KeyringError::Exposed { .. } | KeyringError::Writable { .. } => {

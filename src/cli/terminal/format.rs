@@ -46,12 +46,32 @@ pub(crate) enum ListFormat {
     Csv,
 }
 
+/// How `cluster status` writes the members.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum MembersFormat {
+    /// An aligned table for people
+    Text,
+    /// One JSON object: the members, and the alarms
+    Json,
+    /// Comma-separated values with a head line; the members alone
+    Csv,
+}
+
 /// How commands that change something write what they did.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum ChangeFormat {
     /// A sentence for people
     Text,
     /// One JSON object a line, one line a change
+    Json,
+}
+
+/// How commands whose exit code is the answer write it out.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum CheckFormat {
+    /// A few words for people, or none where all is well
+    Text,
+    /// One JSON object
     Json,
 }
 

@@ -6,6 +6,7 @@
 //! - A node whose clock is off does not lead.
 //! - A change of the members that was left half done is finished.
 //! - Each node tells the others where it is.
+//! - A node that no other one reaches says so, once.
 //! - Voters that do not lead speak to each other, so that they know the way when
 //!   they have to elect a leader.
 //! - How far the others' disks reach is written down.
@@ -23,6 +24,7 @@ use super::compactor::Compactor;
 use super::forward::Forwarder;
 use super::message::{MemberChange, Request};
 use super::peers::Peers;
+use super::reach::Reach;
 use super::types::{Raft, off_thread};
 use super::view::View;
 
@@ -69,6 +71,7 @@ impl Caretaker {
         forwarder: Arc<Forwarder>,
         changes: Arc<Changes>,
         compactor: Arc<Compactor>,
+        reach: Reach,
     ) -> Self {
         let mut duties = Duties {
             raft,
@@ -77,7 +80,9 @@ impl Caretaker {
             forwarder,
             changes,
             compactor,
+            reach,
             is_clock_off: false,
+            is_unreached_told: false,
             asked_at: None,
             warmed_at: None,
             kept_at: Instant::now(),
@@ -101,7 +106,9 @@ struct Duties {
     forwarder: Arc<Forwarder>,
     changes: Arc<Changes>,
     compactor: Arc<Compactor>,
+    reach: Reach,
     is_clock_off: bool,
+    is_unreached_told: bool,
     asked_at: Option<Instant>,
     warmed_at: Option<Instant>,
     kept_at: Instant,
@@ -111,6 +118,7 @@ struct Duties {
 impl Duties {
     async fn look(&mut self) {
         self.look_at_clock();
+        self.look_who_comes();
         self.compactor.make_snapshot_if_due().await;
         let forwarder = Arc::clone(&self.forwarder);
         if self.view.is_leader() {
@@ -197,6 +205,16 @@ impl Duties {
             self.alone(async move {
                 let _ = changes.hand_over(None).await;
             });
+        }
+    }
+
+    fn look_who_comes(&mut self) {
+        if self.is_unreached_told {
+            return;
+        }
+        if let Some(alarm) = self.reach.alarm() {
+            self.is_unreached_told = true;
+            tracing::warn!("{alarm}");
         }
     }
 

@@ -155,7 +155,8 @@ impl Cluster for RaftLedger {
         let troubles = self.peers.troubles.list().into_iter();
         // With whom was removed a moment ago it need not talk.
         let present = troubles.filter(|(node_id, _)| members.contains_key(node_id));
-        present.map(|(node_id, why)| format!("node {node_id}: {why}")).collect()
+        let present = present.map(|(node_id, why)| format!("node {node_id}: {why}"));
+        self.reach.alarm().into_iter().chain(present).collect()
     }
 
     fn add_learner(&self, node_id: NodeId, address: String) -> Change<'_, ()> {

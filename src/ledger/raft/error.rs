@@ -48,6 +48,9 @@ pub enum OpenError {
     /// The folder is not the one that counted last.
     #[error("the ledger {0} was copied or put back: others may have been counted since")]
     Copied(PathBuf),
+    /// The file that tells a directory from its copies is damaged.
+    #[error("{0} is damaged: whether the ledger was copied or put back is not known")]
+    Place(PathBuf),
     /// The making of the ledger was never finished.
     #[error("the ledger {0} was never founded")]
     NotFounded(PathBuf),

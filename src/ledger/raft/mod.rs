@@ -57,6 +57,7 @@ mod network;
 mod open;
 mod peers;
 mod place;
+mod reach;
 mod readiness;
 mod receive;
 mod reports;
@@ -84,6 +85,7 @@ use self::changes::Changes;
 use self::forward::Forwarder;
 use self::machine::Applied;
 use self::peers::Peers;
+use self::reach::Reach;
 use self::snapshot_transfer::Incoming;
 use self::types::Raft;
 use self::view::View;
@@ -120,6 +122,7 @@ pub struct RaftLedger {
     view: View,
     forwarder: Arc<Forwarder>,
     changes: Arc<Changes>,
+    reach: Reach,
     incoming: Incoming,
     caretaker: Caretaker,
     max_staleness: Duration,
@@ -136,8 +139,10 @@ impl RaftLedger {
             // Without an heir the others elect one when they miss this node.
             let _ = self.changes.hand_over(None).await;
         }
-        let Self { raft, batcher, writer, caretaker, view, forwarder, changes, peers, .. } = self;
-        drop((batcher, caretaker, view, forwarder, changes, peers));
+        let Self {
+            raft, batcher, writer, caretaker, view, forwarder, changes, reach, peers, ..
+        } = self;
+        drop((batcher, caretaker, view, forwarder, changes, reach, peers));
         // It fails only if the engine had stopped by itself.
         let _ = raft.shutdown().await;
         drop(raft);

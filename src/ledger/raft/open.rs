@@ -20,6 +20,7 @@ use super::machine::{Applied, Machine};
 use super::network::Network;
 use super::peers::Peers;
 use super::place::{check_place, write_place};
+use super::reach::Reach;
 use super::runs::Runs;
 use super::snapshot_files::SnapshotFiles;
 use super::snapshot_transfer::Incoming;
@@ -184,6 +185,7 @@ impl RaftLedger {
         let raft = raft.await.map_err(OpenError::engine)?;
         let view = View::new(raft.clone(), identity.node_id);
         let forwarder = Arc::new(Forwarder::new(raft.clone(), view.clone(), Arc::clone(&peers)));
+        let reach = Reach::new(view.clone(), Arc::clone(&peers), address.clone());
         let changes =
             Arc::new(Changes::new(raft.clone(), view.clone(), Arc::clone(&peers), address));
         let compactor = Arc::new(Compactor {
@@ -200,6 +202,7 @@ impl RaftLedger {
             Arc::clone(&forwarder),
             Arc::clone(&changes),
             compactor,
+            reach.clone(),
         );
         Ok(Self {
             identity,
@@ -211,6 +214,7 @@ impl RaftLedger {
             view,
             forwarder,
             changes,
+            reach,
             incoming: Incoming::default(),
             caretaker,
             max_staleness,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -32,6 +32,9 @@ pub(super) struct Peers {
     pub(super) applied: Applied,
     log: Arc<Writer>,
     pub(super) transport: Arc<dyn Transport>,
+    started_at: Instant,
+    /// Whether a message for this node came since it was started.
+    is_reached: AtomicBool,
     /// How many messages this start has sent.
     number: AtomicU64,
     /// The numbers of the last forwards of each node, by its start.
@@ -68,6 +71,8 @@ impl Peers {
             applied,
             log,
             transport,
+            started_at: Instant::now(),
+            is_reached: AtomicBool::new(false),
             number: AtomicU64::new(0),
             forwards: Mutex::default(),
             refused: Mutex::default(),
@@ -190,6 +195,16 @@ impl Peers {
             numbers.pop_first();
         }
         true
+    }
+
+    /// Notes that another node knows the way to this one.
+    pub(super) fn note_reached(&self) {
+        self.is_reached.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns how long this node has run, if no other one reached it in that time.
+    pub(super) fn unreached_for(&self) -> Option<Duration> {
+        (!self.is_reached.load(Ordering::Relaxed)).then(|| self.started_at.elapsed())
     }
 
     /// Returns why this node is no part of its cluster, if another one said so.

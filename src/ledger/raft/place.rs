@@ -76,8 +76,8 @@ impl Inode {
 ///
 /// # Errors
 ///
-/// [`OpenError::Copied`], and [`OpenError::Io`] if the file cannot be read or is
-/// damaged.
+/// [`OpenError::Copied`], [`OpenError::Place`] if the file is damaged, and
+/// [`OpenError::Io`] if it cannot be read.
 pub fn check_place(dir: &Path) -> Result<(), OpenError> {
     let path = dir.join(FILE);
     let read = || {
@@ -85,23 +85,21 @@ pub fn check_place(dir: &Path) -> Result<(), OpenError> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 // A log that is not there at all has a better message of its own.
                 let is_expected = lasts(u32::try_from(statfs(dir)?.f_type).ok()) && has_log(dir);
-                return Ok(!is_expected);
+                return Ok(Some(!is_expected));
             }
             file => file?,
         };
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
-        let known: Inode = sealed::decode(FIRST_LINE, &bytes).ok_or_else(|| {
-            io::Error::new(io::ErrorKind::InvalidData, "the file `place` is damaged")
-        })?;
+        let Some(known) = sealed::decode::<Inode>(FIRST_LINE, &bytes) else { return Ok(None) };
         let is_same = known.is_same(Inode::of(&file.metadata()?));
-        Ok(is_same || !lasts(u32::try_from(fstatfs(&file)?.f_type).ok()))
+        Ok(Some(is_same || !lasts(u32::try_from(fstatfs(&file)?.f_type).ok())))
     };
-    let is_here: io::Result<bool> = read();
-    if is_here.map_err(OpenError::io("read", &path))? {
-        Ok(())
-    } else {
-        Err(OpenError::Copied(dir.to_owned()))
+    let is_here: io::Result<Option<bool>> = read();
+    match is_here.map_err(OpenError::io("read", &path))? {
+        Some(true) => Ok(()),
+        Some(false) => Err(OpenError::Copied(dir.to_owned())),
+        None => Err(OpenError::Place(path)),
     }
 }
 
@@ -246,7 +244,7 @@ mod tests {
             damaged[index] ^= 1;
             fs::write(&path, &damaged).unwrap();
             let refused = check_place(dir.path()).unwrap_err();
-            assert!(matches!(refused, OpenError::Io { .. }), "byte {index}: {refused:?}");
+            assert!(matches!(refused, OpenError::Place(_)), "byte {index}: {refused:?}");
         }
     }
 }

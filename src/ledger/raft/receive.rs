@@ -167,6 +167,7 @@ impl Peers {
         if head.from != from || from == self.identity.node_id {
             return Err(Answer::Refused(Refusal::OtherSender));
         }
+        self.note_reached();
         let failed = |error: std::io::Error| Answer::Failed(error.to_string());
         let judgement =
             self.runs.judge(from, head.comes(), head.introduction.as_ref()).map_err(failed)?;

@@ -68,7 +68,7 @@ pub(crate) struct JoinArgs {
 }
 
 pub(super) fn run(args: JoinArgs) -> Result<(), Failure> {
-    let line: JoinLine = pasted::read(&args.line)?.parse().map_err(|error| {
+    let line: JoinLine = pasted::read_or(&args.line, no_line)?.parse().map_err(|error| {
         Failure::new(&error, "copy the line again, whole, as `jeton cluster invite` printed it")
     })?;
     let any = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), line.address.port());
@@ -239,6 +239,14 @@ fn way_to(inviter: &NodeAddress) -> Option<IpAddr> {
         socket.connect(inviter.as_str()).ok()?;
         Some(socket.local_addr().ok()?.ip())
     })
+}
+
+fn no_line() -> Failure {
+    Failure::say(
+        "no join line came on standard input",
+        "`jeton cluster invite` on a member prints one: paste that, or pipe it in; if it was piped \
+         in, the line above says why it printed none",
+    )
 }
 
 fn strange() -> Failure {

@@ -1,6 +1,6 @@
 //! The members, as a node's admin API tells them, and how people name them.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::cli::client::AdminClient;
 use crate::cli::failure::Failure;
@@ -8,10 +8,12 @@ use crate::cli::failure::Failure;
 /// How many digits of an id are enough, if they are one node's only.
 const PREFIX_LEN_MIN: usize = 4;
 
-/// The nodes that share the ledger.
-#[derive(Debug, Deserialize)]
+/// The nodes that share the ledger. Programs get it with the names that the node has
+/// for all of it.
+#[derive(Debug, Deserialize, Serialize)]
 pub(super) struct Members {
     pub(super) members: Vec<Member>,
+    /// What has to be looked at; the worst first.
     pub(super) alarms: Vec<String>,
     /// Whether the leader tells it.
     pub(super) is_by_leader: bool,
@@ -21,7 +23,7 @@ pub(super) struct Members {
 }
 
 /// One of them.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 pub(super) struct Member {
     pub(super) node_id: String,
     pub(super) address: String,

@@ -7,24 +7,26 @@ use crate::cli::client::AdminClient;
 use crate::cli::failure::Failure;
 use crate::cli::global::Global;
 use crate::cli::signing::passphrase::PassphraseArgs;
-use crate::cli::terminal::format::ListFormat;
+use crate::cli::terminal::format::MembersFormat;
 use crate::cli::terminal::output;
-use crate::cli::terminal::table::Table;
+use crate::cli::terminal::table::{self, Table};
 use crate::plain_words::clock_offset;
 
 const EXAMPLES: &str = "\
 Examples:
   jeton cluster status
-  jeton cluster status --format json | jq -r '.[] | select(.is_reachable == false) | .node_id'
+  jeton cluster status --format json | jq -r '.members[] | select(.is_reachable == false).node_id'
   jeton cluster status --check > /dev/null || page-someone
 
 LAG is how many entries of the log a node has still to get; a learner is promoted
 when it is small. CLOCK is how many seconds a node's clock is ahead of the leader's:
-with more than 60 it may not lead. UP says whether the leader hears from it. Where
-no leader is known, the node tells what it knows by itself, and ? is what it does not.
-That works also on a node that was cut off from the others and gives nothing.
+with more than 60 it may not lead. UP says whether the leader heard from it in the
+last five seconds: a node that has just gone is still `yes`. Where no leader is known,
+the node tells what it knows by itself, and ? is what it does not. That works also on
+a node that was cut off from the others and gives nothing.
 
-What has to be looked at is told on stderr, a line each, beginning with `alarm:`.
+What has to be looked at is told on stderr, a line each, beginning with `alarm:`, and
+in `alarms` of --format json.
 
 Exit codes: 0 the nodes are listed, 1 they are not; with --check 1 also if there is
 an alarm.";
@@ -34,8 +36,8 @@ an alarm.";
 #[command(after_help = EXAMPLES)]
 pub(crate) struct StatusArgs {
     /// How to write the result
-    #[arg(long, value_enum, default_value_t = ListFormat::Text)]
-    format: ListFormat,
+    #[arg(long, value_enum, default_value_t = MembersFormat::Text)]
+    format: MembersFormat,
 
     /// Fail if there is an alarm
     #[arg(long)]
@@ -49,9 +51,9 @@ pub(super) fn run(args: &StatusArgs, global: &Global) -> Result<(), Failure> {
     let node = AdminClient::open(&global.load()?, &args.passphrase)?;
     let members = Members::ask(&node)?;
     output::show(&match args.format {
-        ListFormat::Text => for_people(&members.members).to_text(),
-        ListFormat::Json => for_programs(&members.members).to_json()?,
-        ListFormat::Csv => for_programs(&members.members).to_csv()?,
+        MembersFormat::Text => for_people(&members.members).to_text(),
+        MembersFormat::Json => table::to_json(&members)?,
+        MembersFormat::Csv => for_programs(&members.members).to_csv()?,
     })?;
     for alarm in &members.alarms {
         output::remark(&format!("alarm: {alarm}"));

@@ -4,10 +4,12 @@ mod check;
 mod tls;
 
 use clap::{Args, Subcommand, ValueEnum};
+use serde_json::json;
 
 use crate::cli::failure::{Failure, one_line};
 use crate::cli::global::{self, Global};
-use crate::cli::terminal::output;
+use crate::cli::terminal::format::CheckFormat;
+use crate::cli::terminal::{output, table};
 use crate::clock::SystemClock;
 use crate::config::{Config, EXAMPLE, Environment};
 
@@ -51,6 +53,10 @@ struct CheckArgs {
     /// What the configuration is to be good for
     #[arg(long = "for", value_name = "USE", value_enum, default_value_t = Use::Serve)]
     wanted: Use,
+
+    /// How to write the answer
+    #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
+    format: CheckFormat,
 }
 
 /// What a configuration is to be good for.
@@ -64,20 +70,28 @@ enum Use {
 
 pub(crate) fn run(args: ConfigArgs, global: &Global) -> Result<(), Failure> {
     match args.command {
-        ConfigCommand::Check(args) => check(args.wanted, global),
+        ConfigCommand::Check(args) => check(&args, global),
         ConfigCommand::Example(ExampleArgs {}) => output::show(EXAMPLE),
     }
 }
 
-fn check(wanted: Use, global: &Global) -> Result<(), Failure> {
+fn check(args: &CheckArgs, global: &Global) -> Result<(), Failure> {
     let environment = Environment::from_variables(std::env::vars_os());
     let (config, faults) = Config::examine(global.config.as_deref(), &environment)
         .map_err(|error| global::refuse(&error))?;
-    let beyond = check::faults(&config, &faults, wanted, &SystemClock);
+    let beyond = check::faults(&config, &faults, args.wanted, &SystemClock);
     let faults: Vec<String> = faults.iter().map(ToString::to_string).chain(beyond).collect();
     let file = config.file.display();
+    match args.format {
+        CheckFormat::Text if faults.is_empty() => output::show(&format!("{file}: no fault\n"))?,
+        CheckFormat::Text => {}
+        CheckFormat::Json => {
+            let told = json!({ "file": file.to_string(), "faults": faults });
+            output::show(&table::to_json(&told)?)?;
+        }
+    }
     if faults.is_empty() {
-        return output::show(&format!("{file}: no fault\n"));
+        return Ok(());
     }
     for fault in &faults {
         output::remark(&one_line(&format!("{file}: {fault}")));

@@ -40,9 +40,9 @@ enum LedgerCommand {
 
 pub(crate) fn run(LedgerArgs { command }: LedgerArgs, global: &Global) -> Result<(), Failure> {
     match command {
-        LedgerCommand::New(NewArgs {}) => new::run(global),
+        LedgerCommand::New(args) => new::run(&args, global),
         LedgerCommand::Restore(args) => restore::run(&args, global),
-        LedgerCommand::Moved(args) => moved::run(args.is_newest, global),
+        LedgerCommand::Moved(args) => moved::run(&args, global),
         LedgerCommand::Hash(args) => hash::run(&args, global),
     }
 }

@@ -1,11 +1,13 @@
 //! `jeton ledger moved`: somebody vouches for a ledger that lies elsewhere now.
 
 use clap::Args;
+use serde_json::json;
 
 use crate::cli::failure::Failure;
 use crate::cli::global::Global;
 use crate::cli::node::opening;
-use crate::cli::terminal::output;
+use crate::cli::terminal::format::ChangeFormat;
+use crate::cli::terminal::{output, table};
 use crate::ledger::raft;
 
 const EXAMPLES: &str = "\
@@ -20,19 +22,24 @@ give away uses that are spent. `jeton ledger restore` is for these.";
 /// A ledger notices that its files are not those it wrote, and a node does not start
 /// on it: a copy does not know what was counted since it was made. If the whole
 /// folder was copied while no node ran, and none has served it elsewhere since, say
-/// so; nothing else can know it. Nothing has to be said where it was only renamed.
+/// so; nothing else can know it. Nothing has to be said where it was only renamed. The
+/// same word is needed where the file `log/place`, which tells all this, is damaged.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct MovedArgs {
     /// Yes: no node has served this ledger since it was copied, and none will
     /// elsewhere
     #[arg(long)]
-    pub(super) is_newest: bool,
+    is_newest: bool,
+
+    /// How to write the result
+    #[arg(long, value_enum, default_value_t = ChangeFormat::Text)]
+    format: ChangeFormat,
 }
 
-pub(super) fn run(is_newest: bool, global: &Global) -> Result<(), Failure> {
+pub(super) fn run(args: &MovedArgs, global: &Global) -> Result<(), Failure> {
     let dir = global.load()?.ledger.dir;
-    if !is_newest {
+    if !args.is_newest {
         return Err(Failure::say(
             "only you can know whether this ledger is the newest and the only one",
             "if no node has served it since it was copied, and none will elsewhere: `jeton ledger \
@@ -40,7 +47,13 @@ pub(super) fn run(is_newest: bool, global: &Global) -> Result<(), Failure> {
         ));
     }
     let needed = raft::accept_place(&dir).map_err(|error| opening::explain_ledger(&error))?;
-    output::show(&format!("{}\n", dir.display()))?;
+    let dir = dir.display();
+    output::show(&match args.format {
+        ChangeFormat::Text => format!("{dir}\n"),
+        ChangeFormat::Json => {
+            table::to_json(&json!({ "dir": dir.to_string(), "was_needed": needed }))?
+        }
+    })?;
     output::remark(if needed {
         "Taken for the newest and only copy of this ledger."
     } else {

@@ -1,11 +1,13 @@
 //! `jeton ledger new`: an empty ledger in place of a lost one.
 
 use clap::Args;
+use serde_json::json;
 
 use super::create;
 use crate::cli::failure::Failure;
 use crate::cli::global::Global;
-use crate::cli::terminal::output;
+use crate::cli::terminal::format::ChangeFormat;
+use crate::cli::terminal::{output, table};
 use crate::clock::{Clock as _, SystemClock};
 use crate::token::CLOCK_ALLOWANCE;
 
@@ -29,13 +31,23 @@ knows any more which of them were used. Mint new ones behind that moment.";
 /// halves of stolen keys away before serving, and allow autologin again.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
-pub(super) struct NewArgs {}
+pub(super) struct NewArgs {
+    /// How to write the result
+    #[arg(long, value_enum, default_value_t = ChangeFormat::Text)]
+    format: ChangeFormat,
+}
 
-pub(super) fn run(global: &Global) -> Result<(), Failure> {
+pub(super) fn run(args: &NewArgs, global: &Global) -> Result<(), Failure> {
     let dir = global.load()?.ledger.dir;
     let born_at = SystemClock.now().plus(CLOCK_ALLOWANCE.into());
     create(&dir, born_at)?;
-    output::show(&format!("{}\n", dir.display()))?;
+    let dir = dir.display();
+    output::show(&match args.format {
+        ChangeFormat::Text => format!("{dir}\n"),
+        ChangeFormat::Json => {
+            table::to_json(&json!({ "dir": dir.to_string(), "born_at": born_at.to_string() }))?
+        }
+    })?;
     output::remark(&format!(
         "Links minted before {born_at} are refused.\n\
          It knows no revocation: take the public halves of stolen keys out of keys.trusted before \

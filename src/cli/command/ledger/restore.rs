@@ -1,16 +1,18 @@
 //! `jeton ledger restore`: a new ledger of an older copy of one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, ValueHint};
+use serde_json::{Value, json};
 
 use super::{identity, refused};
 use crate::cli::command::serve::runtime;
 use crate::cli::failure::Failure;
 use crate::cli::global::Global;
 use crate::cli::node::opening;
-use crate::cli::terminal::output;
+use crate::cli::terminal::format::ChangeFormat;
+use crate::cli::terminal::{output, table};
 use crate::clock::{Clock as _, SystemClock};
 use crate::ledger::log::LogError;
 use crate::ledger::raft::{self, LedgerCopy, OpenError};
@@ -49,6 +51,10 @@ pub(super) struct RestoreArgs {
     /// again
     #[arg(long)]
     others_are_gone: bool,
+
+    /// How to write the result
+    #[arg(long, value_enum, default_value_t = ChangeFormat::Text)]
+    format: ChangeFormat,
 }
 
 pub(super) fn run(args: &RestoreArgs, global: &Global) -> Result<(), Failure> {
@@ -70,23 +76,42 @@ pub(super) fn run(args: &RestoreArgs, global: &Global) -> Result<(), Failure> {
         &copy,
     ));
     made.map_err(|error| refused(&error))?;
-    output::show(&format!("{}\n", dir.display()))?;
+    output::show(&match args.format {
+        ChangeFormat::Text => format!("{}\n", dir.display()),
+        ChangeFormat::Json => table::to_json(&for_programs(&dir, &copy, born_at))?,
+    })?;
     output::remark(&taken_over(&copy, born_at));
     Ok(())
+}
+
+/// What programs need to know of a restored ledger.
+fn for_programs(dir: &Path, copy: &LedgerCopy, born_at: UnixSeconds) -> Value {
+    json!({
+        "dir": dir.display().to_string(),
+        "born_at": born_at.to_string(),
+        "known_until": known_until(copy).map(|at| at.to_string()),
+        "revocations": copy.revocations(),
+        "autologin_users": copy.autologin_users(),
+    })
+}
+
+/// Returns the moment up to which a copy knows what happened; `None` if it had
+/// counted nothing yet.
+fn known_until(copy: &LedgerCopy) -> Option<UnixSeconds> {
+    Some(copy.log_time()).filter(|at| *at > UnixSeconds::default())
 }
 
 /// Says what a restored ledger knows, what it does not, and what comes next.
 fn taken_over(copy: &LedgerCopy, born_at: UnixSeconds) -> String {
     let (revocations, users) = (copy.revocations(), copy.autologin_users());
-    let since = if copy.log_time() == UnixSeconds::default() {
-        "The copy had counted nothing yet.".to_owned()
-    } else {
-        let at = copy.log_time();
+    let until = |at| {
         format!(
             "It knows what happened until {at}: what was revoked, allowed or denied later has to be \
              done again."
         )
     };
+    let since =
+        known_until(copy).map_or_else(|| "The copy had counted nothing yet.".to_owned(), until);
     format!(
         "Links minted before {born_at} are refused.\n\
          Revocations taken over: {revocations}. Users who may have autologin: {users}.\n\

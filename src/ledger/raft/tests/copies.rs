@@ -58,6 +58,10 @@ async fn a_copy_is_refused_unchanged_until_somebody_vouches_for_it() {
     ledger.close().await;
     assert!(!accept_place(&moved).unwrap());
     assert!(accept_place(&dir).unwrap());
+    fs::write(dir.join("log/place"), "not ours").unwrap();
+    let refused = open(&dir).await.unwrap_err();
+    assert!(matches!(refused, OpenError::Place(_)), "{refused:?}");
+    assert!(accept_place(&dir).unwrap());
     open(&dir).await.unwrap().close().await;
 }
 

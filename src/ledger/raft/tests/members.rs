@@ -312,6 +312,53 @@ fn a_disk_that_was_set_back_to_a_moment_of_its_last_run_is_refused() {
 }
 
 #[test]
+fn a_node_whose_address_is_wrong_says_so_itself() {
+    simulate(12, |world| async move {
+        world.found(1).await;
+        world.cut(1, 2);
+        let joined = world.join(2).await;
+        pass(9).await;
+        assert_eq!(joined.troubles(), [""; 0]);
+        pass(2).await;
+        let alarms = joined.troubles();
+        assert_eq!(alarms.len(), 1, "{alarms:?}");
+        let words = ["reached this node at node-2 since", "cluster remove 0000000000000002`"];
+        assert!(words.iter().all(|words| alarms[0].contains(words)), "{alarms:?}");
+        assert!(!world.node(1).troubles().iter().any(|told| told.contains("no other node")));
+
+        world.heal();
+        world.settled().await;
+        assert_eq!(joined.troubles(), [""; 0]);
+        // It knows the others now, and can tell them where it is.
+        drop(joined);
+        world.stop(2).await;
+        world.cut(1, 2);
+        let moved = world.start(2).await;
+        pass(11).await;
+        assert!(
+            moved.troubles()[0].contains("correct `cluster.address`"),
+            "{:?}",
+            moved.troubles()
+        );
+    });
+}
+
+#[test]
+fn a_node_that_is_alone_or_leads_waits_for_nobody() {
+    simulate(13, |world| async move {
+        world.found(1).await;
+        world.join(2).await;
+        world.settled().await;
+        world.stop(2).await;
+        world.stop(1).await;
+        let first = world.start(1).await;
+        pass(60).await;
+        assert!(first.is_leader());
+        assert!(!first.troubles().iter().any(|told| told.contains("no other node")));
+    });
+}
+
+#[test]
 fn strangers_are_refused_with_words_that_help() {
     simulate(9, |world| async move {
         world.found(3).await;
