@@ -66,10 +66,14 @@ def needs(possible, what):
     raise unittest.SkipTest(what)
 
 
+# Ports that the system gives to no outgoing connection. None is given out twice:
+# a node whose port is still unused, or that is down, has nothing that holds it.
+PORTS = iter(random.sample(range(20_000, 32_000), 12_000))
+
+
 def free_port(kind=socket.SOCK_STREAM):
-    """Finds a port below those that the system gives to outgoing connections,
-    so that nobody takes it while a node is down."""
-    for port in random.sample(range(20_000, 32_000), 200):
+    """Finds a port that nobody else here has or takes while a node is down."""
+    for port in PORTS:
         with socket.socket(socket.AF_INET, kind) as probe:
             try:
                 probe.bind(("127.0.0.1", port))
