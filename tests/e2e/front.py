@@ -54,8 +54,11 @@ class Front:
         ]
         config = self.dir / "haproxy.cfg"
         config.write_text(
-            "defaults\n  mode http\n  timeout connect 1s\n  timeout client 10s\n"
-            "  timeout server 10s\n  option forwardfor\n"
+            # A node that is slow to say that it is ready is not a dead one, which
+            # refuses the connection.
+            f"defaults\n  mode http\n  timeout connect 5s\n  timeout client {PATIENCE_S}s\n"
+            f"  timeout server {PATIENCE_S}s\n  timeout check {PATIENCE_S}s\n"
+            "  option forwardfor\n"
             "  retries 3\n  retry-on conn-failure\n  option redispatch\n"
             f"frontend front\n  bind 127.0.0.1:{self.port} ssl crt {self.dir}/front.pem\n"
             f"  {choice}\n" + "".join(backends)
