@@ -76,7 +76,16 @@ class Front:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def download(self, token):
-        """Redeems a token at whichever node the proxy takes."""
+        """Redeems a token at whichever node the proxy takes; asks again if none is
+        ready, as while they elect a leader. Then no node was asked."""
+
+        def answered():
+            answer = self.ask(token)
+            return None if b"No server is available" in answer.body else answer
+
+        return wait_until("a node that is ready", answered)
+
+    def ask(self, token):
         with socket.create_connection(("127.0.0.1", self.port), PATIENCE_S) as plain:
             with self.trusted.wrap_socket(plain, server_hostname="localhost") as connection:
                 connection.sendall(request(f"{REST}?token={token}"))
