@@ -10,6 +10,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -18,8 +19,8 @@ use tempfile::TempDir;
 mod footprint;
 use footprint::footprints;
 
-/// How long a program may take for anything.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a program may take for anything, on a machine that is slow and busy.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn jeton(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(snapbox::cmd::cargo_bin!("jeton"));
@@ -37,9 +38,17 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-/// Takes a port that nobody listens on.
+/// Takes a port that nobody listens on, that no other test here gets, and that the
+/// system gives to no outgoing connection before a node listens on it.
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU16 = AtomicU16::new(20_000);
+    loop {
+        // The demo takes the one behind it, too.
+        let port = NEXT.fetch_add(2, Ordering::Relaxed);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// Makes a node with the demo's PKI in a new folder.
@@ -378,7 +387,8 @@ fn a_node_that_stops_refuses_at_once_and_finishes_what_began() {
     node.signal("TERM");
     let begun = Instant::now();
     while std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
-        assert!(begun.elapsed() < Duration::from_secs(2), "it still accepts");
+        // Who is in the middle of a request is waited for, at most 30 seconds.
+        assert!(begun.elapsed() < Duration::from_secs(15), "it still accepts");
         std::thread::sleep(Duration::from_millis(10));
     }
     // A second signal waits for nobody.

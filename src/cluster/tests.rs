@@ -273,7 +273,7 @@ async fn what_may_have_been_understood_is_not_said_to_be_undelivered() {
     let two = network(&open.authority, 2);
     two.call(&open.to(1), b"x".to_vec(), PATIENCE).await.unwrap();
     let unknown = |answer| matches!(answer, Err(TransportError::Unknown(_)));
-    assert!(unknown(two.call(&open.to(1), b"wait".to_vec(), SECOND / 5).await));
+    assert!(unknown(two.call(&open.to(1), b"wait".to_vec(), SECOND).await));
     assert!(unknown(two.call(&open.to(1), b"fail".to_vec(), PATIENCE).await));
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let nobody = PeerAddress { node_id: NodeId(1), address: nobody };
@@ -285,7 +285,7 @@ async fn what_may_have_been_understood_is_not_said_to_be_undelivered() {
     let begun = std::time::Instant::now();
     let answer = two.call(&mute, b"x".to_vec(), SECOND / 5).await;
     assert!(matches!(answer, Err(TransportError::NotDelivered(_))), "{answer:?}");
-    assert!(begun.elapsed() < 5 * SECOND);
+    assert!(begun.elapsed() < PATIENCE);
 }
 
 /// Listens in a node's place, takes one connection, and passes on what comes over it
@@ -303,10 +303,10 @@ async fn one_way_to(open: &Open, may: Arc<Notify>) -> PeerAddress {
     PeerAddress { node_id: NodeId(1), address: address.to_string() }
 }
 
-/// Asks until an answer comes.
+/// Asks until an answer comes. Who is slow to answer is not asked twice.
 async fn answered(network: &PeerNetwork, to: &PeerAddress) {
     let begun = std::time::Instant::now();
-    while network.call(to, b"x".to_vec(), SECOND / 5).await.is_err() {
+    while network.call(to, b"x".to_vec(), PATIENCE / 2).await.is_err() {
         assert!(begun.elapsed() < PATIENCE);
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
@@ -333,7 +333,7 @@ async fn a_late_answer_leaves_its_connection_to_the_next_message() {
     may.notify_one();
     let to = one_way_to(&open, may).await;
     answered(&two, &to).await;
-    let answer = two.call(&to, b"wait".to_vec(), SECOND / 5).await;
+    let answer = two.call(&to, b"wait".to_vec(), SECOND).await;
     assert!(matches!(answer, Err(TransportError::Unknown(_))), "{answer:?}");
     open.echo.go.notify_one();
     answered(&two, &to).await;
@@ -413,7 +413,8 @@ async fn strangers_that_stay_keep_neither_members_nor_the_invited_out() {
             let begun = std::time::Instant::now();
             let two = network(&open.authority, 2);
             two.call(&open.to(1), b"x".to_vec(), PATIENCE).await.unwrap();
-            assert!(begun.elapsed() < SECOND, "a member waits behind strangers");
+            // They may stay for three seconds and more.
+            assert!(begun.elapsed() < 2 * SECOND, "a member waits behind strangers");
         }
     }
     join(&open.invite(1), NodeId(0xabc), &own(), "1.2.3").await.unwrap();
@@ -439,10 +440,18 @@ async fn strangers_that_stay_keep_neither_members_nor_the_invited_out() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stranger_that_comes_too_often_costs_no_handshakes() {
     let open = Open::new();
-    let mut turned_away = 0;
+    let begun = std::time::Instant::now();
+    let mut streams = Vec::new();
     for _ in 0..GUESTS_MAX {
-        let mut stream = TcpStream::connect(open.address.as_str()).await.unwrap();
-        turned_away += usize::from(is_closed(&mut stream).await);
+        streams.push(TcpStream::connect(open.address.as_str()).await.unwrap());
     }
-    assert!(turned_away > 0);
+    // Who was let in may stay for three seconds, who was turned away is gone at once.
+    loop {
+        for stream in streams.iter_mut().rev() {
+            if is_closed(stream).await {
+                return;
+            }
+        }
+        assert!(begun.elapsed() < 2 * SECOND, "nobody is turned away");
+    }
 }

@@ -17,9 +17,9 @@ WAYS = list(itertools.permutations(NODES, 2))
 # How many faults there are at once, at most.
 AT_ONCE = 3
 # How long a cluster may take to be whole again after everything was healed.
-WHOLE_WITHIN_S = 30
+WHOLE_WITHIN_S = 60
 # How long a prober is waited for after a leader's death, before that is a failure.
-GRANT_WITHIN_S = 20
+GRANT_WITHIN_S = 60
 
 LEADER = "the leader"
 
@@ -239,7 +239,7 @@ class Nemesis:
             lambda: self.book.first_grant(died, nodes),
             GRANT_WITHIN_S,
         )
-        return self.book.longest_gap(died, granted, nodes)
+        return self.book.longest_gap(died, granted, nodes, self.network.stalls())
 
     def say(self, fault, target):
         self.story.append((time.time(), fault.kind, target, fault.strength, fault.lasts))

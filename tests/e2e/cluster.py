@@ -85,11 +85,12 @@ def catch_up(first, *others):
     """Waits until the leader knows that these nodes have nearly all of the log."""
 
     def near(member):
-        return member["lag"] is not None and member["lag"] < 10
+        # A node that the leader does not answer knows no lag, and perhaps no member.
+        return member and member["lag"] is not None and member["lag"] < 10
 
     def all_near():
         members = status(first)
-        return all(near(members[other.id]) for other in others)
+        return all(near(members.get(other.id)) for other in others)
 
     wait_until("the learners to catch up", all_near)
 
@@ -122,6 +123,25 @@ def three(stack, *options, places=(LOOPBACK,) * 3):
     others = [add(stack, first, *options, place=place) for place in places[1:]]
     grow(first, *others)
     return [first, *others]
+
+
+def roles(world):
+    """Returns the members' roles by their ids, as a node tells them."""
+    return {id: member["role"] for id, member in status(world).items()}
+
+
+def wait_for_voters(world, voters):
+    """Waits until a node tells that these are the members, and all of them vote. It
+    may have to tell what it knows itself, which comes a moment later."""
+    wanted = {voter.id: "voter" for voter in voters}
+    wait_until("all to vote", lambda: roles(world) == wanted)
+
+
+def wait_for_calm(*worlds):
+    """Waits until no node has an operator look at anything. A leader that is new has
+    not heard from everybody at once."""
+    for world in worlds:
+        wait_until("no alarm", lambda: not alarms(world))
 
 
 def alarms(world):

@@ -28,6 +28,8 @@ class Faults:
     """Has system calls of a running node fail."""
 
     def __init__(self, node, fault, log):
+        # If its process dies at the wrong moment, strace waits for ever.
+        self.end_within_s = 2 if "SIGKILL" in fault else PATIENCE_S
         self.command = [*injecting(fault, log), "-p", str(node.pid)]
 
     def __enter__(self):
@@ -42,8 +44,7 @@ class Faults:
     def __exit__(self, *_):
         self.strace.terminate()
         try:
-            self.strace.communicate(timeout=2)
+            self.strace.communicate(timeout=self.end_within_s)
         except subprocess.TimeoutExpired:
-            # If its process dies at the wrong moment, strace waits for ever.
             self.strace.kill()
             self.strace.communicate(timeout=PATIENCE_S)

@@ -54,8 +54,11 @@ class Front:
         ]
         config = self.dir / "haproxy.cfg"
         config.write_text(
-            "defaults\n  mode http\n  timeout connect 1s\n  timeout client 10s\n"
-            "  timeout server 10s\n  option forwardfor\n"
+            # A node that is slow to say that it is ready is not a dead one, which
+            # refuses the connection.
+            f"defaults\n  mode http\n  timeout connect 5s\n  timeout client {PATIENCE_S}s\n"
+            f"  timeout server {PATIENCE_S}s\n  timeout check {PATIENCE_S}s\n"
+            "  option forwardfor\n"
             "  retries 3\n  retry-on conn-failure\n  option redispatch\n"
             f"frontend front\n  bind 127.0.0.1:{self.port} ssl crt {self.dir}/front.pem\n"
             f"  {choice}\n" + "".join(backends)
@@ -73,7 +76,16 @@ class Front:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def download(self, token):
-        """Redeems a token at whichever node the proxy takes."""
+        """Redeems a token at whichever node the proxy takes; asks again if none is
+        ready, as while they elect a leader. Then no node was asked."""
+
+        def answered():
+            answer = self.ask(token)
+            return None if b"No server is available" in answer.body else answer
+
+        return wait_until("a node that is ready", answered)
+
+    def ask(self, token):
         with socket.create_connection(("127.0.0.1", self.port), PATIENCE_S) as plain:
             with self.trusted.wrap_socket(plain, server_hostname="localhost") as connection:
                 connection.sendall(request(f"{REST}?token={token}"))

@@ -34,7 +34,9 @@ HERE = Path(__file__).resolve().parent
 JETON = os.environ.get("JETON", str(HERE.parents[1] / "target" / "debug" / "jeton"))
 REST = "/rest/GetProfileViaToken"
 LINK = r"https://localhost:\d+/rest/GetProfileViaToken\?token=[A-Za-z0-9_-]+"
-PATIENCE_S = 20
+# How long anything is waited for: as long as a machine may take that is slow, busy and
+# stands still for seconds. Only what fails takes so long.
+PATIENCE_S = 60
 
 # Where a node runs: its address, and what to write before a command there.
 Place = collections.namedtuple("Place", "host inside")
@@ -67,10 +69,14 @@ def needs(possible, what):
     raise unittest.SkipTest(what)
 
 
+# Ports that the system gives to no outgoing connection. None is given out twice:
+# a node whose port is still unused, or that is down, has nothing that holds it.
+PORTS = iter(random.sample(range(20_000, 32_000), 12_000))
+
+
 def free_port(kind=socket.SOCK_STREAM):
-    """Finds a port below those that the system gives to outgoing connections,
-    so that nobody takes it while a node is down."""
-    for port in random.sample(range(20_000, 32_000), 200):
+    """Finds a port that nobody else here has or takes while a node is down."""
+    for port in PORTS:
         with socket.socket(socket.AF_INET, kind) as probe:
             try:
                 probe.bind(("127.0.0.1", port))
@@ -82,7 +88,7 @@ def free_port(kind=socket.SOCK_STREAM):
 
 def run(command, **options):
     """Runs a command to its end and returns what became of it."""
-    options = {"env": ENVIRONMENT, "stdin": subprocess.DEVNULL, "timeout": 60, **options}
+    options = {"env": ENVIRONMENT, "stdin": subprocess.DEVNULL, "timeout": 2 * PATIENCE_S, **options}
     if "input" in options:
         del options["stdin"]
     return subprocess.run(command, capture_output=True, text=True, **options)
@@ -164,7 +170,7 @@ class World:
 
     def configure(self, profiles):
         """Says where profiles come from, where the doors are, and that these tests
-        may ask as often as they like."""
+        may ask as often as they like and, on a slow machine, as slowly."""
         text = self.config.read_text()
         public, admin = f"{self.place.host}:{self.port}", f"127.0.0.1:{self.admin_port}"
         for door, address in ("public", public), ("admin", admin):
@@ -172,6 +178,7 @@ class World:
             text, count = re.subn(line, rf'\1"{address}"', text)
             assert count == 1, text
         limits = "[limits]\nrate_burst = 1000000\nrate_per_second = 1000000\n"
+        limits += "head_time_s = 30\nhandshake_time_s = 30\n"
         self.config.write_text(f"{text}\n{profiles}\n{limits}")
 
     def behind_a_proxy(self):
@@ -299,7 +306,8 @@ class World:
     def curl_command(self, out):
         """Returns a curl that writes the body to `out` and prints the status."""
         certificate = self.dir / "tls" / "cert.pem"
-        return f"curl -sS --max-time 30 --cacert {certificate} -o {out} -w %{{http_code}}".split()
+        limits = f"--max-time {PATIENCE_S} --cacert {certificate}"
+        return f"curl -sS {limits} -o {out} -w %{{http_code}}".split()
 
 
 def easy_rsa(folder):

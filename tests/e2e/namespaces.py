@@ -98,6 +98,11 @@ class Network:
         self.tell({"tell": True})
         return self.answer()
 
+    def stalls(self):
+        """Returns when this machine stood still so far: pairs of moments."""
+        self.tell({"stalls": True})
+        return self.answer()
+
     def tell(self, what):
         self.wire.stdin.write(json.dumps(what) + "\n")
         self.wire.stdin.flush()

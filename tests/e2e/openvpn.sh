@@ -15,7 +15,7 @@
 # has no terminal, so one that asks for something stops. What openvpn's own
 # options would read is given behind the profile, as `--auth-user-pass FILE`.
 
-CONNECT_TIMEOUT_S=${CONNECT_TIMEOUT_S:-20}
+CONNECT_TIMEOUT_S=${CONNECT_TIMEOUT_S:-60}
 CONNECTED="Initialization Sequence Completed"
 server_pid=
 
@@ -69,8 +69,8 @@ client_run() {
     shift
     rm -f "$profile.log"
     # A session of its own takes the terminal away. No retries: a refusal is
-    # seen at once.
-    setsid openvpn --config "$profile" --connect-retry-max 1 --hand-window 4 \
+    # seen at once. Only silence takes the whole window.
+    setsid openvpn --config "$profile" --connect-retry-max 1 --hand-window 30 \
         "$@" >"$profile.log" 2>&1 </dev/null &
     pid=$!
     wait_for "$profile.log" "$pid" || status=1

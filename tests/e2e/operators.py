@@ -109,6 +109,10 @@ class Operator:
         """Signs in, and returns whom the pages know by a cookie only."""
         reply = self.sign_in()
         assert reply.status == 303, reply
+        return self.of(reply)
+
+    def of(self, reply):
+        """Returns whom the pages know by the cookie of an answer to a sign-in."""
         cookie = re.match(rf"{COOKIE}=([^;]+)", reply.header("Set-Cookie"))[1]
         return Operator(self.world, cookie=cookie)
 

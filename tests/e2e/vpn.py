@@ -2,7 +2,7 @@
 
 import shlex
 
-from jeton import HERE, needs, run
+from jeton import HERE, PATIENCE_S, needs, run
 
 SOURCE = f". {shlex.quote(str(HERE / 'openvpn.sh'))}; "
 
@@ -17,7 +17,7 @@ def in_tunnel(case, folder, server, what):
     """Starts the server of `folder`/`server`.conf, in that folder, and does
     `what` in a shell."""
     script = f"{SOURCE} trap server_stop EXIT; server_start {shlex.quote(str(folder))} {server}"
-    done = run(["bash", "-c", f"{script} && {what}"], cwd=folder)
+    done = run(["bash", "-c", f"{script} && {what}"], cwd=folder, timeout=5 * PATIENCE_S)
     case.assertEqual(done.returncode, 0, done.stderr)
 
 

@@ -9,8 +9,11 @@ the devices it says so in a line of JSON. Then it obeys lines of JSON on stdin:
 
     {"set": [[FROM, TO, CUT, LOSS, DELAY_S], ...]}   of packets one way
     {"tell": true}                                   what it carried, in a line
+    {"stalls": true}                                 when this machine stood still
 
-Links that were never set lose nothing. At the end of stdin it leaves, and the
+Links that were never set lose nothing. The machine stood still where this process,
+which sleeps for a moment only and goes before others, was not woken: from when to when
+by the monotonic clock. At the end of stdin it leaves, and the
 devices are gone. It is a process of its own because it must never wait for the
 tests' interpreter.
 """
@@ -33,6 +36,8 @@ IFF_TUN, IFF_NO_PI = 0x0001, 0x1000
 PACKET_MAX = 65_536
 # How many packets of one end are carried before the others have their turn.
 TURN = 64
+# How long it sleeps at most, and how much longer is a machine that stands still.
+NAP_S, STALL_S = 0.02, 0.05
 
 
 def device(name):
@@ -62,6 +67,7 @@ class Wire:
         }
         self.late = []
         self.number = itertools.count()
+        self.stalls = []
         self.told = {"carried": 0, "cut": 0, "lost": 0, "delayed": 0, "late_ms": 0.0}
 
     def run(self):
@@ -73,8 +79,13 @@ class Wire:
         self.unread = b""
         self.ended = False
         while not self.ended:
-            wait = max(0, self.late[0][0] - time.monotonic()) if self.late else None
-            for key, _ in commands.select(wait):
+            begun = time.monotonic()
+            wait = max(0, self.late[0][0] - begun) if self.late else NAP_S
+            due = begun + min(wait, NAP_S)
+            ready = commands.select(min(wait, NAP_S))
+            if time.monotonic() > due + STALL_S:
+                self.stalls.append((due, time.monotonic()))
+            for key, _ in ready:
                 key.data(key.fd)
             self.deliver()
 
@@ -124,6 +135,8 @@ class Wire:
             for start, end, is_cut, loss, delay in line.get("set", []):
                 link = self.links[socket.inet_aton(start) + socket.inet_aton(end)]
                 link.is_cut, link.loss, link.delay = is_cut, loss, delay
+            if "stalls" in line:
+                say(self.stalls)
             if "tell" in line:
                 used = resource.getrusage(resource.RUSAGE_SELF)
                 say({**self.told, "cpu_s": round(used.ru_utime + used.ru_stime, 1)})

@@ -64,7 +64,8 @@ fn a_head_that_comes_slowly_is_cut_off() {
         let _ = stream.read_to_end(&mut answer);
         assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 408"), "{answer:?}");
     }
-    assert!(begun.elapsed() < Duration::from_secs(8));
+    // A reader gives up after 20 seconds.
+    assert!(begun.elapsed() < Duration::from_secs(15));
     assert_eq!(house.used(&token), 0);
 }
 

@@ -197,7 +197,7 @@ fn the_watcher_takes_a_new_pair_and_waits_for_its_second_half() {
     write(&folder.path().join("key.pem"), &new.key.serialize_pem(), 0o600);
     let begun = Instant::now();
     while certificate.not_after() == before {
-        assert!(begun.elapsed() < Duration::from_secs(10), "never reloaded");
+        assert!(begun.elapsed() < Duration::from_secs(60), "never reloaded");
         thread::sleep(Duration::from_millis(20));
     }
     assert_eq!(certificate.not_after(), before.plus(2 * 86_400));

@@ -1,7 +1,7 @@
 // The browser of the tests: Debian's Chromium, which asks nobody for anything.
 import { chromium } from 'playwright-core';
 
-const PATIENCE_MS = 10_000;
+export const PATIENCE_MS = 60_000;
 const QUIET = [
   '--no-sandbox',
   '--disable-gpu',

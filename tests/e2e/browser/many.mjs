@@ -28,8 +28,9 @@ await story(async (browser, { adminUrl, link, count, withinMs }) => {
       assert.ok(!seen.has(id), 'on two pages');
       seen.add(id);
     }
+    const here = page.url();
     await page.getByRole('link', { name: /next page/i }).click();
-    await page.waitForLoadState();
+    await page.waitForURL((url) => url.href !== here);
   }
   assert.ok(seen.size > 100, `${seen.size}`);
 });

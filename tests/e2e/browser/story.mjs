@@ -58,6 +58,6 @@ export async function assertAbsent(page, text) {
   // A dialog is hidden a moment before it hears that it was closed, and forgets.
   await page.waitForFunction(
     (text) => [...document.querySelectorAll('input, textarea')].every((f) => !f.value.includes(text)),
-    text, { timeout: 2_000 },
+    text,
   );
 }
