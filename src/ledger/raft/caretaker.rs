@@ -138,8 +138,9 @@ impl Duties {
         if self.kept_at.elapsed() >= KEEP {
             self.kept_at = Instant::now();
             let peers = Arc::clone(&self.peers);
-            // If it fails, so will the log, and that is told.
-            let _ = off_thread(move || peers.runs.keep()).await;
+            if let Err(error) = off_thread(move || peers.runs.keep()).await {
+                tracing::warn!(%error, "how far other nodes' disks reach is not written down");
+            }
         }
     }
 

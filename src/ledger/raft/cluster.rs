@@ -73,7 +73,7 @@ impl RaftLedger {
 
     /// Lists the members as this node sees them.
     pub(super) fn members_here(&self) -> Vec<MemberStatus> {
-        let voters = self.view.voter_ids();
+        let (members, voters) = self.view.listed();
         let last = self.view.metrics(|metrics| metrics.last_log_index);
         let (own, leader) = (self.identity.node_id, self.leader_of_late());
         let clock = self.peers.clock.now();
@@ -105,7 +105,7 @@ impl RaftLedger {
                 },
             }
         };
-        self.view.members().into_iter().map(status).collect()
+        members.into_iter().map(status).collect()
     }
 
     fn change_roles(
@@ -127,7 +127,11 @@ impl Cluster for RaftLedger {
             let other = leader.filter(|leader| leader.node_id != self.identity.node_id);
             let Some(leader) = other else { return self.members_known_here() };
             match self.peers.ask(&leader, &Request::Members, LIST_WITHIN).await {
-                Ok(Answer::Members(members)) => MemberList { members, is_by_leader: true },
+                Ok(Answer::Members(members)) => {
+                    // One that lost its majority may not know of its successor.
+                    let is_by_leader = members.iter().any(|member| member.is_leader);
+                    MemberList { members, is_by_leader }
+                }
                 Ok(_) | Err(_) => self.members_known_here(),
             }
         })

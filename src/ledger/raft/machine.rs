@@ -97,6 +97,11 @@ impl Applied {
         self.inner().membership.get_node(&node_id).cloned()
     }
 
+    /// Returns how many members that membership has.
+    pub(super) fn members(&self) -> usize {
+        self.inner().membership.nodes().count()
+    }
+
     /// Returns the time of the log.
     pub(super) fn log_time(&self) -> LogTime {
         let inner = self.inner();

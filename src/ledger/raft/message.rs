@@ -34,8 +34,8 @@ pub(super) struct Head {
     pub(super) to: NodeId,
     /// What the one who speaks drew when it was started.
     pub(super) run: u64,
-    /// What it believes that the other one drew; none if they never spoke.
-    pub(super) to_run: Option<u64>,
+    /// What it knows of the other one; nothing if they never spoke.
+    pub(super) to_met: Option<Met>,
     /// Which message of this start it is; an answer has its own.
     pub(super) number: u64,
     /// Up to which index the speaker's disk holds what is committed.

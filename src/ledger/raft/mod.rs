@@ -84,6 +84,7 @@ use self::caretaker::Caretaker;
 use self::changes::Changes;
 use self::forward::Forwarder;
 use self::machine::Applied;
+use self::message::Refusal;
 use self::peers::Peers;
 use self::reach::Reach;
 use self::snapshot_transfer::Incoming;
@@ -142,7 +143,10 @@ impl RaftLedger {
         let Self {
             raft, batcher, writer, caretaker, view, forwarder, changes, reach, peers, ..
         } = self;
-        drop((batcher, caretaker, view, forwarder, changes, reach, peers));
+        drop((batcher, caretaker, view, forwarder, changes, reach));
+        // If it fails, what others said in the last seconds is forgotten.
+        let _ = peers.runs.keep();
+        drop(peers);
         // It fails only if the engine had stopped by itself.
         let _ = raft.shutdown().await;
         drop(raft);
@@ -159,7 +163,17 @@ impl RaftLedger {
         if !self.view.runs() {
             return Err(batcher::stopped());
         }
+        self.vouch()?;
         self.batcher.submit(command).await
+    }
+
+    /// Refuses to vouch for anything once another node said that this one has forgotten
+    /// what it acknowledged: also where it votes alone, and Raft would let it go on.
+    fn vouch(&self) -> Result<(), LedgerError> {
+        match self.peers.refusal() {
+            Some(old @ Refusal::OldFolder) => Err(LedgerError::Unavailable(old.to_string())),
+            Some(_) | None => Ok(()),
+        }
     }
 
     fn change(&self, command: Command) -> Answer<'_, ()> {
@@ -198,7 +212,7 @@ impl Ledger for RaftLedger {
 
     fn standing(&self, token: &VerifiedToken) -> Result<Standing, LedgerError> {
         let staleness = self.staleness();
-        if staleness.is_stale() {
+        if staleness.is_stale() || self.vouch().is_err() {
             // There may be a better reason.
             let why = self.readiness().err().unwrap_or(Unready::Stale(staleness));
             return Err(LedgerError::Unavailable(why.to_string()));

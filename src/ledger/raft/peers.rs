@@ -163,7 +163,7 @@ impl Peers {
             from: self.identity.node_id,
             to,
             run: self.runs.run()?,
-            to_run: self.runs.of(to).map(|met| met.run),
+            to_met: self.runs.of(to),
             number: self.number.fetch_add(1, Ordering::Relaxed),
             // What a majority holds may be applied here before this disk has it.
             holds: self.applied.index().min(self.log.last_durable()),
@@ -233,7 +233,7 @@ impl Peers {
         }
     }
 
-    fn note_refusal(&self, by: NodeId, refusal: &Refusal) {
+    pub(super) fn note_refusal(&self, by: NodeId, refusal: &Refusal) {
         let is_news = self.troubles.note(by, format!("it refuses this node: {refusal}"));
         // These are faults of the one that was called, or of its address.
         if matches!(refusal, Refusal::OtherTarget(_) | Refusal::OtherLedger | Refusal::Format) {

@@ -136,7 +136,7 @@ impl RaftLedger {
     /// Puts another node's commands into this leader's own queue, so that one
     /// entry carries the commands of all.
     async fn carry_out(&self, commands: Vec<Command>) -> Answer {
-        if !self.is_leader() {
+        if !self.is_leader() || self.vouch().is_err() {
             return Answer::NotLeader;
         }
         let outcomes = commands.into_iter().map(|command| self.batcher.submit_for_peer(command));
@@ -171,7 +171,13 @@ impl Peers {
         let failed = |error: std::io::Error| Answer::Failed(error.to_string());
         let judgement =
             self.runs.judge(from, head.comes(), head.introduction.as_ref()).map_err(failed)?;
-        let is_meant = head.to_run == Some(self.runs.run().map_err(failed)?);
+        let run = self.runs.run().map_err(failed)?;
+        let is_meant = head.to_met.is_some_and(|met| met.run == run);
+        // Who was removed has no say in it; who is alone may have forgotten all others.
+        let has_say = self.applied.member(from).is_some() || self.applied.members() <= 1;
+        if has_say && head.to_met.is_some_and(|met| self.runs.lacks(met)) {
+            self.note_refusal(from, &Refusal::OldFolder);
+        }
         match judgement {
             Judgement::Old => {
                 self.note_old(from);

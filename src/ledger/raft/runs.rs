@@ -9,16 +9,20 @@
 //! does not. Such a node may have forgotten a vote or an entry that it acknowledged,
 //! so it is refused before Raft hears of it.
 //!
+//! Every message says too what its sender knows of the other one, so that a node that
+//! was set back, votes alone and therefore asks nobody still learns of it.
+//!
 //! How far a disk reaches is told with every message and kept in memory; it is written
-//! down now and then, because a node that never stops needs no file to remember.
+//! down now and then, because a node that never stops needs no file to remember. No
+//! message waits for that.
 //!
 //! ```text
 //! DIR/runs = "jeton runs 2\n", then a Book as in sealed.rs
 //! ```
 
 use std::collections::BTreeMap;
-use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{io, mem};
 
 use serde::{Deserialize, Serialize};
 
@@ -39,12 +43,13 @@ const KEPT: usize = 10_000;
 pub(super) struct Runs {
     run: u64,
     log_end: u64,
+    /// Held by whoever writes the book down, and before `inner`.
+    disk: Mutex<Box<dyn Disk>>,
     inner: Mutex<Inner>,
 }
 
 #[derive(Debug)]
 struct Inner {
-    disk: Box<dyn Disk>,
     book: Book,
     /// Whether the book says more than the file.
     is_ahead: bool,
@@ -100,20 +105,24 @@ impl Runs {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Book::default(),
             Err(error) => return Err(error),
         };
-        let inner = Inner { disk, book, is_ahead: false };
-        Ok(Self { run, log_end, inner: Mutex::new(inner) })
+        let inner = Mutex::new(Inner { book, is_ahead: false });
+        Ok(Self { run, log_end, disk: Mutex::new(disk), inner })
     }
 
     /// Returns the number of this start. It is durable before anybody hears of it;
     /// a node that is alone never writes it.
     pub(super) fn run(&self) -> io::Result<u64> {
-        let mut inner = self.inner();
-        if inner.book.own.last() != Some(&self.run) {
-            let mut book = inner.book.clone();
-            let excess = (book.own.len() + 1).saturating_sub(KEPT);
-            book.own.drain(..excess);
-            book.own.push(self.run);
-            inner.save(book)?;
+        let is_written = || self.inner().book.own.last() == Some(&self.run);
+        if !is_written() {
+            let disk = self.disk();
+            // Somebody may have been faster.
+            if !is_written() {
+                self.change(&**disk, |book| {
+                    let excess = (book.own.len() + 1).saturating_sub(KEPT);
+                    book.own.drain(..excess);
+                    book.own.push(self.run);
+                })?;
+            }
         }
         Ok(self.run)
     }
@@ -136,22 +145,30 @@ impl Runs {
         comes: Met,
         introduction: Option<&Introduction>,
     ) -> io::Result<Judgement> {
-        let mut inner = self.inner();
-        if inner.hear(node_id, comes) {
+        if self.inner().hear(node_id, comes) {
             return Ok(Judgement::Known);
         }
+        // One at a time: of two starts the later one is to be known in the end.
+        let disk = self.disk();
         let mut known = comes;
-        if let Some(met) = inner.book.met.get(&node_id) {
+        if let Some(met) = self.of(node_id) {
             match introduction {
                 None => return Ok(Judgement::Introduce),
-                Some(shown) if !shown.goes_on_from(*met, comes.run) => return Ok(Judgement::Old),
+                Some(shown) if !shown.goes_on_from(met, comes.run) => return Ok(Judgement::Old),
                 Some(_) => known.holds = met.holds.max(comes.holds),
             }
         }
-        let mut book = inner.book.clone();
-        book.met.insert(node_id, known);
-        inner.save(book)?;
+        self.change(&**disk, |book| {
+            book.met.insert(node_id, known);
+        })?;
         Ok(Judgement::Known)
+    }
+
+    /// Tells whether this folder lacks what another node `met` of it: a start that it
+    /// does not remember, or entries that it said it holds.
+    pub(super) fn lacks(&self, met: Met) -> bool {
+        let remembers = || self.inner().book.own.contains(&met.run);
+        met.run != self.run && !(remembers() && self.log_end >= met.holds)
     }
 
     /// Takes note of what a node says in an answer.
@@ -161,16 +178,32 @@ impl Runs {
 
     /// Writes down how far the disks of the others reach, if that is news.
     pub(super) fn keep(&self) -> io::Result<()> {
-        let mut inner = self.inner();
-        if inner.is_ahead {
-            let book = inner.book.clone();
-            inner.save(book)?;
+        let disk = self.disk();
+        if !mem::take(&mut self.inner().is_ahead) {
+            return Ok(());
         }
+        let kept = self.change(&**disk, |_| ());
+        self.inner().is_ahead |= kept.is_err();
+        kept
+    }
+
+    /// Changes the book, first on the disk.
+    fn change(&self, disk: &dyn Disk, change: impl Fn(&mut Book)) -> io::Result<()> {
+        let mut book = self.inner().book.clone();
+        change(&mut book);
+        write(disk, &book)?;
+        // Others may have been heard meanwhile.
+        change(&mut self.inner().book);
         Ok(())
     }
 
+    fn disk(&self) -> MutexGuard<'_, Box<dyn Disk>> {
+        // A file is replaced whole.
+        self.disk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        // A book is replaced whole.
+        // No change of it stops half-way.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -192,17 +225,15 @@ impl Inner {
         met.holds = met.holds.max(comes.holds);
         true
     }
+}
 
-    fn save(&mut self, book: Book) -> io::Result<()> {
-        let bytes = sealed::encode(FIRST_LINE, &book).map_err(io::Error::other)?;
-        let file = self.disk.create(UNFINISHED)?;
-        file.write_all_at(&bytes, 0)?;
-        file.sync_data()?;
-        self.disk.rename(UNFINISHED, FILE)?;
-        self.disk.sync_dir()?;
-        (self.book, self.is_ahead) = (book, false);
-        Ok(())
-    }
+fn write(disk: &dyn Disk, book: &Book) -> io::Result<()> {
+    let bytes = sealed::encode(FIRST_LINE, book).map_err(io::Error::other)?;
+    let file = disk.create(UNFINISHED)?;
+    file.write_all_at(&bytes, 0)?;
+    file.sync_data()?;
+    disk.rename(UNFINISHED, FILE)?;
+    disk.sync_dir()
 }
 
 #[cfg(test)]

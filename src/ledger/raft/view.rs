@@ -84,6 +84,20 @@ impl View {
         })
     }
 
+    /// Returns all members and which of them vote, to be shown. What a leader wishes and
+    /// no majority confirmed may never come about.
+    pub(super) fn listed(&self) -> (BTreeMap<NodeId, Member>, BTreeSet<NodeId>) {
+        self.metrics(|metrics| {
+            let config = match metrics.state {
+                ServerState::Leader => &metrics.committed_membership_config,
+                // It may know of none that was confirmed, but of one that it was sent.
+                _ => &metrics.membership_config,
+            };
+            let nodes = config.nodes().map(|(id, member)| (*id, member.clone()));
+            (nodes.collect(), config.voter_ids().collect())
+        })
+    }
+
     /// Returns all members but this node.
     pub(super) fn others(&self) -> Vec<PeerAddress> {
         let others = self.members().into_iter().filter(|(id, _)| *id != self.own);

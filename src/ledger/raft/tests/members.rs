@@ -312,6 +312,35 @@ fn a_disk_that_was_set_back_to_a_moment_of_its_last_run_is_refused() {
 }
 
 #[test]
+fn an_old_disk_on_which_a_node_votes_alone_decides_nothing_once_another_one_speaks_to_it() {
+    // Of before it had others, and of when it had.
+    for knows_others in [false, true] {
+        simulate(12, |world| async move {
+            world.found(1).await;
+            let mut old = world.copy_of_disks(1);
+            world.join(2).await;
+            world.settled().await;
+            if knows_others {
+                old = world.copy_of_disks(1);
+            }
+            assert_eq!(granted(&world.node(1), 1, 1, 1).await, Some(1));
+            world.settled().await;
+            pass(15).await;
+            world.crash(1).await;
+            world.put_disks(1, old);
+            let ledger = world.start(1).await;
+            pass(5).await;
+            let ready = ledger.status().ready.unwrap_err().to_string();
+            assert!(ready.contains("old disk") && ready.contains("fresh folder"), "{ready}");
+            for node in [1, 2] {
+                assert!(world.node(node).spend(spend(1, 1, 2)).await.is_err());
+            }
+            assert!(ledger.standing(&token_of(&spend(2, 1, 3))).is_err());
+        });
+    }
+}
+
+#[test]
 fn a_node_whose_address_is_wrong_says_so_itself() {
     simulate(12, |world| async move {
         world.found(1).await;
@@ -397,7 +426,7 @@ async fn refusal(ledger: &RaftLedger, from: u64, sender: &Identity, to: u64) -> 
         from: sender.node_id,
         to: NodeId(to),
         run: 1,
-        to_run: None,
+        to_met: None,
         number: 0,
         holds: 0,
         introduction: None,
