@@ -88,10 +88,11 @@ impl View {
     /// no majority confirmed may never come about.
     pub(super) fn listed(&self) -> (BTreeMap<NodeId, Member>, BTreeSet<NodeId>) {
         self.metrics(|metrics| {
-            let config = match metrics.state {
-                ServerState::Leader => &metrics.committed_membership_config,
-                // It may know of none that was confirmed, but of one that it was sent.
-                _ => &metrics.membership_config,
+            // Others may know of no change that was confirmed, but of one that they were sent.
+            let config = if metrics.state == ServerState::Leader {
+                &metrics.committed_membership_config
+            } else {
+                &metrics.membership_config
             };
             let nodes = config.nodes().map(|(id, member)| (*id, member.clone()));
             (nodes.collect(), config.voter_ids().collect())
