@@ -219,12 +219,12 @@ fn node(dir: &Path, id: u64, role: &str) {
         let line = line.unwrap();
         let answer = match line.split(' ').collect::<Vec<_>>()[..] {
             ["add", id, address] => {
-                let added = ledger.add_learner(id.parse().unwrap(), address.to_owned());
+                let added = ledger.add_learner(numbered(id), address.to_owned());
                 runtime.block_on(added).unwrap();
                 "done".to_owned()
             }
             ["promote", one, other] => {
-                let ids = BTreeSet::from([one.parse().unwrap(), other.parse().unwrap()]);
+                let ids = BTreeSet::from([numbered(one), numbered(other)]);
                 runtime.block_on(ledger.promote(ids)).unwrap();
                 "done".to_owned()
             }
@@ -240,6 +240,11 @@ fn node(dir: &Path, id: u64, role: &str) {
         };
         println!("{answer}");
     }
+}
+
+/// Returns the node of a number, which the processes here tell each other as such.
+fn numbered(number: &str) -> NodeId {
+    NodeId(number.parse().unwrap())
 }
 
 /// Waits until all members have caught up.
