@@ -62,25 +62,22 @@ impl Drop for Caretaker {
     }
 }
 
+/// The parts of a node that are looked after.
+pub(super) struct Parts {
+    pub(super) raft: Raft,
+    pub(super) view: View,
+    pub(super) peers: Arc<Peers>,
+    pub(super) forwarder: Arc<Forwarder>,
+    pub(super) changes: Arc<Changes>,
+    pub(super) compactor: Arc<Compactor>,
+    pub(super) reach: Reach,
+}
+
 impl Caretaker {
     /// Starts looking after a node.
-    pub(super) fn start(
-        raft: Raft,
-        view: View,
-        peers: Arc<Peers>,
-        forwarder: Arc<Forwarder>,
-        changes: Arc<Changes>,
-        compactor: Arc<Compactor>,
-        reach: Reach,
-    ) -> Self {
+    pub(super) fn start(parts: Parts) -> Self {
         let mut duties = Duties {
-            raft,
-            view,
-            peers,
-            forwarder,
-            changes,
-            compactor,
-            reach,
+            parts,
             is_clock_off: false,
             is_unreached_told: false,
             asked_at: None,
@@ -100,13 +97,7 @@ impl Caretaker {
 }
 
 struct Duties {
-    raft: Raft,
-    view: View,
-    peers: Arc<Peers>,
-    forwarder: Arc<Forwarder>,
-    changes: Arc<Changes>,
-    compactor: Arc<Compactor>,
-    reach: Reach,
+    parts: Parts,
     is_clock_off: bool,
     is_unreached_told: bool,
     asked_at: Option<Instant>,
@@ -119,10 +110,10 @@ impl Duties {
     async fn look(&mut self) {
         self.look_at_clock();
         self.look_who_comes();
-        self.compactor.make_snapshot_if_due().await;
-        let forwarder = Arc::clone(&self.forwarder);
-        if self.view.is_leader() {
-            let changes = Arc::clone(&self.changes);
+        self.parts.compactor.make_snapshot_if_due().await;
+        let forwarder = Arc::clone(&self.parts.forwarder);
+        if self.parts.view.is_leader() {
+            let changes = Arc::clone(&self.parts.changes);
             self.alone(async move {
                 changes.tidy().await;
                 forwarder.write_if_quiet(TICK, WITHIN).await;
@@ -137,7 +128,7 @@ impl Duties {
     async fn write_down(&mut self) {
         if self.kept_at.elapsed() >= KEEP {
             self.kept_at = Instant::now();
-            let peers = Arc::clone(&self.peers);
+            let peers = Arc::clone(&self.parts.peers);
             if let Err(error) = off_thread(move || peers.runs.keep()).await {
                 tracing::warn!(%error, "how far other nodes' disks reach is not written down");
             }
@@ -147,13 +138,13 @@ impl Duties {
     /// Speaks to the other voters. A leader does so all the time.
     fn keep_warm(&mut self) {
         let is_warm = self.warmed_at.is_some_and(|at| at.elapsed() < KEEP_WARM);
-        if is_warm || self.view.is_leader() {
+        if is_warm || self.parts.view.is_leader() {
             return;
         }
         self.warmed_at = Some(Instant::now());
-        for voter in self.view.fellow_voters() {
-            let Some(voter) = self.peers.address(voter) else { continue };
-            let peers = Arc::clone(&self.peers);
+        for voter in self.parts.view.fellow_voters() {
+            let Some(voter) = self.parts.peers.address(voter) else { continue };
+            let peers = Arc::clone(&self.parts.peers);
             tokio::spawn(async move {
                 let request = Request::Members;
                 let ask = || peers.ask(&voter, &request, KEEP_WARM);
@@ -168,9 +159,9 @@ impl Duties {
         if self.asked_at.is_some_and(|at| at.elapsed() < ASK_AGAIN) {
             return None;
         }
-        let own = self.peers.identity.node_id;
+        let own = self.parts.peers.identity.node_id;
         // A removed node hears nothing any more; who asks is told.
-        let question = match self.changes.moved_to() {
+        let question = match self.parts.changes.moved_to() {
             Some(address) => Some(Request::Change(MemberChange::SetAddress(own, address))),
             None => self.is_silent().then_some(Request::Members),
         };
@@ -191,7 +182,7 @@ impl Duties {
     }
 
     fn look_at_clock(&mut self) {
-        let is_off = self.peers.is_clock_off();
+        let is_off = self.parts.peers.is_clock_off();
         if is_off != self.is_clock_off {
             self.is_clock_off = is_off;
             if is_off {
@@ -199,10 +190,10 @@ impl Duties {
             } else {
                 tracing::info!("the clock agrees with the other nodes' clocks again");
             }
-            self.raft.runtime_config().elect(!is_off);
+            self.parts.raft.runtime_config().elect(!is_off);
         }
-        if is_off && self.view.is_leader() {
-            let changes = Arc::clone(&self.changes);
+        if is_off && self.parts.view.is_leader() {
+            let changes = Arc::clone(&self.parts.changes);
             self.alone(async move {
                 let _ = changes.hand_over(None).await;
             });
@@ -213,14 +204,14 @@ impl Duties {
         if self.is_unreached_told {
             return;
         }
-        if let Some(alarm) = self.reach.alarm() {
+        if let Some(alarm) = self.parts.reach.alarm() {
             self.is_unreached_told = true;
             tracing::warn!("{alarm}");
         }
     }
 
     fn is_silent(&self) -> bool {
-        let fresh_at = self.peers.applied.freshness().fresh_at();
+        let fresh_at = self.parts.peers.applied.freshness().fresh_at();
         fresh_at.is_none_or(|at| at.elapsed() > ASK_AGAIN)
     }
 }

@@ -48,7 +48,7 @@ pub enum OpenError {
     /// The folder is not the one that counted last.
     #[error("the ledger {0} was copied or put back: others may have been counted since")]
     Copied(PathBuf),
-    /// The file that tells a directory from its copies is damaged.
+    /// The file that tells a folder from its copies is damaged.
     #[error("{0} is damaged: whether the ledger was copied or put back is not known")]
     Place(PathBuf),
     /// The making of the ledger was never finished.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use openraft::{Config, SnapshotPolicy};
 
 use super::batcher::Batcher;
-use super::caretaker::Caretaker;
+use super::caretaker::{Caretaker, Parts};
 use super::changes::Changes;
 use super::compactor::Compactor;
 use super::create::JOINED;
@@ -195,15 +195,15 @@ impl RaftLedger {
             snapshot_every: opening.snapshot_every,
         });
         let batcher = Batcher::start(view.clone(), Arc::clone(&forwarder), Arc::clone(&compactor));
-        let caretaker = Caretaker::start(
-            raft.clone(),
-            view.clone(),
-            Arc::clone(&peers),
-            Arc::clone(&forwarder),
-            Arc::clone(&changes),
+        let caretaker = Caretaker::start(Parts {
+            raft: raft.clone(),
+            view: view.clone(),
+            peers: Arc::clone(&peers),
+            forwarder: Arc::clone(&forwarder),
+            changes: Arc::clone(&changes),
             compactor,
-            reach.clone(),
-        );
+            reach: reach.clone(),
+        });
         Ok(Self {
             identity,
             raft,

@@ -155,6 +155,12 @@ impl Peers {
         clock.get().saturating_add(LATE) < expected
     }
 
+    /// Tells whether to believe a node what it says of this one. Who was removed has no
+    /// say in it; who is alone may have forgotten all others.
+    fn has_say(&self, from: NodeId) -> bool {
+        self.applied.member(from).is_some() || self.applied.members() <= 1
+    }
+
     /// Looks at the head of a message that came `from` a node.
     fn check(&self, from: NodeId, head: &Head) -> Result<(), Answer> {
         if head.ledger_id != self.identity.ledger_id {
@@ -173,9 +179,7 @@ impl Peers {
             self.runs.judge(from, head.comes(), head.introduction.as_ref()).map_err(failed)?;
         let run = self.runs.run().map_err(failed)?;
         let is_meant = head.to_met.is_some_and(|met| met.run == run);
-        // Who was removed has no say in it; who is alone may have forgotten all others.
-        let has_say = self.applied.member(from).is_some() || self.applied.members() <= 1;
-        if has_say && head.to_met.is_some_and(|met| self.runs.lacks(met)) {
+        if head.to_met.is_some_and(|met| self.runs.lacks(met)) && self.has_say(from) {
             self.note_refusal(from, &Refusal::OldFolder);
         }
         match judgement {

@@ -9,7 +9,7 @@ use openraft::type_config::async_runtime::Instant as _;
 use openraft::type_config::async_runtime::watch::WatchReceiver as _;
 
 use super::transport::PeerAddress;
-use super::types::{Member, Metrics, Raft};
+use super::types::{Member, Metrics, Raft, StoredMembership};
 use crate::ledger::NodeId;
 
 /// How recently a member must have answered to be given a duty.
@@ -78,10 +78,7 @@ impl View {
 
     /// Returns all members.
     pub(super) fn members(&self) -> BTreeMap<NodeId, Member> {
-        self.metrics(|metrics| {
-            let nodes = metrics.membership_config.nodes();
-            nodes.map(|(id, member)| (*id, member.clone())).collect()
-        })
+        self.metrics(|metrics| members_of(&metrics.membership_config))
     }
 
     /// Returns all members and which of them vote, to be shown. What a leader wishes and
@@ -94,8 +91,7 @@ impl View {
             } else {
                 &metrics.membership_config
             };
-            let nodes = config.nodes().map(|(id, member)| (*id, member.clone()));
-            (nodes.collect(), config.voter_ids().collect())
+            (members_of(config), config.voter_ids().collect())
         })
     }
 
@@ -106,7 +102,7 @@ impl View {
     }
 
     /// Returns those who vote; while they change, those who did and those who will.
-    pub(super) fn voter_ids(&self) -> BTreeSet<NodeId> {
+    fn voter_ids(&self) -> BTreeSet<NodeId> {
         self.metrics(|metrics| metrics.membership_config.voter_ids().collect())
     }
 
@@ -150,4 +146,8 @@ impl View {
             last.is_some_and(|at| at.elapsed() <= ANSWERED)
         })
     }
+}
+
+fn members_of(config: &StoredMembership) -> BTreeMap<NodeId, Member> {
+    config.nodes().map(|(id, member)| (*id, member.clone())).collect()
 }
