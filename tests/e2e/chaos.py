@@ -4,7 +4,6 @@ several at a time."""
 import collections
 import itertools
 import random
-import signal
 import time
 
 from cluster import status
@@ -150,13 +149,13 @@ class Nemesis:
         if is_killed:
             world.node.kill()
         else:
-            world.node.process.send_signal(signal.SIGSTOP)
+            world.node.pause()
 
         def undo():
             if is_killed:
                 world.start("--log-level", "info")
             else:
-                world.node.process.send_signal(signal.SIGCONT)
+                world.node.go_on()
             self.away.remove(node)
 
         return undo

@@ -1,5 +1,6 @@
 """Several nodes that count as one, each a real process in a folder of its own."""
 
+import concurrent.futures
 import copy
 import json
 import re
@@ -142,6 +143,21 @@ def wait_for_calm(*worlds):
     not heard from everybody at once."""
     for world in worlds:
         wait_until("no alarm", lambda: not alarms(world))
+
+
+def at_one_place(worlds):
+    """Waits until all nodes have applied the same of the log, and returns how far each
+    is and what it holds."""
+
+    def ask(world):
+        return json.loads(world.did("ledger", "hash", "--format", "json"))
+
+    def asked():
+        states = list(pool.map(ask, worlds))
+        return states if len({state["applied"] for state in states}) == 1 else None
+
+    with concurrent.futures.ThreadPoolExecutor(len(worlds)) as pool:
+        return wait_until("all nodes to have applied the same", asked)
 
 
 def alarms(world):

@@ -368,11 +368,17 @@ class Node:
     @contextmanager
     def paused(self):
         """Holds the process up: nothing on its disk changes."""
-        self.process.send_signal(signal.SIGSTOP)
+        self.pause()
         try:
             yield
         finally:
-            self.process.send_signal(signal.SIGCONT)
+            self.go_on()
+
+    def pause(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def go_on(self):
+        self.process.send_signal(signal.SIGCONT)
 
     def hang_up(self):
         self.process.send_signal(signal.SIGHUP)

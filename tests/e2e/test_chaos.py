@@ -8,7 +8,6 @@ again. CHAOS_FAULTS and CHAOS_TOKENS set how many there are.
 """
 
 import collections
-import concurrent.futures
 import json
 import os
 import random
@@ -20,7 +19,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from chaos import Nemesis, plan
-from cluster import three
+from cluster import at_one_place, three
 from jeton import Case, Place, wait_until
 from namespaces import Network, needs_namespaces
 from redeemers import Book, Crowd, Probers, mint
@@ -104,16 +103,7 @@ class Chaos(Case):
 
     def check_same_state(self, worlds):
         """Compares what all nodes have counted, at one place of the log."""
-
-        def ask(world):
-            return json.loads(world.did("ledger", "hash", "--format", "json"))
-
-        def at_one_place():
-            states = list(pool.map(ask, worlds))
-            return states if len({state["applied"] for state in states}) == 1 else None
-
-        with concurrent.futures.ThreadPoolExecutor(len(worlds)) as pool:
-            states = wait_until("all nodes to have applied the same", at_one_place)
+        states = at_one_place(worlds)
         self.assertEqual(len({state["hash"] for state in states}), 1, states)
 
     def tell(self, book, nemesis, network, took):

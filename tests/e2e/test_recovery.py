@@ -15,6 +15,7 @@ from cluster import (
     Member,
     Together,
     alarms,
+    at_one_place,
     catch_up,
     copied,
     grow,
@@ -434,11 +435,6 @@ class Theft(Together):
                 self.fail("the door is open")
 
 
-def applied(world):
-    """Returns how far a node has applied the log."""
-    return json.loads(world.did("ledger", "hash", "--format", "json"))["applied"]
-
-
 class Imposters(Together):
     """Folders that must not speak for a node, and nodes of other clusters."""
 
@@ -492,7 +488,7 @@ class Imposters(Together):
             shutil.copytree(ledger, volume)
         token = rest[0].mint(uses=4).token
         self.assert_profile(rest[0].download(token))
-        wait_until("all to hold the use", lambda: len({applied(world) for world in worlds}) == 1)
+        at_one_place(worlds)
         # What it asks for tells the others how far it holds the log.
         for _ in range(3):
             self.assert_profile(old.download(token))

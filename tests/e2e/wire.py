@@ -80,9 +80,10 @@ class Wire:
         self.ended = False
         while not self.ended:
             begun = time.monotonic()
-            wait = max(0, self.late[0][0] - begun) if self.late else NAP_S
-            due = begun + min(wait, NAP_S)
-            ready = commands.select(min(wait, NAP_S))
+            due = begun + NAP_S
+            if self.late:
+                due = max(begun, min(due, self.late[0][0]))
+            ready = commands.select(due - begun)
             if time.monotonic() > due + STALL_S:
                 self.stalls.append((due, time.monotonic()))
             for key, _ in ready:
