@@ -44,7 +44,7 @@ pub mod cluster;
 #[cfg(feature = "server")]
 pub mod config;
 #[cfg(feature = "server")]
-pub mod http;
+pub mod failure;
 pub mod keyring;
 pub mod ledger;
 #[cfg(feature = "server")]
@@ -52,16 +52,22 @@ pub mod metrics;
 #[cfg(feature = "server")]
 pub mod mint;
 #[cfg(feature = "server")]
+mod node;
+#[cfg(feature = "server")]
 mod percent;
 #[cfg(feature = "server")]
 mod plain_words;
 pub mod profile;
+#[cfg(feature = "server")]
+pub mod public;
 #[cfg(feature = "server")]
 pub mod qr;
 #[cfg(feature = "raft")]
 pub mod random;
 #[cfg(feature = "server")]
 pub mod redeem;
+#[cfg(feature = "server")]
+mod signing;
 #[cfg(feature = "server")]
 pub mod tls;
 pub mod token;

@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use crate::cli::client::reachable::reachable;
-use crate::cli::failure::Failure;
 use crate::cli::global::Global;
 use crate::config::{Config, Keys};
+use crate::failure::Failure;
 use crate::token::KeyPurpose;
 
 /// Returns the folder where private keys are made and retired.

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use crate::cli::failure::Failure;
-use crate::config::{Config, ConfigError, LogFormat, LogLevel};
+use crate::config::{Config, LogFormat, LogLevel};
+use crate::failure::Failure;
 
 /// What every command can be told.
 #[derive(Args, Debug, Default)]
@@ -30,26 +30,6 @@ pub(crate) struct Global {
 impl Global {
     /// Loads the configuration.
     pub(crate) fn load(&self) -> Result<Config, Failure> {
-        Config::load(self.config.as_deref()).map_err(|error| refuse(&error))
+        Config::load(self.config.as_deref()).map_err(|error| error.explain())
     }
-}
-
-/// Says why there is no configuration, and what to do.
-pub(crate) fn refuse(error: &ConfigError) -> Failure {
-    let hint = match error {
-        ConfigError::NotFound => "make one with `jeton init`, or name one with --config FILE",
-        ConfigError::Io { .. } => "name a file that can be read with --config FILE",
-        ConfigError::Faults { .. } => "`jeton config check` tells everything that is wrong",
-    };
-    Failure::new(error, hint)
-}
-
-/// Says that a command cannot do without `key`, such as `public_url`.
-pub(crate) fn missing(config: &Config, key: &str) -> Failure {
-    let variable = format!("JETON_{}", key.replace('.', "_").to_ascii_uppercase());
-    let file = config.file.display();
-    Failure::say(
-        format!("`{key}` is not set in {file}"),
-        format!("set it there, or in the variable {variable}; `jeton config example` shows how"),
-    )
 }

@@ -6,27 +6,24 @@
 //! What a command has to say goes to stdout where it is a result, and to stderr
 //! where it is for people; [`Failure`] is how it fails.
 
-mod audit_target;
 mod client;
 mod command;
 mod configured;
-mod failure;
 mod global;
+mod key_choice;
 mod login_name;
 mod minting;
-mod node;
 mod pasted;
-mod signing;
 mod terminal;
 
 use std::ffi::OsString;
 
 use clap::{CommandFactory as _, Parser};
 
+use crate::failure::Failure;
+use crate::node::core_dump;
 use command::{Command, sacli};
-pub use failure::Failure;
 use global::Global;
-use node::core_dump;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -4,7 +4,7 @@
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead as _, BufReader, Read};
 
-use crate::cli::failure::Failure;
+use crate::failure::Failure;
 use crate::token::url::{UrlError, token_in_pasted};
 use crate::token::{ClaimsError, Nonce, VerifyError};
 

@@ -23,7 +23,7 @@ use tokio::time::timeout;
 
 use super::address::NodeAddress;
 use super::authority::Authority;
-use super::guests::Seat;
+use super::connection_limit::Seat;
 use super::invite::{Invites, Secret};
 use super::welcome::{self, JoinRequest, Refused, TrustedKeyFile, Welcome};
 use crate::ledger::raft::{Identity, MESSAGE_FORMAT, MESSAGE_LEN_MAX, RaftLedger};

@@ -22,8 +22,8 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use super::connection_limit::{GUESTS_MAX, Guests, Leave, Seat};
 use super::door::ClusterDoor;
-use super::guests::{GUESTS_MAX, Guests, Leave, Seat};
 use super::name;
 use crate::ledger::NodeId;
 

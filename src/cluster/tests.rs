@@ -17,8 +17,8 @@ use tokio::sync::Notify;
 use tokio_rustls::TlsConnector;
 
 use super::connection::{Connection, NoAnswer};
+use super::connection_limit::GUESTS_MAX;
 use super::door::MESSAGES;
-use super::guests::GUESTS_MAX;
 use super::welcome::PATH;
 use super::*;
 use crate::ledger::raft::{Identity, PeerAddress, Transport, TransportError};

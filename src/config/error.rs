@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::failure::Failure;
+
 /// Why there is no configuration to work with.
 #[derive(Debug, Error)]
 pub enum ConfigError {
@@ -28,6 +30,18 @@ pub enum ConfigError {
         /// Everything that is wrong with it, in the order of its lines.
         faults: Vec<Fault>,
     },
+}
+
+impl ConfigError {
+    /// Returns the error for the command line, with what to do next.
+    pub(crate) fn explain(&self) -> Failure {
+        let hint = match self {
+            Self::NotFound => "make one with `jeton init`, or name one with --config FILE",
+            Self::Io { .. } => "name a file that can be read with --config FILE",
+            Self::Faults { .. } => "`jeton config check` lists everything that is wrong",
+        };
+        Failure::new(self, hint)
+    }
 }
 
 /// One thing that is wrong with a configuration.

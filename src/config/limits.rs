@@ -5,35 +5,35 @@ use std::time::Duration;
 
 use super::document::Document;
 use crate::cache::CacheSizes;
-use crate::http;
+use crate::public;
 
 /// `[limits]`: how much of everything. The defaults are the rooms' own.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Limits {
     /// What the public door allows.
-    pub http: http::Limits,
+    pub public: public::Limits,
     /// What is kept in memory to save work.
     pub cache: CacheSizes,
 }
 
 impl Limits {
     pub(super) fn read(doc: &mut Document<'_>) -> Self {
-        let Self { mut http, mut cache } = Self::default();
+        let Self { mut public, mut cache } = Self::default();
         if let Some(connections) = doc.take::<NonZeroU32>("limits.connections") {
-            http.connections = NonZeroUsize::try_from(connections).unwrap_or(NonZeroUsize::MAX);
+            public.connections = NonZeroUsize::try_from(connections).unwrap_or(NonZeroUsize::MAX);
         }
-        seconds(doc, "limits.head_time_s", &mut http.head_time);
-        seconds(doc, "limits.handshake_time_s", &mut http.handshake_time);
-        seconds(doc, "limits.keep_alive_s", &mut http.keep_alive);
-        seconds(doc, "limits.unread_time_s", &mut http.unread_time);
-        seconds(doc, "limits.stop_time_s", &mut http.stop_time);
-        number(doc, "limits.rate_burst", &mut http.rate.burst);
-        number(doc, "limits.rate_per_second", &mut http.rate.per_second);
-        entries(doc, "limits.rate_clients", &mut http.rate_clients);
+        seconds(doc, "limits.head_time_s", &mut public.head_time);
+        seconds(doc, "limits.handshake_time_s", &mut public.handshake_time);
+        seconds(doc, "limits.keep_alive_s", &mut public.keep_alive);
+        seconds(doc, "limits.unread_time_s", &mut public.unread_time);
+        seconds(doc, "limits.stop_time_s", &mut public.stop_time);
+        number(doc, "limits.rate_burst", &mut public.rate.burst);
+        number(doc, "limits.rate_per_second", &mut public.rate.per_second);
+        entries(doc, "limits.rate_clients", &mut public.rate_clients);
         entries(doc, "limits.cached_tokens", &mut cache.verified_tokens);
         entries(doc, "limits.cached_dead_tokens", &mut cache.dead_tokens);
         entries(doc, "limits.cached_profiles", &mut cache.profiles);
-        Self { http, cache }
+        Self { public, cache }
     }
 }
 

@@ -20,6 +20,7 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use crate::failure::Failure;
 use crate::token::IpNetwork;
 use crate::token::url::PublicUrl;
 use document::Document;
@@ -112,6 +113,17 @@ pub struct LedgerConfig {
 }
 
 impl Config {
+    /// Returns the error for a command that needs `key`, such as `public_url`.
+    pub(crate) fn missing(&self, key: &str) -> Failure {
+        let variable = format!("JETON_{}", key.replace('.', "_").to_ascii_uppercase());
+        Failure::say(
+            format!("`{key}` is not set in {}", self.file.display()),
+            format!(
+                "set it there, or in the variable {variable}; `jeton config example` shows how"
+            ),
+        )
+    }
+
     /// Loads the file that `explicit` names, else `JETON_CONFIG`, else
     /// `./jeton.toml`, else `/etc/jeton/jeton.toml`. A `JETON_*` variable comes
     /// before the file's own setting: `JETON_PUBLIC_LISTEN` for `public.listen`.

@@ -7,13 +7,13 @@
 //! Everybody else sees the [`Ledger`] trait, and a [`Grant`] that only this
 //! room can make.
 
-mod cluster;
 mod command;
 mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 mod grant;
 pub mod log;
+mod membership;
 mod node_id;
 mod note;
 mod query;
@@ -33,14 +33,14 @@ use std::pin::Pin;
 
 use crate::token::{UnixSeconds, UserName, VerifiedToken};
 
-pub use cluster::{
-    CLOCK_OFFSET_MAX, Change, Cluster, ClusterError, MemberList, MemberStatus, Role,
-};
 pub use command::{
     Command, Entry, Outcome, RequestId, Revocation, Spend, SpendRefusal, TokenRecord,
 };
 pub use error::LedgerError;
 pub use grant::Grant;
+pub use membership::{
+    CLOCK_OFFSET_MAX, Change, Cluster, ClusterError, MemberList, MemberStatus, Role,
+};
 pub use node_id::{NodeId, UnknownNode};
 pub use note::{Note, NoteError};
 pub use query::{

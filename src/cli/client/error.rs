@@ -7,7 +7,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use super::text::plain;
-use crate::cli::failure::Failure;
+use crate::failure::Failure;
 use crate::mint::MintError;
 
 /// Why the node gave no answer that helps.

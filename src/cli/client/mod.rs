@@ -30,16 +30,16 @@ use ureq::{Agent, Body, RequestBuilder};
 use zeroize::Zeroizing;
 
 use crate::cli::configured;
-use crate::cli::failure::Failure;
 use crate::cli::login_name;
-use crate::cli::signing::passphrase::PassphraseArgs;
-use crate::cli::signing::signing_key;
 use crate::cli::terminal::moment;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
+use crate::failure::Failure;
 use crate::mint::{self, MintError};
 use crate::percent;
 use crate::random;
+use crate::signing::passphrase::PassphraseArgs;
+use crate::signing::signing_key;
 use crate::token::{
     Batch, KeyId, KeyPurpose, Lifetime, Nonce, Role, SigningKey, Token, UnixSeconds, UserName,
 };

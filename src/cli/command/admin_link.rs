@@ -9,18 +9,18 @@ use clap::{ValueEnum, ValueHint};
 use serde_json::{Value, json};
 
 use crate::cli::configured::{WhenNeeded, admin_address};
-use crate::cli::failure::Failure;
 use crate::cli::global::Global;
+use crate::cli::key_choice::{self, KeyChoice};
 use crate::cli::login_name;
 use crate::cli::minting::expiry::Expiry;
-use crate::cli::signing::passphrase::PassphraseArgs;
-use crate::cli::signing::signing_key::{self, KeyChoice};
 use crate::cli::terminal::format::LinkFormat;
 use crate::cli::terminal::table::to_json;
 use crate::cli::terminal::{moment, output};
 use crate::clock::{Clock as _, SystemClock};
+use crate::failure::Failure;
 use crate::mint;
 use crate::random;
+use crate::signing::passphrase::PassphraseArgs;
 use crate::token::{KeyPurpose, Role, Token, UnixSeconds, UserName, url};
 
 const EXAMPLES: &str = "\
@@ -122,7 +122,7 @@ pub(crate) fn run(args: AdminLinkArgs, global: &Global) -> Result<(), Failure> {
         LinkFormat::Token => None,
         LinkFormat::Text | LinkFormat::Json => Some(admin_address(config.get()?)?),
     };
-    let key = signing_key::choose(args.key.as_ref(), KeyPurpose::Admin, &config, &args.passphrase)?;
+    let key = key_choice::choose(args.key.as_ref(), KeyPurpose::Admin, &config, &args.passphrase)?;
     let role = args.role.into();
     let token = mint::mint_admin(&key, role, user.clone(), lifetime, now, random::fill)?;
     let expires_at = now.plus(u64::from(lifetime.seconds()));

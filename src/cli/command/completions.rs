@@ -2,9 +2,9 @@
 
 use clap_complete::Shell;
 
-use crate::cli::failure::Failure;
 use crate::cli::global::Global;
 use crate::cli::terminal::output;
+use crate::failure::Failure;
 
 const EXAMPLES: &str = "\
 Examples:

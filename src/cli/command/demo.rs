@@ -11,14 +11,14 @@ use tempfile::TempDir;
 
 use super::init::{self, Made, Plan};
 use super::serve::{self, Hangup, Signals};
-use crate::cli::failure::Failure;
-use crate::cli::global::{self, Global};
-use crate::cli::node::Node;
-use crate::cli::node::logging;
+use crate::cli::global::Global;
 use crate::cli::terminal::output;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, Environment};
+use crate::failure::Failure;
 use crate::mint::{Minted, Minter, Order};
+use crate::node::Node;
+use crate::node::logging;
 use crate::random;
 use crate::token::url::PublicUrl;
 use crate::token::{Lifetime, ProfileKind, UseLimit, UserName};
@@ -73,7 +73,7 @@ pub(crate) fn run(DemoArgs { port, keep, qr }: DemoArgs, global: &Global) -> Res
     };
     let made = init::make(folder.path(), &plan, &SystemClock)?;
     let config = configured(folder.path())?;
-    logging::start(global, &config.log)?;
+    logging::start(global.log_format, global.log_level, &config.log)?;
     serve::runtime()?.block_on(async {
         let signals = Signals::listen()?;
         let node = Node::open(config).await?;
@@ -174,7 +174,7 @@ fn public_url(address: SocketAddr) -> Result<PublicUrl, Failure> {
 fn configured(folder: &Path) -> Result<Config, Failure> {
     let file: PathBuf = folder.join("jeton.toml");
     let read = Config::examine(Some(&file), &Environment::default());
-    read.map(|(config, _faults)| config).map_err(|error| global::refuse(&error))
+    read.map(|(config, _faults)| config).map_err(|error| error.explain())
 }
 
 fn leave(folder: TempDir, keep: bool) {

@@ -10,11 +10,11 @@ use serde_json::json;
 use ureq::tls::TlsConfig;
 
 use crate::cli::client::reachable::reachable;
-use crate::cli::failure::Failure;
 use crate::cli::global::Global;
 use crate::cli::terminal::format::CheckFormat;
 use crate::cli::terminal::{output, table};
 use crate::config::Public;
+use crate::failure::Failure;
 
 /// How long a node may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);

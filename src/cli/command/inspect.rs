@@ -6,18 +6,18 @@ use clap::ValueHint;
 use serde_json::{Value, json};
 
 use crate::cli::client::{AdminClient, Forecast, Would};
-use crate::cli::failure::Failure;
 use crate::cli::global::Global;
 use crate::cli::pasted;
-use crate::cli::signing::passphrase::PassphraseArgs;
-use crate::cli::signing::signing_key;
 use crate::cli::terminal::facts::Facts;
 use crate::cli::terminal::format::InspectFormat;
 use crate::cli::terminal::table::to_json;
 use crate::cli::terminal::{moment, output};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
+use crate::failure::Failure;
 use crate::keyring::Keyring;
+use crate::signing::passphrase::PassphraseArgs;
+use crate::signing::signing_key;
 use crate::token::{
     Claims, KeyId, Purpose, TimeError, UnixSeconds, UntrustedToken, VerifyError, verify,
 };

@@ -4,17 +4,17 @@ use clap::{Subcommand, ValueEnum};
 use serde_json::Value;
 
 use crate::cli::configured;
-use crate::cli::failure::Failure;
 use crate::cli::global::Global;
-use crate::cli::signing::key_files::{self, KeyFile, Place};
-use crate::cli::signing::passphrase::PassphraseArgs;
-use crate::cli::signing::signing_key;
 use crate::cli::terminal::format::ListFormat;
 use crate::cli::terminal::output;
 use crate::cli::terminal::table::Table;
 use crate::config::Keys;
+use crate::failure::Failure;
 use crate::keyring::{self, Encryption, KeyringError};
 use crate::random;
+use crate::signing::key_files::{self, KeyFile, Place};
+use crate::signing::passphrase::PassphraseArgs;
+use crate::signing::signing_key;
 use crate::token::{KeyId, KeyPurpose, SigningKey};
 
 const EXAMPLES: &str = "\

@@ -2,13 +2,13 @@
 
 use crate::cli::client::query::TokenFilter;
 use crate::cli::client::{AdminClient, KnownToken};
-use crate::cli::failure::Failure;
 use crate::cli::global::Global;
-use crate::cli::signing::passphrase::PassphraseArgs;
 use crate::cli::terminal::format::ListFormat;
 use crate::cli::terminal::table::Table;
 use crate::cli::terminal::{moment, output};
+use crate::failure::Failure;
 use crate::ledger::StateFilter;
+use crate::signing::passphrase::PassphraseArgs;
 use crate::token::{Batch, ProfileKind, UserName};
 
 const EXAMPLES: &str = "\

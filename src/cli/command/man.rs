@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use clap::ValueHint;
 use clap_mangen::Man;
 
-use crate::cli::failure::Failure;
 use crate::cli::global::Global;
 use crate::cli::terminal::output;
+use crate::failure::Failure;
 
 const EXAMPLES: &str = "\
 Examples:

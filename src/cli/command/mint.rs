@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, ValueHint};
 
-use crate::cli::failure::Failure;
 use crate::cli::global::Global;
 use crate::cli::minting::MinterArgs;
 use crate::cli::minting::expiry::Expiry;
@@ -17,6 +16,7 @@ use crate::cli::terminal::format::MintFormat;
 use crate::cli::terminal::table::Table;
 use crate::cli::terminal::{moment, output, progress, qr};
 use crate::clock::{Clock as _, SystemClock};
+use crate::failure::Failure;
 use crate::mint::{Minted, Order};
 use crate::plain_words::counted;
 use crate::random;

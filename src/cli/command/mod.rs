@@ -23,8 +23,8 @@ mod user;
 
 use clap::Subcommand;
 
-use crate::cli::failure::Failure;
 use crate::cli::global::Global;
+use crate::failure::Failure;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {

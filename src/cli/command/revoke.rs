@@ -7,17 +7,17 @@ use std::time::Duration;
 
 use crate::cli::client::query::TokenFilter;
 use crate::cli::client::{AdminClient, Target};
-use crate::cli::failure::Failure;
 use crate::cli::global::Global;
 use crate::cli::pasted;
-use crate::cli::signing::passphrase::PassphraseArgs;
-use crate::cli::signing::signing_key;
 use crate::cli::terminal::format::ChangeFormat;
 use crate::cli::terminal::output;
 use crate::cli::terminal::table::Table;
 use crate::clock::{Clock, SystemClock};
+use crate::failure::Failure;
 use crate::keyring::Keyring;
 use crate::ledger::StateFilter;
+use crate::signing::passphrase::PassphraseArgs;
+use crate::signing::signing_key;
 use crate::token::{Batch, KeyId, Nonce, UnixSeconds, UserName, verify};
 
 const EXAMPLES: &str = "\

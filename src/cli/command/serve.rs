@@ -8,10 +8,10 @@ use clap::Args;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::cli::failure::Failure;
 use crate::cli::global::Global;
-use crate::cli::node::Node;
-use crate::cli::node::logging;
+use crate::failure::Failure;
+use crate::node::Node;
+use crate::node::logging;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -30,7 +30,7 @@ pub(crate) struct ServeArgs {}
 
 pub(crate) fn run(ServeArgs {}: ServeArgs, global: &Global) -> Result<(), Failure> {
     let config = global.load()?;
-    logging::start(global, &config.log)?;
+    logging::start(global.log_format, global.log_level, &config.log)?;
     runtime()?.block_on(async {
         let signals = Signals::listen()?;
         let node = Node::open(config).await?;

@@ -3,13 +3,13 @@
 use clap::Subcommand;
 
 use crate::cli::client::{AdminClient, User};
-use crate::cli::failure::Failure;
 use crate::cli::global::Global;
 use crate::cli::minting::users_file;
-use crate::cli::signing::passphrase::PassphraseArgs;
 use crate::cli::terminal::format::{ChangeFormat, UserFormat};
 use crate::cli::terminal::output;
 use crate::cli::terminal::table::Table;
+use crate::failure::Failure;
+use crate::signing::passphrase::PassphraseArgs;
 use crate::token::UserName;
 
 const EXAMPLES: &str = "\

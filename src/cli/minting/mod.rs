@@ -17,11 +17,11 @@ pub(crate) mod users_file;
 use clap::ValueHint;
 
 use crate::cli::configured::WhenNeeded;
-use crate::cli::failure::Failure;
 use crate::cli::global::Global;
-use crate::cli::signing::passphrase::PassphraseArgs;
-use crate::cli::signing::signing_key::{self, KeyChoice};
+use crate::cli::key_choice::{self, KeyChoice};
+use crate::failure::Failure;
 use crate::mint::{MintError, Minter};
+use crate::signing::passphrase::PassphraseArgs;
 use crate::token::KeyPurpose;
 use crate::token::url::PublicUrl;
 
@@ -53,7 +53,7 @@ impl MinterArgs {
             None => config.get()?.public_url.clone().ok_or_else(no_public_url)?,
         };
         let key =
-            signing_key::choose(self.key.as_ref(), KeyPurpose::Profile, &config, &self.passphrase)?;
+            key_choice::choose(self.key.as_ref(), KeyPurpose::Profile, &config, &self.passphrase)?;
         Ok(Minter::new(key, public_url))
     }
 }

@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use super::permission::{NeedAutologin, Permissions};
 use crate::cli::client::{AdminClient, ClientError};
-use crate::cli::failure::Failure;
+use crate::failure::Failure;
 use crate::mint::Order;
 use crate::token::{ProfileKind, UserName};
 

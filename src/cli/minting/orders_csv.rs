@@ -14,7 +14,7 @@ use thiserror::Error;
 
 use super::expiry::Expiry;
 use super::order_check::{Dead, OrderCheck};
-use crate::cli::failure::{Failure, with_sources};
+use crate::failure::{Failure, with_sources};
 use crate::mint::Order;
 use crate::token::{UnixSeconds, UserName};
 

@@ -10,7 +10,7 @@ use clap::ValueHint;
 use thiserror::Error;
 
 use super::users_file;
-use crate::cli::failure::Failure;
+use crate::failure::Failure;
 use crate::mint::Order;
 use crate::token::{ProfileKind, UserName};
 

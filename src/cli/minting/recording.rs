@@ -6,11 +6,11 @@ use indicatif::ProgressBar;
 use super::order_check::OrderCheck;
 use super::permission::Permissions;
 use crate::cli::client::AdminClient;
-use crate::cli::failure::Failure;
 use crate::cli::global::Global;
-use crate::cli::signing::passphrase::PassphraseArgs;
+use crate::failure::Failure;
 use crate::ledger::Note;
 use crate::mint::Minted;
+use crate::signing::passphrase::PassphraseArgs;
 
 /// Whether a node is told of what is minted.
 #[derive(clap::Args)]

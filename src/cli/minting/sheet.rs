@@ -10,8 +10,8 @@ use askama::Template;
 use indicatif::ProgressBar;
 use thiserror::Error;
 
-use crate::cli::failure::Failure;
 use crate::cli::terminal::moment;
+use crate::failure::Failure;
 use crate::mint::{Links, Minted};
 use crate::qr::{QrDrawing, TooLong};
 use crate::token::ProfileKind;
@@ -59,7 +59,7 @@ enum SheetError {
 pub(crate) fn write(path: &Path, minted: &[Minted], progress: &ProgressBar) -> Result<(), Failure> {
     create(path, minted, progress).map_err(|error| {
         let what = format!("cannot write the sheet {}", path.display());
-        let what = format!("{what}: {}", crate::cli::failure::with_sources(&error));
+        let what = format!("{what}: {}", crate::failure::with_sources(&error));
         Failure::say(what, "name a new file in a folder you may write to; no link was given out")
     })
 }

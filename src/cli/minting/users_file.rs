@@ -12,7 +12,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::cli::failure::Failure;
+use crate::failure::Failure;
 use crate::token::UserName;
 
 /// What the head of a written file says about it.

@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use crate::cli::failure::Failure;
+use crate::failure::Failure;
 
 /// Writes a result, which ends with a line feed, to stdout.
 ///

@@ -1,6 +1,6 @@
 //! A QR code in a terminal, two modules in each character.
 
-use crate::cli::failure::Failure;
+use crate::failure::Failure;
 use crate::qr::QrDrawing;
 
 /// Draws `link` as a QR code.

@@ -4,7 +4,7 @@ use anstyle::Style;
 use serde::ser::{Serialize, Serializer};
 use serde_json::Value;
 
-use crate::cli::failure::Failure;
+use crate::failure::Failure;
 
 /// What stands between two columns.
 const GAP: &str = "  ";

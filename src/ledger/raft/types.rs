@@ -10,7 +10,7 @@ use crate::ledger::{Entry, NodeId, Outcome};
 openraft::declare_raft_types!(
     /// Our log carries [`Entry`]s, and applying one gives an [`Outcome`] for
     /// each of its commands.
-    pub(super) TypeConfig:
+    pub(crate) TypeConfig:
         D = Entry,
         R = Vec<Outcome>,
         NodeId = NodeId,
@@ -24,20 +24,19 @@ type Runtime = openraft::impls::TokioRuntime;
 #[cfg(test)]
 type Runtime = super::tests::runtime::SeededRuntime;
 
-pub(super) type Raft = openraft::Raft<TypeConfig, super::machine::Machine>;
-pub(super) type LogId = openraft::type_config::alias::LogIdOf<TypeConfig>;
-pub(super) type RaftEntry = openraft::type_config::alias::EntryOf<TypeConfig>;
-pub(super) type Vote = openraft::type_config::alias::VoteOf<TypeConfig>;
-pub(super) type StoredMembership = openraft::type_config::alias::StoredMembershipOf<TypeConfig>;
-pub(super) type SnapshotMeta = openraft::type_config::alias::SnapshotMetaOf<TypeConfig>;
-pub(super) type Snapshot = openraft::type_config::alias::SnapshotOf<TypeConfig, Vec<u8>>;
+pub(crate) type LogId = openraft::type_config::alias::LogIdOf<TypeConfig>;
+pub(crate) type RaftEntry = openraft::type_config::alias::EntryOf<TypeConfig>;
+pub(crate) type Vote = openraft::type_config::alias::VoteOf<TypeConfig>;
+pub(crate) type StoredMembership = openraft::type_config::alias::StoredMembershipOf<TypeConfig>;
+pub(crate) type SnapshotMeta = openraft::type_config::alias::SnapshotMetaOf<TypeConfig>;
+pub(crate) type Snapshot = openraft::type_config::alias::SnapshotOf<TypeConfig, Vec<u8>>;
 
-pub(super) type SnapshotResponse = openraft::raft::SnapshotResponse<TypeConfig>;
-pub(super) type Metrics = openraft::RaftMetrics<TypeConfig>;
+pub(crate) type SnapshotResponse = openraft::raft::SnapshotResponse<TypeConfig>;
+pub(crate) type Metrics = openraft::RaftMetrics<TypeConfig>;
 
 /// Does work that takes long where it holds up nobody.
 #[cfg(not(test))]
-pub(super) async fn off_thread<T: Send + 'static>(
+pub(crate) async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
@@ -45,7 +44,7 @@ pub(super) async fn off_thread<T: Send + 'static>(
 
 /// In tests it is done at once, so that a seed decides the order of all things.
 #[cfg(test)]
-pub(super) fn off_thread<T>(
+pub(crate) fn off_thread<T>(
     work: impl FnOnce() -> io::Result<T>,
 ) -> impl Future<Output = io::Result<T>> {
     std::future::ready(work())

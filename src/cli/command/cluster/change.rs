@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 
 use super::members::Members;
 use crate::cli::client::AdminClient;
-use crate::cli::failure::Failure;
 use crate::cli::global::Global;
-use crate::cli::signing::passphrase::PassphraseArgs;
 use crate::cli::terminal::format::ChangeFormat;
 use crate::cli::terminal::{output, table};
+use crate::failure::Failure;
+use crate::signing::passphrase::PassphraseArgs;
 use crate::token::Role;
 
 /// Make learners voters, all in one change

@@ -10,16 +10,16 @@ use crate::cli::command::init::staging::Staging;
 use crate::cli::command::init::{self, certificate};
 use crate::cli::command::ledger::draw_node_id;
 use crate::cli::command::serve::runtime;
-use crate::cli::failure::Failure;
-use crate::cli::node::cluster as node_cluster;
 use crate::cli::pasted;
 use crate::cli::terminal::format::ChangeFormat;
 use crate::cli::terminal::{output, table};
 use crate::clock::{Clock as _, SystemClock};
 use crate::cluster::{self, Authority, JoinError, JoinLine, NodeAddress, Welcome};
+use crate::failure::Failure;
 use crate::keyring;
 use crate::ledger::NodeId;
 use crate::ledger::raft::{self, Identity};
+use crate::node::cluster as node_cluster;
 use crate::token::url::PublicUrl;
 use crate::token::{KeyPurpose, UnixSeconds};
 

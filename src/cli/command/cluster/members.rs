@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::cli::client::AdminClient;
-use crate::cli::failure::Failure;
+use crate::failure::Failure;
 
 /// How many digits of an id are enough, if they are one node's only.
 const PREFIX_LEN_MIN: usize = 4;

@@ -8,8 +8,8 @@ mod status;
 
 use clap::{Args, Subcommand};
 
-use crate::cli::failure::Failure;
 use crate::cli::global::Global;
+use crate::failure::Failure;
 
 const EXAMPLES: &str = "\
 From one node to three:

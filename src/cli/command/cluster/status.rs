@@ -4,13 +4,13 @@ use clap::Args;
 
 use super::members::{Member, Members};
 use crate::cli::client::AdminClient;
-use crate::cli::failure::Failure;
 use crate::cli::global::Global;
-use crate::cli::signing::passphrase::PassphraseArgs;
 use crate::cli::terminal::format::MembersFormat;
 use crate::cli::terminal::output;
 use crate::cli::terminal::table::{self, Table};
+use crate::failure::Failure;
 use crate::plain_words::clock_offset;
+use crate::signing::passphrase::PassphraseArgs;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -7,14 +7,14 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use super::{Use, tls};
-use crate::cli::audit_target;
-use crate::cli::failure::with_sources;
-use crate::cli::node::{opening, source};
 use crate::clock::Clock;
 use crate::cluster::Authority;
 use crate::config::{Config, Fault, Profiles, Public};
+use crate::failure::with_sources;
 use crate::keyring::{self, KeyFileError, Keyring, KeyringError, SigningKeys};
 use crate::ledger::raft::{self, Identity, IdentityError};
+use crate::node::audit_target;
+use crate::node::{opening, source};
 use crate::token::{KeyPurpose, TrustedKeys as _, UnixSeconds};
 
 /// Read, write or search, for anyone but the owner.

@@ -6,12 +6,12 @@ mod tls;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
-use crate::cli::failure::{Failure, one_line};
-use crate::cli::global::{self, Global};
+use crate::cli::global::Global;
 use crate::cli::terminal::format::CheckFormat;
 use crate::cli::terminal::{output, table};
 use crate::clock::SystemClock;
 use crate::config::{Config, EXAMPLE, Environment};
+use crate::failure::{Failure, one_line};
 
 /// Show an example configuration, or check the one there is
 #[derive(Args, Debug)]
@@ -77,8 +77,8 @@ pub(crate) fn run(args: ConfigArgs, global: &Global) -> Result<(), Failure> {
 
 fn check(args: &CheckArgs, global: &Global) -> Result<(), Failure> {
     let environment = Environment::from_variables(std::env::vars_os());
-    let (config, faults) = Config::examine(global.config.as_deref(), &environment)
-        .map_err(|error| global::refuse(&error))?;
+    let (config, faults) =
+        Config::examine(global.config.as_deref(), &environment).map_err(|error| error.explain())?;
     let beyond = check::faults(&config, &faults, args.wanted, &SystemClock);
     let faults: Vec<String> = faults.iter().map(ToString::to_string).chain(beyond).collect();
     let file = config.file.display();

@@ -9,7 +9,7 @@ use rcgen::{
 };
 use zeroize::Zeroizing;
 
-use crate::cli::failure::Failure;
+use crate::failure::Failure;
 use crate::token::UnixSeconds;
 
 /// How long it is valid, in seconds: a year.

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use zeroize::Zeroizing;
 
 use super::staging::Staging;
-use crate::cli::failure::Failure;
+use crate::failure::Failure;
 use crate::random;
 
 /// Writes `server.conf`, `client-template.txt` and `tls-crypt.key` into `folder`,

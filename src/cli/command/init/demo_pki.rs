@@ -14,7 +14,7 @@ use rcgen::{
 
 use super::certificate::set_validity;
 use super::staging::Staging;
-use crate::cli::failure::Failure;
+use crate::failure::Failure;
 use crate::random;
 use crate::token::UnixSeconds;
 

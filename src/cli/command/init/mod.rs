@@ -12,11 +12,11 @@ use clap::{Args, ValueHint};
 use zeroize::Zeroizing;
 
 use crate::cli::command::ledger;
-use crate::cli::failure::Failure;
 use crate::cli::global::Global;
 use crate::cli::terminal::output;
 use crate::clock::{Clock, SystemClock};
 use crate::config::ADMIN_LISTEN;
+use crate::failure::Failure;
 use crate::keyring;
 use crate::random;
 use crate::token::url::PublicUrl;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use crate::cli::failure::Failure;
+use crate::failure::Failure;
 
 const FULL_OR_FORBIDDEN: &str = "is the disk full, or the folder someone else's? Nothing was made";
 

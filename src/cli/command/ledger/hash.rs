@@ -5,12 +5,12 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::cli::client::AdminClient;
-use crate::cli::failure::Failure;
 use crate::cli::global::Global;
-use crate::cli::signing::passphrase::PassphraseArgs;
 use crate::cli::terminal::facts::Facts;
 use crate::cli::terminal::format::InspectFormat;
 use crate::cli::terminal::output;
+use crate::failure::Failure;
+use crate::signing::passphrase::PassphraseArgs;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -3,12 +3,12 @@
 use clap::Args;
 use serde_json::json;
 
-use crate::cli::failure::Failure;
 use crate::cli::global::Global;
-use crate::cli::node::opening;
 use crate::cli::terminal::format::ChangeFormat;
 use crate::cli::terminal::{output, table};
+use crate::failure::Failure;
 use crate::ledger::raft;
+use crate::node::opening;
 
 const EXAMPLES: &str = "\
 Examples:

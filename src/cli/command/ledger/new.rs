@@ -4,11 +4,11 @@ use clap::Args;
 use serde_json::json;
 
 use super::create;
-use crate::cli::failure::Failure;
 use crate::cli::global::Global;
 use crate::cli::terminal::format::ChangeFormat;
 use crate::cli::terminal::{output, table};
 use crate::clock::{Clock as _, SystemClock};
+use crate::failure::Failure;
 use crate::token::CLOCK_ALLOWANCE;
 
 const EXAMPLES: &str = "\

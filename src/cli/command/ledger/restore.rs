@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 
 use super::{identity, refused};
 use crate::cli::command::serve::runtime;
-use crate::cli::failure::Failure;
 use crate::cli::global::Global;
-use crate::cli::node::opening;
 use crate::cli::terminal::format::ChangeFormat;
 use crate::cli::terminal::{output, table};
 use crate::clock::{Clock as _, SystemClock};
+use crate::failure::Failure;
 use crate::ledger::log::LogError;
 use crate::ledger::raft::{self, LedgerCopy, OpenError};
+use crate::node::opening;
 use crate::token::{CLOCK_ALLOWANCE, UnixSeconds};
 
 const EXAMPLES: &str = "\

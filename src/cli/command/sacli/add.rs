@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use crate::cli::client::reachable::reachable;
 use crate::cli::client::{AdminClient, ClientError, Would};
-use crate::cli::failure::Failure;
 use crate::cli::global::Global;
 use crate::cli::minting::MinterArgs;
 use crate::cli::minting::order_check::{Dead, OrderCheck};
@@ -14,6 +13,7 @@ use crate::cli::minting::permission::{PermissionArgs, Permissions};
 use crate::cli::terminal::output;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
+use crate::failure::Failure;
 use crate::mint::{Minted, Order};
 use crate::random;
 

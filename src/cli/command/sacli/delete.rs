@@ -8,9 +8,9 @@ use std::path::Path;
 use crate::cli::client::query::TokenFilter;
 use crate::cli::client::{AdminClient, KnownToken, Target};
 use crate::cli::command::revoke;
-use crate::cli::failure::Failure;
 use crate::cli::terminal::output;
 use crate::clock::{Clock as _, SystemClock};
+use crate::failure::Failure;
 use crate::ledger::{StateFilter, TokenState};
 use crate::token::{Nonce, UnixSeconds};
 

@@ -2,10 +2,10 @@
 
 use crate::cli::client::query::TokenFilter;
 use crate::cli::client::{AdminClient, KnownToken};
-use crate::cli::failure::Failure;
 use crate::cli::terminal::format::ListFormat;
 use crate::cli::terminal::output;
 use crate::cli::terminal::table::Table;
+use crate::failure::Failure;
 use crate::token::UserName;
 
 /// Asks for the valid tokens, of one user or of all, and shows them.

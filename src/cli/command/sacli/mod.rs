@@ -12,11 +12,11 @@ use clap::Parser;
 
 use crate::cli::Stop;
 use crate::cli::client::AdminClient;
-use crate::cli::failure::Failure;
 use crate::cli::global::Global;
 use crate::cli::minting::MinterArgs;
 use crate::cli::minting::permission::PermissionArgs;
 use crate::cli::terminal::format::ListFormat;
+use crate::failure::Failure;
 use crate::mint::Order;
 use crate::token::{Lifetime, ProfileKind, UseLimit, UserName};
 

@@ -6,10 +6,10 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::super::*;
 use super::sim_disk::Trouble;
 use super::spend;
 use super::world::{Wire, simulate};
+use super::*;
 
 #[test]
 fn an_answer_that_was_lost_is_found_again_and_counts_once() {

@@ -5,9 +5,9 @@ use std::time::Duration;
 use openraft::type_config::async_runtime::watch::WatchReceiver as _;
 use tokio::time::{Instant, sleep};
 
-use super::super::message::Refusal;
-use super::super::*;
+use super::super::peers::{Answer, Head, Refusal, Request, decode_body, decode_head, encode};
 use super::world::{Wire, World, simulate};
+use super::*;
 use super::{nodes, spend, token_of};
 use crate::ledger::{Cluster as _, ClusterError, NodeId, Revocation, Role};
 
@@ -63,7 +63,7 @@ fn a_lone_node_grows_to_three_through_a_snapshot_and_keeps_every_count() {
 }
 
 fn snapshot_hash(state: &State) -> [u8; 32] {
-    crate::ledger::snapshot::state_hash(state)
+    snapshot::state_hash(state)
 }
 
 #[test]
@@ -235,7 +235,7 @@ fn a_node_with_a_wrong_clock_does_not_lead_and_does_not_move_the_ledger() {
         assert_ne!(world.leader().await, leader);
         assert!(world.node(leader).is_clock_off());
         assert_eq!(granted(&world.node(leader), 1, 1, 1).await, Some(1));
-        let now = super::world::NOW + 10;
+        let now = NOW + 10;
         assert!(world.node(1).log_time().get() < now, "{:?}", world.node(1).log_time());
         // It does not lead either when it alone would be asked to.
         let refused = world.node(1).transfer_leader(Some(NodeId(leader))).await;
@@ -407,9 +407,9 @@ fn strangers_are_refused_with_words_that_help() {
         // Noise, and another version.
         for noise in [&b""[..], &[1], &[2, 0, 0, 0], &[0xff; 64]] {
             let answer = ledger.receive(NodeId(2), noise).await;
-            let (_, body) = message::decode_head(&answer).unwrap();
-            let answer: message::Answer = message::decode_body(body).unwrap();
-            assert!(matches!(answer, message::Answer::Refused(Refusal::Format)), "{answer:?}");
+            let (_, body) = decode_head(&answer).unwrap();
+            let answer: Answer = decode_body(body).unwrap();
+            assert!(matches!(answer, Answer::Refused(Refusal::Format)), "{answer:?}");
         }
         for refusal in [Refusal::OtherLedger, Refusal::NotMember, Refusal::OldFolder] {
             assert!(
@@ -421,7 +421,7 @@ fn strangers_are_refused_with_words_that_help() {
 
 /// What a node says to a message from `sender` that came over the wire of `from`.
 async fn refusal(ledger: &RaftLedger, from: u64, sender: &Identity, to: u64) -> Refusal {
-    let head = message::Head {
+    let head = Head {
         ledger_id: sender.ledger_id,
         from: sender.node_id,
         to: NodeId(to),
@@ -430,13 +430,13 @@ async fn refusal(ledger: &RaftLedger, from: u64, sender: &Identity, to: u64) -> 
         number: 0,
         holds: 0,
         introduction: None,
-        clock: UnixSeconds::new(super::world::NOW),
+        clock: UnixSeconds::new(NOW),
         version: String::new(),
     };
-    let bytes = message::encode(&head, &message::Request::Members).unwrap();
+    let bytes = encode(&head, &Request::Members).unwrap();
     let answer = ledger.receive(NodeId(from), &bytes).await;
-    let (_, body) = message::decode_head(&answer).unwrap();
-    let answer: message::Answer = message::decode_body(body).unwrap();
-    let message::Answer::Refused(refusal) = answer else { panic!("{answer:?}") };
+    let (_, body) = decode_head(&answer).unwrap();
+    let answer: Answer = decode_body(body).unwrap();
+    let Answer::Refused(refusal) = answer else { panic!("{answer:?}") };
     refusal
 }

@@ -16,27 +16,30 @@ mod sim_disk;
 mod story;
 mod world;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use openraft::StorageError;
 use openraft::testing::log::{StoreBuilder, Suite};
 
-use super::log_store::LogStore;
-use super::machine::Machine;
-use super::open::Opening;
-use super::snapshot_files::SnapshotFiles;
+use super::life::Opening;
+use super::store::{Applied, LogStore, Machine, SnapshotFiles};
 use super::types::{SnapshotMeta, TypeConfig};
 use super::*;
 use crate::clock::ManualClock;
-use crate::ledger::log::{Disk, DiskFile, FileDisk, LedgerId, Log, LogError, SegmentLen};
-use crate::ledger::{NodeId, RequestId, snapshot};
+use crate::ledger::log::{Disk, DiskFile, FileDisk, LedgerId, Log, LogError, SegmentLen, Writer};
+use crate::ledger::{
+    Ledger, LedgerError, NodeId, RequestId, Revocation, Spend, SpendRefusal, State, snapshot,
+};
 use crate::token::{
     Batch, Claims, KeyId, KeyPurpose, Lifetime, Nonce, ProfileKind, Purpose, SigningKey, TokenId,
-    TrustedKey, TrustedKeys, UseLimit, sign, verify,
+    TrustedKey, TrustedKeys, UnixSeconds, UseLimit, UserName, VerifiedToken, sign, verify,
 };
 
 const NOW: u64 = 1_790_000_000;

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
-use super::super::*;
 use super::sim_disk::{SimDisk, Trouble};
 use super::story::{PEOPLE, Sum, Told};
 use super::world::{LogKept, Wire, World, simulate};
+use super::*;
 use super::{nodes, seeds};
 use crate::ledger::{Cluster as _, ClusterError, NodeId};
 

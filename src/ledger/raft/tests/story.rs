@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::super::RaftLedger;
-use super::super::open::Options;
+use super::super::{Options, RaftLedger};
 use super::world::{NOW, World};
 use super::{spend, token_of};
 use crate::ledger::{Ledger as _, LedgerError, Revocation, Spend, SpendRefusal, State};

@@ -12,13 +12,12 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::super::message::{Request, decode_body, decode_head};
-use super::super::open::{KEPT_ENTRIES, Opening, Options, SNAPSHOT_EVERY};
-use super::super::runs::Met;
-use super::super::snapshot_transfer::PIECE_LEN;
-use super::super::*;
+use super::super::life::{KEPT_ENTRIES, Opening, SNAPSHOT_EVERY};
+use super::super::peers::{PIECE_LEN, Request, decode_body, decode_head};
+use super::super::store::Met;
 use super::runtime::set_seed;
 use super::sim_disk::{Dice, SimDisk, Survivors, Trouble};
+use super::*;
 use crate::clock::Clock;
 use crate::ledger::log::{LedgerId, Log, SegmentLen, Writer};
 use crate::ledger::snapshot;

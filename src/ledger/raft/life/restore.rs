@@ -1,0 +1,100 @@
+//! What an older copy of a ledger still tells, for a new ledger to begin with.
+//!
+//! A copy is read without the engine: its newest snapshot, and all of its log
+//! behind that, committed or not. Which entries a majority had confirmed is not
+//! known here, and to believe too many is safe: nothing that was issued before the
+//! new ledger gives a profile again, and what was revoked stays so.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use openraft::EntryPayload;
+
+use super::open::{check_permissions, last_state};
+use crate::ledger::State;
+use crate::ledger::log::{FileDisk, LedgerId, Log, LogError};
+use crate::ledger::raft::store::{Identity, OpenError, SnapshotFiles, log_store};
+use crate::ledger::raft::types::RaftEntry;
+use crate::token::UnixSeconds;
+
+/// An older copy of a ledger, read. Until it is dropped no node can serve it, if one
+/// ever did.
+pub struct LedgerCopy {
+    dir: PathBuf,
+    state: State,
+    others: Vec<String>,
+    _locked: FileDisk,
+}
+
+impl LedgerCopy {
+    /// Reads the copy in `dir`, and changes nothing there. It may be the folder
+    /// of a lone node or of any member of a cluster.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] if it is no whole ledger, or if a node serves it.
+    pub fn read(dir: &Path) -> Result<Self, OpenError> {
+        let identity = Identity::read(dir)?;
+        check_permissions(dir)?;
+        let log_dir = dir.join("log");
+        let mut disk = FileDisk::new(&log_dir);
+        if !disk.try_lock_shared().map_err(OpenError::io("lock", &log_dir))? {
+            return Err(OpenError::log(dir)(LogError::Locked));
+        }
+        let log = Log::read(&disk, LedgerId(identity.ledger_id)).map_err(OpenError::log(dir))?;
+        let snapshots = SnapshotFiles::new(Box::new(FileDisk::new(dir.join("snapshot"))));
+        let (mut state, meta) = last_state(dir, State::new(identity.born_at), &snapshots)?;
+        let reached = meta.last_log_id.map(|last| last.index());
+        if log.head().purged_index() > reached {
+            return Err(OpenError::SnapshotMissing(dir.to_owned()));
+        }
+        let first = reached.map_or(0, |index| index.saturating_add(1));
+        let mut members = meta.last_membership.membership().clone();
+        for bytes in log.entries().range(first..).map(|(_, bytes)| bytes) {
+            let entry: RaftEntry = log_store::decode(bytes).map_err(OpenError::engine)?;
+            match entry.payload {
+                EntryPayload::Normal(entry) => drop(state.apply(&entry)),
+                EntryPayload::Membership(changed) => members = changed,
+                EntryPayload::Blank => {}
+            }
+        }
+        let others = members.nodes().filter(|(id, _)| **id != identity.node_id);
+        let others = others.map(|(_, other)| other.address.clone()).collect();
+        Ok(Self { dir: dir.to_owned(), state, others, _locked: disk })
+    }
+
+    /// The time up to which it had judged; zero if it had judged nothing.
+    #[must_use]
+    pub const fn log_time(&self) -> UnixSeconds {
+        self.state.log_time()
+    }
+
+    /// Returns where the other nodes are that shared the ledger, as far as it knows.
+    #[must_use]
+    pub fn others(&self) -> &[String] {
+        &self.others
+    }
+
+    /// Returns how many revocations it knows: of tokens, batches, users and keys.
+    #[must_use]
+    pub fn revocations(&self) -> usize {
+        self.state.revocations()
+    }
+
+    /// Returns how many users may have `autologin` profiles.
+    #[must_use]
+    pub fn autologin_users(&self) -> usize {
+        self.state.autologin_users().len()
+    }
+
+    /// Returns what a ledger begins with that takes this one's place.
+    pub(crate) fn reborn(&self, born_at: UnixSeconds) -> State {
+        self.state.clone().reborn(born_at)
+    }
+}
+
+impl fmt::Debug for LedgerCopy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LedgerCopy").field("dir", &self.dir).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,5 @@
+//! Changes of the membership, as the leader carries them out.
+
+mod changes;
+
+pub(crate) use changes::Changes;

@@ -1,0 +1,193 @@
+//! The members, as the rest of the program asks for them and changes them.
+
+use std::collections::BTreeSet;
+use std::pin::Pin;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::RaftLedger;
+use crate::ledger::membership::{Change, Cluster};
+use crate::ledger::raft::peers::{Answer, MemberChange, NoAnswer, Request};
+use crate::ledger::raft::spend::NO_LEADER;
+use crate::ledger::raft::types::Member;
+use crate::ledger::{ClusterError, MemberList, MemberStatus, NodeId, Role};
+
+/// How long a wish is passed on to whoever leads.
+const DEADLINE: Duration = Duration::from_secs(15);
+
+/// How long to wait before it is tried again.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// How long the leader may take to list the members.
+const LIST_WITHIN: Duration = Duration::from_secs(1);
+
+impl RaftLedger {
+    /// Has the leader change the members, whoever it is.
+    async fn change_members(&self, change: MemberChange) -> Result<(), ClusterError> {
+        let give_up = Instant::now() + DEADLINE;
+        loop {
+            let tried = self.try_change(&change, give_up).await;
+            let again =
+                matches!(tried, Err(ClusterError::Unavailable(_) | ClusterError::InProgress));
+            if !again || Instant::now() + RETRY >= give_up {
+                return tried;
+            }
+            sleep(RETRY).await;
+        }
+    }
+
+    async fn try_change(
+        &self,
+        change: &MemberChange,
+        give_up: Instant,
+    ) -> Result<(), ClusterError> {
+        let unavailable = |why: &str| Err(ClusterError::Unavailable(why.to_owned()));
+        let Some(leader) = self.view.leader() else {
+            return unavailable(NO_LEADER);
+        };
+        if leader.node_id == self.identity.node_id {
+            return self.change_here(leader.node_id, change.clone()).await;
+        }
+        let within = give_up.saturating_duration_since(Instant::now());
+        let request = Request::Change(change.clone());
+        match self.peers.ask(&leader, &request, within).await {
+            Ok(Answer::Change(changed)) => changed,
+            Ok(Answer::NotLeader) => unavailable("the leader changes"),
+            Ok(_) => Err(ClusterError::OutcomeUnknown("the leader failed".to_owned())),
+            Err(NoAnswer::NotDone(why)) => unavailable(&why),
+            Err(NoAnswer::Unknown(why)) => Err(ClusterError::OutcomeUnknown(why)),
+        }
+    }
+
+    pub(crate) async fn change_here(
+        &self,
+        from: NodeId,
+        change: MemberChange,
+    ) -> Result<(), ClusterError> {
+        let changed = tokio::time::timeout(DEADLINE, self.changes.carry_out(from, change));
+        changed.await.unwrap_or_else(|_| {
+            Err(ClusterError::OutcomeUnknown("no majority confirmed it in time".to_owned()))
+        })
+    }
+
+    /// Lists the members as this node sees them.
+    pub(crate) fn members_here(&self) -> Vec<MemberStatus> {
+        let (members, voters) = self.view.listed();
+        let last = self.view.metrics(|metrics| metrics.last_log_index);
+        let (own, leader) = (self.identity.node_id, self.leader_of_late());
+        let clock = self.peers.clock.now();
+        let status = |(node_id, member): (NodeId, Member)| {
+            let is_own = node_id == own;
+            let report = self.peers.reports.of(node_id);
+            // What a leader that was cut off goes on believing says nothing.
+            let matched = self.view.matched(node_id).filter(|_| leader == Some(own));
+            MemberStatus {
+                node_id,
+                address: member.address,
+                role: if voters.contains(&node_id) { Role::Voter } else { Role::Learner },
+                is_leader: leader == Some(node_id),
+                lag: matched.map(|at| last.unwrap_or_default().saturating_sub(at)),
+                last_contact: if is_own {
+                    Some(Duration::ZERO)
+                } else {
+                    report.as_ref().map(|report| report.at.elapsed())
+                },
+                clock_offset: if is_own {
+                    Some(0)
+                } else {
+                    self.peers.reports.offset(node_id, clock)
+                },
+                version: if is_own {
+                    Some(env!("CARGO_PKG_VERSION").to_owned())
+                } else {
+                    report.map(|report| report.version)
+                },
+            }
+        };
+        members.into_iter().map(status).collect()
+    }
+
+    fn change_roles(
+        &self,
+        promote: BTreeSet<NodeId>,
+        demote: BTreeSet<NodeId>,
+        remove: BTreeSet<NodeId>,
+    ) -> Change<'_, ()> {
+        let ids = |ids: BTreeSet<NodeId>| ids.into_iter().collect();
+        let (promote, demote, remove) = (ids(promote), ids(demote), ids(remove));
+        Box::pin(self.change_members(MemberChange::Roles { promote, demote, remove }))
+    }
+}
+
+impl Cluster for RaftLedger {
+    fn members(&self) -> Pin<Box<dyn Future<Output = MemberList> + Send + '_>> {
+        Box::pin(async move {
+            let leader = self.view.leader();
+            let other = leader.filter(|leader| leader.node_id != self.identity.node_id);
+            let Some(leader) = other else { return self.members_known_here() };
+            match self.peers.ask(&leader, &Request::Members, LIST_WITHIN).await {
+                Ok(Answer::Members(members)) => {
+                    // One that lost its majority may not know of its successor.
+                    let is_by_leader = members.iter().any(|member| member.is_leader);
+                    MemberList { members, is_by_leader }
+                }
+                Ok(_) | Err(_) => self.members_known_here(),
+            }
+        })
+    }
+
+    fn members_known_here(&self) -> MemberList {
+        let is_by_leader = self.leader_of_late() == Some(self.identity.node_id);
+        MemberList { members: self.members_here(), is_by_leader }
+    }
+
+    fn is_clock_off(&self) -> bool {
+        self.peers.is_clock_off()
+    }
+
+    fn spends_forwarded(&self) -> u64 {
+        self.forwarder.spends_forwarded()
+    }
+
+    fn troubles(&self) -> Vec<String> {
+        // If the cluster refuses this node, that says it all.
+        if self.peers.refusal().is_some() {
+            return Vec::new();
+        }
+        let members = self.view.members();
+        let troubles = self.peers.troubles.list().into_iter();
+        // With whom was removed a moment ago it need not talk.
+        let present = troubles.filter(|(node_id, _)| members.contains_key(node_id));
+        let present = present.map(|(node_id, why)| format!("node {node_id}: {why}"));
+        self.reach.alarm().into_iter().chain(present).collect()
+    }
+
+    fn add_learner(&self, node_id: NodeId, address: String) -> Change<'_, ()> {
+        Box::pin(self.change_members(MemberChange::AddLearner(node_id, address)))
+    }
+
+    fn set_address(&self, node_id: NodeId, address: String) -> Change<'_, ()> {
+        Box::pin(self.change_members(MemberChange::SetAddress(node_id, address)))
+    }
+
+    fn promote(&self, node_ids: BTreeSet<NodeId>) -> Change<'_, ()> {
+        self.change_roles(node_ids, BTreeSet::new(), BTreeSet::new())
+    }
+
+    fn demote(&self, node_ids: BTreeSet<NodeId>) -> Change<'_, ()> {
+        self.change_roles(BTreeSet::new(), node_ids, BTreeSet::new())
+    }
+
+    fn replace(&self, old: NodeId, new: NodeId) -> Change<'_, ()> {
+        self.change_roles(BTreeSet::from([new]), BTreeSet::new(), BTreeSet::from([old]))
+    }
+
+    fn remove(&self, node_ids: BTreeSet<NodeId>) -> Change<'_, ()> {
+        self.change_roles(BTreeSet::new(), BTreeSet::new(), node_ids)
+    }
+
+    fn transfer_leader(&self, to: Option<NodeId>) -> Change<'_, ()> {
+        Box::pin(self.change_members(MemberChange::TransferLeader(to)))
+    }
+}

@@ -1,0 +1,79 @@
+//! Whether this node could grant now, who leads, and how old what it knows is.
+
+use std::time::Duration;
+
+use openraft::ServerState;
+use openraft::type_config::async_runtime::Instant as _;
+use tokio::time::Instant;
+
+use super::RaftLedger;
+use crate::ledger::{NodeId, Staleness, Unready};
+
+/// How long a leader may say nothing before it counts as none. It says something
+/// six times a second; the others miss it after 0.9 seconds at most.
+const LEADER_SILENT_MAX: Duration = Duration::from_secs(3);
+
+impl RaftLedger {
+    /// Tells whether a use could be granted now.
+    pub(crate) fn readiness(&self) -> Result<(), Unready> {
+        if let Some(failure) = self.writer.failure() {
+            return Err(Unready::Log(failure.to_string()));
+        }
+        if let Some(refusal) = self.peers.refusal() {
+            return Err(Unready::Refused(refusal.to_string()));
+        }
+        let (running, leader) = self.view.metrics(|metrics| {
+            let running = metrics.running_state.as_ref().map(|_| ()).map_err(ToString::to_string);
+            (running, metrics.current_leader)
+        });
+        running.map_err(Unready::Stopped)?;
+        self.applied.read(|_state| ()).map_err(|error| Unready::Stopped(error.to_string()))?;
+        let staleness = self.staleness();
+        if leader.is_none() {
+            return Err(Unready::NoLeader(staleness));
+        }
+        if staleness.is_stale() { Err(Unready::Stale(staleness)) } else { Ok(()) }
+    }
+
+    /// Tells how old what is applied here is.
+    pub(crate) fn staleness(&self) -> Staleness {
+        let is_alone = self.view.is_lone() && self.is_leader();
+        let heard = self.fresh_at().map(|at| at.elapsed());
+        let age = if is_alone { Some(Duration::ZERO) } else { heard };
+        Staleness { age, max: self.max_staleness }
+    }
+
+    /// Returns who leads, if he was heard of late. openraft itself goes on naming a
+    /// leader that is gone until there is another one.
+    pub(crate) fn leader_of_late(&self) -> Option<NodeId> {
+        let (leader, acked) = self.view.metrics(|metrics| {
+            (metrics.current_leader, metrics.last_quorum_acked.map(|at| at.elapsed()))
+        });
+        let silence = if leader == Some(self.identity.node_id) {
+            if self.view.is_sole_voter() { Some(Duration::ZERO) } else { acked }
+        } else {
+            self.applied.freshness().heard_at().map(|at| at.elapsed())
+        };
+        leader.filter(|_| silence.is_some_and(|silence| silence <= LEADER_SILENT_MAX))
+    }
+
+    /// Returns the last moment at which all that was committed was applied here.
+    fn fresh_at(&self) -> Option<Instant> {
+        let heard = self.applied.freshness().fresh_at();
+        let last = self.applied.last();
+        let is_sole_voter = self.view.is_sole_voter();
+        let confirmed = self.view.metrics(|metrics| {
+            // A leader knows all that was committed once it has applied an entry
+            // of its own, and after a restart all that it had written.
+            let last = last.filter(|last| {
+                metrics.state == ServerState::Leader
+                    && last.leader_id == metrics.vote.leader_id
+                    && last.index() >= self.log_end
+            });
+            let acked = metrics.last_quorum_acked.map(|at| at.elapsed());
+            // openraft takes no word of a voter that asks itself.
+            last.and(if is_sole_voter { Some(Duration::ZERO) } else { acked })
+        });
+        heard.max(confirmed.and_then(|age| Instant::now().checked_sub(age)))
+    }
+}

@@ -1,0 +1,237 @@
+//! Raft's network: what openraft asks of another node, as a conversation of
+//! [`Peers`].
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::Stream;
+use futures_util::future::{Either, select};
+use openraft::base::{BoxFuture, BoxStream};
+use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
+use openraft::network::{RPCOption, RaftNetworkFactory, RaftNetworkV2, stream_append_sequential};
+use openraft::raft::{
+    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendResult,
+    TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
+};
+use openraft::{EntryPayload, OptionalSend};
+use tokio::time::sleep;
+
+use super::append_stream::with_commits_aboard;
+use super::message::{Answer, Request};
+use super::peers::{NoAnswer, Peers};
+use super::snapshot_transfer::{Piece, Taken};
+use super::transport::PeerAddress;
+use crate::ledger::NodeId;
+use crate::ledger::raft::types::{Member, RaftEntry, Snapshot, TypeConfig, Vote};
+
+/// How long entries may take to be written by the other node. A heartbeat has
+/// less: openraft's own limit.
+const APPEND_WITHIN: Duration = Duration::from_secs(1);
+
+/// How long the other node is waited for until it is told the same again, another way.
+/// TCP would wait for longer before it sends a lost packet again.
+const TELL_AGAIN: Duration = Duration::from_millis(150);
+
+/// How many commands a message has at most that is told again. To be told more might
+/// be what takes the time.
+const TELL_AGAIN_COMMANDS: usize = 256;
+
+/// How many commands one message carries at most, or one entry: with the longest
+/// names and notes this stays far below [`MESSAGE_LEN_MAX`](super::MESSAGE_LEN_MAX).
+const APPEND_COMMANDS_MAX: usize = 8_192;
+
+/// The answers to a stream of entries, as openraft has them.
+type Appending<'s> = BoxFuture<
+    's,
+    Result<
+        BoxStream<'s, Result<StreamAppendResult<TypeConfig>, RPCError<TypeConfig>>>,
+        RPCError<TypeConfig>,
+    >,
+>;
+
+/// Makes connections for openraft.
+#[derive(Clone)]
+pub(crate) struct Network(pub(crate) Arc<Peers>);
+
+/// openraft's connection to one node.
+pub(crate) struct Connection {
+    peers: Arc<Peers>,
+    target: PeerAddress,
+}
+
+impl RaftNetworkFactory<TypeConfig> for Network {
+    type Network = Connection;
+
+    async fn new_client(&mut self, target: NodeId, node: &Member) -> Self::Network {
+        let target = PeerAddress { node_id: target, address: node.address.clone() };
+        Connection { peers: Arc::clone(&self.0), target }
+    }
+}
+
+impl Connection {
+    async fn ask(
+        &self,
+        request: &Request,
+        within: Duration,
+    ) -> Result<Answer, RPCError<TypeConfig>> {
+        // A member may have moved since openraft made this connection.
+        let moved = self.peers.address(self.target.node_id);
+        let target = moved.as_ref().unwrap_or(&self.target);
+        self.peers.ask(target, request, within).await.map_err(|error| match error {
+            NoAnswer::NotDone(why) => RPCError::Unreachable(Unreachable::from_string(why)),
+            NoAnswer::Unknown(why) => RPCError::Network(NetworkError::from_string(why)),
+        })
+    }
+
+    /// Asks, and asks once more if the answer is late; takes what comes first. This is
+    /// for what may be heard twice without harm, as all that openraft says may.
+    async fn ask_twice(
+        &self,
+        request: &Request,
+        within: Duration,
+    ) -> Result<Answer, RPCError<TypeConfig>> {
+        let first = pin!(self.ask(request, within));
+        let first = match select(first, pin!(sleep(TELL_AGAIN))).await {
+            Either::Left((answer, _)) => return answer,
+            Either::Right(((), first)) => first,
+        };
+        let second = pin!(self.ask(request, within.saturating_sub(TELL_AGAIN)));
+        match select(first, second).await {
+            Either::Left((Ok(answer), _)) | Either::Right((Ok(answer), _)) => Ok(answer),
+            Either::Left((Err(_), second)) => second.await,
+            Either::Right((Err(_), first)) => first.await,
+        }
+    }
+
+    /// Sends what the other node does not have yet, piece by piece.
+    async fn send_snapshot(
+        &self,
+        vote: Vote,
+        snapshot: &Snapshot,
+        within: Duration,
+    ) -> Result<Vote, RPCError<TypeConfig>> {
+        let crc = crc32fast::hash(&snapshot.snapshot);
+        let mut offset = 0;
+        loop {
+            let piece = Piece::of(vote, snapshot, crc, offset);
+            let answer = self.ask(&Request::Snapshot(piece), within).await?;
+            let Answer::Snapshot(taken) = answer else { return Err(unexpected(answer)) };
+            match taken {
+                Taken::Next(next) => offset = next,
+                Taken::Installed(vote) => return Ok(vote),
+            }
+        }
+    }
+}
+
+impl RaftNetworkV2<TypeConfig> for Connection {
+    type SnapshotData = Vec<u8>;
+
+    async fn append_entries(
+        &mut self,
+        mut rpc: AppendEntriesRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<AppendEntriesResponse<TypeConfig>, RPCError<TypeConfig>> {
+        let within = if rpc.entries.is_empty() { option.hard_ttl() } else { APPEND_WITHIN };
+        let is_cut = cut(&mut rpc);
+        let last = rpc.entries.last().map(|entry| entry.log_id);
+        let is_short = commands(&rpc.entries) <= TELL_AGAIN_COMMANDS;
+        let request = Request::Append(rpc);
+        let answer = if is_short {
+            self.ask_twice(&request, within).await?
+        } else {
+            self.ask(&request, within).await?
+        };
+        let Answer::Append(answer) = answer else { return Err(unexpected(answer)) };
+        if is_cut && answer.is_success() {
+            return Ok(AppendEntriesResponse::PartialSuccess(last));
+        }
+        Ok(answer)
+    }
+
+    fn stream_append<'s, S>(&'s mut self, input: S, option: RPCOption) -> Appending<'s>
+    where
+        S: Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 'static,
+    {
+        stream_append_sequential(self, Box::pin(with_commits_aboard(input)), option)
+    }
+
+    async fn vote(
+        &mut self,
+        rpc: VoteRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<TypeConfig>, RPCError<TypeConfig>> {
+        let answer = self.ask_twice(&Request::Vote(rpc), option.hard_ttl()).await?;
+        if let Answer::Vote(answer) = answer { Ok(answer) } else { Err(unexpected(answer)) }
+    }
+
+    async fn pre_vote(
+        &mut self,
+        rpc: VoteRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<TypeConfig>, RPCError<TypeConfig>> {
+        let answer = self.ask_twice(&Request::PreVote(rpc), option.hard_ttl()).await?;
+        if let Answer::Vote(answer) = answer { Ok(answer) } else { Err(unexpected(answer)) }
+    }
+
+    async fn full_snapshot(
+        &mut self,
+        vote: Vote,
+        snapshot: Snapshot,
+        cancel: impl Future<Output = ReplicationClosed> + Send + 'static,
+        option: RPCOption,
+    ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
+        let sending = pin!(self.send_snapshot(vote, &snapshot, option.soft_ttl()));
+        match select(sending, pin!(cancel)).await {
+            Either::Left((sent, _)) => Ok(SnapshotResponse::new(sent?)),
+            Either::Right((closed, _)) => Err(closed.into()),
+        }
+    }
+
+    async fn transfer_leader(
+        &mut self,
+        rpc: TransferLeaderRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<TransferLeaderResponse<TypeConfig>, RPCError<TypeConfig>> {
+        let answer = self.ask(&Request::TransferLeader(rpc), option.soft_ttl()).await?;
+        if let Answer::TransferLeader(answer) = answer {
+            Ok(answer)
+        } else {
+            Err(unexpected(answer))
+        }
+    }
+}
+
+/// Counts the commands in entries.
+fn commands(entries: &[RaftEntry]) -> usize {
+    let of = |entry: &RaftEntry| match &entry.payload {
+        EntryPayload::Normal(entry) => entry.commands.len(),
+        EntryPayload::Blank | EntryPayload::Membership(_) => 0,
+    };
+    entries.iter().map(of).sum()
+}
+
+/// Takes entries away until one message can carry the rest; one stays at least.
+/// Tells whether it took any.
+fn cut(rpc: &mut AppendEntriesRequest<TypeConfig>) -> bool {
+    let mut sum = 0_usize;
+    let fits = rpc.entries.iter().take_while(|entry| {
+        sum = sum.saturating_add(commands(std::slice::from_ref(entry)));
+        sum <= APPEND_COMMANDS_MAX
+    });
+    let fitting = fits.count().max(1);
+    let is_cut = fitting < rpc.entries.len();
+    rpc.entries.truncate(fitting);
+    is_cut
+}
+
+fn unexpected(answer: Answer) -> RPCError<TypeConfig> {
+    let why = if let Answer::Failed(why) = answer {
+        why
+    } else {
+        "the answer does not belong to the question".to_owned()
+    };
+    RPCError::Unreachable(Unreachable::from_string(why))
+}

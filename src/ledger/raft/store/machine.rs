@@ -1,0 +1,258 @@
+//! The state machine as openraft drives it: applies what is committed, and
+//! keeps snapshots.
+//!
+//! The state is in memory only. A restart reads the newest snapshot and applies
+//! the log from there.
+
+use std::io;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use futures_util::{Stream, TryStreamExt as _};
+use openraft::storage::{EntryResponder, RaftStateMachine};
+use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder};
+use tokio::time::Instant;
+
+use super::freshness::Freshness;
+use super::snapshot_files::SnapshotFiles;
+use crate::ledger::raft::types::{
+    LogId, Member, RaftEntry, Snapshot, SnapshotMeta, StoredMembership, TypeConfig, off_thread,
+};
+use crate::ledger::{LedgerError, NodeId, Outcome, State, StateAt, snapshot};
+use crate::token::UnixSeconds;
+
+/// The engine, over this state machine.
+pub(crate) type Raft = openraft::Raft<TypeConfig, Machine>;
+
+/// What this node has applied so far, shared with everybody who reads.
+#[derive(Clone, Debug)]
+pub(crate) struct Applied {
+    inner: Arc<RwLock<Inner>>,
+    freshness: Arc<Freshness>,
+}
+
+#[derive(Clone, Debug)]
+struct Inner {
+    state: State,
+    last: Option<LogId>,
+    membership: StoredMembership,
+    /// When the last entry was applied.
+    applied_at: Instant,
+    /// When the log's time became what it is.
+    log_time_since: Instant,
+}
+
+/// The time of the log, and how it came to be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LogTime {
+    /// The time.
+    pub(crate) now: UnixSeconds,
+    /// When it became so, by this node's steady clock.
+    pub(crate) since: Instant,
+    /// When the last entry was applied.
+    pub(crate) applied_at: Instant,
+}
+
+impl Applied {
+    /// Begins with what a snapshot held, or with nothing.
+    pub(crate) fn new(state: State, meta: SnapshotMeta) -> Self {
+        let inner = Inner::new(state, meta);
+        let freshness = Arc::new(Freshness::default());
+        freshness.applied(inner.index());
+        Self { inner: Arc::new(RwLock::new(inner)), freshness }
+    }
+
+    /// Reads the state.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::Unavailable`] if applying an entry panicked: the state
+    /// may be half changed and vouches for nothing any more.
+    pub(crate) fn read<T>(&self, look: impl FnOnce(&State) -> T) -> Result<T, LedgerError> {
+        match self.inner.read() {
+            Ok(inner) => Ok(look(&inner.state)),
+            Err(_) => Err(LedgerError::Unavailable("the state machine broke".to_owned())),
+        }
+    }
+
+    /// Reads the state to show it, broken or not.
+    pub(crate) fn show<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+        look(&self.inner().state)
+    }
+
+    /// Returns the index of the last entry applied.
+    pub(crate) fn index(&self) -> u64 {
+        self.inner().index()
+    }
+
+    /// Returns the state, and how far it goes.
+    pub(crate) fn copy(&self) -> StateAt {
+        let inner = self.inner();
+        StateAt { applied: inner.index(), state: inner.state.clone() }
+    }
+
+    /// Returns the id of the last entry applied.
+    pub(crate) fn last(&self) -> Option<LogId> {
+        self.inner().last
+    }
+
+    /// Returns what the membership that was applied last says of a node.
+    pub(crate) fn member(&self, node_id: NodeId) -> Option<Member> {
+        self.inner().membership.get_node(&node_id).cloned()
+    }
+
+    /// Returns how many members that membership has.
+    pub(crate) fn members(&self) -> usize {
+        self.inner().membership.nodes().count()
+    }
+
+    /// Returns the time of the log.
+    pub(crate) fn log_time(&self) -> LogTime {
+        let inner = self.inner();
+        LogTime {
+            now: inner.state.log_time(),
+            since: inner.log_time_since,
+            applied_at: inner.applied_at,
+        }
+    }
+
+    /// Returns what is known of how fresh this is.
+    pub(crate) fn freshness(&self) -> &Freshness {
+        &self.freshness
+    }
+
+    /// Applies entries, or puts a whole state in place of what there was.
+    fn change<T>(&self, change: impl FnOnce(&mut Inner) -> T) -> Result<T, io::Error> {
+        let mut inner = self.writable()?;
+        let changed = change(&mut inner);
+        let index = inner.index();
+        drop(inner);
+        self.freshness.applied(index);
+        Ok(changed)
+    }
+
+    fn inner(&self) -> RwLockReadGuard<'_, Inner> {
+        self.inner.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn writable(&self) -> Result<RwLockWriteGuard<'_, Inner>, io::Error> {
+        self.inner.write().map_err(|_| io::Error::other("the state machine broke"))
+    }
+}
+
+impl Inner {
+    fn new(state: State, meta: SnapshotMeta) -> Self {
+        let (last, membership) = (meta.last_log_id, meta.last_membership);
+        let now = Instant::now();
+        Self { state, last, membership, applied_at: now, log_time_since: now }
+    }
+
+    fn index(&self) -> u64 {
+        self.last.map_or(0, |last| last.index())
+    }
+
+    fn apply(&mut self, entry: RaftEntry) -> Vec<Outcome> {
+        self.last = Some(entry.log_id);
+        self.applied_at = Instant::now();
+        match entry.payload {
+            EntryPayload::Blank => Vec::new(),
+            EntryPayload::Normal(entry) => {
+                let before = self.state.log_time();
+                let outcomes = self.state.apply(&entry);
+                if self.state.log_time() > before {
+                    self.log_time_since = self.applied_at;
+                }
+                outcomes
+            }
+            EntryPayload::Membership(membership) => {
+                self.membership = StoredMembership::new(Some(entry.log_id), membership);
+                Vec::new()
+            }
+        }
+    }
+
+    fn meta(&self) -> SnapshotMeta {
+        SnapshotMeta { last_log_id: self.last, last_membership: self.membership.clone() }
+    }
+}
+
+/// The state machine and its snapshots.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    applied: Applied,
+    files: SnapshotFiles,
+}
+
+impl Machine {
+    pub(crate) const fn new(applied: Applied, files: SnapshotFiles) -> Self {
+        Self { applied, files }
+    }
+}
+
+impl RaftStateMachine<TypeConfig> for Machine {
+    type SnapshotData = Vec<u8>;
+    type SnapshotBuilder = Builder;
+
+    async fn applied_state(&mut self) -> Result<(Option<LogId>, StoredMembership), io::Error> {
+        let inner = self.applied.writable()?;
+        Ok((inner.last, inner.membership.clone()))
+    }
+
+    async fn apply<Strm>(&mut self, mut entries: Strm) -> Result<(), io::Error>
+    where
+        Strm: Stream<Item = Result<EntryResponder<TypeConfig>, io::Error>> + Unpin + OptionalSend,
+    {
+        while let Some((entry, responder)) = entries.try_next().await? {
+            let outcomes = self.applied.change(|inner| inner.apply(entry))?;
+            if let Some(responder) = responder {
+                responder.send(outcomes);
+            }
+        }
+        Ok(())
+    }
+
+    async fn get_snapshot_builder(&mut self) -> Self::SnapshotBuilder {
+        // A clone shares all counts with the state, so this does not hold up spends.
+        Builder { of: self.applied.inner().clone(), files: self.files.clone() }
+    }
+
+    async fn install_snapshot(
+        &mut self,
+        meta: &SnapshotMeta,
+        bytes: Self::SnapshotData,
+    ) -> Result<(), io::Error> {
+        let (files, saved) = (self.files.clone(), meta.clone());
+        let state = off_thread(move || {
+            let state = snapshot::decode(&bytes).map_err(io::Error::other)?;
+            files.save(&saved, &bytes)?;
+            Ok(state)
+        });
+        let state = state.await?;
+        self.applied.change(|inner| *inner = Inner::new(state, meta.clone()))
+    }
+
+    async fn get_current_snapshot(&mut self) -> Result<Option<Snapshot>, io::Error> {
+        let newest = self.files.newest().map_err(io::Error::other)?;
+        Ok(newest.map(|(meta, snapshot)| Snapshot { meta, snapshot }))
+    }
+}
+
+/// Writes one snapshot.
+#[derive(Debug)]
+pub(crate) struct Builder {
+    of: Inner,
+    files: SnapshotFiles,
+}
+
+impl RaftSnapshotBuilder<TypeConfig> for Builder {
+    type SnapshotData = Vec<u8>;
+
+    async fn build_snapshot(&mut self) -> Result<Snapshot, io::Error> {
+        let (of, files) = (self.of.clone(), self.files.clone());
+        let built = off_thread(move || {
+            let (meta, bytes) = (of.meta(), snapshot::encode(&of.state));
+            files.save(&meta, &bytes)?;
+            Ok(Snapshot { meta, snapshot: bytes })
+        });
+        built.await
+    }
+}

@@ -1,0 +1,23 @@
+//! What is on disk, and what is applied of it.
+
+mod clone_guard;
+mod compactor;
+mod error;
+mod freshness;
+mod identity;
+mod incarnations;
+pub(crate) mod log_store;
+mod machine;
+mod sealed;
+mod snapshot_files;
+
+pub(crate) use clone_guard::write_place;
+pub use clone_guard::{accept_place, check_place};
+pub(crate) use compactor::Compactor;
+pub use error::OpenError;
+pub use identity::{Identity, IdentityError};
+pub(crate) use incarnations::{Introduction, Judgement, Met, Runs};
+pub(crate) use log_store::LogStore;
+pub(crate) use machine::{Applied, Machine, Raft};
+pub use snapshot_files::SnapshotFileError;
+pub(crate) use snapshot_files::SnapshotFiles;

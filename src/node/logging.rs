@@ -1,0 +1,70 @@
+//! Where log lines go: to stderr, for people or for programs.
+
+use std::io;
+
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Log, LogFormat, LogLevel};
+use crate::failure::Failure;
+
+/// Starts logging, once, as the command line says, else as `RUST_LOG`, else as
+/// the configuration.
+pub(crate) fn start(
+    format: Option<LogFormat>,
+    level: Option<LogLevel>,
+    log: &Log,
+) -> Result<(), Failure> {
+    let filter = filter(level, std::env::var("RUST_LOG").ok(), log.level)?;
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let colours = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
+    let started = match format.unwrap_or(log.format) {
+        LogFormat::Text => lines.with_ansi(colours).try_init(),
+        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+    };
+    started.map_err(|error| Failure::say(error.to_string(), "this is a fault of jeton, report it"))
+}
+
+fn filter(
+    flag: Option<LogLevel>,
+    variable: Option<String>,
+    configured: LogLevel,
+) -> Result<EnvFilter, Failure> {
+    match (flag, variable) {
+        (None, Some(directives)) if !directives.is_empty() => EnvFilter::try_new(&directives)
+            .map_err(|error| {
+                let hint = "write it as RUST_LOG=warn,jeton=debug, or leave it out";
+                Failure::say(format!("RUST_LOG is not understood: {error}"), hint)
+            }),
+        (flag, _) => Ok(EnvFilter::new(directives(flag.unwrap_or(configured)))),
+    }
+}
+
+/// At a level of ours, what the libraries say is of interest from `warn` on. Only
+/// actix's dispatcher calls it an error when a client sends garbage or leaves, so
+/// anybody could fill the log with errors; and openraft says of each heartbeat to a
+/// node that is down that it is down, which `cluster` says once.
+const fn directives(level: LogLevel) -> &'static str {
+    match level {
+        LogLevel::Error => "error,actix_http::h1::dispatcher=off",
+        LogLevel::Warn => "warn,actix_http::h1::dispatcher=off,openraft=error",
+        LogLevel::Info => "warn,actix_http::h1::dispatcher=off,openraft=error,jeton=info",
+        LogLevel::Debug => "warn,actix_http::h1::dispatcher=off,openraft=error,jeton=debug",
+        LogLevel::Trace => "warn,actix_http::h1::dispatcher=off,openraft=error,jeton=trace",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_flag_comes_before_the_variable_and_that_before_the_file() {
+        let set = || Some("jeton=trace".to_owned());
+        let shown = |flag, variable| filter(flag, variable, LogLevel::Error).unwrap().to_string();
+        assert!(shown(Some(LogLevel::Warn), set()).ends_with("warn"));
+        assert_eq!(shown(None, set()), "jeton=trace");
+        assert!(shown(None, Some(String::new())).ends_with("error"));
+        assert!(shown(None, None).ends_with("error"));
+        assert!(filter(None, Some("jeton=loud".to_owned()), LogLevel::Info).is_err());
+    }
+}

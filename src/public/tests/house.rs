@@ -1,0 +1,309 @@
+//! A whole public door on a port of its own, and a client that sends exactly
+//! the bytes it is told to.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use tokio::sync::oneshot;
+use zeroize::Zeroizing;
+
+use crate::activity::Activity;
+use crate::cache::CacheSizes;
+use crate::clock::ManualClock;
+use crate::keyring::Keyring;
+use crate::ledger::RequestId;
+use crate::ledger::volatile::VolatileLedger;
+use crate::metrics::Metrics;
+use crate::profile::{Fingerprint, Profile, ProfileError, ProfileSource};
+use crate::public::{Limits, PublicDoor, Rate, RedemptionLog, RequestIds, TrustedProxies, run};
+use crate::redeem::Redeemer;
+use crate::token::{
+    Batch, Claims, KeyPurpose, Lifetime, Nonce, ProfileKind, Purpose, Role, SigningKey, Token,
+    TrustedKey, UnixSeconds, UseLimit, UserName, sign,
+};
+
+pub(super) const NOW: UnixSeconds = UnixSeconds::new(1_800_000_000);
+
+/// Not what the tests say in `Host`.
+pub(super) const PUBLIC_URL: &str = "https://vpn.example.com:8443";
+
+/// What must never be logged.
+pub(super) const SECRET_LINE: &str = "canary-private-key";
+
+/// Everything behind the door.
+pub(super) struct House {
+    pub(super) clock: Arc<ManualClock>,
+    pub(super) ledger: Arc<VolatileLedger>,
+    pub(super) redeemer: Arc<Redeemer>,
+    pub(super) activity: Arc<Activity>,
+    pub(super) metrics: Arc<Metrics>,
+    profile_key: SigningKey,
+    admin_key: SigningKey,
+    minted: AtomicU64,
+    gate: Arc<Gate>,
+}
+
+/// Holds every profile back while it is shut, and tells who waits.
+#[derive(Debug, Default)]
+pub(super) struct Gate {
+    pub(super) shut: Mutex<()>,
+    pub(super) waiting: Mutex<Option<mpsc::Sender<()>>>,
+}
+
+/// Profiles for everybody but `nobody`.
+#[derive(Debug)]
+struct Profiles(Arc<Gate>);
+
+impl ProfileSource for Profiles {
+    fn users(&self) -> Result<Vec<UserName>, ProfileError> {
+        Ok(Vec::new())
+    }
+
+    fn load(
+        &self,
+        user: &UserName,
+        kind: ProfileKind,
+        _: UnixSeconds,
+    ) -> Result<Profile, ProfileError> {
+        if let Some(waiting) = &*self.0.waiting.lock().unwrap() {
+            waiting.send(()).unwrap();
+        }
+        drop(self.0.shut.lock().unwrap());
+        if user.as_str() == "nobody" {
+            return Err(ProfileError::NotFound { user: user.clone(), kind });
+        }
+        Ok(Profile::new(Zeroizing::new(profile_of(user.as_str())), None))
+    }
+
+    fn fingerprint(&self, _: &UserName, _: ProfileKind) -> Fingerprint {
+        Fingerprint::default()
+    }
+}
+
+pub(super) fn profile_of(user: &str) -> String {
+    format!("client\n# {user}\n{SECRET_LINE}\n")
+}
+
+/// Request ids that count up.
+#[derive(Debug, Default)]
+struct CountedIds(AtomicU64);
+
+impl RequestIds for CountedIds {
+    fn next(&self) -> io::Result<RequestId> {
+        Ok(RequestId(u128::from(self.0.fetch_add(1, Ordering::SeqCst)).to_be_bytes()))
+    }
+}
+
+impl House {
+    pub(super) fn new() -> Self {
+        let clock = Arc::new(ManualClock::at(NOW));
+        let ledger = Arc::new(VolatileLedger::new(NOW.minus(1_000), Arc::clone(&clock) as _));
+        let [profile_key, admin_key] = [[1; 32], [2; 32]].map(|seed| SigningKey::from_seed(&seed));
+        let trusted = [(KeyPurpose::Profile, &profile_key), (KeyPurpose::Admin, &admin_key)]
+            .map(|(purpose, key)| ("k".into(), TrustedKey { purpose, key: *key.verifying_key() }));
+        let gate = Arc::<Gate>::default();
+        let redeemer = Redeemer::new(
+            Keyring::new(trusted).unwrap(),
+            Box::new(Profiles(Arc::clone(&gate))),
+            Arc::clone(&ledger) as _,
+            Arc::clone(&clock) as _,
+            CacheSizes::default(),
+        );
+        let redeemer = Arc::new(redeemer);
+        let minted = AtomicU64::new(0);
+        let activity = Arc::default();
+        let metrics = Arc::new(Metrics::default());
+        Self { clock, ledger, redeemer, activity, metrics, profile_key, admin_key, minted, gate }
+    }
+
+    pub(super) fn gate(&self) -> Arc<Gate> {
+        Arc::clone(&self.gate)
+    }
+
+    /// Claims of a token for `alice` with `uses`, no two the same.
+    pub(super) fn claims(&self, uses: u32) -> Claims {
+        let number = self.minted.fetch_add(1, Ordering::SeqCst);
+        let mut random = [0; 12];
+        random[..8].copy_from_slice(&number.to_be_bytes());
+        Claims {
+            purpose: Purpose::Profile(ProfileKind::UserLocked),
+            nonce: Nonce::new(Batch([0xfb, 0xff, 0xfe, 0xaa]), random),
+            issued_at: NOW,
+            lifetime: Lifetime::from_seconds(3_600).unwrap(),
+            uses: NonZeroU32::new(uses).map_or(UseLimit::Unlimited, UseLimit::Limited),
+            user: UserName::new("alice").unwrap(),
+            network: None,
+        }
+    }
+
+    pub(super) fn sign(&self, claims: &Claims) -> Token {
+        sign(claims, &self.profile_key).unwrap()
+    }
+
+    /// Mints a token for `alice`; 0 uses are unlimited ones.
+    pub(super) fn mint(&self, uses: u32) -> Token {
+        self.sign(&self.claims(uses))
+    }
+
+    pub(super) fn mint_admin(&self) -> Token {
+        let claims = Claims { purpose: Purpose::Admin(Role::Admin), ..self.claims(1) };
+        sign(&claims, &self.admin_key).unwrap()
+    }
+
+    /// How often a token was used.
+    pub(super) fn used(&self, token: &Token) -> u32 {
+        self.ledger.token(token.id()).map_or(0, |token| token.used)
+    }
+
+    pub(super) fn door(&self, limits: &Limits, proxies: TrustedProxies) -> Arc<PublicDoor> {
+        Arc::new(PublicDoor::new(
+            Arc::clone(&self.redeemer),
+            Arc::clone(&self.ledger) as _,
+            PUBLIC_URL.parse().unwrap(),
+            proxies,
+            limits,
+            Box::new(CountedIds::default()),
+            RedemptionLog {
+                activity: Arc::clone(&self.activity),
+                metrics: Arc::clone(&self.metrics),
+            },
+        ))
+    }
+
+    pub(super) fn open(&self) -> Server {
+        self.open_with(limits(), None, TrustedProxies::default())
+    }
+
+    pub(super) fn open_with(
+        &self,
+        limits: Limits,
+        tls: Option<ServerConfig>,
+        proxies: TrustedProxies,
+    ) -> Server {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let door = self.door(&limits, proxies);
+        let (stop, stopped) = oneshot::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            let shutdown = async move { drop(stopped.await) };
+            let workers = NonZeroUsize::new(2);
+            let server = run(listener, tls, door, limits, workers, shutdown);
+            tokio::runtime::Runtime::new().unwrap().block_on(server)
+        });
+        Server { address, stop: Some(stop), thread: Some(thread) }
+    }
+}
+
+/// Limits that no test meets by accident.
+pub(super) fn limits() -> Limits {
+    let many = NonZeroU32::new(1_000_000).unwrap();
+    Limits { rate: Rate { burst: many, per_second: many }, ..Limits::default() }
+}
+
+/// A door that is open until it is dropped.
+pub(super) struct Server {
+    pub(super) address: SocketAddr,
+    pub(super) stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<io::Result<()>>>,
+}
+
+impl Server {
+    pub(super) fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream
+    }
+
+    /// Sends `head` as it is, and reads until the server closes.
+    pub(super) fn send(&self, bytes: impl AsRef<[u8]>) -> Response {
+        let mut stream = self.connect();
+        stream.write_all(bytes.as_ref()).unwrap();
+        read_response(&mut stream)
+    }
+
+    /// Asks for `target`, with further header lines.
+    pub(super) fn ask(&self, method: &str, target: &str, headers: &[&str]) -> Response {
+        self.send(request(method, target, headers))
+    }
+
+    pub(super) fn get(&self, target: &str) -> Response {
+        self.ask("GET", target, &[])
+    }
+
+    pub(super) fn head(&self, target: &str) -> Response {
+        self.ask("HEAD", target, &[])
+    }
+
+    /// Waits until the server has ended.
+    pub(super) fn join(mut self) -> io::Result<()> {
+        self.thread.take().unwrap().join().unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Writes the head of a request after which the server closes.
+pub(super) fn request(method: &str, target: &str, headers: &[&str]) -> Vec<u8> {
+    let mut head = format!("{method} {target} HTTP/1.1\r\nHost: vpn.test\r\nConnection: close\r\n");
+    for line in headers {
+        head.push_str(line);
+        head.push_str("\r\n");
+    }
+    head.push_str("\r\n");
+    head.into_bytes()
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(super) struct Response {
+    pub(super) status: u16,
+    /// Names in lower case, in the order of their coming.
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: String,
+}
+
+impl Response {
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Everything but the time of day.
+    pub(super) fn shown(&self) -> (u16, Vec<(String, String)>, &str) {
+        let mut headers = self.headers.clone();
+        headers.retain(|(name, _)| name != "date");
+        headers.sort();
+        (self.status, headers, &self.body)
+    }
+}
+
+pub(super) fn read_response(stream: &mut impl Read) -> Response {
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).unwrap();
+    let text = String::from_utf8(bytes).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").expect("a head");
+    let mut lines = head.split("\r\n");
+    let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+    let headers = lines
+        .map(|line| line.split_once(':').unwrap())
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+        .collect();
+    Response { status, headers, body: body.to_owned() }
+}
+
+/// Waits for an answer of the ledger.
+pub(super) fn wait_for<T>(answer: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(answer)
+}

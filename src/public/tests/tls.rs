@@ -1,0 +1,228 @@
+//! The door behind TLS, while its certificate is replaced.
+
+use std::fs;
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::CertificateDer;
+use rustls::version::{TLS12, TLS13};
+use rustls::{
+    ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion,
+};
+use tempfile::TempDir;
+
+use super::house::{House, limits, read_response, request};
+use crate::metrics::Readings;
+use crate::public::TrustedProxies;
+use crate::tls::{ReloadingCertificate, TlsError};
+use crate::token::UnixSeconds;
+
+/// A certificate of its own for `vpn.test`, until 2030 and `days` more.
+struct Made {
+    certificate: rcgen::Certificate,
+    key: rcgen::KeyPair,
+}
+
+fn make(days: u8) -> Made {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(vec!["vpn.test".to_owned()]).unwrap();
+    params.not_after = rcgen::date_time_ymd(2030, 1, 1 + days);
+    Made { certificate: params.self_signed(&key).unwrap(), key }
+}
+
+impl Made {
+    fn write(&self, folder: &Path) {
+        write(&folder.join("chain.pem"), &self.certificate.pem(), 0o644);
+        write(&folder.join("key.pem"), &self.key.serialize_pem(), 0o600);
+    }
+}
+
+/// Replaces a file the way certificates are replaced: by renaming over it.
+fn write(path: &Path, text: &str, mode: u32) {
+    let new = path.with_extension("new");
+    let _ = fs::remove_file(&new);
+    let mut file =
+        fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&new).unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    fs::rename(&new, path).unwrap();
+}
+
+fn load(folder: &Path) -> Result<ReloadingCertificate, TlsError> {
+    ReloadingCertificate::load(folder.join("chain.pem"), folder.join("key.pem"))
+}
+
+fn client(trusted: &[&Made]) -> Arc<ClientConfig> {
+    client_of(trusted, rustls::ALL_VERSIONS)
+}
+
+fn client_of(
+    trusted: &[&Made],
+    versions: &[&'static SupportedProtocolVersion],
+) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    for made in trusted {
+        roots.add(made.certificate.der().clone()).unwrap();
+    }
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions);
+    Arc::new(builder.unwrap().with_root_certificates(roots).with_no_client_auth())
+}
+
+type Connection = StreamOwned<ClientConnection, TcpStream>;
+
+fn handshake(config: &Arc<ClientConfig>, stream: TcpStream) -> std::io::Result<Connection> {
+    let name = "vpn.test".try_into().unwrap();
+    let mut client = ClientConnection::new(Arc::clone(config), name).unwrap();
+    let mut stream = stream;
+    while client.is_handshaking() {
+        client.complete_io(&mut stream)?;
+    }
+    Ok(StreamOwned::new(client, stream))
+}
+
+fn shown(connection: &Connection) -> CertificateDer<'static> {
+    connection.conn.peer_certificates().unwrap()[0].clone().into_owned()
+}
+
+#[test]
+fn a_certificate_is_replaced_without_one_failed_handshake() {
+    let folder = TempDir::new().unwrap();
+    let made: Vec<Made> = (0..6).map(make).collect();
+    made[0].write(folder.path());
+    let certificate = Arc::new(load(folder.path()).unwrap());
+    let house = House::new();
+    let tls = Some(certificate.server_config().unwrap());
+    let server = house.open_with(limits(), tls, TrustedProxies::default());
+    let config = client(&made.iter().collect::<Vec<_>>());
+
+    let (stop, handshakes) = (AtomicBool::new(false), AtomicU32::new(0));
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while !stop.load(Ordering::SeqCst) {
+                    let mut connection = handshake(&config, server.connect()).unwrap();
+                    connection.write_all(&request("GET", "/healthz", &[])).unwrap();
+                    assert_eq!(read_response(&mut connection).status, 200);
+                    handshakes.fetch_add(1, Ordering::SeqCst);
+                }
+            });
+        }
+        for next in &made[1..] {
+            let before = handshakes.load(Ordering::SeqCst);
+            next.write(folder.path());
+            certificate.reload().unwrap();
+            let begun = Instant::now();
+            while handshakes.load(Ordering::SeqCst) < before + 10 {
+                assert!(begun.elapsed() < Duration::from_secs(20), "no handshakes");
+                thread::sleep(Duration::from_millis(5));
+            }
+        }
+        stop.store(true, Ordering::SeqCst);
+    });
+    let fresh = client(&[&made[5]]);
+    let connection = handshake(&fresh, server.connect()).unwrap();
+    assert_eq!(shown(&connection), *made[5].certificate.der());
+    assert_eq!(connection.conn.alpn_protocol(), None);
+}
+
+#[test]
+fn nothing_but_http_1_is_offered() {
+    let folder = TempDir::new().unwrap();
+    let made = make(0);
+    made.write(folder.path());
+    let tls = Arc::new(load(folder.path()).unwrap()).server_config().unwrap();
+    assert_eq!(tls.max_early_data_size, 0);
+    let house = House::new();
+    let server = house.open_with(limits(), Some(tls), TrustedProxies::default());
+    let mut config = (*client(&[&made])).clone();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let connection = handshake(&Arc::new(config.clone()), server.connect()).unwrap();
+    assert_eq!(connection.conn.alpn_protocol(), Some(&b"http/1.1"[..]));
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    assert!(handshake(&Arc::new(config), server.connect()).is_err());
+}
+
+#[test]
+fn a_bad_new_pair_is_refused_and_the_old_one_stays() {
+    let folder = TempDir::new().unwrap();
+    let (old, new) = (make(0), make(1));
+    old.write(folder.path());
+    let certificate = load(folder.path()).unwrap();
+    let until_2030 = UnixSeconds::new(1_893_456_000);
+    assert_eq!(certificate.not_after(), until_2030);
+    let chain = folder.path().join("chain.pem");
+    let key = folder.path().join("key.pem");
+    let reload = || certificate.reload().unwrap_err();
+
+    write(&chain, &new.certificate.pem(), 0o644);
+    assert!(matches!(reload(), TlsError::Pair { .. }));
+    write(&chain, "no certificate", 0o644);
+    assert!(matches!(reload(), TlsError::NoCertificate { .. }));
+    fs::remove_file(&chain).unwrap();
+    assert!(matches!(reload(), TlsError::Io { .. }));
+    write(&chain, &new.certificate.pem(), 0o644);
+    write(&key, &new.certificate.pem(), 0o600);
+    assert!(matches!(reload(), TlsError::NoKey { .. }));
+    for mode in [0o640, 0o604, 0o620, 0o602] {
+        write(&key, &new.key.serialize_pem(), 0o600);
+        fs::set_permissions(&key, fs::Permissions::from_mode(mode)).unwrap();
+        assert!(matches!(reload(), TlsError::KeyMode { mode: m, .. } if m == mode));
+    }
+    assert_eq!(certificate.not_after(), until_2030);
+
+    new.write(folder.path());
+    certificate.reload().unwrap();
+    assert_eq!(certificate.not_after(), until_2030.plus(86_400));
+}
+
+#[test]
+fn the_watcher_takes_a_new_pair_and_waits_for_its_second_half() {
+    let folder = TempDir::new().unwrap();
+    make(0).write(folder.path());
+    let certificate = Arc::new(load(folder.path()).unwrap());
+    let before = certificate.not_after();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.spawn(Arc::clone(&certificate).watch());
+    let new = make(2);
+    write(&folder.path().join("chain.pem"), &new.certificate.pem(), 0o644);
+    thread::sleep(Duration::from_millis(1_500));
+    assert_eq!(certificate.not_after(), before);
+    write(&folder.path().join("key.pem"), &new.key.serialize_pem(), 0o600);
+    let begun = Instant::now();
+    while certificate.not_after() == before {
+        assert!(begun.elapsed() < Duration::from_secs(60), "never reloaded");
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(certificate.not_after(), before.plus(2 * 86_400));
+}
+
+#[test]
+fn completed_handshakes_are_counted_by_version_and_others_are_not() {
+    let folder = TempDir::new().unwrap();
+    let made = make(0);
+    made.write(folder.path());
+    let tls = Arc::new(load(folder.path()).unwrap()).server_config().unwrap();
+    let house = House::new();
+    let server = house.open_with(limits(), Some(tls), TrustedProxies::default());
+    for (version, handshakes) in [(&TLS12, 2), (&TLS13, 1)] {
+        let config = client_of(&[&made], &[version]);
+        for _ in 0..handshakes {
+            let mut connection = handshake(&config, server.connect()).unwrap();
+            connection.write_all(&request("GET", "/healthz", &[])).unwrap();
+            assert_eq!(read_response(&mut connection).status, 200);
+        }
+    }
+    handshake(&client(&[]), server.connect()).unwrap_err();
+    drop(server);
+    let text = house.metrics.show(&Readings::default()).unwrap();
+    for line in ["{version=\"1.2\"} 2\n", "{version=\"1.3\"} 1\n"] {
+        assert!(text.contains(line), "{line}{text}");
+    }
+}
