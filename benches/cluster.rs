@@ -33,7 +33,7 @@ use jeton::cluster::{self, Authority, ClusterDoor, Invites, NodeCertificate, Pee
 use jeton::ledger::raft::{
     Identity, Options, PeerAddress, RaftLedger, Reply, Transport, create, create_joined,
 };
-use jeton::ledger::{Cluster as _, NodeId};
+use jeton::ledger::{Membership as _, NodeId};
 use jeton::token::UnixSeconds;
 
 use self::clients::spend_for;

@@ -11,7 +11,7 @@ use crate::ledger::TokenRecord;
 use crate::random::NoRandomness;
 use crate::token::url::PublicUrl;
 use crate::token::{
-    Batch, Claims, ClaimsError, IpNetwork, KeyId, Lifetime, Nonce, ProfileKind, Purpose, Role,
+    AdminRole, Batch, Claims, ClaimsError, IpNetwork, KeyId, Lifetime, Nonce, ProfileKind, Purpose,
     SigningKey, Token, UnixSeconds, UseLimit, UserName, sign,
 };
 
@@ -156,7 +156,7 @@ impl Minter {
 /// [`MintError`] without random bytes, or with a clock that is out of range.
 pub fn mint_admin(
     key: &SigningKey,
-    role: Role,
+    role: AdminRole,
     user: UserName,
     lifetime: Lifetime,
     now: UnixSeconds,
@@ -264,9 +264,10 @@ pub(crate) mod tests {
         let order = order("carol");
         let now = UnixSeconds::new(1_795_435_200);
         let token =
-            mint_admin(&key, Role::Viewer, order.user, order.lifetime, now, counting()).unwrap();
+            mint_admin(&key, AdminRole::Viewer, order.user, order.lifetime, now, counting())
+                .unwrap();
         let claims = UntrustedToken::parse(token.as_str()).unwrap().untrusted_claims().unwrap();
-        assert_eq!(claims.purpose, Purpose::Admin(Role::Viewer));
+        assert_eq!(claims.purpose, Purpose::Admin(AdminRole::Viewer));
         assert_eq!((claims.user.as_str(), claims.issued_at), ("carol", now));
         assert_eq!(claims.nonce, Nonce::new(Batch([1; 4]), [2; 12]));
     }

@@ -339,7 +339,7 @@ mod tests {
     use crate::ledger::{ListedToken, Revocation, StateFilter, TokenQuery};
     use crate::profile::invented::InventedProfiles;
     use crate::token::{
-        Batch, KeyPurpose, Lifetime, Nonce, Role, SigningKey, TrustedKey, UseLimit, sign,
+        AdminRole, Batch, KeyPurpose, Lifetime, Nonce, SigningKey, TrustedKey, UseLimit, sign,
     };
 
     const NOW: u64 = 1_790_000_000;
@@ -453,7 +453,7 @@ mod tests {
             lifetime: Lifetime::from_seconds(90).unwrap(),
             ..claims(6)
         };
-        let admin = Claims { purpose: Purpose::Admin(Role::Admin), ..claims(7) };
+        let admin = Claims { purpose: Purpose::Admin(AdminRole::Admin), ..claims(7) };
         assert!(matches!(world.refusal(&text(&nobody)).await, Refusal::NoProfile(_)));
         assert!(matches!(world.refusal(&text(&outside)).await, Refusal::OutsideNetwork(_)));
         assert!(matches!(world.refusal(&text(&autologin)).await, Refusal::AutologinDenied));

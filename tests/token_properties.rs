@@ -12,7 +12,7 @@ use std::num::NonZeroU32;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jeton::token::{
-    Batch, Claims, IpNetwork, KeyId, KeyPurpose, Lifetime, Nonce, ProfileKind, Purpose, Role,
+    AdminRole, Batch, Claims, IpNetwork, KeyId, KeyPurpose, Lifetime, Nonce, ProfileKind, Purpose,
     SigningKey, TOKEN_LEN_MAX, TrustedKey, TrustedKeys, UnixSeconds, UseLimit, UserName,
     VerifyError, sign, verify,
 };
@@ -62,7 +62,7 @@ fn alice() -> Claims {
 
 /// Tokens of different shapes for the tests that try every change.
 fn samples() -> Vec<Claims> {
-    let admin = Claims { purpose: Purpose::Admin(Role::Admin), ..alice() };
+    let admin = Claims { purpose: Purpose::Admin(AdminRole::Admin), ..alice() };
     let network = "2001:db8::/32".parse().ok();
     let unlimited = Claims { uses: UseLimit::Unlimited, network, ..alice() };
     let long = Claims { user: UserName::new("u".repeat(20)).unwrap(), ..alice() };
@@ -71,7 +71,8 @@ fn samples() -> Vec<Claims> {
 
 fn purposes() -> impl Strategy<Value = Purpose> {
     let kinds = prop::sample::select(ProfileKind::ALL.to_vec()).prop_map(Purpose::Profile);
-    let roles = prop::sample::select(vec![Role::Viewer, Role::Operator, Role::Admin]);
+    let roles =
+        prop::sample::select(vec![AdminRole::Viewer, AdminRole::Operator, AdminRole::Admin]);
     prop_oneof![kinds, roles.prop_map(Purpose::Admin)]
 }
 

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use jeton::keyring::Keyring;
 use jeton::token::{
-    Claims, ClaimsError, IpNetwork, KeyPurpose, Lifetime, Nonce, ProfileKind, Purpose, Role,
+    AdminRole, Claims, ClaimsError, IpNetwork, KeyPurpose, Lifetime, Nonce, ProfileKind, Purpose,
     SigningKey, TimeError, TrustedKey, UnixSeconds, UserName, VerifiedToken, VerifyError,
     VerifyingKey, sign, verify,
 };
@@ -113,9 +113,9 @@ fn judge(vector: &Vector) -> Result<VerifiedToken, &'static str> {
 fn claims(said: &Said) -> Claims {
     let purpose = match said.purpose.split_once(':').unwrap() {
         ("profile", kind) => Purpose::Profile(kind.parse::<ProfileKind>().unwrap()),
-        ("admin", "viewer") => Purpose::Admin(Role::Viewer),
-        ("admin", "operator") => Purpose::Admin(Role::Operator),
-        ("admin", "admin") => Purpose::Admin(Role::Admin),
+        ("admin", "viewer") => Purpose::Admin(AdminRole::Viewer),
+        ("admin", "operator") => Purpose::Admin(AdminRole::Operator),
+        ("admin", "admin") => Purpose::Admin(AdminRole::Admin),
         _ => panic!("purpose {}", said.purpose),
     };
     let lifetime = u32::try_from(said.expires_at - said.issued_at).unwrap();

@@ -283,14 +283,14 @@ mod tests {
 
     use super::*;
     use crate::activity::{Reason, TokenSeen};
-    use crate::token::{Batch, KeyId, Nonce, Role, UserName};
+    use crate::token::{AdminRole, Batch, KeyId, Nonce, UserName};
 
     /// Longer than any disk here takes.
     const PATIENCE: Duration = Duration::from_secs(20);
 
     fn done(what: &str) -> Event {
         let operator = UserName::new("root").unwrap();
-        let what = What::Done { operator, role: Role::Admin, what: what.to_owned() };
+        let what = What::Done { operator, role: AdminRole::Admin, what: what.to_owned() };
         Event { at: UnixSeconds::new(7), client: None, what }
     }
 

@@ -142,7 +142,9 @@ mod tests {
 
     use super::*;
     use crate::activity::Reason;
-    use crate::token::{Batch, KeyId, Nonce, ProfileKind, Role, TokenId, UnixSeconds, UserName};
+    use crate::token::{
+        AdminRole, Batch, KeyId, Nonce, ProfileKind, TokenId, UnixSeconds, UserName,
+    };
 
     fn json_of(what: What, client: Option<&str>) -> Value {
         let at = UnixSeconds::new(1_790_000_000);
@@ -182,7 +184,8 @@ mod tests {
         assert_eq!(json_of(refused(Some(alice())), Some("2001:db8::1")), expected);
 
         let operator = UserName::new("root").unwrap();
-        let did = What::Done { operator, role: Role::Admin, what: "revoked user bob".to_owned() };
+        let did =
+            What::Done { operator, role: AdminRole::Admin, what: "revoked user bob".to_owned() };
         let expected = json!({
             "at": at, "event": "operation", "operator": "root", "role": "admin",
             "did": "revoked user bob", "client": "127.0.0.1",

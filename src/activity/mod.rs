@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use audit_log::AuditLog;
 
-use crate::token::{ProfileKind, Role, TokenId, UnixSeconds, UserName};
+use crate::token::{AdminRole, ProfileKind, TokenId, UnixSeconds, UserName};
 
 pub use audit_file::{AuditError, check_audit_log};
 pub use filter::EventFilter;
@@ -80,7 +80,7 @@ pub enum What {
         /// Who.
         operator: UserName,
         /// As what.
-        role: Role,
+        role: AdminRole,
         /// What, such as `revoked user alice`.
         what: String,
     },
@@ -215,7 +215,8 @@ mod tests {
 
     fn done(at: u64) -> Event {
         let operator = UserName::new("root").unwrap();
-        let what = What::Done { operator, role: Role::Admin, what: "revoked user bob".to_owned() };
+        let what =
+            What::Done { operator, role: AdminRole::Admin, what: "revoked user bob".to_owned() };
         Event { at: UnixSeconds::new(at), client: None, what }
     }
 

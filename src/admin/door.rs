@@ -13,12 +13,12 @@ use super::same_origin::{self, Sender};
 use super::session::{Session, Sessions};
 use super::{AdminError, Inviter};
 use crate::activity::{Activity, Event, What};
-use crate::ledger::{Cluster, Ledger, LedgerError};
+use crate::ledger::{Ledger, LedgerError, Membership};
 use crate::metrics::Metrics;
 use crate::mint::Minter;
 use crate::redeem::Redeemer;
 use crate::token::{
-    KeyId, Purpose, Role, TimeError, TrustedKeys as _, UnixSeconds, UserName, VerifiedToken,
+    AdminRole, KeyId, Purpose, TimeError, TrustedKeys as _, UnixSeconds, UserName, VerifiedToken,
 };
 
 /// What the operators' door needs.
@@ -29,7 +29,7 @@ pub struct AdminDoor {
     /// What is listed and changed.
     pub ledger: Arc<dyn Ledger>,
     /// The nodes that share it.
-    pub cluster: Arc<dyn Cluster>,
+    pub cluster: Arc<dyn Membership>,
     /// Lets further nodes in, if this one listens for others.
     pub inviter: Option<Arc<dyn Inviter>>,
     /// What happened of late.
@@ -55,7 +55,7 @@ pub trait ServedCertificate: Debug + Send + Sync {
 #[derive(Debug)]
 pub(super) struct Operator {
     name: UserName,
-    role: Role,
+    role: AdminRole,
     key_id: KeyId,
     expires_at: UnixSeconds,
     client: Option<IpAddr>,
@@ -67,14 +67,14 @@ pub(super) struct Operator {
 #[derive(Debug)]
 pub(super) struct Changeable {
     pub(super) ledger: Arc<dyn Ledger>,
-    pub(super) cluster: Arc<dyn Cluster>,
+    pub(super) cluster: Arc<dyn Membership>,
     pub(super) inviter: Option<Arc<dyn Inviter>>,
 }
 
 /// Someone who may see how the nodes are and nothing else: what this node knows of
 /// revocations may be old.
 #[derive(Debug)]
-pub(super) struct Onlooker(Operator);
+pub(super) struct StaleViewer(Operator);
 
 /// How new a node's knowledge of revocations has to be.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -113,12 +113,12 @@ impl AdminDoor {
     pub(super) fn enter(
         &self,
         request: &HttpRequest,
-        needed: Role,
+        needed: AdminRole,
     ) -> Result<Operator, AdminError> {
         let token = self.token_of(request)?;
         let operator = self.admit(request, &token, Knowledge::Fresh)?;
         if operator.role < needed {
-            return Err(AdminError::Role { has: operator.role, needs: needed });
+            return Err(AdminError::AdminRole { has: operator.role, needs: needed });
         }
         Ok(operator)
     }
@@ -132,9 +132,9 @@ impl AdminDoor {
     /// was revoked since it last heard of the others enters. After a restart a node
     /// with others knows its last snapshot until it hears from a majority. Time,
     /// network and key are judged as ever.
-    pub(super) fn enter_to_look(&self, request: &HttpRequest) -> Result<Onlooker, AdminError> {
+    pub(super) fn enter_to_look(&self, request: &HttpRequest) -> Result<StaleViewer, AdminError> {
         let token = self.token_of(request)?;
-        Ok(Onlooker(self.admit(request, &token, Knowledge::LastKnown)?))
+        Ok(StaleViewer(self.admit(request, &token, Knowledge::LastKnown)?))
     }
 
     /// Finds the token that a request carries, verified and not judged.
@@ -166,9 +166,9 @@ impl AdminDoor {
         &self,
         request: &HttpRequest,
         text: &str,
-    ) -> Result<(Onlooker, Session), Unfit> {
+    ) -> Result<(StaleViewer, Session), Unfit> {
         let token = self.redeemer.verify(text).map_err(|_| Unfit::Unverified)?;
-        let onlooker = Onlooker(self.admit(request, &token, Knowledge::LastKnown)?);
+        let onlooker = StaleViewer(self.admit(request, &token, Knowledge::LastKnown)?);
         let by = self.redeemer.keys().find(token.id().key_id).copied();
         Ok((onlooker, Session { token, by: by.ok_or(Unfit::Unverified)? }))
     }
@@ -270,14 +270,14 @@ impl From<Unfit> for AdminError {
     }
 }
 
-impl Onlooker {
+impl StaleViewer {
     /// Returns the name in the token this one entered with.
     pub(super) const fn name(&self) -> &UserName {
         self.0.name()
     }
 
     /// Returns what this one may do where the node's knowledge is fresh.
-    pub(super) const fn role(&self) -> Role {
+    pub(super) const fn role(&self) -> AdminRole {
         self.0.role()
     }
 
@@ -293,7 +293,7 @@ impl Onlooker {
 }
 
 /// Who may do anything may look.
-impl From<Operator> for Onlooker {
+impl From<Operator> for StaleViewer {
     fn from(operator: Operator) -> Self {
         Self(operator)
     }
@@ -306,7 +306,7 @@ impl Operator {
     }
 
     /// Returns what this operator may do.
-    pub(super) const fn role(&self) -> Role {
+    pub(super) const fn role(&self) -> AdminRole {
         self.role
     }
 

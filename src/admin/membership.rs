@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::AdminDoor;
 use crate::ledger::{
-    CLOCK_OFFSET_MAX, MemberList, MemberStatus, NodeId, Role, Staleness, Status, Unready,
+    CLOCK_OFFSET_MAX, LedgerStatus, MemberList, MemberRole, MemberStatus, NodeId, Staleness,
+    Unready,
 };
 use crate::token::UnixSeconds;
 
@@ -44,7 +45,7 @@ pub(super) fn is_reachable(member: &MemberStatus, list: &MemberList, this: NodeI
     is_told.then(|| member.last_contact.is_some_and(|ago| ago <= REACHABLE))
 }
 
-fn alarms(status: &Status, is_clock_off: bool, list: &MemberList) -> Vec<String> {
+fn alarms(status: &LedgerStatus, is_clock_off: bool, list: &MemberList) -> Vec<String> {
     let mut alarms = Vec::new();
     let says_it = matches!(status.ready, Err(Unready::NoLeader(_) | Unready::Stale(_)));
     alarms.extend(status.ready.as_ref().err().map(ToString::to_string));
@@ -59,7 +60,7 @@ fn alarms(status: &Status, is_clock_off: bool, list: &MemberList) -> Vec<String>
                 .to_owned(),
         );
     }
-    let voters = list.members.iter().filter(|member| member.role == Role::Voter).count();
+    let voters = list.members.iter().filter(|member| member.role == MemberRole::Voter).count();
     if voters.is_multiple_of(2) && voters > 0 {
         alarms.push(format!("the number of voters is even, {voters}: promote or demote one"));
     }
@@ -86,10 +87,10 @@ fn of_member(member: &MemberStatus, list: &MemberList, this: NodeId) -> Option<S
 mod tests {
     use super::*;
 
-    fn status(age_s: u64, leader: Option<u64>) -> Status {
+    fn status(age_s: u64, leader: Option<u64>) -> LedgerStatus {
         let staleness =
             Staleness { age: Some(Duration::from_secs(age_s)), max: Duration::from_secs(10) };
-        Status {
+        LedgerStatus {
             ready: if staleness.is_stale() { Err(Unready::Stale(staleness)) } else { Ok(()) },
             staleness,
             node_id: NodeId(1),
@@ -101,7 +102,7 @@ mod tests {
         }
     }
 
-    fn member(number: u64, role: Role) -> MemberStatus {
+    fn member(number: u64, role: MemberRole) -> MemberStatus {
         MemberStatus {
             node_id: NodeId(number),
             address: format!("node{number}:7443"),
@@ -119,12 +120,12 @@ mod tests {
     }
 
     fn three() -> [MemberStatus; 3] {
-        [member(1, Role::Voter), member(2, Role::Voter), member(3, Role::Voter)]
+        [member(1, MemberRole::Voter), member(2, MemberRole::Voter), member(3, MemberRole::Voter)]
     }
 
     #[test]
     fn where_all_is_well_nothing_is_said() {
-        let lone = list([member(1, Role::Voter)], true);
+        let lone = list([member(1, MemberRole::Voter)], true);
         assert_eq!(alarms(&status(0, Some(1)), false, &lone), [""; 0]);
         assert_eq!(alarms(&status(10, Some(1)), false, &list(three(), true)), [""; 0]);
     }
@@ -149,7 +150,7 @@ mod tests {
         assert!(told[0].contains("for 12 s (at most 10 s)"), "{told:?}");
         let told = alarms(&status(5, None), false, &list(three(), false));
         assert!(told[0].contains("no leader") && told.len() == 1, "{told:?}");
-        let even = list([member(1, Role::Voter), member(2, Role::Voter)], true);
+        let even = list([member(1, MemberRole::Voter), member(2, MemberRole::Voter)], true);
         assert_eq!(alarms(&status(0, Some(1)), false, &even).len(), 1);
     }
 }

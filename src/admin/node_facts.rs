@@ -1,14 +1,14 @@
 //! How this node is, as programs, people and the monitoring are told.
 
 use super::AdminDoor;
-use crate::ledger::Status;
+use crate::ledger::LedgerStatus;
 use crate::token::{KeyId, KeyPurpose, TrustedKeys as _, UnixSeconds};
 
 /// How a node is at one moment.
 #[derive(Debug)]
 pub(super) struct NodeFacts {
     pub(super) version: &'static str,
-    pub(super) ledger: Status,
+    pub(super) ledger: LedgerStatus,
     /// The keys whose tokens are accepted.
     pub(super) keys: Vec<(KeyId, KeyPurpose)>,
     /// When the public door's certificate expires, if it has one.

@@ -68,7 +68,7 @@ pub(super) struct Issued {
 
 /// What tells one authority from all others: the SHA-256 of its certificate.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Fingerprint(pub(super) [u8; 32]);
+pub struct AuthorityFingerprint(pub(super) [u8; 32]);
 
 /// Why there is no authority.
 #[derive(Debug, Error)]
@@ -184,8 +184,8 @@ impl Authority {
 
     /// Returns the fingerprint of its certificate.
     #[must_use]
-    pub fn fingerprint(&self) -> Fingerprint {
-        Fingerprint::of(&self.certificate)
+    pub fn fingerprint(&self) -> AuthorityFingerprint {
+        AuthorityFingerprint::of(&self.certificate)
     }
 
     /// Returns its certificate, PEM.
@@ -238,20 +238,20 @@ impl fmt::Debug for Authority {
     }
 }
 
-impl Fingerprint {
+impl AuthorityFingerprint {
     pub(super) fn of(certificate: &CertificateDer<'_>) -> Self {
         Self(Sha256::digest(certificate).into())
     }
 }
 
 /// Writes 64 hexadecimal digits.
-impl fmt::Display for Fingerprint {
+impl fmt::Display for AuthorityFingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
-impl FromStr for Fingerprint {
+impl FromStr for AuthorityFingerprint {
     type Err = AuthorityError;
 
     fn from_str(text: &str) -> Result<Self, AuthorityError> {
@@ -337,9 +337,9 @@ mod tests {
     fn a_fingerprint_has_one_spelling() {
         let fingerprint = Authority::make([7; 16], NOW).unwrap().fingerprint();
         let text = fingerprint.to_string();
-        assert_eq!(text.parse::<Fingerprint>().unwrap(), fingerprint);
+        assert_eq!(text.parse::<AuthorityFingerprint>().unwrap(), fingerprint);
         for wrong in [text.to_uppercase() + "A", text[1..].to_owned(), format!("+{}", &text[1..])] {
-            assert!(wrong.parse::<Fingerprint>().is_err(), "{wrong}");
+            assert!(wrong.parse::<AuthorityFingerprint>().is_err(), "{wrong}");
         }
     }
 

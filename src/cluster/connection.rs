@@ -30,14 +30,14 @@ pub(super) struct Answer {
 }
 
 /// Why there is no answer.
-pub(super) enum NoAnswer {
+pub(super) enum CallFailure {
     /// Not a byte of the request was written. It is given back.
     NotSent(Vec<u8>, String),
     /// Some of it was, and the other one may have understood.
     Unknown(String),
 }
 
-impl NoAnswer {
+impl CallFailure {
     /// Nothing came for as long as somebody waited.
     pub(super) fn in_time() -> Self {
         Self::Unknown("it did not come in time".to_owned())
@@ -86,22 +86,22 @@ impl Connection {
         path: &'static str,
         body: Vec<u8>,
         len_max: usize,
-    ) -> Result<Answer, NoAnswer> {
+    ) -> Result<Answer, CallFailure> {
         if let Err(error) = self.sender.ready().await {
-            return Err(NoAnswer::NotSent(body, in_words(&error)));
+            return Err(CallFailure::NotSent(body, in_words(&error)));
         }
         let body = Bytes::from(body);
         let request = Request::post(path).header(HOST, &self.host).body(Full::new(body.clone()));
-        let request = request.map_err(|error| NoAnswer::Unknown(error.to_string()))?;
+        let request = request.map_err(|error| CallFailure::Unknown(error.to_string()))?;
         let response = match self.sender.try_send_request(request).await {
             Ok(response) => response,
             Err(mut error) => {
                 let is_unsent = error.take_message().is_some();
                 let why = in_words(&error.into_error());
                 return Err(if is_unsent {
-                    NoAnswer::NotSent(body.into(), why)
+                    CallFailure::NotSent(body.into(), why)
                 } else {
-                    NoAnswer::Unknown(why)
+                    CallFailure::Unknown(why)
                 });
             }
         };
@@ -110,7 +110,7 @@ impl Connection {
         let body = body.map_err(|error| {
             let is_long = error.downcast_ref::<LengthLimitError>().is_some();
             let why = if is_long { "it is too long".to_owned() } else { in_words(&*error) };
-            NoAnswer::Unknown(why)
+            CallFailure::Unknown(why)
         })?;
         Ok(Answer { status, body: body.to_bytes().into() })
     }

@@ -34,7 +34,7 @@ const NETWORKS_MAX: usize = 1_024;
 
 /// Those at the door.
 #[derive(Debug, Default)]
-pub(super) struct Guests(Mutex<Inner>);
+pub(super) struct ConnectionLimit(Mutex<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -63,7 +63,7 @@ struct Network {
 /// A guest's seat. It is free again when this is dropped.
 #[derive(Debug)]
 pub(super) struct Seat {
-    guests: Arc<Guests>,
+    guests: Arc<ConnectionLimit>,
     number: u64,
     network: IpAddr,
 }
@@ -72,7 +72,7 @@ pub(super) struct Seat {
 #[derive(Debug)]
 pub(super) struct Leave(oneshot::Receiver<()>);
 
-impl Guests {
+impl ConnectionLimit {
     /// Gives whoever comes from `from` a seat, unless its network comes too often.
     pub(super) fn admit(self: &Arc<Self>, from: IpAddr, now: Instant) -> Option<(Seat, Leave)> {
         let network = network_of(from);
@@ -195,13 +195,13 @@ mod tests {
         [192, 0, 2, number].into()
     }
 
-    fn count(guests: &Guests) -> usize {
+    fn count(guests: &ConnectionLimit) -> usize {
         guests.inner().guests.len()
     }
 
     #[tokio::test]
     async fn who_has_most_guests_makes_room_and_its_oldest_goes() {
-        let (guests, now) = (Arc::new(Guests::default()), Instant::now());
+        let (guests, now) = (Arc::new(ConnectionLimit::default()), Instant::now());
         let strangers = [vec![1; 3], vec![2; 63], vec![3; 62]].concat();
         let admit = |number| (number, guests.admit(address(number), now).unwrap());
         let strangers: Vec<_> = strangers.into_iter().map(admit).collect();
@@ -219,7 +219,7 @@ mod tests {
 
     #[tokio::test]
     async fn where_a_node_came_from_makes_room_last() {
-        let (guests, now) = (Arc::new(Guests::default()), Instant::now());
+        let (guests, now) = (Arc::new(ConnectionLimit::default()), Instant::now());
         let (node, _leave) = guests.admit(address(9), now).unwrap();
         node.note_node(now);
         let (_again, leave) = guests.admit(address(9), now).unwrap();
@@ -234,7 +234,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_place_is_free_again_and_who_is_kept_is_not_sent_away() {
-        let (guests, now) = (Arc::new(Guests::default()), Instant::now());
+        let (guests, now) = (Arc::new(ConnectionLimit::default()), Instant::now());
         let (invited, leave) = guests.admit(address(1), now).unwrap();
         invited.keep();
         assert_eq!(count(&guests), 0);
@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn a_network_comes_now_and_then_unless_nodes_come_from_it() {
-        let (guests, now) = (Arc::new(Guests::default()), Instant::now());
+        let (guests, now) = (Arc::new(ConnectionLimit::default()), Instant::now());
         let comes = |from, at| guests.admit(from, at);
         for _ in 0..64 {
             assert!(comes(address(1), now).is_some());
@@ -270,7 +270,7 @@ mod tests {
 
     #[test]
     fn networks_are_forgotten_but_those_of_nodes_last() {
-        let (guests, now) = (Arc::new(Guests::default()), Instant::now());
+        let (guests, now) = (Arc::new(ConnectionLimit::default()), Instant::now());
         guests.admit(address(1), now).unwrap().0.note_node(now);
         for number in 0..3_000_u32 {
             drop(guests.admit(IpAddr::from(number.to_be_bytes()), now));

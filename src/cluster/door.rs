@@ -27,7 +27,7 @@ use super::connection_limit::Seat;
 use super::invite::{Invites, Secret};
 use super::welcome::{self, JoinRequest, Refused, TrustedKeyFile, Welcome};
 use crate::ledger::raft::{Identity, MESSAGE_FORMAT, MESSAGE_LEN_MAX, RaftLedger};
-use crate::ledger::{Cluster, ClusterError, NodeId};
+use crate::ledger::{Membership, MembershipError, NodeId};
 
 /// Where members send their messages.
 pub(super) const MESSAGES: &str = "/raft";
@@ -74,7 +74,7 @@ pub struct ClusterDoor {
     /// Who is told what members say.
     pub receiver: Arc<dyn Receive>,
     /// Who adds a new node to the members.
-    pub cluster: Arc<dyn Cluster>,
+    pub cluster: Arc<dyn Membership>,
     /// Whom this node has invited.
     pub invites: Arc<Invites>,
     /// The authority that all members are under.
@@ -161,7 +161,7 @@ impl ClusterDoor {
             }
         };
         if let Err(error) = self.cluster.add_learner(request.node_id, address.to_string()).await {
-            let is_unknown = matches!(error, ClusterError::OutcomeUnknown(_));
+            let is_unknown = matches!(error, MembershipError::OutcomeUnknown(_));
             let hint = if is_unknown {
                 "if `jeton cluster status` lists a node that nobody started, remove it; then ask \
                  for a new invitation"

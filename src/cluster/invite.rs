@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::address::NodeAddress;
-use super::authority::Fingerprint;
+use super::authority::AuthorityFingerprint;
 
 /// How many may be open at a time.
 const OPEN_MAX: usize = 100;
@@ -49,7 +49,7 @@ pub struct JoinLine {
     /// Where the inviting node is.
     pub address: NodeAddress,
     /// The authority that it must be under.
-    pub fingerprint: Fingerprint,
+    pub fingerprint: AuthorityFingerprint,
     /// What lets the new node in.
     pub secret: Secret,
 }
@@ -201,7 +201,7 @@ mod tests {
         for address in ["node1.example.com:7443", "[2001:db8::1]:7443", "192.0.2.1:7443"] {
             let line = JoinLine {
                 address: address.parse().unwrap(),
-                fingerprint: Fingerprint([0xab; 32]),
+                fingerprint: AuthorityFingerprint([0xab; 32]),
                 secret: Secret::new([7; 32]),
             };
             let text = line.to_text();

@@ -17,8 +17,8 @@ use thiserror::Error;
 use tokio::time::timeout;
 
 use super::address::NodeAddress;
-use super::authority::Fingerprint;
-use super::connection::{Connection, NoAnswer};
+use super::authority::AuthorityFingerprint;
+use super::connection::{CallFailure, Connection};
 use super::invite::JoinLine;
 use super::welcome::{self, JoinRequest, Refused, WELCOME_LEN_MAX, Welcome};
 use crate::ledger::NodeId;
@@ -98,10 +98,10 @@ pub async fn join(
     let asked = connection.post(welcome::PATH, body, WELCOME_LEN_MAX);
     let answered = timeout(ANSWER_TIME, asked)
         .await
-        .unwrap_or_else(|_| Err(NoAnswer::Unknown("it did not answer in time".to_owned())));
+        .unwrap_or_else(|_| Err(CallFailure::Unknown("it did not answer in time".to_owned())));
     let answer = answered.map_err(|no_answer| match no_answer {
-        NoAnswer::NotSent(_, why) => JoinError::Unreachable { address: address.clone(), why },
-        NoAnswer::Unknown(why) => JoinError::Unknown { address: address.clone(), why },
+        CallFailure::NotSent(_, why) => JoinError::Unreachable { address: address.clone(), why },
+        CallFailure::Unknown(why) => JoinError::Unknown { address: address.clone(), why },
     })?;
     let stranger = |_| JoinError::Stranger(address.clone());
     if answer.status.is_success() {
@@ -121,7 +121,7 @@ fn unreachable(address: &NodeAddress, error: &TransportError) -> JoinError {
     JoinError::Unreachable { address: address.clone(), why }
 }
 
-fn client_config(fingerprint: Fingerprint) -> Result<ClientConfig, rustls::Error> {
+fn client_config(fingerprint: AuthorityFingerprint) -> Result<ClientConfig, rustls::Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let verifier = Arc::new(UnderAuthority { fingerprint, provider: Arc::clone(&provider) });
     let mut config = ClientConfig::builder_with_provider(provider)
@@ -137,7 +137,7 @@ fn client_config(fingerprint: Fingerprint) -> Result<ClientConfig, rustls::Error
 /// node shows behind its own certificate.
 #[derive(Debug)]
 struct UnderAuthority {
-    fingerprint: Fingerprint,
+    fingerprint: AuthorityFingerprint,
     provider: Arc<CryptoProvider>,
 }
 
@@ -150,7 +150,8 @@ impl ServerCertVerifier for UnderAuthority {
         _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let meant = |shown: &&CertificateDer<'_>| Fingerprint::of(shown) == self.fingerprint;
+        let meant =
+            |shown: &&CertificateDer<'_>| AuthorityFingerprint::of(shown) == self.fingerprint;
         let authority = intermediates.iter().find(meant);
         let authority = authority.ok_or(CertificateError::UnknownIssuer)?;
         let mut roots = RootCertStore::empty();

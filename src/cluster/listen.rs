@@ -22,7 +22,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::connection_limit::{GUESTS_MAX, Guests, Leave, Seat};
+use super::connection_limit::{ConnectionLimit, GUESTS_MAX, Leave, Seat};
 use super::door::ClusterDoor;
 use super::name;
 use crate::ledger::NodeId;
@@ -83,7 +83,7 @@ pub async fn run(
         members: Semaphore::new(MEMBER_CONNECTIONS_MAX),
         closed,
     });
-    let guests = Arc::new(Guests::default());
+    let guests = Arc::new(ConnectionLimit::default());
     let mut callers = JoinSet::new();
     let mut shutdown = pin!(shutdown);
     loop {

@@ -35,7 +35,7 @@ mod tests;
 mod welcome;
 
 pub use address::{AddressError, NodeAddress};
-pub use authority::{Authority, AuthorityError, Fingerprint};
+pub use authority::{Authority, AuthorityError, AuthorityFingerprint};
 pub use certificate::NodeCertificate;
 pub use door::{ClusterDoor, Receive};
 pub use invite::{Invites, JoinLine, JoinLineError, NoMoreInvites, Secret};

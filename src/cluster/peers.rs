@@ -23,7 +23,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::certificate::NodeCertificate;
-use super::connection::{Connection, NoAnswer};
+use super::connection::{CallFailure, Connection};
 use super::{door, name};
 use crate::ledger::NodeId;
 use crate::ledger::raft::{MESSAGE_LEN_MAX, PeerAddress, Reply, Transport, TransportError};
@@ -111,7 +111,7 @@ impl PeerNetwork {
         let deadline = Instant::now() + within;
         while let Some(connection) = pool.take() {
             match pool.ask(connection, message, deadline).await {
-                Err(NoAnswer::NotSent(unsent, _)) => message = unsent,
+                Err(CallFailure::NotSent(unsent, _)) => message = unsent,
                 other => return judge(other),
             }
         }
@@ -189,12 +189,12 @@ impl Pool {
         mut connection: Connection,
         message: Vec<u8>,
         deadline: Instant,
-    ) -> Result<(StatusCode, Vec<u8>), NoAnswer> {
+    ) -> Result<(StatusCode, Vec<u8>), CallFailure> {
         let pool = Arc::clone(self);
         let asked = tokio::spawn(async move {
             let asked = connection.post(door::MESSAGES, message, MESSAGE_LEN_MAX);
             let answered = timeout_at(deadline + LATE, asked).await;
-            let answered = answered.unwrap_or_else(|_| Err(NoAnswer::in_time()));
+            let answered = answered.unwrap_or_else(|_| Err(CallFailure::in_time()));
             answered.map(|answer| {
                 pool.keep(connection);
                 (answer.status, answer.body)
@@ -202,12 +202,14 @@ impl Pool {
         });
         let answered = match timeout_at(deadline, asked).await {
             Ok(Ok(answered)) => answered,
-            Ok(Err(_)) => Err(NoAnswer::Unknown("this node is stopping".to_owned())),
-            Err(_) => Err(NoAnswer::in_time()),
+            Ok(Err(_)) => Err(CallFailure::Unknown("this node is stopping".to_owned())),
+            Err(_) => Err(CallFailure::in_time()),
         };
         // One message may be slow. After a second one the others are not tried, which
         // may lead to the same silence.
-        if matches!(answered, Err(NoAnswer::Unknown(_))) && self.is_silent.load(Ordering::Relaxed) {
+        if matches!(answered, Err(CallFailure::Unknown(_)))
+            && self.is_silent.load(Ordering::Relaxed)
+        {
             lock(&self.idle).clear();
         }
         answered
@@ -215,15 +217,15 @@ impl Pool {
 }
 
 /// Tells what an answer, or none, says about the message.
-fn judge(answered: Result<(StatusCode, Vec<u8>), NoAnswer>) -> Result<Vec<u8>, TransportError> {
+fn judge(answered: Result<(StatusCode, Vec<u8>), CallFailure>) -> Result<Vec<u8>, TransportError> {
     match answered {
         Ok((StatusCode::OK, body)) => Ok(body),
         // The door turned the message away before anybody looked at it.
         Ok((status, _)) => {
             Err(TransportError::NotDelivered(format!("the node's door says {status}")))
         }
-        Err(NoAnswer::NotSent(_, why)) => Err(TransportError::NotDelivered(why)),
-        Err(NoAnswer::Unknown(why)) => Err(TransportError::Unknown(why)),
+        Err(CallFailure::NotSent(_, why)) => Err(TransportError::NotDelivered(why)),
+        Err(CallFailure::Unknown(why)) => Err(TransportError::Unknown(why)),
     }
 }
 

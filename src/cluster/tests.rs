@@ -16,13 +16,13 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio_rustls::TlsConnector;
 
-use super::connection::{Connection, NoAnswer};
+use super::connection::{CallFailure, Connection};
 use super::connection_limit::GUESTS_MAX;
 use super::door::MESSAGES;
 use super::welcome::PATH;
 use super::*;
 use crate::ledger::raft::{Identity, PeerAddress, Transport, TransportError};
-use crate::ledger::{Change, Cluster, ClusterError, MemberList, NodeId};
+use crate::ledger::{MemberList, Membership, MembershipError, MembershipFuture, NodeId};
 use crate::token::UnixSeconds;
 
 const LEDGER: [u8; 16] = [7; 16];
@@ -63,10 +63,10 @@ impl Receive for Echo {
 #[derive(Debug, Default)]
 struct Members {
     added: Mutex<Vec<(NodeId, String)>>,
-    refuses: Mutex<Option<ClusterError>>,
+    refuses: Mutex<Option<MembershipError>>,
 }
 
-impl Cluster for Members {
+impl Membership for Members {
     fn members(&self) -> Pin<Box<dyn Future<Output = MemberList> + Send + '_>> {
         Box::pin(ready(self.members_known_here()))
     }
@@ -87,7 +87,7 @@ impl Cluster for Members {
         0
     }
 
-    fn add_learner(&self, node_id: NodeId, address: String) -> Change<'_, ()> {
+    fn add_learner(&self, node_id: NodeId, address: String) -> MembershipFuture<'_, ()> {
         let refused = self.refuses.lock().unwrap().clone();
         if refused.is_none() {
             self.added.lock().unwrap().push((node_id, address));
@@ -95,27 +95,27 @@ impl Cluster for Members {
         Box::pin(ready(refused.map_or(Ok(()), Err)))
     }
 
-    fn set_address(&self, _: NodeId, _: String) -> Change<'_, ()> {
+    fn set_address(&self, _: NodeId, _: String) -> MembershipFuture<'_, ()> {
         unimplemented!()
     }
 
-    fn promote(&self, _: BTreeSet<NodeId>) -> Change<'_, ()> {
+    fn promote(&self, _: BTreeSet<NodeId>) -> MembershipFuture<'_, ()> {
         unimplemented!()
     }
 
-    fn demote(&self, _: BTreeSet<NodeId>) -> Change<'_, ()> {
+    fn demote(&self, _: BTreeSet<NodeId>) -> MembershipFuture<'_, ()> {
         unimplemented!()
     }
 
-    fn replace(&self, _: NodeId, _: NodeId) -> Change<'_, ()> {
+    fn replace(&self, _: NodeId, _: NodeId) -> MembershipFuture<'_, ()> {
         unimplemented!()
     }
 
-    fn remove(&self, _: BTreeSet<NodeId>) -> Change<'_, ()> {
+    fn remove(&self, _: BTreeSet<NodeId>) -> MembershipFuture<'_, ()> {
         unimplemented!()
     }
 
-    fn transfer_leader(&self, _: Option<NodeId>) -> Change<'_, ()> {
+    fn transfer_leader(&self, _: Option<NodeId>) -> MembershipFuture<'_, ()> {
         unimplemented!()
     }
 }
@@ -260,7 +260,7 @@ async fn who_is_not_of_this_cluster_is_not_heard() {
         // In TLS 1.3 the caller learns that it is refused when it reads.
         let answer = match opened {
             Ok(mut connection) => connection.post(path, b"y".to_vec(), 1_000).await,
-            Err(error) => Err(NoAnswer::Unknown(error.to_string())),
+            Err(error) => Err(CallFailure::Unknown(error.to_string())),
         };
         assert_eq!(answer.ok().map(|answer| answer.status.as_u16()), heard, "{path}");
     }
@@ -357,7 +357,7 @@ async fn an_invited_node_is_let_in_once() {
 async fn an_invitation_stays_good_if_the_members_cannot_agree() {
     let open = Open::new();
     let line = open.invite(1);
-    *open.members.refuses.lock().unwrap() = Some(ClusterError::InProgress);
+    *open.members.refuses.lock().unwrap() = Some(MembershipError::InProgress);
     let refused = join(&line, NodeId(2), &own(), "1.2.3").await.unwrap_err();
     assert!(matches!(refused, JoinError::Refused { .. }), "{refused:?}");
     *open.members.refuses.lock().unwrap() = None;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::DeTable;
 
-use super::error::{Fault, Origin};
+use super::error::{ConfigFault, Origin};
 use super::setting::{FromSetting, Raw};
 
 /// The variables whose names begin with `JETON_`, as they stood once.
@@ -43,7 +43,7 @@ pub(super) struct Document<'a> {
     environment: &'a Environment,
     base: PathBuf,
     asked: BTreeSet<&'static str>,
-    faults: Vec<Fault>,
+    faults: Vec<ConfigFault>,
 }
 
 impl<'a> Document<'a> {
@@ -53,7 +53,7 @@ impl<'a> Document<'a> {
         let (table, errors) = DeTable::parse_recoverable(text);
         let mut settings = BTreeMap::new();
         flatten(table.get_ref(), "", text, &mut settings);
-        let faults = errors.iter().map(|error| Fault {
+        let faults = errors.iter().map(|error| ConfigFault {
             origin: error
                 .span()
                 .map_or(Origin::Nowhere, |span| Origin::Line(line(text, span.start))),
@@ -75,7 +75,7 @@ impl<'a> Document<'a> {
                 Some(value) => (Raw::Variable(value.to_owned()), Origin::Environment(name)),
                 None => {
                     let what = format!("`{key}` is not UTF-8");
-                    self.faults.push(Fault { origin: Origin::Environment(name), what });
+                    self.faults.push(ConfigFault { origin: Origin::Environment(name), what });
                     return None;
                 }
             },
@@ -85,7 +85,7 @@ impl<'a> Document<'a> {
         match T::from_setting(&raw) {
             Ok(value) => Some(value),
             Err(why) => {
-                self.faults.push(Fault { origin, what: format!("`{key}` {why}") });
+                self.faults.push(ConfigFault { origin, what: format!("`{key}` {why}") });
                 None
             }
         }
@@ -113,7 +113,7 @@ impl<'a> Document<'a> {
 
     /// Notes a fault that only shows when settings are seen together.
     pub(super) fn fault(&mut self, origin: Origin, what: impl Into<String>) {
-        self.faults.push(Fault { origin, what: what.into() });
+        self.faults.push(ConfigFault { origin, what: what.into() });
     }
 
     /// Returns the keys that were asked for.
@@ -123,7 +123,7 @@ impl<'a> Document<'a> {
     }
 
     /// Returns all faults: those noted, and the keys that nobody asked for.
-    pub(super) fn finish(mut self) -> Vec<Fault> {
+    pub(super) fn finish(mut self) -> Vec<ConfigFault> {
         for (key, (raw, line)) in std::mem::take(&mut self.settings) {
             let is_section = self.asked.iter().any(|asked| is_below(asked, &key));
             let what = match (is_section, raw) {
@@ -131,7 +131,7 @@ impl<'a> Document<'a> {
                 (true, _) => format!("`{key}` is a section, written [{key}]"),
                 (false, _) => self.unknown(&key),
             };
-            self.faults.push(Fault { origin: Origin::Line(line), what });
+            self.faults.push(ConfigFault { origin: Origin::Line(line), what });
         }
         self.faults.sort_by(|a, b| a.origin.cmp(&b.origin));
         self.faults

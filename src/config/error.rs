@@ -28,7 +28,7 @@ pub enum ConfigError {
         /// The file.
         path: PathBuf,
         /// Everything that is wrong with it, in the order of its lines.
-        faults: Vec<Fault>,
+        faults: Vec<ConfigFault>,
     },
 }
 
@@ -46,7 +46,7 @@ impl ConfigError {
 
 /// One thing that is wrong with a configuration.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Fault {
+pub struct ConfigFault {
     /// Where it was said.
     pub origin: Origin,
     /// What is wrong; it names the key.
@@ -64,14 +64,14 @@ pub enum Origin {
     Nowhere,
 }
 
-impl Fault {
+impl ConfigFault {
     /// Tells whether this names `key`.
     #[must_use]
     pub fn is_about(&self, key: &str) -> bool {
         self.what.contains(&format!("`{key}`"))
     }
 
-    /// Tells whether this is why there is no [`Profiles`](super::Profiles).
+    /// Tells whether this is why there is no [`ProfilesConfig`](super::Profiles).
     #[must_use]
     pub fn is_about_profiles(&self) -> bool {
         self.what.contains("`profiles.")
@@ -79,7 +79,7 @@ impl Fault {
 }
 
 /// Writes `line 3: what`, `JETON_X: what` or `what`.
-impl fmt::Display for Fault {
+impl fmt::Display for ConfigFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.origin {
             Origin::Line(line) => write!(f, "line {line}: {}", self.what),
@@ -89,7 +89,7 @@ impl fmt::Display for Fault {
     }
 }
 
-fn first_of(path: &std::path::Path, faults: &[Fault]) -> String {
+fn first_of(path: &std::path::Path, faults: &[ConfigFault]) -> String {
     let path = path.display();
     match faults {
         [] => format!("{path} is wrong"),

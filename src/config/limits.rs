@@ -11,7 +11,7 @@ use crate::public;
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Limits {
     /// What the public door allows.
-    pub public: public::Limits,
+    pub public: public::PublicLimits,
     /// What is kept in memory to save work.
     pub cache: CacheSizes,
 }

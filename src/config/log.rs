@@ -9,7 +9,7 @@ use super::document::Document;
 
 /// `[log]`: how to log.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Log {
+pub struct LogConfig {
     /// For people or for programs.
     pub format: LogFormat,
     /// The least important lines that are still written.
@@ -44,7 +44,7 @@ pub enum LogLevel {
     Trace,
 }
 
-impl Log {
+impl LogConfig {
     pub(super) fn read(doc: &mut Document<'_>) -> Self {
         Self {
             format: doc.take("log.format").unwrap_or_default(),

@@ -28,10 +28,10 @@ use setting::Switchable;
 
 pub use cluster::{ClusterConfig, ClusterListener};
 pub use document::Environment;
-pub use error::{ConfigError, Fault, Origin};
+pub use error::{ConfigError, ConfigFault, Origin};
 pub use limits::Limits;
-pub use log::{Log, LogFormat, LogLevel};
-pub use profiles::{ControlKey, Profiles};
+pub use log::{LogConfig, LogFormat, LogLevel};
+pub use profiles::{ControlKey, ProfilesConfig};
 
 /// Every key with its default and a comment, as `jeton config example` prints it.
 pub const EXAMPLE: &str = include_str!("example.toml");
@@ -59,7 +59,7 @@ pub struct Config {
     /// Where the keys lie.
     pub keys: Keys,
     /// Where profiles come from.
-    pub profiles: Option<Profiles>,
+    pub profiles: Option<ProfilesConfig>,
     /// Where the ledger lies.
     pub ledger: LedgerConfig,
     /// How this node takes part in a cluster.
@@ -67,7 +67,7 @@ pub struct Config {
     /// How much of everything.
     pub limits: Limits,
     /// How to log.
-    pub log: Log,
+    pub log: LogConfig,
 }
 
 /// `[public]`: the door for those who download.
@@ -150,7 +150,7 @@ impl Config {
     pub fn examine(
         explicit: Option<&Path>,
         environment: &Environment,
-    ) -> Result<(Self, Vec<Fault>), ConfigError> {
+    ) -> Result<(Self, Vec<ConfigFault>), ConfigError> {
         let path = find(explicit, environment)?;
         let text = fs::read_to_string(&path)
             .map_err(|source| ConfigError::Io { path: path.clone(), source })?;
@@ -159,7 +159,7 @@ impl Config {
 
     /// Reads `text` as the file at `path`; see [`Config::examine`].
     #[must_use]
-    pub fn parse(text: &str, environment: &Environment, path: &Path) -> (Self, Vec<Fault>) {
+    pub fn parse(text: &str, environment: &Environment, path: &Path) -> (Self, Vec<ConfigFault>) {
         let base = path.parent().unwrap_or_else(|| Path::new(""));
         let mut doc = Document::read(text, environment, base);
         let config = Self::read(&mut doc, path);
@@ -173,11 +173,11 @@ impl Config {
             public: Public::read(doc),
             admin: Admin::read(doc),
             keys: Keys::read(doc),
-            profiles: Profiles::read(doc),
+            profiles: ProfilesConfig::read(doc),
             ledger: LedgerConfig::read(doc),
             cluster: ClusterConfig::read(doc),
             limits: Limits::read(doc),
-            log: Log::read(doc),
+            log: LogConfig::read(doc),
         }
     }
 }
@@ -349,7 +349,7 @@ mod tests {
         assert_eq!(faults, [""; 0]);
         let key = Some(ControlKey::TlsCrypt("/etc/jeton/k".into()));
         assert!(
-            matches!(&config.profiles, Some(Profiles::EasyRsa { control_key, .. }) if *control_key == key)
+            matches!(&config.profiles, Some(ProfilesConfig::EasyRsa { control_key, .. }) if *control_key == key)
         );
         let (_, faults) = parse(&format!("{easy}tls_crypt = \"k\"\ntls_auth = \"a\""));
         assert_eq!(faults.len(), 1, "{faults:?}");

@@ -7,7 +7,7 @@ use super::error::Origin;
 
 /// `[profiles]`: where profiles come from.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Profiles {
+pub enum ProfilesConfig {
     /// `source = "easy-rsa"`: a PKI folder, and a template to fill in.
     EasyRsa {
         /// The folder with `ca.crt`, `issued`, `private` and `index.txt`.
@@ -45,7 +45,7 @@ impl ControlKey {
     }
 }
 
-impl Profiles {
+impl ProfilesConfig {
     pub(super) fn read(doc: &mut Document<'_>) -> Option<Self> {
         let origin = doc.origin("profiles.source");
         let is_set = origin != Origin::Nowhere;
@@ -69,11 +69,11 @@ impl Profiles {
     }
 }
 
-fn easy_rsa(doc: &mut Document<'_>, origin: &Origin, given: &mut Given) -> Option<Profiles> {
+fn easy_rsa(doc: &mut Document<'_>, origin: &Origin, given: &mut Given) -> Option<ProfilesConfig> {
     let pki = given.need(doc, origin, "profiles.pki");
     let template = given.need(doc, origin, "profiles.template");
     let control_key = given.control_key(doc, origin);
-    Some(Profiles::EasyRsa { pki: pki?, template: template?, control_key })
+    Some(ProfilesConfig::EasyRsa { pki: pki?, template: template?, control_key })
 }
 
 /// The paths below `[profiles]`, of which each source uses some: key, origin,

@@ -15,14 +15,15 @@ use super::NodeId;
 pub const CLOCK_OFFSET_MAX: u64 = 60;
 
 /// What is promised to come: a change that is done, or why it was not made.
-pub type Change<'a, T> = Pin<Box<dyn Future<Output = Result<T, ClusterError>> + Send + 'a>>;
+pub type MembershipFuture<'a, T> =
+    Pin<Box<dyn Future<Output = Result<T, MembershipError>> + Send + 'a>>;
 
 /// Who belongs to the ledger, and in which role.
 ///
 /// Any node can be asked; it passes the wish on to the leader. A change answers
 /// once it is durable on a majority. The number of voters is always odd, so that
 /// no change ever leaves two: then the loss of either would stop the ledger.
-pub trait Cluster: fmt::Debug + Send + Sync {
+pub trait Membership: fmt::Debug + Send + Sync {
     /// Lists the members as the leader sees them. Without one, this node tells what
     /// it knows by itself.
     fn members(&self) -> Pin<Box<dyn Future<Output = MemberList> + Send + '_>>;
@@ -44,27 +45,27 @@ pub trait Cluster: fmt::Debug + Send + Sync {
 
     /// Adds a node as a learner. It has to be a folder made for joining, which
     /// was never a member before.
-    fn add_learner(&self, node_id: NodeId, address: String) -> Change<'_, ()>;
+    fn add_learner(&self, node_id: NodeId, address: String) -> MembershipFuture<'_, ()>;
 
     /// Says where the others reach a member.
-    fn set_address(&self, node_id: NodeId, address: String) -> Change<'_, ()>;
+    fn set_address(&self, node_id: NodeId, address: String) -> MembershipFuture<'_, ()>;
 
     /// Makes learners voters, all in one change, once they have caught up.
-    fn promote(&self, node_ids: BTreeSet<NodeId>) -> Change<'_, ()>;
+    fn promote(&self, node_ids: BTreeSet<NodeId>) -> MembershipFuture<'_, ()>;
 
     /// Makes voters learners, all in one change. A leader among them hands over
     /// first.
-    fn demote(&self, node_ids: BTreeSet<NodeId>) -> Change<'_, ()>;
+    fn demote(&self, node_ids: BTreeSet<NodeId>) -> MembershipFuture<'_, ()>;
 
     /// Makes the learner `new` a voter in place of `old`, which is removed, in
     /// one change. So a dead voter is replaced.
-    fn replace(&self, old: NodeId, new: NodeId) -> Change<'_, ()>;
+    fn replace(&self, old: NodeId, new: NodeId) -> MembershipFuture<'_, ()>;
 
     /// Removes members for good. Their folders can never come back.
-    fn remove(&self, node_ids: BTreeSet<NodeId>) -> Change<'_, ()>;
+    fn remove(&self, node_ids: BTreeSet<NodeId>) -> MembershipFuture<'_, ()>;
 
     /// Has another voter decide: this one, or the one that is best up to date.
-    fn transfer_leader(&self, to: Option<NodeId>) -> Change<'_, ()>;
+    fn transfer_leader(&self, to: Option<NodeId>) -> MembershipFuture<'_, ()>;
 }
 
 /// The members, and who tells of them.
@@ -84,7 +85,7 @@ pub struct MemberStatus {
     /// Where the others reach it; empty for a node that was always alone.
     pub address: String,
     /// What it does.
-    pub role: Role,
+    pub role: MemberRole,
     /// Whether it decides at present.
     pub is_leader: bool,
     /// How many entries it is behind the leader, if that is known.
@@ -100,7 +101,7 @@ pub struct MemberStatus {
 
 /// What a member does.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub enum Role {
+pub enum MemberRole {
     /// It votes and counts for the majority.
     Voter,
     /// It receives the log and passes spends on.
@@ -109,7 +110,7 @@ pub enum Role {
 
 /// Why the members are as they were.
 #[derive(Clone, Debug, Deserialize, Eq, Error, PartialEq, Serialize)]
-pub enum ClusterError {
+pub enum MembershipError {
     /// No leader could take the wish. Nothing was changed.
     #[error("the cluster cannot change now: {0}")]
     Unavailable(String),

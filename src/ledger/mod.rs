@@ -39,7 +39,8 @@ pub use command::{
 pub use error::LedgerError;
 pub use grant::Grant;
 pub use membership::{
-    CLOCK_OFFSET_MAX, Change, Cluster, ClusterError, MemberList, MemberStatus, Role,
+    CLOCK_OFFSET_MAX, MemberList, MemberRole, MemberStatus, Membership, MembershipError,
+    MembershipFuture,
 };
 pub use node_id::{NodeId, UnknownNode};
 pub use note::{Note, NoteError};
@@ -51,7 +52,7 @@ pub use readiness::{Staleness, Unready};
 pub use state::{Standing, State, TokenUse, VERDICT_MEMORY};
 
 /// What is promised to come: an answer, or the reason why there is none.
-pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, LedgerError>> + Send + 'a>>;
+pub type LedgerFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, LedgerError>> + Send + 'a>>;
 
 /// The replicated counter log, as the rest of the program sees it.
 ///
@@ -60,16 +61,16 @@ pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, LedgerError>> + S
 pub trait Ledger: fmt::Debug + Send + Sync {
     /// Uses up one use, or says why not. Only a [`Grant`] lets a counted
     /// profile go out.
-    fn spend(&self, spend: Spend) -> Answer<'_, Result<Grant, SpendRefusal>>;
+    fn spend(&self, spend: Spend) -> LedgerFuture<'_, Result<Grant, SpendRefusal>>;
 
     /// Refuses tokens from now on.
-    fn revoke(&self, revocation: Revocation) -> Answer<'_, ()>;
+    fn revoke(&self, revocation: Revocation) -> LedgerFuture<'_, ()>;
 
     /// Allows or denies `user` the `autologin` kind.
-    fn permit(&self, user: UserName, autologin: bool) -> Answer<'_, ()>;
+    fn permit(&self, user: UserName, autologin: bool) -> LedgerFuture<'_, ()>;
 
     /// Remembers a minted token for lists, and what was written beside it.
-    fn record(&self, record: TokenRecord, note: Note) -> Answer<'_, ()>;
+    fn record(&self, record: TokenRecord, note: Note) -> LedgerFuture<'_, ()>;
 
     /// Tells how `token` stands, as far as this node has applied the log.
     ///
@@ -99,7 +100,7 @@ pub trait Ledger: fmt::Debug + Send + Sync {
     fn log_time(&self) -> UnixSeconds;
 
     /// Tells how the ledger itself is.
-    fn status(&self) -> Status;
+    fn status(&self) -> LedgerStatus;
 
     /// Copies what this node has applied. A copy shares all counts with what it is
     /// of, so it is quickly made.
@@ -118,7 +119,7 @@ pub struct StateAt {
 
 /// How the ledger is, on this node.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Status {
+pub struct LedgerStatus {
     /// `Ok` if a spend could be granted now, else why not.
     pub ready: Result<(), Unready>,
     /// How old what this node knows is.

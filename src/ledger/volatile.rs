@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use super::{
-    Answer, Command, Entry, Grant, Ledger, LedgerError, NodeId, Note, Outcome, Revocation, Spend,
-    SpendRefusal, Staleness, Standing, State, StateAt, Status, TokenPage, TokenQuery, TokenRecord,
-    TokenUse, Unready,
+    Command, Entry, Grant, Ledger, LedgerError, LedgerFuture, LedgerStatus, NodeId, Note, Outcome,
+    Revocation, Spend, SpendRefusal, Staleness, Standing, State, StateAt, TokenPage, TokenQuery,
+    TokenRecord, TokenUse, Unready,
 };
 use crate::clock::Clock;
 use crate::token::{TokenId, UnixSeconds, UserName, VerifiedToken};
@@ -57,13 +57,13 @@ impl VolatileLedger {
         Ok(self.state().apply(&entry)[0])
     }
 
-    fn done(&self, command: Command) -> Answer<'_, ()> {
+    fn done(&self, command: Command) -> LedgerFuture<'_, ()> {
         Box::pin(ready(self.apply(command).map(|_| ())))
     }
 }
 
 impl Ledger for VolatileLedger {
-    fn spend(&self, spend: Spend) -> Answer<'_, Result<Grant, SpendRefusal>> {
+    fn spend(&self, spend: Spend) -> LedgerFuture<'_, Result<Grant, SpendRefusal>> {
         let outcome = self.apply(Command::Spend(spend.clone()));
         Box::pin(ready(outcome.map(|outcome| match outcome {
             Outcome::Granted { used } => Ok(Grant::of(&spend, used)),
@@ -72,15 +72,15 @@ impl Ledger for VolatileLedger {
         })))
     }
 
-    fn revoke(&self, revocation: Revocation) -> Answer<'_, ()> {
+    fn revoke(&self, revocation: Revocation) -> LedgerFuture<'_, ()> {
         self.done(Command::Revoke(revocation))
     }
 
-    fn permit(&self, user: UserName, autologin: bool) -> Answer<'_, ()> {
+    fn permit(&self, user: UserName, autologin: bool) -> LedgerFuture<'_, ()> {
         self.done(Command::Permit { user, autologin })
     }
 
-    fn record(&self, record: TokenRecord, note: Note) -> Answer<'_, ()> {
+    fn record(&self, record: TokenRecord, note: Note) -> LedgerFuture<'_, ()> {
         self.done(Command::Record { record, note })
     }
 
@@ -108,10 +108,10 @@ impl Ledger for VolatileLedger {
         self.state().log_time()
     }
 
-    fn status(&self) -> Status {
+    fn status(&self) -> LedgerStatus {
         let (state, staleness) = (self.state(), self.staleness());
         let is_stale = staleness.is_stale();
-        Status {
+        LedgerStatus {
             ready: if is_stale { Err(Unready::Stale(staleness)) } else { Ok(()) },
             staleness,
             term: 1,

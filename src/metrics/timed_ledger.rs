@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use super::Metrics;
 use crate::ledger::{
-    Answer, Grant, Ledger, LedgerError, Note, Revocation, Spend, SpendRefusal, Standing, StateAt,
-    Status, TokenPage, TokenQuery, TokenRecord,
+    Grant, Ledger, LedgerError, LedgerFuture, LedgerStatus, Note, Revocation, Spend, SpendRefusal,
+    Standing, StateAt, TokenPage, TokenQuery, TokenRecord,
 };
 use crate::token::{UnixSeconds, UserName, VerifiedToken};
 
@@ -27,7 +27,7 @@ impl TimedLedger {
 
     /// Waits for an answer and counts it. What nobody waits for any more is not
     /// counted. A refused use is a change that was made, too.
-    fn timed<'a, T: 'a>(&'a self, answer: Answer<'a, T>) -> Answer<'a, T> {
+    fn timed<'a, T: 'a>(&'a self, answer: LedgerFuture<'a, T>) -> LedgerFuture<'a, T> {
         let begun = Instant::now();
         Box::pin(async move {
             let answer = answer.await;
@@ -38,19 +38,19 @@ impl TimedLedger {
 }
 
 impl Ledger for TimedLedger {
-    fn spend(&self, spend: Spend) -> Answer<'_, Result<Grant, SpendRefusal>> {
+    fn spend(&self, spend: Spend) -> LedgerFuture<'_, Result<Grant, SpendRefusal>> {
         self.timed(self.ledger.spend(spend))
     }
 
-    fn revoke(&self, revocation: Revocation) -> Answer<'_, ()> {
+    fn revoke(&self, revocation: Revocation) -> LedgerFuture<'_, ()> {
         self.timed(self.ledger.revoke(revocation))
     }
 
-    fn permit(&self, user: UserName, autologin: bool) -> Answer<'_, ()> {
+    fn permit(&self, user: UserName, autologin: bool) -> LedgerFuture<'_, ()> {
         self.timed(self.ledger.permit(user, autologin))
     }
 
-    fn record(&self, record: TokenRecord, note: Note) -> Answer<'_, ()> {
+    fn record(&self, record: TokenRecord, note: Note) -> LedgerFuture<'_, ()> {
         self.timed(self.ledger.record(record, note))
     }
 
@@ -74,7 +74,7 @@ impl Ledger for TimedLedger {
         self.ledger.log_time()
     }
 
-    fn status(&self) -> Status {
+    fn status(&self) -> LedgerStatus {
         self.ledger.status()
     }
 

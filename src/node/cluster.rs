@@ -21,7 +21,7 @@ use crate::config::{ClusterConfig, Config};
 use crate::failure::Failure;
 use crate::keyring;
 use crate::ledger::raft::{Identity, JOINED, Options, RaftLedger};
-use crate::ledger::{Cluster as _, Ledger as _};
+use crate::ledger::{Ledger as _, Membership as _};
 use crate::random;
 use crate::redeem::Redeemer;
 use crate::tls::TlsError;

@@ -4,7 +4,7 @@ use std::io;
 
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{Log, LogFormat, LogLevel};
+use crate::config::{LogConfig, LogFormat, LogLevel};
 use crate::failure::Failure;
 
 /// Starts logging, once, as the command line says, else as `RUST_LOG`, else as
@@ -12,7 +12,7 @@ use crate::failure::Failure;
 pub(crate) fn start(
     format: Option<LogFormat>,
     level: Option<LogLevel>,
-    log: &Log,
+    log: &LogConfig,
 ) -> Result<(), Failure> {
     let filter = filter(level, std::env::var("RUST_LOG").ok(), log.level)?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);

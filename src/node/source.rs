@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::config::{ControlKey, Profiles};
+use crate::config::{ControlKey, ProfilesConfig};
 use crate::profile::{
     self, Directory, EasyRsa, EasyRsaFiles, ProfileError, ProfileSource, TlsKeyFile, TlsKeyKind,
 };
@@ -13,10 +13,10 @@ use crate::token::UnixSeconds;
 /// # Errors
 ///
 /// The first thing that stands in the way of every profile.
-pub(crate) fn open(profiles: &Profiles) -> Result<Box<dyn ProfileSource>, ProfileError> {
+pub(crate) fn open(profiles: &ProfilesConfig) -> Result<Box<dyn ProfileSource>, ProfileError> {
     match profiles {
-        Profiles::Directory { root } => Ok(Box::new(Directory::open(root)?)),
-        Profiles::EasyRsa { pki, template, control_key } => {
+        ProfilesConfig::Directory { root } => Ok(Box::new(Directory::open(root)?)),
+        ProfilesConfig::EasyRsa { pki, template, control_key } => {
             Ok(Box::new(EasyRsa::open(easy_rsa(pki, template, control_key.as_ref()))?))
         }
     }
@@ -24,11 +24,11 @@ pub(crate) fn open(profiles: &Profiles) -> Result<Box<dyn ProfileSource>, Profil
 
 /// Returns everything that stands in the way of every profile, or, if nothing
 /// does, of any.
-pub(crate) fn check(profiles: &Profiles, now: UnixSeconds) -> Vec<ProfileError> {
+pub(crate) fn check(profiles: &ProfilesConfig, now: UnixSeconds) -> Vec<ProfileError> {
     let of_all = match profiles {
         // Opening it looks at all there is.
-        Profiles::Directory { .. } => Vec::new(),
-        Profiles::EasyRsa { pki, template, control_key } => {
+        ProfilesConfig::Directory { .. } => Vec::new(),
+        ProfilesConfig::EasyRsa { pki, template, control_key } => {
             easy_rsa(pki, template, control_key.as_ref()).check()
         }
     };

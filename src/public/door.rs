@@ -10,7 +10,7 @@ use actix_web::HttpRequest;
 use zeroize::Zeroizing;
 
 use super::client_address::{TrustedProxies, UnknownClient};
-use super::limits::Limits;
+use super::limits::PublicLimits;
 use super::rate::RateLimiter;
 use super::redemption_log::{Asker, RedemptionLog};
 use super::refusal::Denial;
@@ -66,7 +66,7 @@ impl PublicDoor {
         ledger: Arc<dyn Ledger>,
         public_url: PublicUrl,
         proxies: TrustedProxies,
-        limits: &Limits,
+        limits: &PublicLimits,
         request_ids: Box<dyn RequestIds>,
         log: RedemptionLog,
     ) -> Self {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// What the public door allows.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Limits {
+pub struct PublicLimits {
     /// How long a client may take for the whole head of a request, counted
     /// from its connection or its first byte. Default 5 s.
     pub head_time: Duration,
@@ -47,7 +47,7 @@ pub struct Rate {
     pub per_second: NonZeroU32,
 }
 
-impl Default for Limits {
+impl Default for PublicLimits {
     fn default() -> Self {
         Self {
             head_time: Duration::from_secs(5),
@@ -71,9 +71,9 @@ impl Default for Rate {
     }
 }
 
-impl Limits {
+impl PublicLimits {
     /// Returns how many connections each of `workers` may have, so that all
-    /// together have at least [`Limits::connections`].
+    /// together have at least [`PublicLimits::connections`].
     pub(super) fn connections_per_worker(&self, workers: NonZeroUsize) -> usize {
         self.connections.get().div_ceil(workers.get())
     }

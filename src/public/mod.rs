@@ -49,7 +49,7 @@ use rustls::ServerConfig;
 
 pub use client_address::TrustedProxies;
 pub use door::{PublicDoor, RandomRequestIds, RequestIds};
-pub use limits::{Limits, Rate};
+pub use limits::{PublicLimits, Rate};
 pub use redemption_log::RedemptionLog;
 
 /// Puts all routes of the public door into an application.
@@ -69,7 +69,7 @@ pub fn configure(config: &mut web::ServiceConfig, door: &Arc<PublicDoor>) {
 /// Serves the public door on `listener` until `shutdown` is done.
 ///
 /// Then no connection is accepted any more, downloads that have begun are
-/// finished within [`Limits::stop_time`], and the future is done. Signals are
+/// finished within [`PublicLimits::stop_time`], and the future is done. Signals are
 /// left to the caller. Without `tls` it speaks plain HTTP, which is for use
 /// behind a proxy only. HTTP/2 is never offered.
 ///
@@ -82,7 +82,7 @@ pub async fn run(
     listener: TcpListener,
     tls: Option<ServerConfig>,
     door: Arc<PublicDoor>,
-    limits: Limits,
+    limits: PublicLimits,
     workers: Option<NonZeroUsize>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use moka::sync::Cache;
 
-use super::limits::{Limits, Rate};
+use super::limits::{PublicLimits, Rate};
 
 /// The rate limit of all clients.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub(super) struct RateLimiter {
 }
 
 impl RateLimiter {
-    pub(super) fn new(limits: &Limits) -> Self {
+    pub(super) fn new(limits: &PublicLimits) -> Self {
         let gcra = Gcra::new(limits.rate);
         // A client that was quiet for so long would begin afresh anyway.
         let quiet = gcra.tolerance.saturating_add(gcra.interval);
@@ -100,7 +100,7 @@ mod tests {
     }
 
     fn limiter(burst: u32, per_second: u32) -> RateLimiter {
-        RateLimiter::new(&Limits { rate: rate(burst, per_second), ..Limits::default() })
+        RateLimiter::new(&PublicLimits { rate: rate(burst, per_second), ..PublicLimits::default() })
     }
 
     #[test]

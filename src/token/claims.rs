@@ -86,7 +86,7 @@ pub enum Purpose {
     /// Downloading a profile of this kind.
     Profile(ProfileKind),
     /// Entering the operators' door in this role.
-    Admin(Role),
+    Admin(AdminRole),
 }
 
 impl Purpose {
@@ -158,7 +158,7 @@ pub struct UnknownKind(pub String);
 /// What the holder of an admin token may do. Each role may do all that the one
 /// before it may.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-pub enum Role {
+pub enum AdminRole {
     /// Reads.
     Viewer,
     /// Revokes besides, and mints where the node may.
@@ -167,7 +167,7 @@ pub enum Role {
     Admin,
 }
 
-impl fmt::Display for Role {
+impl fmt::Display for AdminRole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Viewer => "viewer",

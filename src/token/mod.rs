@@ -47,7 +47,7 @@ pub mod url;
 mod user;
 mod verify;
 
-pub use claims::{Claims, Lifetime, ProfileKind, Purpose, Role, UnknownKind, UseLimit};
+pub use claims::{AdminRole, Claims, Lifetime, ProfileKind, Purpose, UnknownKind, UseLimit};
 pub use envelope::{TOKEN_LEN_MAX, UntrustedToken};
 pub use error::{ClaimsError, KeyError, TimeError, VerifyError};
 pub use key::{KeyId, KeyPurpose, SigningKey, TrustedKey, TrustedKeys, VerifyingKey};

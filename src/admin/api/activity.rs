@@ -10,7 +10,7 @@ use super::fields::Fields;
 use super::openapi::ReadErrors;
 use super::{AdminDoor, AdminError};
 use crate::activity::{EventFilter, EventLine, EventName};
-use crate::token::{Role, UserName};
+use crate::token::{AdminRole, UserName};
 
 /// The most events that are shown at once.
 const LIMIT_MAX: u32 = 1_000;
@@ -52,7 +52,7 @@ pub(super) async fn list(
     request: HttpRequest,
     door: Data<AdminDoor>,
 ) -> Result<Json<ActivityList>, AdminError> {
-    door.enter(&request, Role::Viewer)?;
+    door.enter(&request, AdminRole::Viewer)?;
     let wish = Wish::read(Fields::of_query(&request)?)?;
     let limit = usize::try_from(wish.limit).unwrap_or(usize::MAX);
     let filter = wish.filter();

@@ -7,11 +7,11 @@ use thiserror::Error;
 use utoipa::ToSchema;
 
 use super::{NoInvitation, RequestFault};
-use crate::ledger::{ClusterError, LedgerError, NodeId};
+use crate::ledger::{LedgerError, MembershipError, NodeId};
 use crate::mint::MintError;
 use crate::profile::ProfileError;
 use crate::redeem::Refusal;
-use crate::token::{Role, TimeError};
+use crate::token::{AdminRole, TimeError};
 
 /// Why a request was not carried out.
 #[derive(Debug, Error)]
@@ -23,7 +23,7 @@ pub(in crate::admin) enum AdminError {
     #[error(transparent)]
     Time(TimeError),
     #[error("the role {has} may not do this, it needs {needs}")]
-    Role { has: Role, needs: Role },
+    AdminRole { has: AdminRole, needs: AdminRole },
     #[error("that key signed the token this request came with")]
     OwnKey,
     #[error("the request comes from a page of another site")]
@@ -59,7 +59,7 @@ pub(in crate::admin) enum AdminError {
     #[error(transparent)]
     Invite(#[from] NoInvitation),
     #[error(transparent)]
-    Cluster(#[from] ClusterError),
+    Cluster(#[from] MembershipError),
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     #[error(transparent)]
@@ -90,7 +90,7 @@ impl AdminError {
         matches!(
             self,
             Self::Ledger(LedgerError::OutcomeUnknown(_))
-                | Self::Cluster(ClusterError::OutcomeUnknown(_))
+                | Self::Cluster(MembershipError::OutcomeUnknown(_))
         )
     }
 
@@ -112,7 +112,7 @@ impl AdminError {
                 "not_valid_now",
                 "mint a new admin token; if that is new, compare the clocks",
             ),
-            Self::Role { .. } => {
+            Self::AdminRole { .. } => {
                 row(StatusCode::FORBIDDEN, "role", "ask for an admin token with that role")
             }
             Self::CrossSite => {
@@ -205,60 +205,60 @@ impl AdminError {
 }
 
 /// How a change of the members fails.
-const fn cluster_row(error: &ClusterError) -> Row {
+const fn cluster_row(error: &MembershipError) -> Row {
     let status = match error {
-        ClusterError::Unavailable(_) | ClusterError::OutcomeUnknown(_) => {
+        MembershipError::Unavailable(_) | MembershipError::OutcomeUnknown(_) => {
             StatusCode::SERVICE_UNAVAILABLE
         }
-        ClusterError::InProgress
-        | ClusterError::Not(..)
-        | ClusterError::WasMember(_)
-        | ClusterError::IsMember(_)
-        | ClusterError::AddressTaken(..)
-        | ClusterError::LastVoter
-        | ClusterError::Votes(_)
-        | ClusterError::EvenVoters(_)
-        | ClusterError::NoAddress
-        | ClusterError::Behind(..)
-        | ClusterError::WrongClock(_)
-        | ClusterError::Silent(_) => StatusCode::CONFLICT,
+        MembershipError::InProgress
+        | MembershipError::Not(..)
+        | MembershipError::WasMember(_)
+        | MembershipError::IsMember(_)
+        | MembershipError::AddressTaken(..)
+        | MembershipError::LastVoter
+        | MembershipError::Votes(_)
+        | MembershipError::EvenVoters(_)
+        | MembershipError::NoAddress
+        | MembershipError::Behind(..)
+        | MembershipError::WrongClock(_)
+        | MembershipError::Silent(_) => StatusCode::CONFLICT,
     };
     let (code, hint) = match error {
-        ClusterError::Unavailable(_) => {
+        MembershipError::Unavailable(_) => {
             ("cluster_unavailable", "try again once a majority of the voters runs")
         }
-        ClusterError::OutcomeUnknown(_) => {
+        MembershipError::OutcomeUnknown(_) => {
             ("outcome_unknown", "look with `jeton cluster status` whether it was carried out")
         }
-        ClusterError::InProgress => ("in_progress", "try again once that is done"),
-        ClusterError::Not(..) => ("not_member", "`jeton cluster status` tells who is what"),
-        ClusterError::WasMember(_) => {
+        MembershipError::InProgress => ("in_progress", "try again once that is done"),
+        MembershipError::Not(..) => ("not_member", "`jeton cluster status` tells who is what"),
+        MembershipError::WasMember(_) => {
             ("was_member", "invite it again, and let it join with a new folder")
         }
-        ClusterError::IsMember(_) => ("is_member", "`jeton cluster status` tells where it is"),
-        ClusterError::AddressTaken(..) => (
+        MembershipError::IsMember(_) => ("is_member", "`jeton cluster status` tells where it is"),
+        MembershipError::AddressTaken(..) => (
             "address_taken",
             "say where the others reach the new node: `jeton cluster join --address HOST:PORT`",
         ),
-        ClusterError::LastVoter => {
+        MembershipError::LastVoter => {
             ("last_voter", "promote two others first, or `jeton cluster replace` it by one")
         }
-        ClusterError::Votes(_) => (
+        MembershipError::Votes(_) => (
             "is_voter",
             "two voters are demoted at a time: `jeton cluster demote ID ID`; one is replaced: \
              `jeton cluster replace ID --by ID`",
         ),
-        ClusterError::EvenVoters(_) => (
+        MembershipError::EvenVoters(_) => (
             "even_voters",
             "promote or demote two nodes at a time, or `jeton cluster replace` a voter",
         ),
-        ClusterError::NoAddress => (
+        MembershipError::NoAddress => (
             "no_address",
             "set `listen` and `address` under [cluster] on the leader, and restart it",
         ),
-        ClusterError::Behind(..) => ("behind", "wait until its lag is small, then try again"),
-        ClusterError::WrongClock(_) => ("wrong_clock", "set its clock (NTP), then try again"),
-        ClusterError::Silent(_) => ("silent", "is it started, and its address right?"),
+        MembershipError::Behind(..) => ("behind", "wait until its lag is small, then try again"),
+        MembershipError::WrongClock(_) => ("wrong_clock", "set its clock (NTP), then try again"),
+        MembershipError::Silent(_) => ("silent", "is it started, and its address right?"),
     };
     row(status, code, hint)
 }

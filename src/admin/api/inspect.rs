@@ -13,7 +13,7 @@ use super::fields::Fields;
 use super::openapi::{BodyErrors, words};
 use super::{AdminDoor, AdminError, RequestFault};
 use crate::redeem::{Attempt, Intent};
-use crate::token::{ProfileKind, Purpose, Role, UnixSeconds, UserName, VerifiedToken};
+use crate::token::{AdminRole, ProfileKind, Purpose, UnixSeconds, UserName, VerifiedToken};
 
 /// A click that is thought of.
 #[derive(ToSchema)]
@@ -71,7 +71,7 @@ pub(super) async fn inspect(
     door: Data<AdminDoor>,
     body: Body,
 ) -> Result<Json<Prospect>, AdminError> {
-    door.enter(&request, Role::Viewer)?;
+    door.enter(&request, AdminRole::Viewer)?;
     let Question { token, client } = Question::read(Fields::of_body(&request, &body)?)?;
     let peer = request.peer_addr().map(|peer| peer.ip());
     let client = client.or(peer).ok_or(RequestFault::NoClient)?;

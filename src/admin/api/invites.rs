@@ -15,7 +15,7 @@ use super::openapi::ChangeErrors;
 use super::{AdminDoor, AdminError};
 use crate::admin::door::Changeable;
 use crate::random::NoRandomness;
-use crate::token::{Role, UnixSeconds};
+use crate::token::{AdminRole, UnixSeconds};
 
 /// Makes what lets one further node in.
 pub trait Inviter: Debug + Send + Sync {
@@ -71,7 +71,7 @@ pub(super) async fn invite(
     door: Data<AdminDoor>,
     body: Body,
 ) -> Result<Json<Invite>, AdminError> {
-    let operator = door.enter(&request, Role::Admin)?;
+    let operator = door.enter(&request, AdminRole::Admin)?;
     Fields::of_body(&request, &body)?.finish()?;
     let invite = |it: Changeable| async move {
         let inviter = it.inviter.ok_or(AdminError::NoClusterDoor)?;

@@ -16,8 +16,8 @@ use super::openapi::{ChangeErrors, ReadErrors};
 use super::{AdminDoor, AdminError, RequestFault};
 use crate::admin::door::Changeable;
 use crate::admin::membership::{Membership, is_reachable};
-use crate::ledger::{self, ClusterError, MemberList, MemberStatus, NodeId, UnknownNode};
-use crate::token::{Role, UnixSeconds};
+use crate::ledger::{self, MemberList, MemberStatus, MembershipError, NodeId, UnknownNode};
+use crate::token::{AdminRole, UnixSeconds};
 
 /// The nodes that share the ledger.
 #[derive(Serialize, ToSchema)]
@@ -178,7 +178,7 @@ pub(super) async fn change(
     door: Data<AdminDoor>,
     body: Body,
 ) -> Result<Json<MembersChanged>, AdminError> {
-    let operator = door.enter(&request, Role::Admin)?;
+    let operator = door.enter(&request, AdminRole::Admin)?;
     let wish = NewMemberChange::read(Fields::of_body(&request, &body)?)?;
     let (wish, already) = wish.without_what_is_so(&door.cluster.members().await);
     let Some(wish) = wish else {
@@ -199,8 +199,8 @@ impl Member {
             node_id: member.node_id,
             address: member.address.clone(),
             role: match member.role {
-                ledger::Role::Voter => MemberRole::Voter,
-                ledger::Role::Learner => MemberRole::Learner,
+                ledger::MemberRole::Voter => MemberRole::Voter,
+                ledger::MemberRole::Learner => MemberRole::Learner,
             },
             is_leader: member.is_leader,
             is_this: member.node_id == this,
@@ -247,12 +247,12 @@ impl NewMemberChange {
         };
         match self {
             Self::Promote(Promotion { promote }) => {
-                let is_voter = |member: &MemberStatus| member.role == ledger::Role::Voter;
+                let is_voter = |member: &MemberStatus| member.role == ledger::MemberRole::Voter;
                 let (so, promote) = promote.into_iter().partition(|id| is_so(*id, is_voter));
                 (rest(promote, |promote| Self::Promote(Promotion { promote })), are(&so, "voter"))
             }
             Self::Demote(Demotion { demote }) => {
-                let is_learner = |member: &MemberStatus| member.role == ledger::Role::Learner;
+                let is_learner = |member: &MemberStatus| member.role == ledger::MemberRole::Learner;
                 let (so, demote) = demote.into_iter().partition(|id| is_so(*id, is_learner));
                 (rest(demote, |demote| Self::Demote(Demotion { demote })), are(&so, "learner"))
             }
@@ -263,7 +263,7 @@ impl NewMemberChange {
         }
     }
 
-    async fn carry_out(self, cluster: &dyn ledger::Cluster) -> Result<(), ClusterError> {
+    async fn carry_out(self, cluster: &dyn ledger::Membership) -> Result<(), MembershipError> {
         let ids = |nodes: Vec<NodeId>| nodes.into_iter().collect();
         match self {
             Self::Promote(wish) => cluster.promote(ids(wish.promote)).await,

@@ -6,7 +6,7 @@ use actix_web::web::Data;
 
 use super::AdminDoor;
 use crate::admin::membership::is_reachable;
-use crate::ledger::{MemberStatus, Role, Status};
+use crate::ledger::{LedgerStatus, MemberRole, MemberStatus};
 use crate::metrics::{CONTENT_TYPE, ClusterReadings, MemberReading, Readings};
 use crate::token::KeyPurpose;
 
@@ -47,7 +47,7 @@ impl AdminDoor {
     }
 
     /// Reads what this node knows by itself: nobody is asked for a number.
-    fn cluster_readings(&self, ledger: &Status) -> ClusterReadings {
+    fn cluster_readings(&self, ledger: &LedgerStatus) -> ClusterReadings {
         let list = self.cluster.members_known_here();
         let count = |role| list.members.iter().filter(|member| member.role == role).count();
         let member = |member: &MemberStatus| MemberReading {
@@ -57,8 +57,8 @@ impl AdminDoor {
             clock_offset_s: member.clock_offset,
         };
         ClusterReadings {
-            voters: count(Role::Voter),
-            learners: count(Role::Learner),
+            voters: count(MemberRole::Voter),
+            learners: count(MemberRole::Learner),
             is_leader: ledger.leader == Some(ledger.node_id),
             knows_leader: ledger.leader.is_some(),
             staleness: ledger.staleness.age,

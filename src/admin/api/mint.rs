@@ -23,7 +23,7 @@ use crate::mint::{Minted, Minter, Order};
 use crate::qr::QrDrawing;
 use crate::random;
 use crate::redeem::{Attempt, Intent, Refusal};
-use crate::token::{IpNetwork, Lifetime, ProfileKind, Role, UseLimit, UserName};
+use crate::token::{AdminRole, IpNetwork, Lifetime, ProfileKind, UseLimit, UserName};
 
 /// An hour, as links live unless told otherwise.
 const LIFETIME_S: u32 = 60 * 60;
@@ -86,7 +86,7 @@ pub(super) async fn mint(
     door: Data<AdminDoor>,
     body: Body,
 ) -> Result<HttpResponse, AdminError> {
-    let operator = door.enter(&request, Role::Operator)?;
+    let operator = door.enter(&request, AdminRole::Operator)?;
     let wish = NewToken::read(Fields::of_body(&request, &body)?)?;
     let minter = door.minter.load_full().ok_or(AdminError::NoSigningKey)?;
     let (order, note) = wish.order()?;

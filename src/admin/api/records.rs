@@ -14,7 +14,7 @@ use crate::admin::door::Changeable;
 use crate::ledger::{Note, TokenRecord};
 use crate::redeem::Refusal;
 use crate::token::{
-    Batch, Claims, IpNetwork, KeyId, Nonce, ProfileKind, Purpose, Role, TimeError, TokenId,
+    AdminRole, Batch, Claims, IpNetwork, KeyId, Nonce, ProfileKind, Purpose, TimeError, TokenId,
     UnixSeconds, UserName,
 };
 
@@ -68,7 +68,7 @@ pub(super) async fn record(
     door: Data<AdminDoor>,
     body: Body,
 ) -> Result<Json<Record>, AdminError> {
-    let operator = door.enter(&request, Role::Operator)?;
+    let operator = door.enter(&request, AdminRole::Operator)?;
     let NewRecord { token, note } = NewRecord::read(Fields::of_body(&request, &body)?)?;
     let token = door.redeemer.verify(&token).map_err(|_| AdminError::NotAProfileToken)?;
     let claims = token.claims();

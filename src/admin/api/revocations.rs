@@ -14,7 +14,9 @@ use super::openapi::RevokeErrors;
 use super::{AdminDoor, AdminError, RequestFault};
 use crate::admin::door::Changeable;
 use crate::ledger::Revocation;
-use crate::token::{Batch, CLOCK_ALLOWANCE, KeyId, Lifetime, Nonce, Role, UnixSeconds, UserName};
+use crate::token::{
+    AdminRole, Batch, CLOCK_ALLOWANCE, KeyId, Lifetime, Nonce, UnixSeconds, UserName,
+};
 
 /// Exactly one of these.
 #[derive(ToSchema)]
@@ -86,11 +88,11 @@ pub(super) async fn revoke(
     door: Data<AdminDoor>,
     body: Body,
 ) -> Result<Json<Revoked>, AdminError> {
-    let operator = door.enter(&request, Role::Operator)?;
+    let operator = door.enter(&request, AdminRole::Operator)?;
     let wish = NewRevocation::read(Fields::of_body(&request, &body)?)?;
     // Whoever may revoke a key could shut everybody out for good.
     if matches!(wish, NewRevocation::Key(_)) {
-        door.enter(&request, Role::Admin)?;
+        door.enter(&request, AdminRole::Admin)?;
     }
     let revocation = wish.revocation(door.now());
     if revocation == Revocation::Key(operator.key_id()) {

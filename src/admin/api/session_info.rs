@@ -8,14 +8,14 @@ use utoipa::ToSchema;
 use super::fields::Fields;
 use super::openapi::ReadErrors;
 use super::{AdminDoor, AdminError};
-use crate::token::{Role, UnixSeconds, UserName};
+use crate::token::{AdminRole, UnixSeconds, UserName};
 
 /// Who one is.
 #[derive(Serialize, ToSchema)]
 pub(super) struct SessionInfo {
     /// The name in the admin token.
     user: UserName,
-    #[schema(value_type = Role)]
+    #[schema(value_type = AdminRole)]
     role: String,
     /// When the admin token expires.
     #[schema(value_type = UnixSeconds)]
@@ -37,7 +37,7 @@ pub(super) async fn show(
     request: HttpRequest,
     door: Data<AdminDoor>,
 ) -> Result<Json<SessionInfo>, AdminError> {
-    let operator = door.enter(&request, Role::Viewer)?;
+    let operator = door.enter(&request, AdminRole::Viewer)?;
     Fields::none(&request)?;
     Ok(Json(SessionInfo {
         user: operator.name().clone(),

@@ -9,7 +9,7 @@ use super::fields::Fields;
 use super::openapi::ReadErrors;
 use super::{AdminDoor, AdminError};
 use crate::ledger::{LedgerError, StateAt, snapshot};
-use crate::token::Role;
+use crate::token::AdminRole;
 
 /// The name of all that a node has counted.
 #[derive(Serialize, ToSchema)]
@@ -35,7 +35,7 @@ pub(super) async fn show(
     request: HttpRequest,
     door: Data<AdminDoor>,
 ) -> Result<Json<StateName>, AdminError> {
-    door.enter(&request, Role::Viewer)?;
+    door.enter(&request, AdminRole::Viewer)?;
     Fields::none(&request)?;
     let StateAt { applied, state } = door.ledger.copy();
     // Millions of tokens take a while, and other requests do not wait for it.

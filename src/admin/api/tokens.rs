@@ -9,7 +9,7 @@ use super::fields::{Fields, ProfileType};
 use super::openapi::ReadErrors;
 use super::{AdminDoor, AdminError};
 use crate::ledger::{Cursor, ListedToken, Note, StateFilter, TokenQuery, TokenState};
-use crate::token::{Batch, KeyId, Nonce, ProfileKind, Role, UnixSeconds, UserName};
+use crate::token::{AdminRole, Batch, KeyId, Nonce, ProfileKind, UnixSeconds, UserName};
 
 /// The most tokens of one page.
 const LIMIT_MAX: u32 = 1_000;
@@ -96,7 +96,7 @@ pub(super) async fn list(
     request: HttpRequest,
     door: Data<AdminDoor>,
 ) -> Result<Json<TokenList>, AdminError> {
-    door.enter(&request, Role::Viewer)?;
+    door.enter(&request, AdminRole::Viewer)?;
     let query = Wish::read(Fields::of_query(&request)?)?.query();
     let page = door.ledger.tokens(&query, door.now());
     Ok(Json(TokenList {

@@ -13,7 +13,7 @@ use super::{AdminDoor, AdminError, RequestFault};
 use crate::admin::door::Changeable;
 use crate::admin::roster::RosterEntry;
 use crate::percent::{self, Plus};
-use crate::token::{Role, UserName};
+use crate::token::{AdminRole, UserName};
 
 /// All users.
 #[derive(Serialize, ToSchema)]
@@ -61,7 +61,7 @@ pub(super) async fn list(
     request: HttpRequest,
     door: Data<AdminDoor>,
 ) -> Result<Json<UserList>, AdminError> {
-    door.enter(&request, Role::Viewer)?;
+    door.enter(&request, AdminRole::Viewer)?;
     Fields::none(&request)?;
     let users = door.roster()?.into_iter();
     let users =
@@ -85,7 +85,7 @@ pub(super) async fn permit(
     door: Data<AdminDoor>,
     body: Body,
 ) -> Result<Json<Permitted>, AdminError> {
-    let operator = door.enter(&request, Role::Admin)?;
+    let operator = door.enter(&request, AdminRole::Admin)?;
     let user = named(&request)?;
     let Permission { allowed: autologin } = Permission::read(Fields::of_body(&request, &body)?)?;
     let what = format!("{} autologin for {user}", if autologin { "allowed" } else { "denied" });

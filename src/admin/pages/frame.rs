@@ -4,17 +4,17 @@ use actix_web::HttpRequest;
 
 use super::PageError;
 use super::link;
-use crate::admin::door::Onlooker;
+use crate::admin::door::StaleViewer;
 use crate::admin::{AdminDoor, AdminError, Sessions};
 use crate::plain_words::Moment;
-use crate::token::{Role, UnixSeconds};
+use crate::token::{AdminRole, UnixSeconds};
 
 /// What the head of a page shows, and what its reader may do.
 pub(super) struct Frame {
     /// The part that is open, such as `Users`.
     pub(super) here: &'static str,
     pub(super) name: String,
-    pub(super) role: Role,
+    pub(super) role: AdminRole,
     pub(super) expires: Moment,
     /// The time that judges.
     pub(super) now: UnixSeconds,
@@ -36,7 +36,7 @@ impl Frame {
         door: &AdminDoor,
         here: &'static str,
     ) -> Result<Self, PageError> {
-        let entered = door.enter(request, Role::Viewer).map(Onlooker::from);
+        let entered = door.enter(request, AdminRole::Viewer).map(StaleViewer::from);
         Self::of(request, door, here, entered)
     }
 
@@ -54,7 +54,7 @@ impl Frame {
         request: &HttpRequest,
         door: &AdminDoor,
         here: &'static str,
-        entered: Result<Onlooker, AdminError>,
+        entered: Result<StaleViewer, AdminError>,
     ) -> Result<Self, PageError> {
         if let Err(AdminError::NoToken | AdminError::NotAdmitted | AdminError::Time(_)) = entered {
             let asked = request.uri().path_and_query().map_or("", |asked| asked.as_str());
@@ -76,11 +76,11 @@ impl Frame {
 
     /// Tells whether the reader may mint and revoke.
     pub(super) fn operates(&self) -> bool {
-        self.role >= Role::Operator
+        self.role >= AdminRole::Operator
     }
 
     /// Tells whether the reader may permit autologin.
     pub(super) fn permits(&self) -> bool {
-        self.role >= Role::Admin
+        self.role >= AdminRole::Admin
     }
 }

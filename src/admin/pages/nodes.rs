@@ -12,7 +12,7 @@ use super::{PageError, answer};
 use crate::admin::AdminDoor;
 use crate::admin::membership::{Membership, is_reachable};
 use crate::admin::node_facts::NodeFacts;
-use crate::ledger::{MemberList, MemberStatus, NodeId, Role};
+use crate::ledger::{MemberList, MemberRole, MemberStatus, NodeId};
 use crate::plain_words::{Moment, clock_offset, counted};
 use crate::token::{KeyId, KeyPurpose, UnixSeconds};
 
@@ -95,7 +95,7 @@ pub(super) async fn show(
 }
 
 fn count(list: &MemberList) -> String {
-    let voters = list.members.iter().filter(|member| member.role == Role::Voter).count();
+    let voters = list.members.iter().filter(|member| member.role == MemberRole::Voter).count();
     let learners = list.members.len() - voters;
     let voters = counted(voters, "voter");
     if learners == 0 { voters } else { format!("{voters}, {}", counted(learners, "learner")) }
@@ -108,8 +108,8 @@ impl Row {
             id: member.node_id,
             address: member.address.clone(),
             role: match member.role {
-                Role::Voter => "Voter",
-                Role::Learner => "Learner",
+                MemberRole::Voter => "Voter",
+                MemberRole::Learner => "Learner",
             },
             is_leader: member.is_leader,
             is_this: member.node_id == this,

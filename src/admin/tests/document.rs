@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::activity::{Event, EventLine, Reason, TokenSeen, What};
 use crate::admin::api::{DOCUMENT, ROUTES};
-use crate::token::{Batch, KeyId, Nonce, ProfileKind, Role, TokenId, UnixSeconds, UserName};
+use crate::token::{AdminRole, Batch, KeyId, Nonce, ProfileKind, TokenId, UnixSeconds, UserName};
 
 fn document() -> Value {
     serde_json::from_str(&DOCUMENT).unwrap()
@@ -98,7 +98,7 @@ fn each_event_has_what_the_document_names() {
     let happened = [
         What::Delivered { token: token.clone(), uses_left: Some(1) },
         What::Refused { token: Some(token), reason: Reason::UsedUp },
-        What::Done { operator, role: Role::Admin, what },
+        What::Done { operator, role: AdminRole::Admin, what },
     ];
     let lines = happened.map(|what| {
         let client = Some("192.0.2.1".parse().unwrap());

@@ -13,26 +13,28 @@ async fn only_an_admin_token_that_is_valid_now_enters() {
     let profile = token(&claims(Purpose::Profile(ProfileKind::UserLocked)));
     let expired = token(&Claims {
         issued_at: UnixSeconds::new(NOW - 60),
-        ..claims(Purpose::Admin(Role::Admin))
+        ..claims(Purpose::Admin(AdminRole::Admin))
     });
     let elsewhere = token(&Claims {
         network: Some("192.0.2.0/24".parse().unwrap()),
-        ..claims(Purpose::Admin(Role::Admin))
+        ..claims(Purpose::Admin(AdminRole::Admin))
     });
     for bad in ["", "x", &profile, &expired, &elsewhere] {
         for uri in ["/api/v1/tokens", "/api/v1/users", "/api/v1/status"] {
             assert_eq!(world.get(uri, bad).await.0, StatusCode::UNAUTHORIZED);
         }
     }
-    assert_eq!(world.get("/api/v1/status", &admin(Role::Viewer)).await.0, StatusCode::OK);
+    assert_eq!(world.get("/api/v1/status", &admin(AdminRole::Viewer)).await.0, StatusCode::OK);
 }
 
 #[actix_web::test]
 async fn a_revoked_admin_token_dies_at_once() {
     let world = world();
-    let bearer = admin(Role::Admin);
-    let line =
-        Revocation::Token { nonce: claims(Purpose::Admin(Role::Admin)).nonce, expires_at: None };
+    let bearer = admin(AdminRole::Admin);
+    let line = Revocation::Token {
+        nonce: claims(Purpose::Admin(AdminRole::Admin)).nonce,
+        expires_at: None,
+    };
     world.ledger.revoke(line).await.unwrap();
     assert_eq!(world.get("/api/v1/status", &bearer).await.0, StatusCode::UNAUTHORIZED);
 }
@@ -43,9 +45,9 @@ async fn a_revoked_admin_token_dies_at_once() {
 async fn an_operator_of_a_revoked_name_still_enters() {
     let world = world();
     let wish = json!({ "user": "root" });
-    let (status, _) = world.post("/api/v1/revocations", &admin(Role::Operator), wish).await;
+    let (status, _) = world.post("/api/v1/revocations", &admin(AdminRole::Operator), wish).await;
     assert_eq!(status, StatusCode::OK);
-    assert_eq!(world.get("/api/v1/status", &admin(Role::Admin)).await.0, StatusCode::OK);
+    assert_eq!(world.get("/api/v1/status", &admin(AdminRole::Admin)).await.0, StatusCode::OK);
 }
 
 /// The handler of a client that leaves is dropped where it stands.
@@ -53,9 +55,9 @@ async fn an_operator_of_a_revoked_name_still_enters() {
 async fn a_change_is_written_down_though_nobody_waits_for_it() {
     let world = world();
     let request = test::TestRequest::default()
-        .insert_header(("Authorization", format!("Bearer {}", admin(Role::Admin))))
+        .insert_header(("Authorization", format!("Bearer {}", admin(AdminRole::Admin))))
         .to_http_request();
-    let operator = world.door.enter(&request, Role::Admin).unwrap();
+    let operator = world.door.enter(&request, AdminRole::Admin).unwrap();
     let (go, gone) = tokio::sync::oneshot::channel::<()>();
     let slow = |_: Changeable| async move { gone.await.map_err(|_| LedgerError::Overloaded) };
     let change = world.door.change(operator, "revoked all".to_owned(), slow);
@@ -77,7 +79,7 @@ async fn a_change_is_written_down_though_nobody_waits_for_it() {
 async fn a_node_that_was_cut_off_shows_how_the_nodes_are_and_nothing_else() {
     let world = world();
     *world.ledger.cut_off.lock().unwrap() = Duration::from_secs(12);
-    let bearer = admin(Role::Admin);
+    let bearer = admin(AdminRole::Admin);
     for uri in ["/api/v1/cluster", "/api/v1/status"] {
         let (status, answer) = world.get(uri, &bearer).await;
         assert_eq!(status, StatusCode::OK, "{uri}: {answer}");
@@ -98,7 +100,7 @@ async fn a_node_that_was_cut_off_shows_how_the_nodes_are_and_nothing_else() {
         assert_eq!(answer["error"]["code"], "ledger_unavailable", "{uri}");
     }
     // What it does know counts.
-    let nonce = claims(Purpose::Admin(Role::Admin)).nonce;
+    let nonce = claims(Purpose::Admin(AdminRole::Admin)).nonce;
     world.ledger.revoke(Revocation::Token { nonce, expires_at: None }).await.unwrap();
     for uri in ["/api/v1/cluster", "/api/v1/status"] {
         assert_eq!(world.get(uri, &bearer).await.0, StatusCode::UNAUTHORIZED);

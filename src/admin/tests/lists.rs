@@ -5,7 +5,7 @@ use super::*;
 /// A world with five tokens of alice and one of bob, who is revoked.
 async fn six() -> World {
     let world = minting_world();
-    let operator = admin(Role::Operator);
+    let operator = admin(AdminRole::Operator);
     for lifetime in 1..=5 {
         let wish = json!({ "user": "alice", "lifetime": 60 * lifetime, "uses": lifetime });
         world.post("/api/v1/tokens", &operator, wish).await;
@@ -18,7 +18,7 @@ async fn six() -> World {
 #[actix_web::test]
 async fn a_list_is_filtered_and_comes_in_pages() {
     let world = six().await;
-    let viewer = admin(Role::Viewer);
+    let viewer = admin(AdminRole::Viewer);
     for (query, total) in [
         ("", 5),
         ("?state=all", 6),
@@ -46,7 +46,7 @@ async fn a_list_is_filtered_and_comes_in_pages() {
 #[actix_web::test]
 async fn a_token_has_one_name_for_its_kind() {
     let world = six().await;
-    let (_, list) = world.get("/api/v1/tokens?limit=1", &admin(Role::Viewer)).await;
+    let (_, list) = world.get("/api/v1/tokens?limit=1", &admin(AdminRole::Viewer)).await;
     let token = &list["tokens"][0];
     let mut names: Vec<_> = token.as_object().unwrap().keys().map(String::as_str).collect();
     names.sort_unstable();
@@ -70,7 +70,7 @@ async fn a_token_has_one_name_for_its_kind() {
 #[actix_web::test]
 async fn one_is_told_who_one_is_and_how_the_node_is() {
     let world = world();
-    let bearer = admin(Role::Operator);
+    let bearer = admin(AdminRole::Operator);
     let (_, session) = world.get("/api/v1/session", &bearer).await;
     assert_eq!((&session["user"], &session["role"]), (&json!("root"), &json!("operator")));
     assert_eq!(session["expires_at"], UnixSeconds::new(NOW + 60).to_string());

@@ -5,7 +5,7 @@ use super::*;
 #[actix_web::test]
 async fn users_show_who_may_autologin() {
     let world = world();
-    let bearer = admin(Role::Admin);
+    let bearer = admin(AdminRole::Admin);
     let wish = json!({ "allowed": true });
     world.ask(Method::PUT, "/api/v1/users/b%40example.com/autologin", &bearer, wish).await;
     let (_, users) = world.get("/api/v1/users", &bearer).await;
@@ -23,7 +23,7 @@ async fn users_show_who_may_autologin() {
 #[actix_web::test]
 async fn inspecting_tells_what_a_click_would_do_and_spends_nothing() {
     let world = world();
-    let bearer = admin(Role::Viewer);
+    let bearer = admin(AdminRole::Viewer);
     let profile = token(&Claims {
         uses: UseLimit::ONCE,
         ..claims(Purpose::Profile(ProfileKind::UserLocked))
@@ -44,7 +44,7 @@ async fn inspecting_tells_what_a_click_would_do_and_spends_nothing() {
 #[actix_web::test]
 async fn what_is_counted_has_a_name_that_changes_with_it() {
     let world = world();
-    let bearer = admin(Role::Admin);
+    let bearer = admin(AdminRole::Admin);
     let (_, before) = world.get("/api/v1/state", &bearer).await;
     let (_, again) = world.get("/api/v1/state", &bearer).await;
     let wish = json!({ "allowed": true });
@@ -59,12 +59,12 @@ async fn what_is_counted_has_a_name_that_changes_with_it() {
 #[actix_web::test]
 async fn what_operators_did_is_seen_by_viewers_newest_first() {
     let world = world();
-    let bearer = admin(Role::Admin);
+    let bearer = admin(AdminRole::Admin);
     for allowed in [true, false] {
         let wish = json!({ "allowed": allowed });
         world.ask(Method::PUT, "/api/v1/users/alice/autologin", &bearer, wish).await;
     }
-    let viewer = admin(Role::Viewer);
+    let viewer = admin(AdminRole::Viewer);
     let (_, all) = world.get("/api/v1/activity", &viewer).await;
     let event = |did: &str| {
         json!({

@@ -14,8 +14,10 @@ use zeroize::Zeroizing;
 use super::{World, admin, world};
 use crate::activity::What;
 use crate::admin::{Inviter, NoInvitation};
-use crate::ledger::{self, Change, Cluster, ClusterError, MemberList, MemberStatus, NodeId};
-use crate::token::Role;
+use crate::ledger::{
+    self, MemberList, MemberStatus, Membership, MembershipError, MembershipFuture, NodeId,
+};
+use crate::token::AdminRole;
 
 /// Two nodes that do all they are told, but demote nobody, lose what they say of a
 /// removal, and replace one by the other when they are let.
@@ -26,13 +28,13 @@ pub(in crate::admin) struct TwoNodes {
 }
 
 impl TwoNodes {
-    fn does(&self, what: String) -> Change<'_, ()> {
+    fn does(&self, what: String) -> MembershipFuture<'_, ()> {
         self.done.lock().unwrap().push(what);
         Box::pin(ready(Ok(())))
     }
 }
 
-impl Cluster for TwoNodes {
+impl Membership for TwoNodes {
     fn members(&self) -> Pin<Box<dyn Future<Output = MemberList> + Send + '_>> {
         Box::pin(ready(self.members_known_here()))
     }
@@ -48,8 +50,10 @@ impl Cluster for TwoNodes {
             clock_offset: is_leader.then_some(0),
             version: Some("0.1.0".to_owned()),
         };
-        let members =
-            vec![member(1, ledger::Role::Voter, true), member(2, ledger::Role::Learner, false)];
+        let members = vec![
+            member(1, ledger::MemberRole::Voter, true),
+            member(2, ledger::MemberRole::Learner, false),
+        ];
         MemberList { members, is_by_leader: true }
     }
 
@@ -65,34 +69,34 @@ impl Cluster for TwoNodes {
         12
     }
 
-    fn add_learner(&self, node_id: NodeId, address: String) -> Change<'_, ()> {
+    fn add_learner(&self, node_id: NodeId, address: String) -> MembershipFuture<'_, ()> {
         self.does(format!("add {node_id} {address}"))
     }
 
-    fn set_address(&self, node_id: NodeId, address: String) -> Change<'_, ()> {
+    fn set_address(&self, node_id: NodeId, address: String) -> MembershipFuture<'_, ()> {
         self.does(format!("address {node_id} {address}"))
     }
 
-    fn promote(&self, nodes: BTreeSet<NodeId>) -> Change<'_, ()> {
+    fn promote(&self, nodes: BTreeSet<NodeId>) -> MembershipFuture<'_, ()> {
         self.does(format!("promote {nodes:?}"))
     }
 
-    fn demote(&self, _: BTreeSet<NodeId>) -> Change<'_, ()> {
-        Box::pin(ready(Err(ClusterError::EvenVoters(2))))
+    fn demote(&self, _: BTreeSet<NodeId>) -> MembershipFuture<'_, ()> {
+        Box::pin(ready(Err(MembershipError::EvenVoters(2))))
     }
 
-    fn replace(&self, old: NodeId, new: NodeId) -> Change<'_, ()> {
+    fn replace(&self, old: NodeId, new: NodeId) -> MembershipFuture<'_, ()> {
         Box::pin(async move {
             self.go.notified().await;
             self.does(format!("replace {} {}", old.0, new.0)).await
         })
     }
 
-    fn remove(&self, _: BTreeSet<NodeId>) -> Change<'_, ()> {
-        Box::pin(ready(Err(ClusterError::OutcomeUnknown("it is lost".to_owned()))))
+    fn remove(&self, _: BTreeSet<NodeId>) -> MembershipFuture<'_, ()> {
+        Box::pin(ready(Err(MembershipError::OutcomeUnknown("it is lost".to_owned()))))
     }
 
-    fn transfer_leader(&self, to: Option<NodeId>) -> Change<'_, ()> {
+    fn transfer_leader(&self, to: Option<NodeId>) -> MembershipFuture<'_, ()> {
         self.does(format!("lead {to:?}"))
     }
 }
@@ -110,13 +114,13 @@ const ONE: &str = "0000000000000001";
 const TWO: &str = "0000000000000002";
 
 async fn change(wish: Value) -> (StatusCode, Value) {
-    let bearer = admin(Role::Admin);
+    let bearer = admin(AdminRole::Admin);
     world().ask(Method::POST, "/api/v1/cluster/changes", &bearer, wish).await
 }
 
 #[actix_web::test]
 async fn a_viewer_sees_who_shares_the_ledger() {
-    let (status, answer) = world().get("/api/v1/cluster", &admin(Role::Viewer)).await;
+    let (status, answer) = world().get("/api/v1/cluster", &admin(AdminRole::Viewer)).await;
     assert_eq!(status, StatusCode::OK);
     let alarms = answer["alarms"].as_array().unwrap();
     assert!(alarms[0].as_str().unwrap().starts_with("the clock is more"), "{alarms:?}");
@@ -152,7 +156,7 @@ async fn a_change_says_what_was_done() {
 
 #[actix_web::test]
 async fn who_is_as_wished_already_is_not_changed_and_that_is_in_no_log() {
-    let (world, bearer) = (world(), admin(Role::Admin));
+    let (world, bearer) = (world(), admin(AdminRole::Admin));
     let change = |wish| world.ask(Method::POST, "/api/v1/cluster/changes", &bearer, wish);
     for (wish, changed) in [
         (json!({ "promote": [ONE, ONE] }), format!("nothing changed: {ONE} is a voter already")),
@@ -191,7 +195,7 @@ async fn a_change_of_which_nobody_knows_is_written_down_as_that() {
     let world = world();
     let wish = json!({ "remove": [TWO] });
     let (status, answer) =
-        world.ask(Method::POST, "/api/v1/cluster/changes", &admin(Role::Admin), wish).await;
+        world.ask(Method::POST, "/api/v1/cluster/changes", &admin(AdminRole::Admin), wish).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(answer["error"]["code"], "outcome_unknown");
     assert_eq!(world.last_done().await, format!("perhaps cluster: removed {TWO}"));
@@ -201,7 +205,7 @@ async fn a_change_of_which_nobody_knows_is_written_down_as_that() {
 #[actix_web::test]
 async fn a_change_whose_client_hangs_up_is_written_down() {
     let world = world();
-    let (bearer, wish) = (admin(Role::Admin), json!({ "replace": ONE, "by": TWO }));
+    let (bearer, wish) = (admin(AdminRole::Admin), json!({ "replace": ONE, "by": TWO }));
     let asked = world.ask(Method::POST, "/api/v1/cluster/changes", &bearer, wish);
     let left = tokio::time::timeout(Duration::from_millis(50), asked).await;
     assert!(left.is_err(), "the client is gone");
@@ -232,7 +236,7 @@ async fn what_names_no_node_is_refused() {
 #[actix_web::test]
 async fn an_invitation_is_good_for_a_quarter_of_an_hour() {
     let world = world();
-    let bearer = admin(Role::Admin);
+    let bearer = admin(AdminRole::Admin);
     let (status, answer) =
         world.ask(Method::POST, "/api/v1/cluster/invites", &bearer, json!({})).await;
     assert_eq!(status, StatusCode::OK, "{answer}");

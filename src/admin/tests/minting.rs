@@ -6,11 +6,11 @@ use super::*;
 use crate::ledger::LedgerError;
 
 async fn mint(world: &World, wish: Value) -> (StatusCode, Value) {
-    world.post("/api/v1/tokens", &admin(Role::Operator), wish).await
+    world.post("/api/v1/tokens", &admin(AdminRole::Operator), wish).await
 }
 
 async fn all(world: &World) -> Value {
-    world.get("/api/v1/tokens?state=all", &admin(Role::Viewer)).await.1
+    world.get("/api/v1/tokens?state=all", &admin(AdminRole::Viewer)).await.1
 }
 
 #[actix_web::test]
@@ -117,7 +117,7 @@ async fn a_token_minted_after_a_revocation_lives() {
     let world = minting_world();
     let (_, old) = mint(&world, json!({ "user": "alice" })).await;
     let wish = json!({ "user": "alice" });
-    world.post("/api/v1/revocations", &admin(Role::Operator), wish.clone()).await;
+    world.post("/api/v1/revocations", &admin(AdminRole::Operator), wish.clone()).await;
     // It waits for the next second, and a revocation that comes meanwhile counts.
     let next_second = async {
         tokio::time::sleep(Duration::from_millis(300)).await;
@@ -128,7 +128,7 @@ async fn a_token_minted_after_a_revocation_lives() {
     assert_eq!(new["issued_at"], UnixSeconds::new(NOW + 1).to_string());
     for (minted, would) in [(&old, "refuse"), (&new, "deliver")] {
         let question = json!({ "token": minted["token"] });
-        let (_, answer) = world.post("/api/v1/inspect", &admin(Role::Viewer), question).await;
+        let (_, answer) = world.post("/api/v1/inspect", &admin(AdminRole::Viewer), question).await;
         assert_eq!(answer["would"], would, "{answer}");
     }
 }
@@ -153,7 +153,7 @@ async fn a_node_without_a_signing_key_does_not_mint() {
     );
     for (world, can) in [(world, false), (minting_world(), true)] {
         for uri in ["/api/v1/session", "/api/v1/status"] {
-            let (_, answer) = world.get(uri, &admin(Role::Viewer)).await;
+            let (_, answer) = world.get(uri, &admin(AdminRole::Viewer)).await;
             assert_eq!(answer["can_mint"], can, "{uri}");
         }
     }
@@ -162,7 +162,7 @@ async fn a_node_without_a_signing_key_does_not_mint() {
 #[actix_web::test]
 async fn a_record_is_listed_before_its_first_use() {
     let world = world();
-    let operator = admin(Role::Operator);
+    let operator = admin(AdminRole::Operator);
     let profile = claims(Purpose::Profile(ProfileKind::UserLocked));
     let profile = Claims { uses: UseLimit::ONCE, ..profile };
     let wish = json!({ "token": token(&profile), "note": "on paper" });
@@ -176,7 +176,7 @@ async fn a_record_is_listed_before_its_first_use() {
     let old = Claims { lifetime: Lifetime::from_seconds(3_600).unwrap(), ..old };
     for (text, status) in [
         ("x".to_owned(), StatusCode::NOT_FOUND),
-        (admin(Role::Admin), StatusCode::NOT_FOUND),
+        (admin(AdminRole::Admin), StatusCode::NOT_FOUND),
         (token(&old), StatusCode::CONFLICT),
     ] {
         let (found, _) = world.post("/api/v1/records", &operator, json!({ "token": text })).await;

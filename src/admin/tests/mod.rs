@@ -28,8 +28,8 @@ use crate::mint::Minter;
 use crate::profile::invented::InventedProfiles;
 use crate::redeem::Redeemer;
 use crate::token::{
-    Batch, Claims, KeyPurpose, Lifetime, Nonce, ProfileKind, Purpose, Role, SigningKey, TrustedKey,
-    UnixSeconds, UseLimit, UserName, sign,
+    AdminRole, Batch, Claims, KeyPurpose, Lifetime, Nonce, ProfileKind, Purpose, SigningKey,
+    TrustedKey, UnixSeconds, UseLimit, UserName, sign,
 };
 
 pub(super) const NOW: u64 = 1_790_000_000;
@@ -113,7 +113,7 @@ pub(super) fn token(claims: &Claims) -> String {
     sign(claims, &key(claims.purpose.key_purpose())).unwrap().as_str().to_owned()
 }
 
-pub(super) fn admin(role: Role) -> String {
+pub(super) fn admin(role: AdminRole) -> String {
     token(&claims(Purpose::Admin(role)))
 }
 

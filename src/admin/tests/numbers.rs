@@ -17,7 +17,7 @@ fn metric_names(text: &str) -> BTreeSet<&str> {
 #[actix_web::test]
 async fn numbers_are_for_everybody_and_name_nobody() {
     let world = world();
-    let bearer = admin(Role::Admin);
+    let bearer = admin(AdminRole::Admin);
     let wish = json!({ "allowed": true });
     world.ask(Method::PUT, "/api/v1/users/alice/autologin", &bearer, wish).await;
     let app = test::init_service(App::new().configure(|app| configure(app, &world.door))).await;

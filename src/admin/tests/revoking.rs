@@ -6,7 +6,7 @@ use super::*;
 #[actix_web::test]
 async fn a_wrong_expiry_does_not_end_a_revocation() {
     let world = world();
-    let bearer = admin(Role::Operator);
+    let bearer = admin(AdminRole::Operator);
     let profile =
         Claims { uses: UseLimit::ONCE, ..claims(Purpose::Profile(ProfileKind::UserLocked)) };
     let wish = json!({ "token": profile.nonce.to_string(), "expires_at": "2026-01-01T00:00:00Z" });
@@ -21,7 +21,7 @@ async fn a_wrong_expiry_does_not_end_a_revocation() {
 #[actix_web::test]
 async fn one_revocation_names_one_thing() {
     let world = world();
-    let bearer = admin(Role::Admin);
+    let bearer = admin(AdminRole::Admin);
     for bad in [
         json!({}),
         json!({ "user": "alice", "key": "00000000" }),

@@ -40,9 +40,9 @@ async fn each_role_may_do_what_is_its_own() {
         (Method::POST, "/api/v1/cluster/changes", json!({ "lead": "0000000000000001" })),
     ];
     let table = [
-        (Role::Viewer, viewer.as_slice()),
-        (Role::Operator, operator.as_slice()),
-        (Role::Admin, admin_only.as_slice()),
+        (AdminRole::Viewer, viewer.as_slice()),
+        (AdminRole::Operator, operator.as_slice()),
+        (AdminRole::Admin, admin_only.as_slice()),
     ];
     let requests = || table.iter().flat_map(|(_, requests)| requests.iter());
     for row in ROUTES.iter().filter(|row| row.path.starts_with("/api/")) {
@@ -53,7 +53,7 @@ async fn each_role_may_do_what_is_its_own() {
     }
     for (needed, requests) in table {
         for (method, uri, body) in requests {
-            for role in [Role::Viewer, Role::Operator, Role::Admin] {
+            for role in [AdminRole::Viewer, AdminRole::Operator, AdminRole::Admin] {
                 let bearer = admin(role);
                 let (status, answer) = world.ask(method.clone(), uri, &bearer, body.clone()).await;
                 if needed <= role {
@@ -77,14 +77,14 @@ async fn only_an_admin_revokes_a_key_and_not_his_own() {
     let other = json!({ "key": "00000000" });
     let own = json!({ "key": key(KeyPurpose::Admin).verifying_key().id().to_string() });
     for (role, wish, expected) in [
-        (Role::Operator, &other, StatusCode::FORBIDDEN),
-        (Role::Admin, &own, StatusCode::CONFLICT),
-        (Role::Admin, &other, StatusCode::OK),
+        (AdminRole::Operator, &other, StatusCode::FORBIDDEN),
+        (AdminRole::Admin, &own, StatusCode::CONFLICT),
+        (AdminRole::Admin, &other, StatusCode::OK),
     ] {
         let bearer = admin(role);
         let (status, _) =
             world.ask(Method::POST, "/api/v1/revocations", &bearer, wish.clone()).await;
         assert_eq!(status, expected, "{role} {wish}");
     }
-    assert_eq!(world.get("/api/v1/status", &admin(Role::Viewer)).await.0, StatusCode::OK);
+    assert_eq!(world.get("/api/v1/status", &admin(AdminRole::Viewer)).await.0, StatusCode::OK);
 }

@@ -40,7 +40,7 @@ async fn the_message_names_the_field() {
     ] {
         let wish = wish(name, value);
         let (status, answer) =
-            world.post("/api/v1/tokens", &admin(Role::Operator), wish.clone()).await;
+            world.post("/api/v1/tokens", &admin(AdminRole::Operator), wish.clone()).await;
         assert_eq!(status, StatusCode::BAD_REQUEST, "{wish}");
         let message = answer["error"]["message"].as_str().unwrap();
         assert!(message.contains(&format!("`{name}`")), "{wish}: {message}");
@@ -63,17 +63,17 @@ async fn the_message_names_the_field() {
         "User=a",
     ] {
         let (status, answer) =
-            world.get(&format!("/api/v1/tokens?{query}"), &admin(Role::Viewer)).await;
+            world.get(&format!("/api/v1/tokens?{query}"), &admin(AdminRole::Viewer)).await;
         assert_eq!(status, StatusCode::BAD_REQUEST, "{query}: {answer}");
         let message = answer["error"]["message"].as_str().unwrap();
         let name = query.split_once('=').unwrap().0;
         assert!(message.contains(name) || message.contains("badly encoded"), "{query}: {message}");
     }
     for uri in ["/api/v1/session", "/api/v1/status", "/api/v1/users"] {
-        let (status, _) = world.get(&format!("{uri}?x=1"), &admin(Role::Viewer)).await;
+        let (status, _) = world.get(&format!("{uri}?x=1"), &admin(AdminRole::Viewer)).await;
         assert_eq!(status, StatusCode::BAD_REQUEST, "{uri}");
     }
-    let (_, list) = world.get("/api/v1/tokens?state=all", &admin(Role::Viewer)).await;
+    let (_, list) = world.get("/api/v1/tokens?state=all", &admin(AdminRole::Viewer)).await;
     assert_eq!(list["total"], 0, "nothing was minted");
 }
 
@@ -114,8 +114,11 @@ async fn a_body_is_one_json_object_of_a_sane_size() {
         (Some("text/plain"), "{\"user\":\"alice\"}", StatusCode::UNSUPPORTED_MEDIA_TYPE),
         (Some("application/json; charset=utf-8"), "{\"user\":\"alice\"}", StatusCode::CREATED),
     ] {
-        let sent =
-            Sent { content_type, body: body.as_bytes().to_vec(), bearer: admin(Role::Operator) };
+        let sent = Sent {
+            content_type,
+            body: body.as_bytes().to_vec(),
+            bearer: admin(AdminRole::Operator),
+        };
         let (status, answer) = send(sent).await;
         let shown = &body[..body.len().min(40)];
         assert_eq!(status, expected, "{shown}: {answer}");
@@ -124,7 +127,7 @@ async fn a_body_is_one_json_object_of_a_sane_size() {
 
 #[actix_web::test]
 async fn who_may_not_enter_learns_nothing_of_his_body() {
-    for bearer in [String::new(), admin(Role::Viewer)] {
+    for bearer in [String::new(), admin(AdminRole::Viewer)] {
         let sent = Sent { content_type: None, body: b"{".to_vec(), bearer };
         let (status, _) = send(sent).await;
         assert!(matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN), "{status}");
@@ -147,7 +150,7 @@ async fn a_user_in_the_path_is_decoded_exactly() {
     ] {
         let uri = format!("/api/v1/users/{path}/autologin");
         let wish = json!({ "allowed": true });
-        let (status, answer) = world.ask(Method::PUT, &uri, &admin(Role::Admin), wish).await;
+        let (status, answer) = world.ask(Method::PUT, &uri, &admin(AdminRole::Admin), wish).await;
         match expected {
             Some(user) => assert_eq!(answer["user"], user, "{path}"),
             None => assert_eq!(status, StatusCode::BAD_REQUEST, "{path}: {answer}"),

@@ -41,7 +41,7 @@ use crate::random;
 use crate::signing::passphrase::PassphraseArgs;
 use crate::signing::signing_key;
 use crate::token::{
-    Batch, KeyId, KeyPurpose, Lifetime, Nonce, Role, SigningKey, Token, UnixSeconds, UserName,
+    AdminRole, Batch, KeyId, KeyPurpose, Lifetime, Nonce, SigningKey, Token, UnixSeconds, UserName,
 };
 
 pub(crate) use answers::{Forecast, KnownToken, User, Would};
@@ -92,10 +92,10 @@ pub(crate) enum Target {
 
 impl Target {
     /// The least role that may refuse it.
-    const fn role(&self) -> Role {
+    const fn role(&self) -> AdminRole {
         match self {
-            Self::Token { .. } | Self::Batch(_) | Self::User(_) => Role::Operator,
-            Self::Key(_) => Role::Admin,
+            Self::Token { .. } | Self::Batch(_) | Self::User(_) => AdminRole::Operator,
+            Self::Key(_) => AdminRole::Admin,
         }
     }
 
@@ -191,7 +191,7 @@ impl AdminClient {
         if let (Some(note), Value::Object(fields)) = (note, &mut body) {
             fields.insert("note".to_owned(), note.into());
         }
-        let IgnoredAny = self.send(Role::Operator, request, &body)?;
+        let IgnoredAny = self.send(AdminRole::Operator, request, &body)?;
         Ok(())
     }
 
@@ -223,21 +223,22 @@ impl AdminClient {
         let request = self
             .agent
             .put(self.url(&format!("users/{}/autologin", percent::encode(user.as_str()))));
-        let IgnoredAny = self.send(Role::Admin, request, &json!({ "allowed": allowed }))?;
+        let IgnoredAny = self.send(AdminRole::Admin, request, &json!({ "allowed": allowed }))?;
         Ok(())
     }
 
     /// Asks what a click would do with `token`, spending nothing.
     pub(crate) fn inspect(&self, token: &str) -> Result<Forecast, ClientError> {
         let request = self.agent.post(self.url("inspect"));
-        let forecast: Forecast = self.send(Role::Viewer, request, &json!({ "token": token }))?;
+        let forecast: Forecast =
+            self.send(AdminRole::Viewer, request, &json!({ "token": token }))?;
         Ok(Forecast { reason: forecast.reason.map(|reason| plain(&reason)), ..forecast })
     }
 
     /// Tells the node something at `path`, in `role`, and returns what it answers.
     pub(crate) fn post<T: DeserializeOwned>(
         &self,
-        role: Role,
+        role: AdminRole,
         path: &str,
         body: &Value,
     ) -> Result<T, ClientError> {
@@ -247,12 +248,12 @@ impl AdminClient {
     /// Asks the node for what stands at `path`.
     pub(crate) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
         let request = self.agent.get(self.url(path));
-        self.answer(request.header("Authorization", &*self.bearer(Role::Viewer)?).call())
+        self.answer(request.header("Authorization", &*self.bearer(AdminRole::Viewer)?).call())
     }
 
     fn send<T: DeserializeOwned>(
         &self,
-        role: Role,
+        role: AdminRole,
         request: RequestBuilder<WithBody>,
         body: &Value,
     ) -> Result<T, ClientError> {
@@ -265,7 +266,7 @@ impl AdminClient {
 
     /// Mints the token of one request, which may do that and no more: whoever
     /// listens in the node's place is given nothing else.
-    fn bearer(&self, role: Role) -> Result<Zeroizing<String>, ClientError> {
+    fn bearer(&self, role: AdminRole) -> Result<Zeroizing<String>, ClientError> {
         #[expect(clippy::expect_used, reason = "the constant is a name")]
         let user =
             login_name::get().unwrap_or_else(|| UserName::new(NOBODY_ELSE).expect("a good name"));
@@ -322,7 +323,7 @@ mod tests {
         assert_ne!(tokens[0], tokens[1]);
         for token in tokens {
             let claims = UntrustedToken::parse(token).unwrap().untrusted_claims().unwrap();
-            assert_eq!(claims.purpose, Purpose::Admin(Role::Viewer), "reading needs no more");
+            assert_eq!(claims.purpose, Purpose::Admin(AdminRole::Viewer), "reading needs no more");
             assert_eq!(claims.lifetime.seconds(), 60);
         }
         assert_eq!(requests[0].line(), "GET /api/v1/tokens?limit=1000&state=live HTTP/1.1");

@@ -21,7 +21,7 @@ use crate::failure::Failure;
 use crate::mint;
 use crate::random;
 use crate::signing::passphrase::PassphraseArgs;
-use crate::token::{KeyPurpose, Role, Token, UnixSeconds, UserName, url};
+use crate::token::{AdminRole, KeyPurpose, Token, UnixSeconds, UserName, url};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -86,7 +86,7 @@ enum RoleName {
     Admin,
 }
 
-impl From<RoleName> for Role {
+impl From<RoleName> for AdminRole {
     fn from(name: RoleName) -> Self {
         match name {
             RoleName::Viewer => Self::Viewer,
@@ -100,7 +100,7 @@ impl From<RoleName> for Role {
 /// no `Debug`.
 struct SignIn {
     token: Token,
-    role: Role,
+    role: AdminRole,
     user: UserName,
     issued_at: UnixSeconds,
     expires_at: UnixSeconds,
@@ -189,9 +189,10 @@ mod tests {
     fn sign_in() -> SignIn {
         let (key, user) = (SigningKey::from_seed(&[9; 32]), UserName::new("carol").unwrap());
         let lifetime = Lifetime::from_seconds(3_600).unwrap();
-        let token = mint::mint_admin(&key, Role::Viewer, user.clone(), lifetime, NOW, random::fill)
-            .unwrap();
-        SignIn { token, role: Role::Viewer, user, issued_at: NOW, expires_at: NOW.plus(3_600) }
+        let token =
+            mint::mint_admin(&key, AdminRole::Viewer, user.clone(), lifetime, NOW, random::fill)
+                .unwrap();
+        SignIn { token, role: AdminRole::Viewer, user, issued_at: NOW, expires_at: NOW.plus(3_600) }
     }
 
     fn at() -> Option<SocketAddr> {
@@ -204,7 +205,7 @@ mod tests {
         let link = sign_in.written(LinkFormat::Text, at()).unwrap();
         let token = link.trim_end().strip_prefix("http://127.0.0.1:8444/sign-in#").unwrap();
         let claims = UntrustedToken::parse(token).unwrap().untrusted_claims().unwrap();
-        assert_eq!(claims.purpose, Purpose::Admin(Role::Viewer));
+        assert_eq!(claims.purpose, Purpose::Admin(AdminRole::Viewer));
         assert_eq!((claims.user.as_str(), claims.expires_at()), ("carol", NOW.plus(3_600)));
         assert_eq!(sign_in.written(LinkFormat::Token, None).unwrap(), format!("{token}\n"));
     }

@@ -32,7 +32,7 @@ pub(crate) type SnapshotMeta = openraft::type_config::alias::SnapshotMetaOf<Type
 pub(crate) type Snapshot = openraft::type_config::alias::SnapshotOf<TypeConfig, Vec<u8>>;
 
 pub(crate) type SnapshotResponse = openraft::raft::SnapshotResponse<TypeConfig>;
-pub(crate) type Metrics = openraft::RaftMetrics<TypeConfig>;
+pub(crate) type RaftMetrics = openraft::RaftMetrics<TypeConfig>;
 
 /// Does work that takes long where it holds up nobody.
 #[cfg(not(test))]

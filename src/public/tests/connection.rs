@@ -10,7 +10,7 @@ use socket2::{Domain, Socket, Type};
 
 use super::house::{House, limits, profile_of};
 use crate::keyring::Keyring;
-use crate::public::{Limits, TrustedProxies};
+use crate::public::{PublicLimits, TrustedProxies};
 use crate::token::url::REST_PATH as R;
 
 #[test]
@@ -43,7 +43,7 @@ fn a_get_with_a_body_is_refused_and_ends_the_connection() {
 fn a_head_that_comes_slowly_is_cut_off() {
     let house = House::new();
     let head_time = Duration::from_millis(400);
-    let limits = Limits { head_time, ..limits() };
+    let limits = PublicLimits { head_time, ..limits() };
     let server = house.open_with(limits, None, TrustedProxies::default());
     let token = house.mint(1);
     let begun = Instant::now();
@@ -74,7 +74,7 @@ fn a_head_that_comes_slowly_is_cut_off() {
 #[test]
 fn a_client_that_reads_nothing_is_cut_off() {
     let house = House::new();
-    let limits = Limits { unread_time: Duration::from_secs(1), ..limits() };
+    let limits = PublicLimits { unread_time: Duration::from_secs(1), ..limits() };
     let server = house.open_with(limits, None, TrustedProxies::default());
     // Only what connects once the server runs has its limits.
     assert_eq!(server.get("/healthz").status, 200);

@@ -21,10 +21,12 @@ use crate::ledger::RequestId;
 use crate::ledger::volatile::VolatileLedger;
 use crate::metrics::Metrics;
 use crate::profile::{Fingerprint, Profile, ProfileError, ProfileSource};
-use crate::public::{Limits, PublicDoor, Rate, RedemptionLog, RequestIds, TrustedProxies, run};
+use crate::public::{
+    PublicDoor, PublicLimits, Rate, RedemptionLog, RequestIds, TrustedProxies, run,
+};
 use crate::redeem::Redeemer;
 use crate::token::{
-    Batch, Claims, KeyPurpose, Lifetime, Nonce, ProfileKind, Purpose, Role, SigningKey, Token,
+    AdminRole, Batch, Claims, KeyPurpose, Lifetime, Nonce, ProfileKind, Purpose, SigningKey, Token,
     TrustedKey, UnixSeconds, UseLimit, UserName, sign,
 };
 
@@ -152,7 +154,7 @@ impl House {
     }
 
     pub(super) fn mint_admin(&self) -> Token {
-        let claims = Claims { purpose: Purpose::Admin(Role::Admin), ..self.claims(1) };
+        let claims = Claims { purpose: Purpose::Admin(AdminRole::Admin), ..self.claims(1) };
         sign(&claims, &self.admin_key).unwrap()
     }
 
@@ -161,7 +163,7 @@ impl House {
         self.ledger.token(token.id()).map_or(0, |token| token.used)
     }
 
-    pub(super) fn door(&self, limits: &Limits, proxies: TrustedProxies) -> Arc<PublicDoor> {
+    pub(super) fn door(&self, limits: &PublicLimits, proxies: TrustedProxies) -> Arc<PublicDoor> {
         Arc::new(PublicDoor::new(
             Arc::clone(&self.redeemer),
             Arc::clone(&self.ledger) as _,
@@ -182,7 +184,7 @@ impl House {
 
     pub(super) fn open_with(
         &self,
-        limits: Limits,
+        limits: PublicLimits,
         tls: Option<ServerConfig>,
         proxies: TrustedProxies,
     ) -> Server {
@@ -201,9 +203,9 @@ impl House {
 }
 
 /// Limits that no test meets by accident.
-pub(super) fn limits() -> Limits {
+pub(super) fn limits() -> PublicLimits {
     let many = NonZeroU32::new(1_000_000).unwrap();
-    Limits { rate: Rate { burst: many, per_second: many }, ..Limits::default() }
+    PublicLimits { rate: Rate { burst: many, per_second: many }, ..PublicLimits::default() }
 }
 
 /// A door that is open until it is dropped.

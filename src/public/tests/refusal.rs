@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use super::house::{House, NOW, Response, limits, wait_for};
 use crate::ledger::{Ledger, LedgerError, Revocation};
-use crate::public::{Limits, Rate, TrustedProxies};
+use crate::public::{PublicLimits, Rate, TrustedProxies};
 use crate::token::url::REST_PATH as R;
 use crate::token::{Claims, Lifetime, ProfileKind, Purpose, Token, UserName};
 
@@ -189,7 +189,8 @@ fn who_asks_too_often_is_told_to_wait() {
     let house = House::new();
     let number = |n| NonZeroU32::new(n).unwrap();
     let rate = Rate { burst: number(2), per_second: number(1) };
-    let server = house.open_with(Limits { rate, ..limits() }, None, TrustedProxies::default());
+    let server =
+        house.open_with(PublicLimits { rate, ..limits() }, None, TrustedProxies::default());
     let token = house.mint(1);
     let link = format!("{R}?token={}", token.as_str());
     assert_eq!(server.head(&link).status, 200);

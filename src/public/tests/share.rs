@@ -3,7 +3,7 @@
 
 use super::house::{House, NOW, PUBLIC_URL, Response, Server, limits, profile_of, wait_for};
 use crate::ledger::{Ledger, LedgerError, Revocation};
-use crate::public::{Limits, Rate, TrustedProxies};
+use crate::public::{PublicLimits, Rate, TrustedProxies};
 use crate::token::url::REST_PATH;
 use crate::token::{Claims, Lifetime, ProfileKind, Purpose, Token, UserName};
 
@@ -286,7 +286,8 @@ fn who_asks_too_often_is_told_to_wait() {
     let house = House::new();
     let one = std::num::NonZeroU32::MIN;
     let rate = Rate { burst: one, per_second: one };
-    let server = house.open_with(Limits { rate, ..limits() }, None, TrustedProxies::default());
+    let server =
+        house.open_with(PublicLimits { rate, ..limits() }, None, TrustedProxies::default());
     let token = house.mint(1);
     assert_eq!(look(&server, &token).status, 200);
     for page in [look(&server, &token), press(&server, &token, &[BROWSER])] {

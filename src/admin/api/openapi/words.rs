@@ -12,7 +12,7 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::activity::EventName;
 use crate::ledger::{Cursor, NodeId, Note, StateFilter, TokenState};
 use crate::token::{
-    Batch, IpNetwork, KeyId, KeyPurpose, Nonce, ProfileKind, Role, UnixSeconds, UserName,
+    AdminRole, Batch, IpNetwork, KeyId, KeyPurpose, Nonce, ProfileKind, UnixSeconds, UserName,
 };
 
 macro_rules! words {
@@ -54,8 +54,8 @@ words! {
         .examples(["alice"]);
     ProfileKind, "ProfileType": text("The kind of a profile.")
         .enum_values(Some(ProfileKind::ALL.map(ProfileKind::as_str)));
-    Role, "Role": text("What the holder of an admin token may do; each may do more than the last.")
-        .enum_values(Some([Role::Viewer, Role::Operator, Role::Admin].map(|role| role.to_string())));
+    AdminRole, "Role": text("What the holder of an admin token may do; each may do more than the last.")
+        .enum_values(Some([AdminRole::Viewer, AdminRole::Operator, AdminRole::Admin].map(|role| role.to_string())));
     KeyPurpose, "KeyPurpose": text("What tokens a key may sign.")
         .enum_values(Some(KeyPurpose::ALL.map(KeyPurpose::as_str)));
     TokenState, "TokenState": text("How a token stands.")

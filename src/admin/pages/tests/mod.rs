@@ -21,7 +21,7 @@ use crate::keyring::Keyring;
 use crate::ledger::{Ledger as _, Note, Revocation, TokenQuery, TokenRecord};
 use crate::mint::tests::minter;
 use crate::token::{
-    Batch, Claims, KeyId, Nonce, ProfileKind, Purpose, Role, TokenId, UnixSeconds, UserName,
+    AdminRole, Batch, Claims, KeyId, Nonce, ProfileKind, Purpose, TokenId, UnixSeconds, UserName,
 };
 
 const HOST: &str = "127.0.0.1:8444";
@@ -104,7 +104,7 @@ impl World {
         self.ledger.record(record, Note::new(note).unwrap()).await.unwrap();
     }
 
-    async fn signed_in(&self, role: Role) -> String {
+    async fn signed_in(&self, role: AdminRole) -> String {
         self.post_token(&admin(role)).await.cookie()
     }
 }

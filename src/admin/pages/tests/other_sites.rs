@@ -5,8 +5,8 @@ use super::*;
 #[actix_web::test]
 async fn a_change_by_cookie_comes_from_an_own_page() {
     let world = world();
-    let cookie = world.signed_in(Role::Admin).await;
-    let bearer = format!("Bearer {}", admin(Role::Admin));
+    let cookie = world.signed_in(AdminRole::Admin).await;
+    let bearer = format!("Bearer {}", admin(AdminRole::Admin));
     let cookie = ("Cookie", cookie.as_str());
     let bearer = ("Authorization", bearer.as_str());
     let cross = ("Sec-Fetch-Site", "cross-site");
@@ -44,7 +44,7 @@ async fn a_change_by_cookie_comes_from_an_own_page() {
 #[actix_web::test]
 async fn another_sites_page_signs_nobody_in_or_out() {
     let world = world();
-    let entry = admin(Role::Viewer);
+    let entry = admin(AdminRole::Viewer);
     let form = [("token", entry.as_str())];
     for (headers, expected) in [
         (&[("Sec-Fetch-Site", "cross-site")][..], StatusCode::FORBIDDEN),
@@ -54,7 +54,7 @@ async fn another_sites_page_signs_nobody_in_or_out() {
         let answer = world.request(Method::POST, "/sign-in", headers, Some(&form)).await;
         assert_eq!(answer.status, expected, "{headers:?}");
     }
-    let cookie = world.signed_in(Role::Viewer).await;
+    let cookie = world.signed_in(AdminRole::Viewer).await;
     let cross = [("Cookie", cookie.as_str()), ("Sec-Fetch-Site", "cross-site")];
     let answer = world.request(Method::POST, "/sign-out", &cross, None).await;
     assert_eq!(answer.status, StatusCode::FORBIDDEN);

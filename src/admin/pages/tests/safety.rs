@@ -5,7 +5,7 @@ use super::*;
 #[actix_web::test]
 async fn pages_have_the_strict_policy_and_are_not_kept() {
     let world = world();
-    let cookie = world.signed_in(Role::Admin).await;
+    let cookie = world.signed_in(AdminRole::Admin).await;
     for uri in ["/sign-in", "/users", "/tokens", "/activity", "/nodes", "/users?q=%FF"] {
         let answer = world.page(uri, if uri == "/sign-in" { "" } else { &cookie }).await;
         assert_eq!(answer.header("content-security-policy"), POLICY, "{uri}");
@@ -26,9 +26,9 @@ async fn hostile_names_and_notes_are_text() {
     world.door.activity.note(Event {
         at: UnixSeconds::new(NOW),
         client: None,
-        what: What::Done { operator: name, role: Role::Admin, what: hostile.to_owned() },
+        what: What::Done { operator: name, role: AdminRole::Admin, what: hostile.to_owned() },
     });
-    let cookie = world.signed_in(Role::Admin).await;
+    let cookie = world.signed_in(AdminRole::Admin).await;
     let asked = "%22%3E%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E'%26";
     for uri in [
         "/users".to_owned(),

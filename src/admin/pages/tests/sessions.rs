@@ -7,9 +7,10 @@ use super::*;
 #[actix_web::test]
 async fn a_token_becomes_a_session_and_a_sign_out_ends_it() {
     let world = world();
-    for pasted in
-        [admin(Role::Viewer), format!(" http://127.0.0.1:8444/sign-in#{}\n", admin(Role::Viewer))]
-    {
+    for pasted in [
+        admin(AdminRole::Viewer),
+        format!(" http://127.0.0.1:8444/sign-in#{}\n", admin(AdminRole::Viewer)),
+    ] {
         let answer = world.post_token(&pasted).await;
         assert_eq!(answer.status, StatusCode::SEE_OTHER);
         assert_eq!(answer.header("location"), "/?signed-in=1#top");
@@ -17,7 +18,7 @@ async fn a_token_becomes_a_session_and_a_sign_out_ends_it() {
         assert!(set.starts_with("__Host-jeton="), "{set}");
         assert!(set.ends_with("; HttpOnly; SameSite=Strict; Secure; Path=/"), "{set}");
         let cookie = answer.cookie();
-        assert!(!cookie.contains(&admin(Role::Viewer)));
+        assert!(!cookie.contains(&admin(AdminRole::Viewer)));
         assert_eq!(world.page("/?signed-in=1", &cookie).await.header("location"), "/users#top");
         // Without a fragment of its own, the token's would be carried along.
         assert_eq!(world.page("/sign-in", &cookie).await.header("location"), "/users#signed-in");
@@ -38,7 +39,7 @@ async fn what_is_no_admin_token_is_told_so() {
     let profile = token(&claims(Purpose::Profile(ProfileKind::UserLocked)));
     let expired = token(&Claims {
         issued_at: UnixSeconds::new(NOW - 60),
-        ..claims(Purpose::Admin(Role::Admin))
+        ..claims(Purpose::Admin(AdminRole::Admin))
     });
     for (pasted, title) in [
         (profile.clone(), "This is a link to a profile"),
@@ -62,18 +63,18 @@ async fn a_session_dies_with_its_token_its_key_and_its_time() {
     ];
     for end in ends {
         let world = world();
-        let cookie = world.signed_in(Role::Admin).await;
+        let cookie = world.signed_in(AdminRole::Admin).await;
         assert_eq!(world.page("/api/v1/status", &cookie).await.status, StatusCode::OK);
         end(&world);
         let status = world.page("/api/v1/status", &cookie).await.status;
         assert_eq!(status, StatusCode::UNAUTHORIZED);
     }
     let world = world();
-    let cookie = world.signed_in(Role::Admin).await;
-    let nonce = claims(Purpose::Admin(Role::Admin)).nonce;
+    let cookie = world.signed_in(AdminRole::Admin).await;
+    let nonce = claims(Purpose::Admin(AdminRole::Admin)).nonce;
     world.ledger.revoke(Revocation::Token { nonce, expires_at: None }).await.unwrap();
     assert_eq!(world.page("/api/v1/status", &cookie).await.status, StatusCode::UNAUTHORIZED);
-    let answer = world.post_token(&admin(Role::Admin)).await;
+    let answer = world.post_token(&admin(AdminRole::Admin)).await;
     assert!(answer.body.contains("This admin token was revoked"));
 }
 
@@ -98,11 +99,11 @@ async fn who_is_not_signed_in_comes_back_where_he_was() {
     }
     let gone = world.page("/nodes", "__Host-jeton=gone").await;
     assert_eq!(gone.header("location"), "/sign-in?next=%2Fnodes&why=ended");
-    let form = [("token", &*admin(Role::Viewer)), ("next", "/tokens?user=a%26b")];
+    let form = [("token", &*admin(AdminRole::Viewer)), ("next", "/tokens?user=a%26b")];
     let answer = world.request(Method::POST, "/sign-in", &[], Some(&form)).await;
     let start = world.page(answer.header("location"), &answer.cookie()).await;
     assert_eq!(start.header("location"), "/tokens?user=a%26b#top");
-    let form = [("token", &*admin(Role::Viewer)), ("next", "//evil.example")];
+    let form = [("token", &*admin(AdminRole::Viewer)), ("next", "//evil.example")];
     let answer = world.request(Method::POST, "/sign-in", &[], Some(&form)).await;
     assert_eq!(answer.header("location"), "/?signed-in=1#top");
 }
@@ -129,12 +130,12 @@ async fn one_token_opens_eight_sessions_a_minute_and_keeps_the_newest() {
     let world = world();
     let mut cookies = Vec::new();
     for _ in 0..8 {
-        cookies.push(world.post_token(&admin(Role::Viewer)).await.cookie());
+        cookies.push(world.post_token(&admin(AdminRole::Viewer)).await.cookie());
     }
-    let refused = world.post_token(&admin(Role::Viewer)).await;
+    let refused = world.post_token(&admin(AdminRole::Viewer)).await;
     assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
     world.clock.set(UnixSeconds::new(NOW + 59));
-    let refused = world.post_token(&admin(Role::Viewer)).await;
+    let refused = world.post_token(&admin(AdminRole::Viewer)).await;
     assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
     let status = world.page("/api/v1/status", &cookies[0]).await.status;
     assert_eq!(status, StatusCode::OK, "those there are stay");
@@ -144,7 +145,7 @@ async fn one_token_opens_eight_sessions_a_minute_and_keeps_the_newest() {
 async fn on_a_node_that_was_cut_off_one_can_sign_in_and_see_why() {
     let world = world();
     *world.ledger.cut_off.lock().unwrap() = Duration::from_secs(12);
-    let cookie = world.signed_in(Role::Admin).await;
+    let cookie = world.signed_in(AdminRole::Admin).await;
     let page = world.page("/nodes", &cookie).await;
     assert_eq!(page.status, StatusCode::OK);
     assert!(

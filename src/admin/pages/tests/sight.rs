@@ -6,9 +6,11 @@ use super::*;
 async fn each_role_sees_the_buttons_that_are_its_own() {
     let world = minting_world();
     world.record("alice", "").await;
-    for (role, mints, permits) in
-        [(Role::Viewer, false, false), (Role::Operator, true, false), (Role::Admin, true, true)]
-    {
+    for (role, mints, permits) in [
+        (AdminRole::Viewer, false, false),
+        (AdminRole::Operator, true, false),
+        (AdminRole::Admin, true, true),
+    ] {
         let cookie = world.signed_in(role).await;
         let users = world.page("/users", &cookie).await.body;
         let tokens = world.page("/tokens?user=alice", &cookie).await.body;
@@ -23,7 +25,7 @@ async fn each_role_sees_the_buttons_that_are_its_own() {
 #[actix_web::test]
 async fn a_node_without_a_signing_key_says_what_to_do() {
     let world = world();
-    let cookie = world.signed_in(Role::Operator).await;
+    let cookie = world.signed_in(AdminRole::Operator).await;
     let users = world.page("/users", &cookie).await.body;
     assert!(users.contains(r#"data-new disabled aria-describedby="no-key""#), "{users}");
     assert!(users.contains("admin.signing_key"));
@@ -38,7 +40,7 @@ async fn long_lists_are_paged_and_each_token_comes_once() {
     for number in 0..250 {
         world.record(&format!("user{number}"), "").await;
     }
-    let cookie = world.signed_in(Role::Viewer).await;
+    let cookie = world.signed_in(AdminRole::Viewer).await;
     let mut seen = BTreeSet::new();
     let mut uri = "/tokens?state=unused".to_owned();
     for expected in [100, 100, 50] {
@@ -58,7 +60,7 @@ async fn long_lists_are_paged_and_each_token_comes_once() {
 #[actix_web::test]
 async fn the_nodes_are_told_with_what_has_to_be_looked_at() {
     let world = world();
-    let nodes = world.page("/nodes", &world.signed_in(Role::Viewer).await).await.body;
+    let nodes = world.page("/nodes", &world.signed_in(AdminRole::Viewer).await).await.body;
     for words in [
         "1 voter, 1 learner",
         "<code>0000000000000002</code><small>a:1</small>",
@@ -89,7 +91,7 @@ async fn a_browser_that_is_lost_gets_a_page_and_a_program_does_not() {
 #[actix_web::test]
 async fn a_filter_that_is_not_understood_is_refused() {
     let world = world();
-    let cookie = world.signed_in(Role::Viewer).await;
+    let cookie = world.signed_in(AdminRole::Viewer).await;
     for (uri, status) in [
         ("/activity?event=refused", StatusCode::OK),
         ("/activity?event=refusal", StatusCode::BAD_REQUEST),
@@ -103,7 +105,7 @@ async fn a_filter_that_is_not_understood_is_refused() {
 #[actix_web::test]
 async fn an_address_that_is_not_understood_is_told_to_people() {
     let world = world();
-    let cookie = world.signed_in(Role::Viewer).await;
+    let cookie = world.signed_in(AdminRole::Viewer).await;
     for (uri, what) in [
         ("/tokens?state=bogus", "the state (it is one of live,"),
         ("/tokens?batch=x", "8 hex digits"),
@@ -121,7 +123,7 @@ async fn an_address_that_is_not_understood_is_told_to_people() {
 #[actix_web::test]
 async fn an_empty_list_offers_only_what_makes_sense() {
     let world = world();
-    let cookie = world.signed_in(Role::Operator).await;
+    let cookie = world.signed_in(AdminRole::Operator).await;
     let ghost = world.page("/tokens?user=ghost", &cookie).await.body;
     assert!(ghost.contains("0 links of"), "{ghost}");
     assert!(!ghost.contains("Revoke all") && !ghost.contains("Show all states"), "{ghost}");
@@ -142,7 +144,7 @@ async fn an_empty_list_offers_only_what_makes_sense() {
 #[actix_web::test]
 async fn a_log_without_entries_has_no_last_one() {
     let world = world();
-    let cookie = world.signed_in(Role::Viewer).await;
+    let cookie = world.signed_in(AdminRole::Viewer).await;
     let nodes = world.page("/nodes", &cookie).await.body;
     assert!(nodes.contains("None yet") && !nodes.contains("1970"), "{nodes}");
 }

@@ -11,7 +11,7 @@ use crate::cli::terminal::format::ChangeFormat;
 use crate::cli::terminal::{output, table};
 use crate::failure::Failure;
 use crate::signing::passphrase::PassphraseArgs;
-use crate::token::Role;
+use crate::token::AdminRole;
 
 /// Make learners voters, all in one change
 ///
@@ -153,7 +153,7 @@ fn change(
     }
     let node = AdminClient::open(&global.load()?, &how.passphrase)?;
     let wish = wish(&Members::ask(&node)?)?;
-    let answer: Answer = node.post(Role::Admin, "cluster/changes", &wish)?;
+    let answer: Answer = node.post(AdminRole::Admin, "cluster/changes", &wish)?;
     output::show(&match how.format {
         ChangeFormat::Text => format!("{}\n", answer.changed.replace(char::is_control, " ")),
         ChangeFormat::Json => table::to_json(&answer)?,

@@ -11,7 +11,7 @@ use crate::cli::terminal::format::ChangeFormat;
 use crate::cli::terminal::{moment, output, table};
 use crate::failure::Failure;
 use crate::signing::passphrase::PassphraseArgs;
-use crate::token::{Role, UnixSeconds};
+use crate::token::{AdminRole, UnixSeconds};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -45,7 +45,7 @@ struct Invite {
 
 pub(super) fn run(args: &InviteArgs, global: &Global) -> Result<(), Failure> {
     let node = AdminClient::open(&global.load()?, &args.passphrase)?;
-    let Invite { line, expires_at } = node.post(Role::Admin, "cluster/invites", &json!({}))?;
+    let Invite { line, expires_at } = node.post(AdminRole::Admin, "cluster/invites", &json!({}))?;
     let line = Zeroizing::new(line.replace(char::is_control, " "));
     if args.format == ChangeFormat::Json {
         let invite = json!({ "line": line.as_str(), "expires_at": expires_at.to_string() });

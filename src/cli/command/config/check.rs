@@ -9,7 +9,7 @@ use std::path::Path;
 use super::{Use, tls};
 use crate::clock::Clock;
 use crate::cluster::Authority;
-use crate::config::{Config, Fault, Profiles, Public};
+use crate::config::{Config, ConfigFault, ProfilesConfig, Public};
 use crate::failure::with_sources;
 use crate::keyring::{self, KeyFileError, Keyring, KeyringError, SigningKeys};
 use crate::ledger::raft::{self, Identity, IdentityError};
@@ -24,7 +24,7 @@ const OTHERS: u32 = 0o077;
 /// those that were found when it was read.
 pub(super) fn faults(
     config: &Config,
-    read: &[Fault],
+    read: &[ConfigFault],
     wanted: Use,
     clock: &dyn Clock,
 ) -> Vec<String> {
@@ -56,11 +56,11 @@ struct Need {
     reason: &'static str,
 }
 
-fn needs(config: &Config, wanted: Use, read: &[Fault]) -> Vec<Need> {
+fn needs(config: &Config, wanted: Use, read: &[ConfigFault]) -> Vec<Need> {
     let need = |is_set, key, reason| Need { is_set, key, reason };
     let public_url = need(config.public_url.is_some(), "public_url", "it stands in every link");
     let Public { tls_cert, tls_key, plain_http, .. } = &config.public;
-    let profiles = config.profiles.is_some() || read.iter().any(Fault::is_about_profiles);
+    let profiles = config.profiles.is_some() || read.iter().any(ConfigFault::is_about_profiles);
     let tls = "behind a proxy that has TLS, set `public.plain_http`";
     match wanted {
         Use::Mint => {
@@ -160,7 +160,7 @@ fn private(folder: &Path) -> Option<String> {
     }
 }
 
-fn profiles(profiles: &Profiles, now: UnixSeconds) -> Vec<String> {
+fn profiles(profiles: &ProfilesConfig, now: UnixSeconds) -> Vec<String> {
     let faults = source::check(profiles, now);
     faults.iter().map(|error| format!("`profiles`: {}", with_sources(error))).collect()
 }

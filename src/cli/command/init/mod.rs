@@ -262,7 +262,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
-    use crate::config::{Config, Environment, Profiles};
+    use crate::config::{Config, Environment, ProfilesConfig};
 
     fn plan(url: &str, demo: bool) -> Plan {
         let public_url: PublicUrl = url.parse().unwrap();
@@ -303,7 +303,7 @@ mod tests {
         let (config, faults) = Config::examine(Some(&file), &Environment::default()).unwrap();
         assert_eq!(faults, []);
         assert_eq!(config.public.listen, "127.0.0.1:8443".parse().unwrap());
-        assert!(matches!(config.profiles, Some(Profiles::EasyRsa { .. })));
+        assert!(matches!(config.profiles, Some(ProfilesConfig::EasyRsa { .. })));
     }
 
     #[test]

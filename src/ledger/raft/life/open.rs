@@ -11,12 +11,12 @@ use openraft::{Config, SnapshotPolicy};
 use crate::clock::Clock;
 use crate::ledger::log::{Disk, FileDisk, LedgerId, Log, LogState, Recovery, SegmentLen, Writer};
 use crate::ledger::raft::members::Changes;
-use crate::ledger::raft::node::{Caretaker, Parts, RaftLedger, Reach};
+use crate::ledger::raft::node::{Maintenance, Parts, RaftLedger, Reachability};
 use crate::ledger::raft::peers::{Alone, Incoming, Network, Peers, Transport, View};
 use crate::ledger::raft::spend::{Batcher, Forwarder};
 use crate::ledger::raft::store::{
-    Applied, Compactor, Identity, LogStore, Machine, OpenError, Raft, Runs, SnapshotFiles,
-    check_place, write_place,
+    Applied, Compactor, Identity, Incarnations, LogStore, OpenError, Raft, SnapshotFiles,
+    StateMachine, check_place, write_place,
 };
 use crate::ledger::raft::types::{LogId, Member, SnapshotMeta};
 use crate::ledger::{State, snapshot};
@@ -160,7 +160,7 @@ impl RaftLedger {
         let disks = (log, snapshots);
         let Kept { log, log_state, log_end, snapshots, applied } =
             Kept::read(&dir, identity, opening.first, disks, opening.segment_len)?;
-        let runs = Runs::open(home, opening.run, log_end)
+        let runs = Incarnations::open(home, opening.run, log_end)
             .map_err(OpenError::io("read", &dir.join("runs")))?;
         let writer = (opening.start_writer)(log, log_state).map_err(OpenError::log(&dir))?;
         let writer = Arc::new(writer);
@@ -172,12 +172,12 @@ impl RaftLedger {
             Arc::new(config(opening.kept_entries).map_err(OpenError::engine)?),
             Network(Arc::clone(&peers)),
             LogStore::new(Arc::clone(&writer)),
-            Machine::new(applied.clone(), snapshots.clone()),
+            StateMachine::new(applied.clone(), snapshots.clone()),
         );
         let raft = raft.await.map_err(OpenError::engine)?;
         let view = View::new(raft.clone(), identity.node_id);
         let forwarder = Arc::new(Forwarder::new(raft.clone(), view.clone(), Arc::clone(&peers)));
-        let reach = Reach::new(view.clone(), Arc::clone(&peers), address.clone());
+        let reach = Reachability::new(view.clone(), Arc::clone(&peers), address.clone());
         let changes =
             Arc::new(Changes::new(raft.clone(), view.clone(), Arc::clone(&peers), address));
         let compactor = Arc::new(Compactor {
@@ -187,7 +187,7 @@ impl RaftLedger {
             snapshot_every: opening.snapshot_every,
         });
         let batcher = Batcher::start(view.clone(), Arc::clone(&forwarder), Arc::clone(&compactor));
-        let caretaker = Caretaker::start(Parts {
+        let caretaker = Maintenance::start(Parts {
             raft: raft.clone(),
             view: view.clone(),
             peers: Arc::clone(&peers),

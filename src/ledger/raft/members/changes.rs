@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 use crate::ledger::raft::peers::{MemberChange, Peers, SKEW_MAX, View};
 use crate::ledger::raft::store::Raft;
 use crate::ledger::raft::types::{Member, TypeConfig};
-use crate::ledger::{ClusterError, NodeId};
+use crate::ledger::{MembershipError, NodeId};
 
 /// How long learners may take to catch up once someone wants them to vote.
 const CATCH_UP_MAX: Duration = Duration::from_secs(5);
@@ -55,7 +55,7 @@ impl Changes {
         &self,
         from: NodeId,
         change: MemberChange,
-    ) -> Result<(), ClusterError> {
+    ) -> Result<(), MembershipError> {
         let _one_at_a_time = self.one_at_a_time.lock().await;
         tracing::info!(%from, ?change, "the members are to change");
         match change {
@@ -90,10 +90,10 @@ impl Changes {
 
     /// Tells the others where this node is, if it leads and they do not know. While it
     /// is alone it need not be reachable; before somebody joins it has to be.
-    async fn tell_address(&self) -> Result<(), ClusterError> {
+    async fn tell_address(&self) -> Result<(), MembershipError> {
         match self.address.clone() {
             Some(address) => self.set_address(self.own(), address).await,
-            None => Err(ClusterError::NoAddress),
+            None => Err(MembershipError::NoAddress),
         }
     }
 
@@ -105,12 +105,12 @@ impl Changes {
         self.address.clone().filter(|address| known.address != *address)
     }
 
-    async fn add_learner(&self, id: NodeId, address: String) -> Result<(), ClusterError> {
+    async fn add_learner(&self, id: NodeId, address: String) -> Result<(), MembershipError> {
         match self.view.members().get(&id) {
             Some(known) if known.address == address => return Ok(()),
-            Some(_) => return Err(ClusterError::IsMember(id)),
+            Some(_) => return Err(MembershipError::IsMember(id)),
             // What it said then is remembered; what its folder remembers nobody knows.
-            None if self.peers.runs.of(id).is_some() => return Err(ClusterError::WasMember(id)),
+            None if self.peers.runs.of(id).is_some() => return Err(MembershipError::WasMember(id)),
             None => {}
         }
         self.check_address(id, &address)?;
@@ -119,9 +119,9 @@ impl Changes {
         added.map(|_| ()).map_err(judge)
     }
 
-    async fn set_address(&self, id: NodeId, address: String) -> Result<(), ClusterError> {
+    async fn set_address(&self, id: NodeId, address: String) -> Result<(), MembershipError> {
         match self.view.members().get(&id) {
-            None => return Err(ClusterError::Not(id, "member".to_owned())),
+            None => return Err(MembershipError::Not(id, "member".to_owned())),
             Some(known) if known.address == address => return Ok(()),
             Some(_) => {}
         }
@@ -129,15 +129,15 @@ impl Changes {
     }
 
     /// Refuses an address at which another member is known.
-    fn check_address(&self, id: NodeId, address: &str) -> Result<(), ClusterError> {
+    fn check_address(&self, id: NodeId, address: &str) -> Result<(), MembershipError> {
         let taken = |(other, member): &(NodeId, Member)| *other != id && member.address == address;
         match self.view.members().into_iter().find(taken) {
-            Some((other, _)) => Err(ClusterError::AddressTaken(other, address.to_owned())),
+            Some((other, _)) => Err(MembershipError::AddressTaken(other, address.to_owned())),
             None => Ok(()),
         }
     }
 
-    async fn change_roles(&self, wish: Roles) -> Result<(), ClusterError> {
+    async fn change_roles(&self, wish: Roles) -> Result<(), MembershipError> {
         let members = self.view.members();
         let old = self.voters()?;
         let new = wish.voters(&members, &old)?;
@@ -149,9 +149,11 @@ impl Changes {
         }
         match self.propose(ChangeMembers::RemoveNodes(wish.remove)).await {
             // It may be tried again; who gives up has to know what was done.
-            Err(ClusterError::Unavailable(why)) if new != old => Err(ClusterError::Unavailable(
-                format!("the voters are as wished, but who left is still a member: {why}"),
-            )),
+            Err(MembershipError::Unavailable(why)) if new != old => {
+                Err(MembershipError::Unavailable(format!(
+                    "the voters are as wished, but who left is still a member: {why}"
+                )))
+            }
             removed => removed,
         }
     }
@@ -162,20 +164,20 @@ impl Changes {
         &self,
         old: &BTreeSet<NodeId>,
         new: &BTreeSet<NodeId>,
-    ) -> Result<(), ClusterError> {
+    ) -> Result<(), MembershipError> {
         for id in new.difference(old) {
             self.catch_up(*id).await?;
         }
         let staying: BTreeSet<NodeId> = new.intersection(old).copied().collect();
         if !new.contains(&self.own()) && !staying.is_empty() {
             self.hand_over(self.best_heir(&staying)).await?;
-            return Err(ClusterError::Unavailable("another node leads now".to_owned()));
+            return Err(MembershipError::Unavailable("another node leads now".to_owned()));
         }
         self.propose(ChangeMembers::ReplaceAllVoters(new.clone())).await
     }
 
     /// Returns once a member has all but the last entries.
-    async fn catch_up(&self, id: NodeId) -> Result<(), ClusterError> {
+    async fn catch_up(&self, id: NodeId) -> Result<(), MembershipError> {
         let give_up = Instant::now() + CATCH_UP_MAX;
         loop {
             let last = self.view.metrics(|metrics| metrics.last_log_index).unwrap_or_default();
@@ -186,9 +188,9 @@ impl Changes {
             }
             if Instant::now() >= give_up {
                 return Err(if answers {
-                    ClusterError::Behind(id, lag)
+                    MembershipError::Behind(id, lag)
                 } else {
-                    ClusterError::Silent(id)
+                    MembershipError::Silent(id)
                 });
             }
             sleep(LOOK).await;
@@ -196,20 +198,20 @@ impl Changes {
     }
 
     /// Has another voter lead, and returns when it does.
-    pub(crate) async fn hand_over(&self, to: Option<NodeId>) -> Result<(), ClusterError> {
+    pub(crate) async fn hand_over(&self, to: Option<NodeId>) -> Result<(), MembershipError> {
         let voters = self.voters()?;
         let heir = match to {
             Some(id) if !voters.contains(&id) => {
-                return Err(ClusterError::Not(id, "voter".to_owned()));
+                return Err(MembershipError::Not(id, "voter".to_owned()));
             }
             Some(id) if id == self.own() => return Ok(()),
-            Some(id) if !self.is_clock_right(id) => return Err(ClusterError::WrongClock(id)),
+            Some(id) if !self.is_clock_right(id) => return Err(MembershipError::WrongClock(id)),
             Some(id) => id,
             None => self.best_heir(&voters).ok_or_else(|| {
-                ClusterError::Unavailable("no other voter is ready to lead".to_owned())
+                MembershipError::Unavailable("no other voter is ready to lead".to_owned())
             })?,
         };
-        let stopped = |_| ClusterError::Unavailable("the ledger has stopped".to_owned());
+        let stopped = |_| MembershipError::Unavailable("the ledger has stopped".to_owned());
         self.raft.trigger().transfer_leader(heir).await.map_err(stopped)?;
         let give_up = Instant::now() + HAND_OVER_MAX;
         while Instant::now() < give_up {
@@ -220,7 +222,7 @@ impl Changes {
             }
             sleep(LOOK).await;
         }
-        Err(ClusterError::Silent(heir))
+        Err(MembershipError::Silent(heir))
     }
 
     /// Returns the voter of `among` that can lead best: it answers, its clock is
@@ -243,11 +245,11 @@ impl Changes {
         self.peers.identity.node_id
     }
 
-    fn voters(&self) -> Result<BTreeSet<NodeId>, ClusterError> {
-        self.view.settled_voters().ok_or(ClusterError::InProgress)
+    fn voters(&self) -> Result<BTreeSet<NodeId>, MembershipError> {
+        self.view.settled_voters().ok_or(MembershipError::InProgress)
     }
 
-    async fn propose(&self, change: ChangeMembers<NodeId, Member>) -> Result<(), ClusterError> {
+    async fn propose(&self, change: ChangeMembers<NodeId, Member>) -> Result<(), MembershipError> {
         let changed = self.raft.change_membership(change, true).await;
         changed.map(|_| ()).map_err(judge)
     }
@@ -259,41 +261,41 @@ impl Roles {
         &self,
         members: &BTreeMap<NodeId, Member>,
         old: &BTreeSet<NodeId>,
-    ) -> Result<BTreeSet<NodeId>, ClusterError> {
+    ) -> Result<BTreeSet<NodeId>, MembershipError> {
         let mut named = self.promote.iter().chain(&self.demote).chain(&self.remove);
         if let Some(stranger) = named.find(|id| !members.contains_key(id)) {
-            return Err(ClusterError::Not(*stranger, "member".to_owned()));
+            return Err(MembershipError::Not(*stranger, "member".to_owned()));
         }
         // It is easily said of the wrong node, and cannot be taken back.
         let only_removes = self.promote.is_empty() && self.demote.is_empty();
         if let Some(voter) = old.intersection(&self.remove).next().filter(|_| only_removes) {
-            return Err(ClusterError::Votes(*voter));
+            return Err(MembershipError::Votes(*voter));
         }
         let stays = |id: &NodeId| !self.demote.contains(id) && !self.remove.contains(id);
         let new: BTreeSet<NodeId> = old.union(&self.promote).copied().filter(stays).collect();
         if new.is_empty() {
-            return Err(ClusterError::LastVoter);
+            return Err(MembershipError::LastVoter);
         }
         if new != *old && new.len().is_multiple_of(2) {
-            return Err(ClusterError::EvenVoters(new.len()));
+            return Err(MembershipError::EvenVoters(new.len()));
         }
         Ok(new)
     }
 }
 
-fn judge(error: RaftError<TypeConfig, ClientWriteError<TypeConfig>>) -> ClusterError {
+fn judge(error: RaftError<TypeConfig, ClientWriteError<TypeConfig>>) -> MembershipError {
     match error {
         RaftError::APIError(ClientWriteError::ForwardToLeader(_)) => {
-            ClusterError::Unavailable("this node does not lead any more".to_owned())
+            MembershipError::Unavailable("this node does not lead any more".to_owned())
         }
         RaftError::APIError(ClientWriteError::ChangeMembershipError(error)) => {
             if matches!(error, ChangeMembershipError::InProgress(_)) {
-                ClusterError::InProgress
+                MembershipError::InProgress
             } else {
-                ClusterError::Unavailable(error.to_string())
+                MembershipError::Unavailable(error.to_string())
             }
         }
-        RaftError::APIError(error) => ClusterError::OutcomeUnknown(error.to_string()),
-        RaftError::Fatal(error) => ClusterError::OutcomeUnknown(error.to_string()),
+        RaftError::APIError(error) => MembershipError::OutcomeUnknown(error.to_string()),
+        RaftError::Fatal(error) => MembershipError::OutcomeUnknown(error.to_string()),
     }
 }

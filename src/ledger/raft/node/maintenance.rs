@@ -19,7 +19,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::reachability::Reach;
+use super::reachability::Reachability;
 use crate::ledger::raft::members::Changes;
 use crate::ledger::raft::peers::{MemberChange, Peers, Request, View};
 use crate::ledger::raft::spend::Forwarder;
@@ -52,9 +52,9 @@ const KEEP: Duration = Duration::from_secs(10);
 
 /// The task that looks after a node; it ends when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Caretaker(JoinHandle<()>);
+pub(crate) struct Maintenance(JoinHandle<()>);
 
-impl Drop for Caretaker {
+impl Drop for Maintenance {
     fn drop(&mut self) {
         self.0.abort();
     }
@@ -68,10 +68,10 @@ pub(crate) struct Parts {
     pub(crate) forwarder: Arc<Forwarder>,
     pub(crate) changes: Arc<Changes>,
     pub(crate) compactor: Arc<Compactor>,
-    pub(crate) reach: Reach,
+    pub(crate) reach: Reachability,
 }
 
-impl Caretaker {
+impl Maintenance {
     /// Starts looking after a node.
     pub(crate) fn start(parts: Parts) -> Self {
         let mut duties = Duties {

@@ -7,11 +7,11 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::RaftLedger;
-use crate::ledger::membership::{Change, Cluster};
-use crate::ledger::raft::peers::{Answer, MemberChange, NoAnswer, Request};
+use crate::ledger::membership::{Membership, MembershipFuture};
+use crate::ledger::raft::peers::{CallError, MemberChange, Request, Response};
 use crate::ledger::raft::spend::NO_LEADER;
 use crate::ledger::raft::types::Member;
-use crate::ledger::{ClusterError, MemberList, MemberStatus, NodeId, Role};
+use crate::ledger::{MemberList, MemberRole, MemberStatus, MembershipError, NodeId};
 
 /// How long a wish is passed on to whoever leads.
 const DEADLINE: Duration = Duration::from_secs(15);
@@ -24,12 +24,12 @@ const LIST_WITHIN: Duration = Duration::from_secs(1);
 
 impl RaftLedger {
     /// Has the leader change the members, whoever it is.
-    async fn change_members(&self, change: MemberChange) -> Result<(), ClusterError> {
+    async fn change_members(&self, change: MemberChange) -> Result<(), MembershipError> {
         let give_up = Instant::now() + DEADLINE;
         loop {
             let tried = self.try_change(&change, give_up).await;
             let again =
-                matches!(tried, Err(ClusterError::Unavailable(_) | ClusterError::InProgress));
+                matches!(tried, Err(MembershipError::Unavailable(_) | MembershipError::InProgress));
             if !again || Instant::now() + RETRY >= give_up {
                 return tried;
             }
@@ -41,8 +41,8 @@ impl RaftLedger {
         &self,
         change: &MemberChange,
         give_up: Instant,
-    ) -> Result<(), ClusterError> {
-        let unavailable = |why: &str| Err(ClusterError::Unavailable(why.to_owned()));
+    ) -> Result<(), MembershipError> {
+        let unavailable = |why: &str| Err(MembershipError::Unavailable(why.to_owned()));
         let Some(leader) = self.view.leader() else {
             return unavailable(NO_LEADER);
         };
@@ -52,11 +52,11 @@ impl RaftLedger {
         let within = give_up.saturating_duration_since(Instant::now());
         let request = Request::Change(change.clone());
         match self.peers.ask(&leader, &request, within).await {
-            Ok(Answer::Change(changed)) => changed,
-            Ok(Answer::NotLeader) => unavailable("the leader changes"),
-            Ok(_) => Err(ClusterError::OutcomeUnknown("the leader failed".to_owned())),
-            Err(NoAnswer::NotDone(why)) => unavailable(&why),
-            Err(NoAnswer::Unknown(why)) => Err(ClusterError::OutcomeUnknown(why)),
+            Ok(Response::Change(changed)) => changed,
+            Ok(Response::NotLeader) => unavailable("the leader changes"),
+            Ok(_) => Err(MembershipError::OutcomeUnknown("the leader failed".to_owned())),
+            Err(CallError::NotDone(why)) => unavailable(&why),
+            Err(CallError::Unknown(why)) => Err(MembershipError::OutcomeUnknown(why)),
         }
     }
 
@@ -64,10 +64,10 @@ impl RaftLedger {
         &self,
         from: NodeId,
         change: MemberChange,
-    ) -> Result<(), ClusterError> {
+    ) -> Result<(), MembershipError> {
         let changed = tokio::time::timeout(DEADLINE, self.changes.carry_out(from, change));
         changed.await.unwrap_or_else(|_| {
-            Err(ClusterError::OutcomeUnknown("no majority confirmed it in time".to_owned()))
+            Err(MembershipError::OutcomeUnknown("no majority confirmed it in time".to_owned()))
         })
     }
 
@@ -85,7 +85,11 @@ impl RaftLedger {
             MemberStatus {
                 node_id,
                 address: member.address,
-                role: if voters.contains(&node_id) { Role::Voter } else { Role::Learner },
+                role: if voters.contains(&node_id) {
+                    MemberRole::Voter
+                } else {
+                    MemberRole::Learner
+                },
                 is_leader: leader == Some(node_id),
                 lag: matched.map(|at| last.unwrap_or_default().saturating_sub(at)),
                 last_contact: if is_own {
@@ -113,21 +117,21 @@ impl RaftLedger {
         promote: BTreeSet<NodeId>,
         demote: BTreeSet<NodeId>,
         remove: BTreeSet<NodeId>,
-    ) -> Change<'_, ()> {
+    ) -> MembershipFuture<'_, ()> {
         let ids = |ids: BTreeSet<NodeId>| ids.into_iter().collect();
         let (promote, demote, remove) = (ids(promote), ids(demote), ids(remove));
         Box::pin(self.change_members(MemberChange::Roles { promote, demote, remove }))
     }
 }
 
-impl Cluster for RaftLedger {
+impl Membership for RaftLedger {
     fn members(&self) -> Pin<Box<dyn Future<Output = MemberList> + Send + '_>> {
         Box::pin(async move {
             let leader = self.view.leader();
             let other = leader.filter(|leader| leader.node_id != self.identity.node_id);
             let Some(leader) = other else { return self.members_known_here() };
             match self.peers.ask(&leader, &Request::Members, LIST_WITHIN).await {
-                Ok(Answer::Members(members)) => {
+                Ok(Response::Members(members)) => {
                     // One that lost its majority may not know of its successor.
                     let is_by_leader = members.iter().any(|member| member.is_leader);
                     MemberList { members, is_by_leader }
@@ -163,31 +167,31 @@ impl Cluster for RaftLedger {
         self.reach.alarm().into_iter().chain(present).collect()
     }
 
-    fn add_learner(&self, node_id: NodeId, address: String) -> Change<'_, ()> {
+    fn add_learner(&self, node_id: NodeId, address: String) -> MembershipFuture<'_, ()> {
         Box::pin(self.change_members(MemberChange::AddLearner(node_id, address)))
     }
 
-    fn set_address(&self, node_id: NodeId, address: String) -> Change<'_, ()> {
+    fn set_address(&self, node_id: NodeId, address: String) -> MembershipFuture<'_, ()> {
         Box::pin(self.change_members(MemberChange::SetAddress(node_id, address)))
     }
 
-    fn promote(&self, node_ids: BTreeSet<NodeId>) -> Change<'_, ()> {
+    fn promote(&self, node_ids: BTreeSet<NodeId>) -> MembershipFuture<'_, ()> {
         self.change_roles(node_ids, BTreeSet::new(), BTreeSet::new())
     }
 
-    fn demote(&self, node_ids: BTreeSet<NodeId>) -> Change<'_, ()> {
+    fn demote(&self, node_ids: BTreeSet<NodeId>) -> MembershipFuture<'_, ()> {
         self.change_roles(BTreeSet::new(), node_ids, BTreeSet::new())
     }
 
-    fn replace(&self, old: NodeId, new: NodeId) -> Change<'_, ()> {
+    fn replace(&self, old: NodeId, new: NodeId) -> MembershipFuture<'_, ()> {
         self.change_roles(BTreeSet::from([new]), BTreeSet::new(), BTreeSet::from([old]))
     }
 
-    fn remove(&self, node_ids: BTreeSet<NodeId>) -> Change<'_, ()> {
+    fn remove(&self, node_ids: BTreeSet<NodeId>) -> MembershipFuture<'_, ()> {
         self.change_roles(BTreeSet::new(), BTreeSet::new(), node_ids)
     }
 
-    fn transfer_leader(&self, to: Option<NodeId>) -> Change<'_, ()> {
+    fn transfer_leader(&self, to: Option<NodeId>) -> MembershipFuture<'_, ()> {
         Box::pin(self.change_members(MemberChange::TransferLeader(to)))
     }
 }

@@ -14,17 +14,17 @@ use std::time::Duration;
 
 use crate::ledger::log::Writer;
 use crate::ledger::raft::members::Changes;
-use crate::ledger::raft::peers::{Incoming, Peers, Refusal, View};
+use crate::ledger::raft::peers::{Incoming, PeerRefusal, Peers, View};
 use crate::ledger::raft::spend::{Batcher, Forwarder, stopped};
 use crate::ledger::raft::store::{Applied, Identity, Raft};
 use crate::ledger::{
-    Answer, Command, Grant, Ledger, LedgerError, Note, Outcome, Revocation, Spend, SpendRefusal,
-    Standing, State, StateAt, Status, TokenPage, TokenQuery, TokenRecord, Unready,
+    Command, Grant, Ledger, LedgerError, LedgerFuture, LedgerStatus, Note, Outcome, Revocation,
+    Spend, SpendRefusal, Standing, State, StateAt, TokenPage, TokenQuery, TokenRecord, Unready,
 };
 use crate::token::{UnixSeconds, UserName, VerifiedToken};
 
-pub(crate) use maintenance::{Caretaker, Parts};
-pub(crate) use reachability::Reach;
+pub(crate) use maintenance::{Maintenance, Parts};
+pub(crate) use reachability::Reachability;
 
 /// How long the engine may take to let go of the log when it stops, in
 /// milliseconds. The next open waits for nobody and says who has it.
@@ -41,9 +41,9 @@ pub struct RaftLedger {
     pub(super) view: View,
     pub(super) forwarder: Arc<Forwarder>,
     pub(super) changes: Arc<Changes>,
-    pub(super) reach: Reach,
+    pub(super) reach: Reachability,
     pub(super) incoming: Incoming,
-    pub(super) caretaker: Caretaker,
+    pub(super) caretaker: Maintenance,
     pub(super) max_staleness: Duration,
     /// The last entry that the log held when it was opened. What is applied is
     /// not whole before it.
@@ -89,12 +89,12 @@ impl RaftLedger {
     /// what it acknowledged: also where it votes alone, and Raft would let it go on.
     fn vouch(&self) -> Result<(), LedgerError> {
         match self.peers.refusal() {
-            Some(old @ Refusal::OldFolder) => Err(LedgerError::Unavailable(old.to_string())),
+            Some(old @ PeerRefusal::OldFolder) => Err(LedgerError::Unavailable(old.to_string())),
             Some(_) | None => Ok(()),
         }
     }
 
-    fn change(&self, command: Command) -> Answer<'_, ()> {
+    fn change(&self, command: Command) -> LedgerFuture<'_, ()> {
         Box::pin(async move { self.submit(command).await.map(|_outcome| ()) })
     }
 
@@ -104,7 +104,7 @@ impl RaftLedger {
 }
 
 impl Ledger for RaftLedger {
-    fn spend(&self, spend: Spend) -> Answer<'_, Result<Grant, SpendRefusal>> {
+    fn spend(&self, spend: Spend) -> LedgerFuture<'_, Result<Grant, SpendRefusal>> {
         Box::pin(async move {
             match self.submit(Command::Spend(spend.clone())).await? {
                 Outcome::Granted { used } => Ok(Ok(Grant::of(&spend, used))),
@@ -116,15 +116,15 @@ impl Ledger for RaftLedger {
         })
     }
 
-    fn revoke(&self, revocation: Revocation) -> Answer<'_, ()> {
+    fn revoke(&self, revocation: Revocation) -> LedgerFuture<'_, ()> {
         self.change(Command::Revoke(revocation))
     }
 
-    fn permit(&self, user: UserName, autologin: bool) -> Answer<'_, ()> {
+    fn permit(&self, user: UserName, autologin: bool) -> LedgerFuture<'_, ()> {
         self.change(Command::Permit { user, autologin })
     }
 
-    fn record(&self, record: TokenRecord, note: Note) -> Answer<'_, ()> {
+    fn record(&self, record: TokenRecord, note: Note) -> LedgerFuture<'_, ()> {
         self.change(Command::Record { record, note })
     }
 
@@ -155,9 +155,9 @@ impl Ledger for RaftLedger {
         self.applied.show(State::log_time)
     }
 
-    fn status(&self) -> Status {
+    fn status(&self) -> LedgerStatus {
         let (born_at, log_time) = self.applied.show(|state| (state.born_at(), state.log_time()));
-        Status {
+        LedgerStatus {
             ready: self.readiness(),
             node_id: self.identity.node_id,
             staleness: self.staleness(),

@@ -10,14 +10,14 @@ const REACHED_WITHIN: Duration = Duration::from_secs(10);
 
 /// What tells a node whose address nobody reaches.
 #[derive(Clone)]
-pub(crate) struct Reach {
+pub(crate) struct Reachability {
     view: View,
     peers: Arc<Peers>,
     /// Where the others are to reach this node.
     address: Option<String>,
 }
 
-impl Reach {
+impl Reachability {
     pub(crate) const fn new(view: View, peers: Arc<Peers>, address: Option<String>) -> Self {
         Self { view, peers, address }
     }

@@ -5,9 +5,9 @@ use tokio::time::Instant;
 
 use super::RaftLedger;
 use crate::ledger::raft::peers::{
-    Answer, Head, Peers, Piece, Refusal, Request, Taken, decode_body, decode_head, encode,
+    Envelope, PeerRefusal, Peers, Piece, Request, Response, Taken, decode_body, decode_head, encode,
 };
-use crate::ledger::raft::store::Judgement;
+use crate::ledger::raft::store::Verdict;
 use crate::ledger::raft::types::{LogId, SnapshotResponse, TypeConfig, Vote};
 use crate::ledger::{Command, NodeId};
 use crate::token::UnixSeconds;
@@ -28,7 +28,7 @@ impl RaftLedger {
             Ok(request) => self.answer(from, request).await,
             Err(answer) => answer,
         };
-        let is_introduction = matches!(answer, Answer::Introduce);
+        let is_introduction = matches!(answer, Response::Introduce);
         let shown = is_introduction.then(|| self.peers.runs.introduction()).transpose();
         let head = shown.and_then(|shown| self.peers.head(from, shown));
         // Without a head there is no answer: the disk failed.
@@ -36,22 +36,22 @@ impl RaftLedger {
     }
 
     /// Looks at who sent a message and whom it is for, before what it says.
-    fn check(&self, from: NodeId, message: &[u8]) -> Result<Request, Answer> {
-        let (head, body) = decode_head(message).map_err(Answer::Refused)?;
+    fn check(&self, from: NodeId, message: &[u8]) -> Result<Request, Response> {
+        let (head, body) = decode_head(message).map_err(Response::Refused)?;
         let checked = self.peers.check(from, &head);
         if checked.is_err() {
             // What is answered now also holds for a copy of it that comes later.
             self.peers.is_first(from, head.run, head.number);
         }
         checked?;
-        let request = decode_body(body).map_err(Answer::Refused)?;
+        let request = decode_body(body).map_err(Response::Refused)?;
         if matches!(request, Request::Forward(_))
             && (self.peers.is_late(from, head.clock)
                 || !self.peers.is_first(from, head.run, head.number))
         {
-            return Err(Answer::Failed("the message came late, or twice".to_owned()));
+            return Err(Response::Failed("the message came late, or twice".to_owned()));
         }
-        self.check_member(from, &request).map_err(Answer::Refused)?;
+        self.check_member(from, &request).map_err(Response::Refused)?;
         let own = self.peers.clock.now();
         self.peers.reports.note(from, head.clock, head.version, own);
         self.peers.troubles.end(from);
@@ -62,7 +62,7 @@ impl RaftLedger {
     ///
     /// A leader that this node does not know is heard: this node may be the one
     /// that knows too little. A candidate is, if it knows more than this node.
-    fn check_member(&self, from: NodeId, request: &Request) -> Result<(), Refusal> {
+    fn check_member(&self, from: NodeId, request: &Request) -> Result<(), PeerRefusal> {
         let metrics = self.raft.metrics();
         let metrics = metrics.borrow_watched();
         let membership = &metrics.membership_config;
@@ -73,20 +73,20 @@ impl RaftLedger {
             Request::Snapshot(piece) => is_by(&piece.vote, from),
             Request::TransferLeader(rpc) => is_by(rpc.from_leader(), from),
             Request::Vote(rpc) | Request::PreVote(rpc) if !is_member && rpc.last_log_id < known => {
-                Err(Refusal::NotMember)
+                Err(PeerRefusal::NotMember)
             }
             Request::Vote(rpc) | Request::PreVote(rpc) => is_by(&rpc.vote, from),
             // Only the leader looks at them, and it knows all members.
             Request::Forward(_) | Request::Change(_) | Request::Members
                 if !is_member && metrics.current_leader == Some(self.identity.node_id) =>
             {
-                Err(Refusal::NotMember)
+                Err(PeerRefusal::NotMember)
             }
             Request::Forward(_) | Request::Change(_) | Request::Members => Ok(()),
         }
     }
 
-    async fn answer(&self, from: NodeId, request: Request) -> Answer {
+    async fn answer(&self, from: NodeId, request: Request) -> Response {
         let arrived = Instant::now();
         match request {
             Request::Append(rpc) => {
@@ -98,50 +98,50 @@ impl RaftLedger {
                     let commit = commit.map_or(0, |commit| commit.index());
                     self.applied.freshness().heard(leader, commit, arrived);
                 }
-                answer.map_or_else(failed, Answer::Append)
+                answer.map_or_else(failed, Response::Append)
             }
-            Request::Vote(rpc) => self.raft.vote(rpc).await.map_or_else(failed, Answer::Vote),
+            Request::Vote(rpc) => self.raft.vote(rpc).await.map_or_else(failed, Response::Vote),
             Request::PreVote(rpc) => {
-                self.raft.pre_vote(rpc).await.map_or_else(failed, Answer::Vote)
+                self.raft.pre_vote(rpc).await.map_or_else(failed, Response::Vote)
             }
             Request::TransferLeader(rpc) => {
                 if *rpc.to_node_id() == self.identity.node_id && self.peers.is_clock_off() {
-                    return Answer::Failed("the clock of this node is off".to_owned());
+                    return Response::Failed("the clock of this node is off".to_owned());
                 }
                 let answer = self.raft.handle_transfer_leader(rpc).await;
-                answer.map_or_else(failed, Answer::TransferLeader)
+                answer.map_or_else(failed, Response::TransferLeader)
             }
             Request::Snapshot(piece) => self.take_piece(piece).await,
             Request::Forward(commands) => self.carry_out(commands).await,
-            Request::Change(_) | Request::Members if !self.is_leader() => Answer::NotLeader,
-            Request::Change(change) => Answer::Change(self.change_here(from, change).await),
-            Request::Members => Answer::Members(self.members_here()),
+            Request::Change(_) | Request::Members if !self.is_leader() => Response::NotLeader,
+            Request::Change(change) => Response::Change(self.change_here(from, change).await),
+            Request::Members => Response::Members(self.members_here()),
         }
     }
 
-    async fn take_piece(&self, piece: Piece) -> Answer {
+    async fn take_piece(&self, piece: Piece) -> Response {
         let (sender, own) = (piece.vote, self.raft.metrics().borrow_watched().vote);
         if own > sender {
-            return Answer::Snapshot(Taken::Installed(own));
+            return Response::Snapshot(Taken::Installed(own));
         }
         let snapshot = match self.incoming.take(&piece) {
             Ok(snapshot) => snapshot,
-            Err(next) => return Answer::Snapshot(Taken::Next(next)),
+            Err(next) => return Response::Snapshot(Taken::Next(next)),
         };
         let installed = self.raft.install_full_snapshot(sender, snapshot).await;
-        let taken = |answer: SnapshotResponse| Answer::Snapshot(Taken::Installed(answer.vote));
+        let taken = |answer: SnapshotResponse| Response::Snapshot(Taken::Installed(answer.vote));
         installed.map_or_else(failed, taken)
     }
 
     /// Puts another node's commands into this leader's own queue, so that one
     /// entry carries the commands of all.
-    async fn carry_out(&self, commands: Vec<Command>) -> Answer {
+    async fn carry_out(&self, commands: Vec<Command>) -> Response {
         if !self.is_leader() || self.vouch().is_err() {
-            return Answer::NotLeader;
+            return Response::NotLeader;
         }
         let outcomes = commands.into_iter().map(|command| self.batcher.submit_for_peer(command));
         let outcomes = futures_util::future::join_all(outcomes).await;
-        Answer::Forward(outcomes.into_iter().map(|one| one.map_err(Into::into)).collect())
+        Response::Forward(outcomes.into_iter().map(|one| one.map_err(Into::into)).collect())
     }
 }
 
@@ -162,40 +162,40 @@ impl Peers {
     }
 
     /// Looks at the head of a message that came `from` a node.
-    fn check(&self, from: NodeId, head: &Head) -> Result<(), Answer> {
+    fn check(&self, from: NodeId, head: &Envelope) -> Result<(), Response> {
         if head.ledger_id != self.identity.ledger_id {
-            return Err(Answer::Refused(Refusal::OtherLedger));
+            return Err(Response::Refused(PeerRefusal::OtherLedger));
         }
         if head.to != self.identity.node_id {
-            return Err(Answer::Refused(Refusal::OtherTarget(self.identity.node_id)));
+            return Err(Response::Refused(PeerRefusal::OtherTarget(self.identity.node_id)));
         }
         // Nobody else has this node's own id either.
         if head.from != from || from == self.identity.node_id {
-            return Err(Answer::Refused(Refusal::OtherSender));
+            return Err(Response::Refused(PeerRefusal::OtherSender));
         }
         self.note_reached();
-        let failed = |error: std::io::Error| Answer::Failed(error.to_string());
+        let failed = |error: std::io::Error| Response::Failed(error.to_string());
         let judgement =
             self.runs.judge(from, head.comes(), head.introduction.as_ref()).map_err(failed)?;
         let run = self.runs.run().map_err(failed)?;
         let is_meant = head.to_met.is_some_and(|met| met.run == run);
         if head.to_met.is_some_and(|met| self.runs.lacks(met)) && self.has_say(from) {
-            self.note_refusal(from, &Refusal::OldFolder);
+            self.note_refusal(from, &PeerRefusal::OldFolder);
         }
         match judgement {
-            Judgement::Old => {
+            Verdict::Old => {
                 self.note_old(from);
-                Err(Answer::Refused(Refusal::OldFolder))
+                Err(Response::Refused(PeerRefusal::OldFolder))
             }
-            Judgement::Known if is_meant => Ok(()),
-            Judgement::Known | Judgement::Introduce => Err(Answer::Introduce),
+            Verdict::Known if is_meant => Ok(()),
+            Verdict::Known | Verdict::Introduce => Err(Response::Introduce),
         }
     }
 }
 
 /// Refuses a leader or a candidate that another node speaks for.
-fn is_by(vote: &Vote, from: NodeId) -> Result<(), Refusal> {
-    if vote.leader_id.node_id == from { Ok(()) } else { Err(Refusal::OtherSender) }
+fn is_by(vote: &Vote, from: NodeId) -> Result<(), PeerRefusal> {
+    if vote.leader_id.node_id == from { Ok(()) } else { Err(PeerRefusal::OtherSender) }
 }
 
 fn is_accepted(answer: &openraft::raft::AppendEntriesResponse<TypeConfig>) -> bool {
@@ -206,6 +206,6 @@ fn is_accepted(answer: &openraft::raft::AppendEntriesResponse<TypeConfig>) -> bo
     }
 }
 
-fn failed(error: impl std::fmt::Display) -> Answer {
-    Answer::Failed(error.to_string())
+fn failed(error: impl std::fmt::Display) -> Response {
+    Response::Failed(error.to_string())
 }

@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::snapshot_transfer::{Piece, Taken};
-use crate::ledger::raft::store::{Introduction, Met};
+use crate::ledger::raft::store::{History, PeerRecord};
 use crate::ledger::raft::types::TypeConfig;
-use crate::ledger::{ClusterError, Command, LedgerError, MemberStatus, NodeId, Outcome};
+use crate::ledger::{Command, LedgerError, MemberStatus, MembershipError, NodeId, Outcome};
 use crate::token::UnixSeconds;
 
 /// The version of the messages. Nodes of two versions of jeton understand each other
@@ -25,7 +25,7 @@ pub const MESSAGE_FORMAT: u16 = 2;
 
 /// What every message and every answer begins with.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub(crate) struct Head {
+pub(crate) struct Envelope {
     /// The ledger that both share.
     pub(crate) ledger_id: [u8; 16],
     /// Who speaks.
@@ -35,23 +35,23 @@ pub(crate) struct Head {
     /// What the one who speaks drew when it was started.
     pub(crate) run: u64,
     /// What it knows of the other one; nothing if they never spoke.
-    pub(crate) to_met: Option<Met>,
+    pub(crate) to_met: Option<PeerRecord>,
     /// Which message of this start it is; an answer has its own.
     pub(crate) number: u64,
     /// Up to which index the speaker's disk holds what is committed.
     pub(crate) holds: u64,
     /// What the speaker shows of itself, if it has to.
-    pub(crate) introduction: Option<Introduction>,
+    pub(crate) introduction: Option<History>,
     /// The speaker's clock.
     pub(crate) clock: UnixSeconds,
     /// The speaker's version of the program.
     pub(crate) version: String,
 }
 
-impl Head {
+impl Envelope {
     /// What the speaker says of its start and its disk.
-    pub(crate) const fn comes(&self) -> Met {
-        Met { run: self.run, holds: self.holds }
+    pub(crate) const fn comes(&self) -> PeerRecord {
+        PeerRecord { run: self.run, holds: self.holds }
     }
 }
 
@@ -91,7 +91,7 @@ pub(crate) enum MemberChange {
 
 /// What the other one says.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub(crate) enum Answer {
+pub(crate) enum Response {
     /// To [`Request::Append`].
     Append(AppendEntriesResponse<TypeConfig>),
     /// To [`Request::Vote`] and [`Request::PreVote`].
@@ -103,7 +103,7 @@ pub(crate) enum Answer {
     /// To [`Request::Forward`]: one for each command.
     Forward(Vec<Result<Outcome, Undecided>>),
     /// To [`Request::Change`].
-    Change(Result<(), ClusterError>),
+    Change(Result<(), MembershipError>),
     /// To [`Request::Members`].
     Members(Vec<MemberStatus>),
     /// The request was not looked at: this is not the leader.
@@ -112,7 +112,7 @@ pub(crate) enum Answer {
     /// one who answers does so in the head.
     Introduce,
     /// The request was not looked at, and never will be.
-    Refused(Refusal),
+    Refused(PeerRefusal),
     /// The request failed.
     Failed(String),
 }
@@ -137,7 +137,7 @@ impl From<LedgerError> for Undecided {
 
 /// Why a node does not talk to another, and what to do about it.
 #[derive(Clone, Debug, Deserialize, Eq, Error, PartialEq, Serialize)]
-pub(crate) enum Refusal {
+pub(crate) enum PeerRefusal {
     /// They do not speak the same version of the messages.
     #[error("the nodes speak different versions: bring both to the same version of jeton")]
     Format,
@@ -175,7 +175,7 @@ pub(crate) enum Refusal {
 }
 
 /// Writes a message or an answer.
-pub(crate) fn encode(head: &Head, body: &impl Serialize) -> Result<Vec<u8>, postcard::Error> {
+pub(crate) fn encode(head: &Envelope, body: &impl Serialize) -> Result<Vec<u8>, postcard::Error> {
     let mut bytes = MESSAGE_FORMAT.to_le_bytes().to_vec();
     bytes = postcard::to_extend(head, bytes)?;
     postcard::to_extend(body, bytes)
@@ -185,19 +185,19 @@ pub(crate) fn encode(head: &Head, body: &impl Serialize) -> Result<Vec<u8>, post
 ///
 /// # Errors
 ///
-/// [`Refusal::Format`] for bytes that another version wrote.
-pub(crate) fn decode_head(bytes: &[u8]) -> Result<(Head, &[u8]), Refusal> {
-    let (format, rest) = bytes.split_first_chunk().ok_or(Refusal::Format)?;
+/// [`PeerRefusal::Format`] for bytes that another version wrote.
+pub(crate) fn decode_head(bytes: &[u8]) -> Result<(Envelope, &[u8]), PeerRefusal> {
+    let (format, rest) = bytes.split_first_chunk().ok_or(PeerRefusal::Format)?;
     if u16::from_le_bytes(*format) != MESSAGE_FORMAT {
-        return Err(Refusal::Format);
+        return Err(PeerRefusal::Format);
     }
-    postcard::take_from_bytes(rest).map_err(|_| Refusal::Format)
+    postcard::take_from_bytes(rest).map_err(|_| PeerRefusal::Format)
 }
 
 /// Reads a body, whole.
-pub(crate) fn decode_body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
+pub(crate) fn decode_body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, PeerRefusal> {
     match postcard::take_from_bytes(bytes) {
         Ok((body, [])) => Ok(body),
-        Ok(_) | Err(_) => Err(Refusal::Format),
+        Ok(_) | Err(_) => Err(PeerRefusal::Format),
     }
 }

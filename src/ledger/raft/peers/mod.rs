@@ -13,10 +13,11 @@ mod view;
 
 pub use message::MESSAGE_FORMAT;
 pub(crate) use message::{
-    Answer, Head, MemberChange, Refusal, Request, Undecided, decode_body, decode_head, encode,
+    Envelope, MemberChange, PeerRefusal, Request, Response, Undecided, decode_body, decode_head,
+    encode,
 };
 pub(crate) use network::Network;
-pub(crate) use peers::{NoAnswer, Peers};
+pub(crate) use peers::{CallError, Peers};
 pub(crate) use reports::{SKEW_MAX, is_off};
 #[cfg(test)]
 pub(crate) use snapshot_transfer::PIECE_LEN;

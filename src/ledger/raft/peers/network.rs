@@ -19,8 +19,8 @@ use openraft::{EntryPayload, OptionalSend};
 use tokio::time::sleep;
 
 use super::append_stream::with_commits_aboard;
-use super::message::{Answer, Request};
-use super::peers::{NoAnswer, Peers};
+use super::message::{Request, Response};
+use super::peers::{CallError, Peers};
 use super::snapshot_transfer::{Piece, Taken};
 use super::transport::PeerAddress;
 use crate::ledger::NodeId;
@@ -75,13 +75,13 @@ impl Connection {
         &self,
         request: &Request,
         within: Duration,
-    ) -> Result<Answer, RPCError<TypeConfig>> {
+    ) -> Result<Response, RPCError<TypeConfig>> {
         // A member may have moved since openraft made this connection.
         let moved = self.peers.address(self.target.node_id);
         let target = moved.as_ref().unwrap_or(&self.target);
         self.peers.ask(target, request, within).await.map_err(|error| match error {
-            NoAnswer::NotDone(why) => RPCError::Unreachable(Unreachable::from_string(why)),
-            NoAnswer::Unknown(why) => RPCError::Network(NetworkError::from_string(why)),
+            CallError::NotDone(why) => RPCError::Unreachable(Unreachable::from_string(why)),
+            CallError::Unknown(why) => RPCError::Network(NetworkError::from_string(why)),
         })
     }
 
@@ -91,7 +91,7 @@ impl Connection {
         &self,
         request: &Request,
         within: Duration,
-    ) -> Result<Answer, RPCError<TypeConfig>> {
+    ) -> Result<Response, RPCError<TypeConfig>> {
         let first = pin!(self.ask(request, within));
         let first = match select(first, pin!(sleep(TELL_AGAIN))).await {
             Either::Left((answer, _)) => return answer,
@@ -117,7 +117,7 @@ impl Connection {
         loop {
             let piece = Piece::of(vote, snapshot, crc, offset);
             let answer = self.ask(&Request::Snapshot(piece), within).await?;
-            let Answer::Snapshot(taken) = answer else { return Err(unexpected(answer)) };
+            let Response::Snapshot(taken) = answer else { return Err(unexpected(answer)) };
             match taken {
                 Taken::Next(next) => offset = next,
                 Taken::Installed(vote) => return Ok(vote),
@@ -144,7 +144,7 @@ impl RaftNetworkV2<TypeConfig> for Connection {
         } else {
             self.ask(&request, within).await?
         };
-        let Answer::Append(answer) = answer else { return Err(unexpected(answer)) };
+        let Response::Append(answer) = answer else { return Err(unexpected(answer)) };
         if is_cut && answer.is_success() {
             return Ok(AppendEntriesResponse::PartialSuccess(last));
         }
@@ -164,7 +164,7 @@ impl RaftNetworkV2<TypeConfig> for Connection {
         option: RPCOption,
     ) -> Result<VoteResponse<TypeConfig>, RPCError<TypeConfig>> {
         let answer = self.ask_twice(&Request::Vote(rpc), option.hard_ttl()).await?;
-        if let Answer::Vote(answer) = answer { Ok(answer) } else { Err(unexpected(answer)) }
+        if let Response::Vote(answer) = answer { Ok(answer) } else { Err(unexpected(answer)) }
     }
 
     async fn pre_vote(
@@ -173,7 +173,7 @@ impl RaftNetworkV2<TypeConfig> for Connection {
         option: RPCOption,
     ) -> Result<VoteResponse<TypeConfig>, RPCError<TypeConfig>> {
         let answer = self.ask_twice(&Request::PreVote(rpc), option.hard_ttl()).await?;
-        if let Answer::Vote(answer) = answer { Ok(answer) } else { Err(unexpected(answer)) }
+        if let Response::Vote(answer) = answer { Ok(answer) } else { Err(unexpected(answer)) }
     }
 
     async fn full_snapshot(
@@ -196,7 +196,7 @@ impl RaftNetworkV2<TypeConfig> for Connection {
         option: RPCOption,
     ) -> Result<TransferLeaderResponse<TypeConfig>, RPCError<TypeConfig>> {
         let answer = self.ask(&Request::TransferLeader(rpc), option.soft_ttl()).await?;
-        if let Answer::TransferLeader(answer) = answer {
+        if let Response::TransferLeader(answer) = answer {
             Ok(answer)
         } else {
             Err(unexpected(answer))
@@ -227,8 +227,8 @@ fn cut(rpc: &mut AppendEntriesRequest<TypeConfig>) -> bool {
     is_cut
 }
 
-fn unexpected(answer: Answer) -> RPCError<TypeConfig> {
-    let why = if let Answer::Failed(why) = answer {
+fn unexpected(answer: Response) -> RPCError<TypeConfig> {
+    let why = if let Response::Failed(why) = answer {
         why
     } else {
         "the answer does not belong to the question".to_owned()

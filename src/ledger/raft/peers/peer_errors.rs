@@ -15,7 +15,7 @@ const FRESH: Duration = Duration::from_secs(10);
 
 /// The last trouble with each node.
 #[derive(Debug, Default)]
-pub(crate) struct Troubles(Mutex<BTreeMap<NodeId, Trouble>>);
+pub(crate) struct PeerErrors(Mutex<BTreeMap<NodeId, Trouble>>);
 
 #[derive(Debug)]
 struct Trouble {
@@ -23,7 +23,7 @@ struct Trouble {
     at: Instant,
 }
 
-impl Troubles {
+impl PeerErrors {
     /// Notes a trouble with `node_id`, and tells whether it is news.
     pub(crate) fn note(&self, node_id: NodeId, why: String) -> bool {
         let mut all = self.all();
@@ -61,7 +61,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_trouble_is_news_once_and_told_while_it_goes_on() {
-        let troubles = Troubles::default();
+        let troubles = PeerErrors::default();
         assert!(troubles.note(NodeId(1), "silent".to_owned()));
         for _ in 0..5 {
             tokio::time::advance(FRESH).await;

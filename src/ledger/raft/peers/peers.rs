@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use super::message::{Answer, Head, Refusal, Request, decode_body, decode_head, encode};
-use super::peer_errors::Troubles;
+use super::message::{Envelope, PeerRefusal, Request, Response, decode_body, decode_head, encode};
+use super::peer_errors::PeerErrors;
 use super::reports::Reports;
 use super::transport::{PeerAddress, Transport, TransportError};
 use crate::clock::Clock;
 use crate::ledger::NodeId;
 use crate::ledger::log::Writer;
-use crate::ledger::raft::store::{Applied, Identity, Introduction, Judgement, Runs};
+use crate::ledger::raft::store::{Applied, History, Identity, Incarnations, Verdict};
 
 /// How many forwards of each node are remembered, so that none is done twice.
 const FORWARDS_KEPT: usize = 4_096;
@@ -25,7 +25,7 @@ const FORWARDS_KEPT: usize = 4_096;
 pub(crate) struct Peers {
     pub(crate) identity: Identity,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) runs: Runs,
+    pub(crate) runs: Incarnations,
     pub(crate) reports: Reports,
     pub(crate) applied: Applied,
     log: Arc<Writer>,
@@ -38,14 +38,14 @@ pub(crate) struct Peers {
     /// The numbers of the last forwards of each node, by its start.
     forwards: Mutex<BTreeMap<NodeId, (u64, BTreeSet<u64>)>>,
     /// Why others do not talk to this node, if so.
-    refused: Mutex<Option<Refusal>>,
+    refused: Mutex<Option<PeerRefusal>>,
     /// Why this node and single others do not talk.
-    pub(crate) troubles: Troubles,
+    pub(crate) troubles: PeerErrors,
 }
 
 /// Why another node gave no answer.
 #[derive(Clone, Debug)]
-pub(crate) enum NoAnswer {
+pub(crate) enum CallError {
     /// It surely never saw the request, or surely did nothing about it.
     NotDone(String),
     /// It may have carried it out, or may yet.
@@ -56,7 +56,7 @@ impl Peers {
     pub(crate) fn new(
         identity: Identity,
         clock: Arc<dyn Clock>,
-        runs: Runs,
+        runs: Incarnations,
         applied: Applied,
         log: Arc<Writer>,
         transport: Arc<dyn Transport>,
@@ -74,7 +74,7 @@ impl Peers {
             number: AtomicU64::new(0),
             forwards: Mutex::default(),
             refused: Mutex::default(),
-            troubles: Troubles::default(),
+            troubles: PeerErrors::default(),
         }
     }
 
@@ -85,7 +85,7 @@ impl Peers {
         to: &PeerAddress,
         request: &Request,
         within: Duration,
-    ) -> Result<Answer, NoAnswer> {
+    ) -> Result<Response, CallError> {
         let give_up = Instant::now() + within;
         let mut introduction = None;
         for _ in 0..3 {
@@ -93,15 +93,15 @@ impl Peers {
             let message = encode(&head, request).map_err(not_done)?;
             let left = give_up.saturating_duration_since(Instant::now());
             let (head, answer) = self.call(to, message, left).await.inspect_err(|no_answer| {
-                let (NoAnswer::NotDone(why) | NoAnswer::Unknown(why)) = no_answer;
+                let (CallError::NotDone(why) | CallError::Unknown(why)) = no_answer;
                 // The log was told already.
                 self.troubles.note(to.node_id, why.clone());
             })?;
-            if let Answer::Refused(refusal) = answer {
+            if let Response::Refused(refusal) = answer {
                 self.note_refusal(to.node_id, &refusal);
                 return Err(not_done(refusal));
             }
-            if !matches!(answer, Answer::Introduce) {
+            if !matches!(answer, Response::Introduce) {
                 self.runs.hear(to.node_id, head.comes());
                 let own = self.clock.now();
                 self.reports.note(to.node_id, head.clock, head.version, own);
@@ -110,16 +110,16 @@ impl Peers {
             }
             let shown = head.introduction.as_ref();
             match self.runs.judge(to.node_id, head.comes(), shown).map_err(not_done)? {
-                Judgement::Known => {
+                Verdict::Known => {
                     introduction = Some(self.runs.introduction().map_err(not_done)?);
                 }
-                Judgement::Introduce | Judgement::Old => {
+                Verdict::Introduce | Verdict::Old => {
                     self.note_old(to.node_id);
-                    return Err(not_done(Refusal::OldFolder));
+                    return Err(not_done(PeerRefusal::OldFolder));
                 }
             }
         }
-        Err(NoAnswer::NotDone("the other node does not get to know this one".to_owned()))
+        Err(CallError::NotDone("the other node does not get to know this one".to_owned()))
     }
 
     async fn call(
@@ -127,36 +127,36 @@ impl Peers {
         to: &PeerAddress,
         message: Vec<u8>,
         within: Duration,
-    ) -> Result<(Head, Answer), NoAnswer> {
+    ) -> Result<(Envelope, Response), CallError> {
         let answer = timeout(within, self.transport.call(to, message, within)).await;
-        let answer = answer.map_err(|_| NoAnswer::Unknown("it took too long".to_owned()))?;
+        let answer = answer.map_err(|_| CallError::Unknown("it took too long".to_owned()))?;
         let answer = answer.map_err(|error| match &error {
-            TransportError::NotDelivered(_) => NoAnswer::NotDone(error.to_string()),
-            TransportError::Unknown(_) => NoAnswer::Unknown(error.to_string()),
+            TransportError::NotDelivered(_) => CallError::NotDone(error.to_string()),
+            TransportError::Unknown(_) => CallError::Unknown(error.to_string()),
         })?;
-        let unknown = |refusal: Refusal| {
+        let unknown = |refusal: PeerRefusal| {
             let why = refusal.to_string();
             if self.troubles.note(to.node_id, why.clone()) {
                 tracing::warn!(node_id = %to.node_id, "another node is not understood: {why}");
             }
-            NoAnswer::Unknown(why)
+            CallError::Unknown(why)
         };
         let (head, body) = decode_head(&answer).map_err(unknown)?;
         let body = decode_body(body).map_err(unknown)?;
-        let is_refused = matches!(body, Answer::Refused(_));
+        let is_refused = matches!(body, Response::Refused(_));
         // Who refuses may be another node than the one that was meant.
         if !is_refused && head.ledger_id != self.identity.ledger_id {
-            return Err(unknown(Refusal::OtherLedger));
+            return Err(unknown(PeerRefusal::OtherLedger));
         }
         if !is_refused && (head.from != to.node_id || head.to != self.identity.node_id) {
-            return Err(unknown(Refusal::OtherTarget(head.from)));
+            return Err(unknown(PeerRefusal::OtherTarget(head.from)));
         }
         Ok((head, body))
     }
 
     /// Makes what a message or an answer to `to` begins with.
-    pub(crate) fn head(&self, to: NodeId, introduction: Option<Introduction>) -> io::Result<Head> {
-        Ok(Head {
+    pub(crate) fn head(&self, to: NodeId, introduction: Option<History>) -> io::Result<Envelope> {
+        Ok(Envelope {
             ledger_id: self.identity.ledger_id,
             from: self.identity.node_id,
             to,
@@ -206,14 +206,14 @@ impl Peers {
     }
 
     /// Returns why this node is no part of its cluster, if another one said so.
-    pub(crate) fn refusal(&self) -> Option<Refusal> {
+    pub(crate) fn refusal(&self) -> Option<PeerRefusal> {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Notes that a leader talks to this node: it is a member (again).
     pub(crate) fn note_membership(&self) {
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        if refused.as_ref() == Some(&Refusal::NotMember) {
+        if refused.as_ref() == Some(&PeerRefusal::NotMember) {
             *refused = None;
         }
     }
@@ -231,10 +231,13 @@ impl Peers {
         }
     }
 
-    pub(crate) fn note_refusal(&self, by: NodeId, refusal: &Refusal) {
+    pub(crate) fn note_refusal(&self, by: NodeId, refusal: &PeerRefusal) {
         let is_news = self.troubles.note(by, format!("it refuses this node: {refusal}"));
         // These are faults of the one that was called, or of its address.
-        if matches!(refusal, Refusal::OtherTarget(_) | Refusal::OtherLedger | Refusal::Format) {
+        if matches!(
+            refusal,
+            PeerRefusal::OtherTarget(_) | PeerRefusal::OtherLedger | PeerRefusal::Format
+        ) {
             if is_news {
                 tracing::warn!(node_id = %by, "another node refused: {refusal}");
             }
@@ -248,8 +251,8 @@ impl Peers {
     }
 }
 
-fn not_done(error: impl fmt::Display) -> NoAnswer {
-    NoAnswer::NotDone(error.to_string())
+fn not_done(error: impl fmt::Display) -> CallError {
+    CallError::NotDone(error.to_string())
 }
 
 #[cfg(test)]
@@ -282,14 +285,14 @@ mod tests {
         let peers = Peers::new(
             Identity { ledger_id, node_id: NodeId(1), born_at: now },
             Arc::new(ManualClock::at(now)),
-            Runs::open(Box::new(FileDisk::new(home.path())), 5, 0).unwrap(),
+            Incarnations::open(Box::new(FileDisk::new(home.path())), 5, 0).unwrap(),
             Applied::new(State::new(now), SnapshotMeta::default()),
             Arc::new(Writer::start(log, LogState::default()).unwrap()),
             Arc::new(Newer),
         );
         let to = PeerAddress { node_id: NodeId(2), address: "there".to_owned() };
         let asked = peers.ask(&to, &Request::Members, Duration::from_secs(1)).await;
-        assert!(matches!(asked, Err(NoAnswer::Unknown(_))), "{asked:?}");
+        assert!(matches!(asked, Err(CallError::Unknown(_))), "{asked:?}");
         let troubles = peers.troubles.list();
         assert!(matches!(&troubles[..], [(NodeId(2), why)] if why.contains("different versions")));
     }

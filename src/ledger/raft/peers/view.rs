@@ -11,7 +11,7 @@ use openraft::type_config::async_runtime::watch::WatchReceiver as _;
 use super::transport::PeerAddress;
 use crate::ledger::NodeId;
 use crate::ledger::raft::store::Raft;
-use crate::ledger::raft::types::{Member, Metrics, StoredMembership};
+use crate::ledger::raft::types::{Member, RaftMetrics, StoredMembership};
 
 /// How recently a member must have answered to be given a duty.
 const ANSWERED: Duration = Duration::from_secs(2);
@@ -30,7 +30,7 @@ impl View {
     }
 
     /// Reads what openraft tells of itself.
-    pub(crate) fn metrics<T>(&self, look: impl FnOnce(&Metrics) -> T) -> T {
+    pub(crate) fn metrics<T>(&self, look: impl FnOnce(&RaftMetrics) -> T) -> T {
         look(&self.raft.metrics().borrow_watched())
     }
 
@@ -68,7 +68,8 @@ impl View {
     /// Returns once this node knows of another leader than `leader`.
     pub(crate) async fn leader_changes(&self, leader: NodeId) {
         let mut metrics = self.raft.metrics();
-        let is_other = |metrics: &Metrics| metrics.current_leader.is_some_and(|now| now != leader);
+        let is_other =
+            |metrics: &RaftMetrics| metrics.current_leader.is_some_and(|now| now != leader);
         while !is_other(&metrics.borrow_watched()) {
             if metrics.changed().await.is_err() {
                 // The engine stopped; whoever waits gives up in time.

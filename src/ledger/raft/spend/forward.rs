@@ -9,8 +9,10 @@ use openraft::errors::{ClientWriteError, RaftError};
 use tokio::time::{Instant, timeout_at};
 
 use super::batcher::{stopped, unknown};
-use super::timestamp::Stamper;
-use crate::ledger::raft::peers::{Answer, NoAnswer, PeerAddress, Peers, Request, Undecided, View};
+use super::timestamp::LeaderClock;
+use crate::ledger::raft::peers::{
+    CallError, PeerAddress, Peers, Request, Response, Undecided, View,
+};
 use crate::ledger::raft::store::Raft;
 use crate::ledger::raft::types::TypeConfig;
 use crate::ledger::{Command, Entry, LedgerError, Outcome};
@@ -26,7 +28,7 @@ pub(crate) struct Forwarder {
     raft: Raft,
     view: View,
     peers: Arc<Peers>,
-    stamper: Stamper,
+    stamper: LeaderClock,
     spends_forwarded: AtomicU64,
 }
 
@@ -45,7 +47,7 @@ pub(crate) enum Tried {
 
 impl Forwarder {
     pub(crate) fn new(raft: Raft, view: View, peers: Arc<Peers>) -> Self {
-        let stamper = Stamper::new(Arc::clone(&peers));
+        let stamper = LeaderClock::new(Arc::clone(&peers));
         Self { raft, view, peers, stamper, spends_forwarded: AtomicU64::new(0) }
     }
 
@@ -109,11 +111,11 @@ impl Forwarder {
             answer = self.peers.ask(leader, &request, within) => answer,
             // Another one leads: it knows what became of it, or decides it.
             () = self.view.leader_changes(leader.node_id) => {
-                Err(NoAnswer::Unknown("the leader changed meanwhile".to_owned()))
+                Err(CallError::Unknown("the leader changed meanwhile".to_owned()))
             }
         };
         match answer {
-            Ok(Answer::Forward(answers)) => {
+            Ok(Response::Forward(answers)) => {
                 let answer = |answer: Result<Outcome, Undecided>| {
                     answer.map_err(|undecided| match undecided {
                         Undecided::NotAppended => LedgerError::Unavailable("busy".to_owned()),
@@ -122,10 +124,10 @@ impl Forwarder {
                 };
                 Tried::Answered(answers.into_iter().map(answer).collect())
             }
-            Ok(Answer::NotLeader) => Tried::NotAppended(NO_LEADER.to_owned()),
+            Ok(Response::NotLeader) => Tried::NotAppended(NO_LEADER.to_owned()),
             Ok(_) => Tried::Unknown("the leader failed".to_owned()),
-            Err(NoAnswer::NotDone(why)) => Tried::NotAppended(why),
-            Err(NoAnswer::Unknown(why)) => Tried::Unknown(why),
+            Err(CallError::NotDone(why)) => Tried::NotAppended(why),
+            Err(CallError::Unknown(why)) => Tried::Unknown(why),
         }
     }
 

@@ -19,12 +19,12 @@ const OUTAGE: u64 = 2 * SKEW_MAX;
 const LEAP: u64 = 3_600;
 
 /// Puts the time on the entries of a node.
-pub(crate) struct Stamper {
+pub(crate) struct LeaderClock {
     peers: Arc<Peers>,
     leap_is_logged: AtomicBool,
 }
 
-impl Stamper {
+impl LeaderClock {
     pub(crate) const fn new(peers: Arc<Peers>) -> Self {
         Self { peers, leap_is_logged: AtomicBool::new(false) }
     }

@@ -40,7 +40,7 @@ const KEPT: usize = 10_000;
 
 /// The numbers of this folder and of those it met.
 #[derive(Debug)]
-pub(crate) struct Runs {
+pub(crate) struct Incarnations {
     run: u64,
     log_end: u64,
     /// Held by whoever writes the book down, and before `inner`.
@@ -50,20 +50,20 @@ pub(crate) struct Runs {
 
 #[derive(Debug)]
 struct Inner {
-    book: Book,
+    book: Records,
     /// Whether the book says more than the file.
     is_ahead: bool,
 }
 
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
-struct Book {
+struct Records {
     own: Vec<u64>,
-    met: BTreeMap<NodeId, Met>,
+    met: BTreeMap<NodeId, PeerRecord>,
 }
 
 /// What is known of another node.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub(crate) struct Met {
+pub(crate) struct PeerRecord {
     /// The number of its last start.
     pub(crate) run: u64,
     /// The highest index up to which it said that its disk holds what is committed.
@@ -72,7 +72,7 @@ pub(crate) struct Met {
 
 /// What a node shows of itself after a start.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub(crate) struct Introduction {
+pub(crate) struct History {
     /// All numbers that its folder ever drew, newest last.
     runs: Vec<u64>,
     /// The last index that its log held when it was started.
@@ -81,7 +81,7 @@ pub(crate) struct Introduction {
 
 /// What is thought of a node that comes with a number.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Judgement {
+pub(crate) enum Verdict {
     /// It is the one that was met before, or the first of its id.
     Known,
     /// It was started since; it has to show its history.
@@ -90,7 +90,7 @@ pub(crate) enum Judgement {
     Old,
 }
 
-impl Runs {
+impl Incarnations {
     /// Reads what the folder kept; `run` is the number of this start, and `log_end`
     /// the last index that its log holds.
     ///
@@ -102,7 +102,7 @@ impl Runs {
             Ok(bytes) => sealed::decode(FIRST_LINE, &bytes).ok_or_else(|| {
                 io::Error::new(io::ErrorKind::InvalidData, "the file `runs` is damaged")
             })?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Book::default(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Records::default(),
             Err(error) => return Err(error),
         };
         let inner = Mutex::new(Inner { book, is_ahead: false });
@@ -128,13 +128,13 @@ impl Runs {
     }
 
     /// Returns what this node shows of itself.
-    pub(crate) fn introduction(&self) -> io::Result<Introduction> {
+    pub(crate) fn introduction(&self) -> io::Result<History> {
         self.run()?;
-        Ok(Introduction { runs: self.inner().book.own.clone(), log_end: self.log_end })
+        Ok(History { runs: self.inner().book.own.clone(), log_end: self.log_end })
     }
 
     /// Returns what is known of `node_id`.
-    pub(crate) fn of(&self, node_id: NodeId) -> Option<Met> {
+    pub(crate) fn of(&self, node_id: NodeId) -> Option<PeerRecord> {
         self.inner().book.met.get(&node_id).copied()
     }
 
@@ -142,37 +142,37 @@ impl Runs {
     pub(crate) fn judge(
         &self,
         node_id: NodeId,
-        comes: Met,
-        introduction: Option<&Introduction>,
-    ) -> io::Result<Judgement> {
+        comes: PeerRecord,
+        introduction: Option<&History>,
+    ) -> io::Result<Verdict> {
         if self.inner().hear(node_id, comes) {
-            return Ok(Judgement::Known);
+            return Ok(Verdict::Known);
         }
         // One at a time: of two starts the later one is to be known in the end.
         let disk = self.disk();
         let mut known = comes;
         if let Some(met) = self.of(node_id) {
             match introduction {
-                None => return Ok(Judgement::Introduce),
-                Some(shown) if !shown.goes_on_from(met, comes.run) => return Ok(Judgement::Old),
+                None => return Ok(Verdict::Introduce),
+                Some(shown) if !shown.goes_on_from(met, comes.run) => return Ok(Verdict::Old),
                 Some(_) => known.holds = met.holds.max(comes.holds),
             }
         }
         self.change(&**disk, |book| {
             book.met.insert(node_id, known);
         })?;
-        Ok(Judgement::Known)
+        Ok(Verdict::Known)
     }
 
     /// Tells whether this folder lacks what another node `met` of it: a start that it
     /// does not remember, or entries that it said it holds.
-    pub(crate) fn lacks(&self, met: Met) -> bool {
+    pub(crate) fn lacks(&self, met: PeerRecord) -> bool {
         let remembers = || self.inner().book.own.contains(&met.run);
         met.run != self.run && !(remembers() && self.log_end >= met.holds)
     }
 
     /// Takes note of what a node says in an answer.
-    pub(crate) fn hear(&self, node_id: NodeId, comes: Met) {
+    pub(crate) fn hear(&self, node_id: NodeId, comes: PeerRecord) {
         self.inner().hear(node_id, comes);
     }
 
@@ -188,7 +188,7 @@ impl Runs {
     }
 
     /// Changes the book, first on the disk.
-    fn change(&self, disk: &dyn Disk, change: impl Fn(&mut Book)) -> io::Result<()> {
+    fn change(&self, disk: &dyn Disk, change: impl Fn(&mut Records)) -> io::Result<()> {
         let mut book = self.inner().book.clone();
         change(&mut book);
         write(disk, &book)?;
@@ -208,16 +208,16 @@ impl Runs {
     }
 }
 
-impl Introduction {
+impl History {
     /// Tells whether who shows this, having drawn `run`, is the one that was `met`.
-    fn goes_on_from(&self, met: Met, run: u64) -> bool {
+    fn goes_on_from(&self, met: PeerRecord, run: u64) -> bool {
         self.runs.contains(&met.run) && self.runs.last() == Some(&run) && self.log_end >= met.holds
     }
 }
 
 impl Inner {
     /// Tells whether it is the start that is known, and remembers how far it reaches.
-    fn hear(&mut self, node_id: NodeId, comes: Met) -> bool {
+    fn hear(&mut self, node_id: NodeId, comes: PeerRecord) -> bool {
         let Some(met) = self.book.met.get_mut(&node_id).filter(|met| met.run == comes.run) else {
             return false;
         };
@@ -227,7 +227,7 @@ impl Inner {
     }
 }
 
-fn write(disk: &dyn Disk, book: &Book) -> io::Result<()> {
+fn write(disk: &dyn Disk, book: &Records) -> io::Result<()> {
     let bytes = sealed::encode(FIRST_LINE, book).map_err(io::Error::other)?;
     let file = disk.create(UNFINISHED)?;
     file.write_all_at(&bytes, 0)?;
@@ -243,27 +243,27 @@ mod tests {
     use super::*;
     use crate::ledger::log::FileDisk;
 
-    fn open(dir: &Path, run: u64) -> Runs {
+    fn open(dir: &Path, run: u64) -> Incarnations {
         open_at(dir, run, 0)
     }
 
-    fn open_at(dir: &Path, run: u64, log_end: u64) -> Runs {
-        Runs::open(Box::new(FileDisk::new(dir)), run, log_end).unwrap()
+    fn open_at(dir: &Path, run: u64, log_end: u64) -> Incarnations {
+        Incarnations::open(Box::new(FileDisk::new(dir)), run, log_end).unwrap()
     }
 
     /// What `peer` thinks of a start of `node`.
-    fn meet(peer: &Runs, node: &Runs) -> Judgement {
+    fn meet(peer: &Incarnations, node: &Incarnations) -> Verdict {
         hear(peer, node, 0)
     }
 
     /// What `peer` thinks of `node`, which says how far its disk holds the log.
-    fn hear(peer: &Runs, node: &Runs, holds: u64) -> Judgement {
-        let comes = Met { run: node.run().unwrap(), holds };
+    fn hear(peer: &Incarnations, node: &Incarnations, holds: u64) -> Verdict {
+        let comes = PeerRecord { run: node.run().unwrap(), holds };
         match peer.judge(NodeId(1), comes, None).unwrap() {
-            Judgement::Introduce => {
+            Verdict::Introduce => {
                 peer.judge(NodeId(1), comes, Some(&node.introduction().unwrap())).unwrap()
             }
-            judgement @ (Judgement::Known | Judgement::Old) => judgement,
+            judgement @ (Verdict::Known | Verdict::Old) => judgement,
         }
     }
 
@@ -272,17 +272,17 @@ mod tests {
         let (dir, peer, old) =
             (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir());
         let old = old.unwrap();
-        assert_eq!(meet(&open(peer.path(), 7), &open(dir.path(), 1)), Judgement::Known);
+        assert_eq!(meet(&open(peer.path(), 7), &open(dir.path(), 1)), Verdict::Known);
         std::fs::copy(dir.path().join(FILE), old.path().join(FILE)).unwrap();
         // Starts that nobody heard of are no gap, and a peer remembers over its own starts.
         open(dir.path(), 2).run().unwrap();
-        assert_eq!(meet(&open(peer.path(), 8), &open(dir.path(), 3)), Judgement::Known);
+        assert_eq!(meet(&open(peer.path(), 8), &open(dir.path(), 3)), Verdict::Known);
         let peer = open(peer.path(), 9);
-        assert_eq!(peer.of(NodeId(1)), Some(Met { run: 3, holds: 0 }));
+        assert_eq!(peer.of(NodeId(1)), Some(PeerRecord { run: 3, holds: 0 }));
         for run in 4..9 {
-            assert_eq!(meet(&peer, &open(old.path(), run)), Judgement::Old);
+            assert_eq!(meet(&peer, &open(old.path(), run)), Verdict::Old);
         }
-        assert_eq!(meet(&peer, &open(dir.path(), 9)), Judgement::Known);
+        assert_eq!(meet(&peer, &open(dir.path(), 9)), Verdict::Known);
     }
 
     #[test]
@@ -290,10 +290,10 @@ mod tests {
         let (dir, copy, peer) =
             (tempfile::tempdir().unwrap(), tempfile::tempdir(), tempfile::tempdir().unwrap());
         let (copy, peer) = (copy.unwrap(), open(peer.path(), 0));
-        assert_eq!(meet(&peer, &open(dir.path(), 1)), Judgement::Known);
+        assert_eq!(meet(&peer, &open(dir.path(), 1)), Verdict::Known);
         std::fs::copy(dir.path().join(FILE), copy.path().join(FILE)).unwrap();
-        assert_eq!(meet(&peer, &open(copy.path(), 2)), Judgement::Known);
-        assert_eq!(meet(&peer, &open(dir.path(), 3)), Judgement::Old);
+        assert_eq!(meet(&peer, &open(copy.path(), 2)), Verdict::Known);
+        assert_eq!(meet(&peer, &open(dir.path(), 3)), Verdict::Old);
     }
 
     #[test]
@@ -301,25 +301,25 @@ mod tests {
         let (dir, peer) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let (node, at) = (open_at(dir.path(), 1, 10), open(peer.path(), 0));
         for (holds, run) in [(10, 1), (25, 1), (20, 1)] {
-            assert_eq!(hear(&at, &node, holds), Judgement::Known);
+            assert_eq!(hear(&at, &node, holds), Verdict::Known);
             assert_eq!(
                 at.of(NodeId(1)),
-                Some(Met { run, holds: holds.max(at.of(NodeId(1)).unwrap().holds) })
+                Some(PeerRecord { run, holds: holds.max(at.of(NodeId(1)).unwrap().holds) })
             );
         }
         // It never says what it does not hold, and may hold what it does not say.
-        assert_eq!(hear(&at, &open_at(dir.path(), 2, 25), 0), Judgement::Known);
-        assert_eq!(at.of(NodeId(1)), Some(Met { run: 2, holds: 25 }));
-        assert_eq!(hear(&at, &open_at(dir.path(), 3, 24), 0), Judgement::Old);
+        assert_eq!(hear(&at, &open_at(dir.path(), 2, 25), 0), Verdict::Known);
+        assert_eq!(at.of(NodeId(1)), Some(PeerRecord { run: 2, holds: 25 }));
+        assert_eq!(hear(&at, &open_at(dir.path(), 3, 24), 0), Verdict::Old);
         // Over a start of the peer's own that is known if it was written down.
         let node = open_at(dir.path(), 4, 30);
-        assert_eq!(hear(&at, &node, 30), Judgement::Known);
-        assert_eq!(hear(&at, &node, 40), Judgement::Known);
-        assert_eq!(open(peer.path(), 1).of(NodeId(1)), Some(Met { run: 4, holds: 30 }));
+        assert_eq!(hear(&at, &node, 30), Verdict::Known);
+        assert_eq!(hear(&at, &node, 40), Verdict::Known);
+        assert_eq!(open(peer.path(), 1).of(NodeId(1)), Some(PeerRecord { run: 4, holds: 30 }));
         at.keep().unwrap();
         let at = open(peer.path(), 2);
-        assert_eq!(hear(&at, &open_at(dir.path(), 5, 39), 0), Judgement::Old);
-        assert_eq!(hear(&at, &open_at(dir.path(), 6, 40), 0), Judgement::Known);
+        assert_eq!(hear(&at, &open_at(dir.path(), 5, 39), 0), Verdict::Old);
+        assert_eq!(hear(&at, &open_at(dir.path(), 6, 40), 0), Verdict::Known);
     }
 
     #[test]
@@ -331,7 +331,10 @@ mod tests {
             let mut damaged = whole.clone();
             damaged[index] ^= 1;
             std::fs::write(dir.path().join(FILE), &damaged).unwrap();
-            assert!(Runs::open(Box::new(FileDisk::new(dir.path())), 6, 0).is_err(), "byte {index}");
+            assert!(
+                Incarnations::open(Box::new(FileDisk::new(dir.path())), 6, 0).is_err(),
+                "byte {index}"
+            );
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::ledger::{LedgerError, NodeId, Outcome, State, StateAt, snapshot};
 use crate::token::UnixSeconds;
 
 /// The engine, over this state machine.
-pub(crate) type Raft = openraft::Raft<TypeConfig, Machine>;
+pub(crate) type Raft = openraft::Raft<TypeConfig, StateMachine>;
 
 /// What this node has applied so far, shared with everybody who reads.
 #[derive(Clone, Debug)]
@@ -177,18 +177,18 @@ impl Inner {
 
 /// The state machine and its snapshots.
 #[derive(Debug)]
-pub(crate) struct Machine {
+pub(crate) struct StateMachine {
     applied: Applied,
     files: SnapshotFiles,
 }
 
-impl Machine {
+impl StateMachine {
     pub(crate) const fn new(applied: Applied, files: SnapshotFiles) -> Self {
         Self { applied, files }
     }
 }
 
-impl RaftStateMachine<TypeConfig> for Machine {
+impl RaftStateMachine<TypeConfig> for StateMachine {
     type SnapshotData = Vec<u8>;
     type SnapshotBuilder = Builder;
 

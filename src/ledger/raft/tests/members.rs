@@ -5,11 +5,13 @@ use std::time::Duration;
 use openraft::type_config::async_runtime::watch::WatchReceiver as _;
 use tokio::time::{Instant, sleep};
 
-use super::super::peers::{Answer, Head, Refusal, Request, decode_body, decode_head, encode};
+use super::super::peers::{
+    Envelope, PeerRefusal, Request, Response, decode_body, decode_head, encode,
+};
 use super::world::{Wire, World, simulate};
 use super::*;
 use super::{nodes, spend, token_of};
-use crate::ledger::{Cluster as _, ClusterError, NodeId, Revocation, Role};
+use crate::ledger::{MemberRole, Membership as _, MembershipError, NodeId, Revocation};
 
 async fn pass(seconds: u64) {
     sleep(Duration::from_secs(seconds)).await;
@@ -40,7 +42,7 @@ fn a_lone_node_grows_to_three_through_a_snapshot_and_keeps_every_count() {
 
         world.join(2).await;
         let even = first.promote(nodes([2])).await.unwrap_err();
-        assert_eq!(even, ClusterError::EvenVoters(2));
+        assert_eq!(even, MembershipError::EvenVoters(2));
         world.join(3).await;
         first.promote(nodes([2, 3])).await.unwrap();
         let state = world.settled().await;
@@ -53,7 +55,9 @@ fn a_lone_node_grows_to_three_through_a_snapshot_and_keeps_every_count() {
         }
         let members = world.node(3).members().await.members;
         assert_eq!(members.len(), 3);
-        assert!(members.iter().all(|member| member.role == Role::Voter && member.lag == Some(0)));
+        assert!(
+            members.iter().all(|member| member.role == MemberRole::Voter && member.lag == Some(0))
+        );
         assert!(members.iter().all(|member| member.clock_offset == Some(0)));
         assert!(
             members.iter().all(|member| member.address == format!("node-{}", member.node_id.0))
@@ -73,14 +77,14 @@ fn a_change_moves_the_leader_first_and_never_leaves_two_voters() {
         world.join(4).await;
         for node in [1, 2] {
             let alone = || nodes([node]);
-            assert_eq!(world.node(node).demote(alone()).await, Err(ClusterError::EvenVoters(2)));
+            assert_eq!(world.node(node).demote(alone()).await, Err(MembershipError::EvenVoters(2)));
             assert_eq!(
                 world.node(node).remove(alone()).await,
-                Err(ClusterError::Votes(NodeId(node)))
+                Err(MembershipError::Votes(NodeId(node)))
             );
         }
         let all = world.node(1).demote(nodes([1, 2, 3])).await;
-        assert_eq!(all, Err(ClusterError::LastVoter));
+        assert_eq!(all, Err(MembershipError::LastVoter));
         world.node(2).transfer_leader(Some(NodeId(1))).await.unwrap();
         assert_eq!(world.leader().await, 1);
         // The leader itself is replaced.
@@ -88,14 +92,14 @@ fn a_change_moves_the_leader_first_and_never_leaves_two_voters() {
         assert_ne!(world.leader_of(2).await, 1);
         let members = world.node(3).members().await.members;
         let roles: Vec<_> = members.iter().map(|one| (one.node_id.0, one.role)).collect();
-        assert_eq!(roles, [(2, Role::Voter), (3, Role::Voter), (4, Role::Voter)]);
+        assert_eq!(roles, [(2, MemberRole::Voter), (3, MemberRole::Voter), (4, MemberRole::Voter)]);
         assert_eq!(granted(&world.node(4), 1, 1, 1).await, Some(1));
         // The removed one is told, and does not vouch for anything.
         pass(30).await;
         let removed = world.node(1).status();
         assert!(removed.ready.unwrap_err().to_string().contains("not a member"));
         let again = world.node(2).add_learner(NodeId(1), "node-1".to_owned()).await.unwrap_err();
-        assert_eq!(again, ClusterError::WasMember(NodeId(1)));
+        assert_eq!(again, MembershipError::WasMember(NodeId(1)));
         // Down to one voter in one change, whoever leads.
         world.stop(1).await;
         world.node(2).demote(nodes([2, 3])).await.unwrap();
@@ -163,7 +167,7 @@ fn a_node_that_votes_alone_needs_no_learner_to_serve() {
         world.found(1).await;
         world.join(2).await;
         let taken = world.node(1).add_learner(NodeId(3), "node-2".to_owned()).await;
-        assert_eq!(taken, Err(ClusterError::AddressTaken(NodeId(2), "node-2".to_owned())));
+        assert_eq!(taken, Err(MembershipError::AddressTaken(NodeId(2), "node-2".to_owned())));
         world.crash(2).await;
         pass(60).await;
         assert_eq!(world.node(1).status().ready, Ok(()));
@@ -395,23 +399,23 @@ fn strangers_are_refused_with_words_that_help() {
         // Another ledger.
         let other = Identity { ledger_id: [8; 16], ..World::identity(2) };
         let refused = refusal(&ledger, 2, &other, 1);
-        assert_eq!(refused.await, Refusal::OtherLedger);
+        assert_eq!(refused.await, PeerRefusal::OtherLedger);
         // Meant for another node.
         assert_eq!(
             refusal(&ledger, 2, &World::identity(2), 3).await,
-            Refusal::OtherTarget(NodeId(1))
+            PeerRefusal::OtherTarget(NodeId(1))
         );
         // The certificate of another node, or of this very one.
-        assert_eq!(refusal(&ledger, 3, &World::identity(2), 1).await, Refusal::OtherSender);
-        assert_eq!(refusal(&ledger, 1, &World::identity(1), 1).await, Refusal::OtherSender);
+        assert_eq!(refusal(&ledger, 3, &World::identity(2), 1).await, PeerRefusal::OtherSender);
+        assert_eq!(refusal(&ledger, 1, &World::identity(1), 1).await, PeerRefusal::OtherSender);
         // Noise, and another version.
         for noise in [&b""[..], &[1], &[2, 0, 0, 0], &[0xff; 64]] {
             let answer = ledger.receive(NodeId(2), noise).await;
             let (_, body) = decode_head(&answer).unwrap();
-            let answer: Answer = decode_body(body).unwrap();
-            assert!(matches!(answer, Answer::Refused(Refusal::Format)), "{answer:?}");
+            let answer: Response = decode_body(body).unwrap();
+            assert!(matches!(answer, Response::Refused(PeerRefusal::Format)), "{answer:?}");
         }
-        for refusal in [Refusal::OtherLedger, Refusal::NotMember, Refusal::OldFolder] {
+        for refusal in [PeerRefusal::OtherLedger, PeerRefusal::NotMember, PeerRefusal::OldFolder] {
             assert!(
                 refusal.to_string().contains("fresh") || refusal.to_string().contains("afresh")
             );
@@ -420,8 +424,8 @@ fn strangers_are_refused_with_words_that_help() {
 }
 
 /// What a node says to a message from `sender` that came over the wire of `from`.
-async fn refusal(ledger: &RaftLedger, from: u64, sender: &Identity, to: u64) -> Refusal {
-    let head = Head {
+async fn refusal(ledger: &RaftLedger, from: u64, sender: &Identity, to: u64) -> PeerRefusal {
+    let head = Envelope {
         ledger_id: sender.ledger_id,
         from: sender.node_id,
         to: NodeId(to),
@@ -436,7 +440,7 @@ async fn refusal(ledger: &RaftLedger, from: u64, sender: &Identity, to: u64) -> 
     let bytes = encode(&head, &Request::Members).unwrap();
     let answer = ledger.receive(NodeId(from), &bytes).await;
     let (_, body) = decode_head(&answer).unwrap();
-    let answer: Answer = decode_body(body).unwrap();
-    let Answer::Refused(refusal) = answer else { panic!("{answer:?}") };
+    let answer: Response = decode_body(body).unwrap();
+    let Response::Refused(refusal) = answer else { panic!("{answer:?}") };
     refusal
 }

@@ -2,8 +2,8 @@
 
 mod copies;
 mod faults;
+mod history;
 mod members;
-mod night;
 pub(super) mod runtime;
 mod seeds;
 #[path = "../../../../tests/support/sim_disk.rs"]
@@ -13,7 +13,7 @@ mod seeds;
     reason = "the tests of the log use more of it, and its numbers are small"
 )]
 mod sim_disk;
-mod story;
+mod simulation;
 mod world;
 
 use std::collections::BTreeSet;
@@ -29,7 +29,7 @@ use openraft::StorageError;
 use openraft::testing::log::{StoreBuilder, Suite};
 
 use super::life::Opening;
-use super::store::{Applied, LogStore, Machine, SnapshotFiles};
+use super::store::{Applied, LogStore, SnapshotFiles, StateMachine};
 use super::types::{SnapshotMeta, TypeConfig};
 use super::*;
 use crate::clock::ManualClock;
@@ -103,10 +103,10 @@ fn token_of(spend: &Spend) -> VerifiedToken {
 struct Stores;
 
 /// openraft's suite asks for a fresh pair of stores for each of its tests.
-impl StoreBuilder<TypeConfig, LogStore, Machine, tempfile::TempDir> for Stores {
+impl StoreBuilder<TypeConfig, LogStore, StateMachine, tempfile::TempDir> for Stores {
     async fn build(
         &self,
-    ) -> Result<(tempfile::TempDir, LogStore, Machine), StorageError<TypeConfig>> {
+    ) -> Result<(tempfile::TempDir, LogStore, StateMachine), StorageError<TypeConfig>> {
         let dir = tempfile::tempdir().unwrap();
         for part in ["log", "snapshot"] {
             FileDisk::create_dir(&dir.path().join(part)).unwrap();
@@ -117,7 +117,7 @@ impl StoreBuilder<TypeConfig, LogStore, Machine, tempfile::TempDir> for Stores {
         let writer = Writer::start(log, crate::ledger::log::LogState::default()).unwrap();
         let applied = Applied::new(State::new(UnixSeconds::new(NOW)), SnapshotMeta::default());
         let files = SnapshotFiles::new(Box::new(FileDisk::new(dir.path().join("snapshot"))));
-        Ok((dir, LogStore::new(Arc::new(writer)), Machine::new(applied, files)))
+        Ok((dir, LogStore::new(Arc::new(writer)), StateMachine::new(applied, files)))
     }
 }
 

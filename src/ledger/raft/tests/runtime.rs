@@ -17,12 +17,12 @@ thread_local! {
 }
 
 /// Fixes what openraft draws on this thread from now on.
-pub(in crate::ledger::raft) fn set_seed(seed: u64) {
+pub(crate) fn set_seed(seed: u64) {
     CHANCE.set(Some(SmallRng::seed_from_u64(seed)));
 }
 
 #[derive(Debug)]
-pub(in crate::ledger::raft) struct SeededRuntime(TokioRuntime);
+pub(crate) struct SeededRuntime(TokioRuntime);
 
 type Inner = TokioRuntime;
 

@@ -14,14 +14,14 @@ use tokio::time::{Instant, sleep};
 
 use super::super::life::{KEPT_ENTRIES, Opening, SNAPSHOT_EVERY};
 use super::super::peers::{PIECE_LEN, Request, decode_body, decode_head};
-use super::super::store::Met;
+use super::super::store::PeerRecord;
 use super::runtime::set_seed;
 use super::sim_disk::{Dice, SimDisk, Survivors, Trouble};
 use super::*;
 use crate::clock::Clock;
 use crate::ledger::log::{LedgerId, Log, SegmentLen, Writer};
 use crate::ledger::snapshot;
-use crate::ledger::{Cluster as _, NodeId};
+use crate::ledger::{Membership as _, NodeId};
 
 pub(super) const NOW: u64 = 1_790_000_000;
 const LEDGER: [u8; 16] = [7; 16];
@@ -343,12 +343,13 @@ impl World {
 
     /// Returns what is known of the last start of `node` by the one that knows least, if
     /// all other machines run and know of it.
-    pub(super) fn all_know(&self, node: u64) -> Option<Met> {
+    pub(super) fn all_know(&self, node: u64) -> Option<PeerRecord> {
         let inner = self.inner();
         let run = inner.nodes[&node].run;
         let others = inner.nodes.iter().filter(|(id, _)| **id != node);
         let known = others.map(|(_, machine)| machine.ledger.as_ref()?.peers.runs.of(NodeId(node)));
-        let known: Option<Vec<Met>> = known.map(|met| met.filter(|met| met.run == run)).collect();
+        let known: Option<Vec<PeerRecord>> =
+            known.map(|met| met.filter(|met| met.run == run)).collect();
         known?.into_iter().min_by_key(|met| met.holds)
     }
 

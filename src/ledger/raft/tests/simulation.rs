@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
+use super::history::{PEOPLE, Sum, Told};
 use super::sim_disk::{SimDisk, Trouble};
-use super::story::{PEOPLE, Sum, Told};
 use super::world::{LogKept, Wire, World, simulate};
 use super::*;
 use super::{nodes, seeds};
-use crate::ledger::{Cluster as _, ClusterError, NodeId};
+use crate::ledger::{Membership as _, MembershipError, NodeId};
 
 /// A night has several snapshots, and who lags a little needs one.
 const LOG_KEPT: LogKept = LogKept { snapshot_every: 8_000, entries: 5 };
@@ -148,7 +148,7 @@ impl Night {
             let removed = change_at(world, of, async |ledger: Arc<RaftLedger>| {
                 match ledger.replace(NodeId(old), NodeId(new)).await {
                     // It was a learner.
-                    Err(ClusterError::EvenVoters(_)) => ledger.remove(nodes([old])).await,
+                    Err(MembershipError::EvenVoters(_)) => ledger.remove(nodes([old])).await,
                     other => other,
                 }
             });
@@ -259,7 +259,7 @@ async fn restart_after(world: &World, node: u64, trouble: Option<Trouble>) {
 async fn change_at(
     world: &World,
     node: u64,
-    change: impl AsyncFnOnce(Arc<RaftLedger>) -> Result<(), ClusterError>,
+    change: impl AsyncFnOnce(Arc<RaftLedger>) -> Result<(), MembershipError>,
 ) -> Option<()> {
     timeout(CHANGE_WITHIN, change(world.running(node)?)).await.ok()?.ok()
 }
