@@ -296,7 +296,7 @@ async fn night(world: World) -> Came {
 }
 
 #[test]
-fn whatever_fails_no_use_is_added_and_no_grant_or_revocation_is_lost() {
+fn simulated_faults_never_add_uses_or_lose_grants() {
     let nights = seeds::tell(30, |seed| simulate(seed, night));
     if nights.len() < 30 {
         return;
