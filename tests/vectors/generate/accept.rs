@@ -93,7 +93,7 @@ pub(crate) fn cases() -> Vec<Case> {
 fn purposes() -> Vec<Case> {
     [
         ("user-locked", "profile:user-locked", [0, 0], "the default kind"),
-        ("autologin", "profile:autologin", [0, 1], "a profile with nothing to type"),
+        ("autologin", "profile:autologin", [0, 1], "a profile that needs no password"),
         ("server-locked", "profile:server-locked", [0, 2], "a profile for any user"),
         ("admin-viewer", "admin:viewer", [1, 0], "an admin token, signed by an admin key"),
         ("admin-operator", "admin:operator", [1, 1], "an admin token, signed by an admin key"),
@@ -141,7 +141,9 @@ fn uses_and_users() -> Vec<Case> {
         Good::alice()
             .user("J\u{fc}rgen \u{674e}\u{96f7} \u{1f511}")
             .case("user-non-ascii", "UTF-8 with characters of 1 to 4 bytes and spaces"),
-        Good::alice().user("...").case("user-three-dots", "a file name, and no way up"),
+        Good::alice()
+            .user("...")
+            .case("user-three-dots", "a file name that does not lead to a parent directory"),
         Good::alice().user("alice@example.com").case("user-mail-address", "a usual user name"),
     ]
 }

@@ -84,17 +84,22 @@ fn texts() -> Vec<Case> {
         case("empty", "TooShort", "no characters", String::new()),
         case("too-long", "TooLong", "513 characters", "A".repeat(513)),
         case("too-long-tail", "TooLong", "a good token and zeros", format!("{good:A<513}")),
-        case("largest-allowed-text", "Version", "512 characters are looked at", "A".repeat(512)),
-        case("nul", "Base64", "U+0000 behind a good token", insert(good.len(), "\0")),
+        case("largest-allowed-text", "Version", "512 characters are decoded", "A".repeat(512)),
+        case("nul", "Base64", "U+0000 after a good token", insert(good.len(), "\0")),
         case("nul-within", "Base64", "U+0000 within a good token", insert(9, "\0")),
         case("space-before", "Base64", "a space before a good token", insert(0, " ")),
         case("space-within", "Base64", "a space within a good token", insert(20, " ")),
-        case("line-feed-behind", "Base64", "a line feed behind it", insert(good.len(), "\n")),
-        case("line-break-within", "Base64", "as mail programs wrap", insert(76, "\r\n")),
+        case(
+            "line-feed-behind",
+            "Base64",
+            "a line feed after a good token",
+            insert(good.len(), "\n"),
+        ),
+        case("line-break-within", "Base64", "wrapped as mail programs do", insert(76, "\r\n")),
         case("tab-within", "Base64", "a tab within a good token", insert(40, "\t")),
         case("percent", "Base64", "the first letter percent-encoded", format!("%41{}", &good[1..])),
         case("full-width", "Base64", "a look-alike letter", format!("\u{ff21}{}", &good[1..])),
-        case("dot", "Base64", "a full stop behind a good token", insert(good.len(), ".")),
+        case("dot", "Base64", "a full stop after a good token", insert(good.len(), ".")),
         case("second-token", "Base64", "two tokens and a comma", format!("{good},{good}")),
     ]
 }
@@ -131,7 +136,12 @@ fn spellings() -> Vec<Case> {
         case("trailing-bits-four", "Base64", "the last 4 unused bits are not zero", next(&two)),
         case("plus", "Base64", "`+` of standard base64 for `-`", with_char(good, minus, '+')),
         case("slash", "Base64", "`/` of standard base64 for `_`", with_char(good, underscore, '/')),
-        case("one-char-more", "Base64", "no number of bytes has this length", format!("{full}A")),
+        case(
+            "one-char-more",
+            "Base64",
+            "no number of bytes encodes to this length",
+            format!("{full}A"),
+        ),
         case("case-of-one-letter", "Signature", "upper and lower case differ", swapped),
         case("lower-case", "Version", "all of it in lower case", good.to_ascii_lowercase()),
         case("upper-case", "UnknownKey", "all of it in upper case", full.to_ascii_uppercase()),
@@ -177,7 +187,7 @@ fn envelopes() -> Vec<Case> {
     for (name, len, error, reason) in [
         ("cut-to-version", 1, "TooShort", "only the version"),
         ("cut-to-key-id", 5, "TooShort", "only version and key id"),
-        ("cut-to-signature-size", 64, "TooShort", "room for a signature and nothing else"),
+        ("cut-to-signature-size", 64, "TooShort", "the size of a signature"),
         ("cut-below-head", 68, "TooShort", "a byte less than head and signature need"),
         ("cut-to-head", 69, "Signature", "head and signature, cut out of a good token"),
         ("cut-before-signature", signed.len(), "TooShort", "no signature"),
@@ -200,7 +210,7 @@ fn messages() -> Vec<Case> {
         ("context-missing", signed.clone(), "signed without a context"),
         ("context-of-version-2", [b"jeton token v2\0", &signed[..]].concat(), "another context"),
         ("context-without-nul", [b"jeton token v1", &signed[..]].concat(), "no end of the context"),
-        ("context-behind", [&signed[..], CONTEXT].concat(), "the context behind the bytes"),
+        ("context-behind", [&signed[..], CONTEXT].concat(), "the context after the bytes"),
         ("context-twice", [CONTEXT, CONTEXT, &signed[..]].concat(), "the context twice"),
         ("context-only", CONTEXT.to_vec(), "signed nothing but the context"),
         ("signed-text", [CONTEXT, text.as_bytes()].concat(), "signed the text, not the bytes"),
@@ -257,7 +267,7 @@ fn signatures() -> Vec<Case> {
             "R is the neutral element spelled with x = -0; the equation holds",
         ),
         ("signature-zero", vec![0; 64], "64 zeros"),
-        ("signature-of-another-key", Key::new(0x33).sign(&message), "a key nobody trusts"),
+        ("signature-of-another-key", Key::new(0x33).sign(&message), "a key that is not trusted"),
         ("signature-bit-in-r", flipped(0), "one bit of R flipped"),
         ("signature-bit-in-s", flipped(32), "one bit of S flipped"),
         ("signature-halves-swapped", [&good[32..], &good[..32]].concat(), "S before R"),
@@ -319,16 +329,21 @@ fn overlong_varints() -> Vec<Case> {
         claims("overlong-uses", ERROR, REASON, |f| f.uses = [&[0][..], &overlong(1)].concat()),
         claims("overlong-user-length", ERROR, REASON, |f| f.user = long_user()),
         claims("overlong-network-family", ERROR, REASON, |f| f.network = v4(overlong(0))),
-        claims("overlong-to-the-limit", ERROR, "issued_at in all ten bytes a u64 may have", |f| {
-            f.issued_at = vec![0x80 | 1, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0];
-        }),
+        claims(
+            "overlong-to-the-limit",
+            ERROR,
+            "issued_at in all ten bytes that a u64 may have",
+            |f| {
+                f.issued_at = vec![0x80 | 1, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0];
+            },
+        ),
         claims("overlong-beyond-the-type", "Claims.Malformed", "lifetime in six bytes", |f| {
             f.lifetime = vec![0x81, 0x80, 0x80, 0x80, 0x80, 0];
         }),
-        claims("byte-behind-claims", ERROR, "a signed byte behind the last claim", |f| {
+        claims("byte-behind-claims", ERROR, "a signed byte after the last claim", |f| {
             f.network = vec![0, 0];
         }),
-        claims("claims-twice", ERROR, "signed claims behind the claims", |f| {
+        claims("claims-twice", ERROR, "signed claims after the claims", |f| {
             f.network = [&[0][..], &Fields::alice().encode()].concat();
         }),
     ]
@@ -394,10 +409,10 @@ fn numbers() -> Vec<Case> {
 fn users() -> Vec<Case> {
     [
         ("user-empty", text(""), "no user"),
-        ("user-129-bytes", text(&"x".repeat(129)), "a user name is at most 128 bytes long"),
+        ("user-129-bytes", text(&"x".repeat(129)), "one byte more than a user name may have"),
         ("user-129-bytes-utf8", text(&format!("{}\u{fc}", "x".repeat(127))), "128 characters"),
-        ("user-dot", text("."), "the folder itself"),
-        ("user-dot-dot", text(".."), "the folder above"),
+        ("user-dot", text("."), "the directory itself"),
+        ("user-dot-dot", text(".."), "the parent directory"),
         ("user-slash", text("../alice"), "a path"),
         ("user-slash-behind", text("alice/"), "a path"),
         ("user-backslash", text("a\\b"), "a path elsewhere"),
@@ -409,7 +424,11 @@ fn users() -> Vec<Case> {
         ("user-utf8-overlong", raw_text(b"\xc1\xa1lice"), "`a` in two bytes"),
         ("user-utf8-surrogate", raw_text(b"\xed\xa0\x80"), "half a surrogate pair"),
         ("user-longer-than-token", [&varint(200)[..], b"alice"].concat(), "the name ends too soon"),
-        ("user-length-2-to-the-63", [&varint(1 << 63)[..], b"alice"].concat(), "a vast length"),
+        (
+            "user-length-2-to-the-63",
+            [&varint(1 << 63)[..], b"alice"].concat(),
+            "a length of 2^63 bytes",
+        ),
     ]
     .map(|(name, user, reason)| {
         claims(name, "Claims.Malformed", reason, |f| f.user.clone_from(&user))
@@ -424,12 +443,12 @@ fn networks() -> Vec<Case> {
     let mut host = [0; 16];
     (host[0], host[15]) = (0x20, 1);
     [
-        ("network-v4-host-bits", vec![1, 0, 192, 0, 2, 1, 24], "bits behind the prefix are set"),
+        ("network-v4-host-bits", vec![1, 0, 192, 0, 2, 1, 24], "bits after the prefix are set"),
         ("network-v4-prefix-33", vec![1, 0, 192, 0, 2, 0, 33], "an address has 32 bits"),
         ("network-v4-all-host-bits", vec![1, 0, 0, 0, 0, 1, 0], "0.0.0.1/0"),
-        ("network-v6-host-bits", v6(host, 127), "bits behind the prefix are set"),
+        ("network-v6-host-bits", v6(host, 127), "bits after the prefix are set"),
         ("network-v6-prefix-129", v6(host, 129), "an address has 128 bits"),
-        ("network-v6-mapped", v6(mapped, 120), "IPv4 dressed as IPv6"),
+        ("network-v6-mapped", v6(mapped, 120), "IPv4-mapped IPv6"),
         ("network-without-prefix", vec![1, 0, 192, 0, 2, 0], "the claims end too soon"),
         ("network-v4-as-v6", vec![1, 1, 192, 0, 2, 0, 24], "four bytes where sixteen belong"),
     ]
@@ -450,14 +469,14 @@ fn purposes() -> Vec<Case> {
     let claims = Fields::alice().encode();
     let by_admin = case("profile-by-admin-key", "KeyPurpose", reason, token(&admin_key(), &claims));
     let reason = "no key is trusted at all";
-    let nobody = case("nobody-trusted", "UnknownKey", reason, token(&profile_key(), &claims));
+    let untrusted = case("no-key-trusted", "UnknownKey", reason, token(&profile_key(), &claims));
     let reason = "the key is trusted, but for the other purpose";
     let swapped =
         case("key-trusted-as-admin", "KeyPurpose", reason, token(&profile_key(), &claims));
     vec![
         by_profile,
         Case { seed: admin_key().seed, ..by_admin },
-        Case { trusted: Vec::new(), ..nobody },
+        Case { trusted: Vec::new(), ..untrusted },
         Case { trusted: vec![("admin", profile_key().public)], ..swapped },
     ]
 }
