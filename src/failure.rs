@@ -4,6 +4,7 @@
 use std::error::Error;
 use std::fmt;
 
+use crate::plain_text::{error_chain, one_line};
 use crate::random::NoRandomness;
 
 /// Why a command failed, for the person who typed it.
@@ -15,8 +16,8 @@ pub struct Failure {
 
 impl Failure {
     /// Makes a failure of an error, with all its sources, and of the next step.
-    pub fn new(error: &dyn Error, hint: impl Into<String>) -> Self {
-        Self::say(with_sources(error), hint)
+    pub fn new(error: &(dyn Error + 'static), hint: impl Into<String>) -> Self {
+        Self::say(error_chain(error), hint)
     }
 
     /// Makes a failure of words.
@@ -46,31 +47,6 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "error: {}\nhint: {}", self.error, self.hint)
     }
-}
-
-/// Returns what `error` says and what its sources say, in one line.
-pub(crate) fn with_sources(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    one_line(&text)
-}
-
-/// Returns `text` in one line, and as nothing but text: what came from a file or
-/// a node may hold characters that command a terminal.
-pub(crate) fn one_line(text: &str) -> String {
-    let shown = |char: char| if commands(char) { char::REPLACEMENT_CHARACTER } else { char };
-    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().map(shown).collect()
-}
-
-/// Tells whether a character moves the cursor, changes colours or turns the order
-/// of others around.
-fn commands(char: char) -> bool {
-    char.is_control()
-        || matches!(char, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@
 //! | floor | rooms | what they are |
 //! |---|---|---|
 //! | 0 | [`token`], [`clock`], `random`, `percent`, `qr` | claims, envelope, sign, verify; the one look at the wall clock; the one draw of randomness; percent-encoding; QR codes |
-//! | 1 | [`keyring`], [`profile`], [`ledger`], `plain_words` | trusted keys and key files; profiles and their sources; counts, revocations, permissions; times and kinds for people |
+//! | 1 | [`keyring`], [`profile`], [`ledger`], `humanize` | trusted keys and key files; profiles and their sources; counts, revocations, permissions; times and kinds for people |
 //! | 2 | `redeem`, `cache`, `mint`, `activity`, `metrics` | the whole decision, top to bottom; what is kept to save work; from orders to tokens and links; what happened of late; how much of everything |
 //! | 3 | `http`, `admin`, `cluster`, `tls` | the public door; the operators' door; the door between nodes; certificates |
 //! | 4 | `config`, `cli` | what was configured; the commands, which alone know all rooms |
@@ -45,6 +45,8 @@ pub mod cluster;
 pub mod config;
 #[cfg(feature = "server")]
 pub mod failure;
+#[cfg(feature = "server")]
+mod humanize;
 pub mod keyring;
 pub mod ledger;
 #[cfg(feature = "server")]
@@ -55,8 +57,7 @@ pub mod mint;
 mod node;
 #[cfg(feature = "server")]
 mod percent;
-#[cfg(feature = "server")]
-mod plain_words;
+pub mod plain_text;
 pub mod profile;
 #[cfg(feature = "server")]
 pub mod public;

@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::ledger::raft::TransportError;
+use crate::plain_text::error_chain;
 
 /// A connection whose other end has proved who it is.
 pub(super) struct Connection {
@@ -68,7 +69,7 @@ impl Connection {
             Ok::<_, Box<dyn Error + Send + Sync>>(Self { sender, host: name })
         };
         opened.await.map_err(|error| {
-            let why = in_words(&*error);
+            let why = error_chain(&*error);
             let meaning = meaning(&*error).map(|meaning| format!(": {meaning}"));
             TransportError::NotDelivered(why + &meaning.unwrap_or_default())
         })
@@ -88,7 +89,7 @@ impl Connection {
         len_max: usize,
     ) -> Result<Answer, CallFailure> {
         if let Err(error) = self.sender.ready().await {
-            return Err(CallFailure::NotSent(body, in_words(&error)));
+            return Err(CallFailure::NotSent(body, error_chain(&error)));
         }
         let body = Bytes::from(body);
         let request = Request::post(path).header(HOST, &self.host).body(Full::new(body.clone()));
@@ -97,7 +98,7 @@ impl Connection {
             Ok(response) => response,
             Err(mut error) => {
                 let is_unsent = error.take_message().is_some();
-                let why = in_words(&error.into_error());
+                let why = error_chain(&error.into_error());
                 return Err(if is_unsent {
                     CallFailure::NotSent(body.into(), why)
                 } else {
@@ -109,7 +110,7 @@ impl Connection {
         let body = Limited::new(response.into_body(), len_max).collect().await;
         let body = body.map_err(|error| {
             let is_long = error.downcast_ref::<LengthLimitError>().is_some();
-            let why = if is_long { "it is too long".to_owned() } else { in_words(&*error) };
+            let why = if is_long { "it is too long".to_owned() } else { error_chain(&*error) };
             CallFailure::Unknown(why)
         })?;
         Ok(Answer { status, body: body.to_bytes().into() })
@@ -136,18 +137,4 @@ fn meaning(error: &(dyn Error + 'static)) -> Option<&'static str> {
         "another node has that address: correct `cluster.address` in the jeton.toml of the one that \
          is meant, and restart it",
     )
-}
-
-/// Says what happened and why, without what every other line says as well.
-fn in_words(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
 }

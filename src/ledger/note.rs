@@ -6,6 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::plain_text::steers;
+
 /// A remark that lists show beside a token, such as whom the link was sent to.
 /// It has at most [`Note::LEN_MAX`] characters and no control character, and
 /// most often none at all.
@@ -86,12 +88,6 @@ pub enum NoteError {
     /// text around it.
     #[error("the note holds a control character")]
     ControlCharacter,
-}
-
-/// Tells whether a character steers what shows it: a control character, a line or
-/// paragraph separator, or a mark of direction (Unicode UAX #9, section 2).
-fn steers(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@ use std::io;
 use std::sync::Arc;
 
 use super::{Inside, minter, opening};
-use crate::failure::with_sources;
 use crate::keyring::Keyring;
+use crate::plain_text::error_chain;
 
 impl Inside {
     /// Watches the certificate, and reads keys and profiles again when asked.
@@ -58,7 +58,7 @@ impl Inside {
         }
         self.operators.activity.reopen_audit_log();
         if let Some(Err(error)) = self.certificate.as_ref().map(|pair| pair.reload()) {
-            let error = with_sources(&error);
+            let error = error_chain(&error);
             tracing::error!(error, "new certificate refused, the old one stays");
         }
     }

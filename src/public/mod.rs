@@ -10,7 +10,7 @@
 //! Content: `profile` is the route that gives a profile (`attachment` is its
 //! answer), `share` is the page for people and the button on it, `health` tells
 //! whether the node is alive and ready. What people read is in `page` (the
-//! templates), `notice` (the refusals), `plain_words`. A further page is
+//! templates), `notice` (the refusals), `humanize`. A further page is
 //! a further file with its own `configure`, named in [`configure`] below.
 //!
 //! There is no TLS here beyond taking a configuration, and no operators' door.

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use super::refusal::Denial;
-use crate::plain_words::{Moment, counted};
+use crate::humanize::{Moment, counted};
 use crate::redeem::Refusal;
 use crate::token::UnixSeconds;
 

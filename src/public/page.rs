@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::door::PublicDoor;
 use super::notice::Notice;
-use crate::plain_words::{KindWords, Moment};
+use crate::humanize::{KindWords, Moment};
 use crate::qr::QrDrawing;
 
 /// The style of all pages.

@@ -12,6 +12,7 @@ use std::time::Duration;
 use actix_web::http::StatusCode;
 
 use crate::activity::Reason;
+use crate::plain_text::error_chain;
 use crate::redeem::{Refusal, Refused};
 use crate::token::VerifiedToken;
 use crate::token::url::UrlError;
@@ -128,7 +129,7 @@ impl Denial {
     /// Returns what lies behind the label, for the log only.
     pub(super) fn cause(&self) -> Option<String> {
         match self {
-            Self::Redemption(refused) => refused.refusal.source().map(chain),
+            Self::Redemption(refused) => refused.refusal.source().map(error_chain),
             Self::Link(error) => Some(error.to_string()),
             Self::Prefetch
             | Self::TooManyRequests(_)
@@ -137,14 +138,6 @@ impl Denial {
             | Self::BodyTooLarge
             | Self::BodyIncomplete => None,
         }
-    }
-}
-
-/// Joins an error and its sources.
-fn chain(error: &(dyn Error + 'static)) -> String {
-    match error.source() {
-        Some(source) => format!("{error}: {}", chain(source)),
-        None => error.to_string(),
     }
 }
 

@@ -14,7 +14,7 @@ use super::door::PublicDoor;
 use super::page::{self, SharePage};
 use super::refusal::Denial;
 use super::{admission, answer, attachment, request_log};
-use crate::plain_words::{KindWords, Moment};
+use crate::humanize::{KindWords, Moment};
 use crate::qr::QrDrawing;
 use crate::redeem::{Delivery, Intent};
 use crate::token::url::{PublicUrl, SHARE_PATH, token_in_path};

@@ -11,7 +11,7 @@ use super::link::link;
 use super::{PageError, answer, given, query};
 use crate::activity::{Event, EventFilter, EventName, Reason, TokenSeen, What};
 use crate::admin::AdminDoor;
-use crate::plain_words::{KindWords, Moment, counted};
+use crate::humanize::{KindWords, Moment, counted};
 use crate::token::UnixSeconds;
 
 /// Where this page is.

@@ -6,7 +6,7 @@ use super::PageError;
 use super::link;
 use crate::admin::door::StaleViewer;
 use crate::admin::{AdminDoor, AdminError, Sessions};
-use crate::plain_words::Moment;
+use crate::humanize::Moment;
 use crate::token::{AdminRole, UnixSeconds};
 
 /// What the head of a page shows, and what its reader may do.

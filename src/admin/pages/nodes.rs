@@ -12,8 +12,8 @@ use super::{PageError, answer};
 use crate::admin::AdminDoor;
 use crate::admin::membership::{Membership, is_reachable};
 use crate::admin::node_facts::NodeFacts;
+use crate::humanize::{Moment, clock_offset, counted};
 use crate::ledger::{MemberList, MemberRole, MemberStatus, NodeId};
-use crate::plain_words::{Moment, clock_offset, counted};
 use crate::token::{KeyId, KeyPurpose, UnixSeconds};
 
 /// Where this page is.

@@ -20,7 +20,7 @@ use crate::admin::api::BODY_TIME;
 use crate::admin::door::Unfit;
 use crate::admin::same_origin::{self, Sender};
 use crate::admin::{AdminDoor, AdminError};
-use crate::plain_words::Moment;
+use crate::humanize::Moment;
 use crate::random;
 use crate::token::url::{SIGN_IN_PATH, token_in_pasted};
 use crate::token::{TimeError, UnixSeconds};

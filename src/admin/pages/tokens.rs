@@ -11,8 +11,8 @@ use super::frame::Frame;
 use super::link::link;
 use super::{PageError, answer, given, query};
 use crate::admin::AdminDoor;
+use crate::humanize::{KindWords, Moment, counted};
 use crate::ledger::{ListedToken, StateFilter, TokenQuery, TokenState};
-use crate::plain_words::{KindWords, Moment, counted};
 use crate::token::{ProfileKind, UnixSeconds, UserName};
 
 /// Where this page is.

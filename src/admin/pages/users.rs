@@ -12,7 +12,7 @@ use super::link::link;
 use super::{PageError, answer, query};
 use crate::admin::roster::RosterEntry;
 use crate::admin::{AdminDoor, AdminError};
-use crate::plain_words::{KindWords, counted};
+use crate::humanize::{KindWords, counted};
 use crate::token::{Lifetime, ProfileKind, TrustedKeys as _, UserName};
 
 /// How many users a page has.

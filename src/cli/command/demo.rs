@@ -183,6 +183,6 @@ fn leave(folder: TempDir, keep: bool) {
     }
 }
 
-fn fault(error: &dyn std::error::Error) -> Failure {
+fn fault(error: &(dyn std::error::Error + 'static)) -> Failure {
     Failure::new(error, "this is a fault of jeton, report it")
 }

@@ -17,8 +17,8 @@ use crate::cli::terminal::table::Table;
 use crate::cli::terminal::{moment, output, progress, qr};
 use crate::clock::{Clock as _, SystemClock};
 use crate::failure::Failure;
+use crate::humanize::counted;
 use crate::mint::{Minted, Order};
-use crate::plain_words::counted;
 use crate::random;
 use crate::token::{IpNetwork, ProfileKind, UnixSeconds, UseLimit, UserName};
 

@@ -14,8 +14,9 @@ use thiserror::Error;
 
 use super::expiry::Expiry;
 use super::order_check::{Dead, OrderCheck};
-use crate::failure::{Failure, with_sources};
+use crate::failure::Failure;
 use crate::mint::Order;
+use crate::plain_text::error_chain;
 use crate::token::{UnixSeconds, UserName};
 
 /// The columns a file may have, in any order.
@@ -101,7 +102,7 @@ pub(crate) fn read(
     };
     let orders = text.map_err(OrdersError::from);
     let orders = orders.and_then(|text| parse(&text, order_for, check, now));
-    orders.map_err(|error| Failure::say(format!("{name}: {}", with_sources(&error)), error.hint()))
+    orders.map_err(|error| Failure::say(format!("{name}: {}", error_chain(&error)), error.hint()))
 }
 
 fn whole(mut from: impl Read) -> io::Result<Vec<u8>> {
@@ -333,7 +334,7 @@ mod tests {
         let order_for =
             |user: &UserName| Order { uses: UseLimit::Unlimited, ..order(user.as_str()) };
         parse(text.as_bytes(), order_for, &OrderCheck::unasked(Permissions::Vouched), NOW)
-            .map_err(|error| with_sources(&error))
+            .map_err(|error| error_chain(&error))
     }
 
     #[test]

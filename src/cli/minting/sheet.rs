@@ -59,7 +59,7 @@ enum SheetError {
 pub(crate) fn write(path: &Path, minted: &[Minted], progress: &ProgressBar) -> Result<(), Failure> {
     create(path, minted, progress).map_err(|error| {
         let what = format!("cannot write the sheet {}", path.display());
-        let what = format!("{what}: {}", crate::failure::with_sources(&error));
+        let what = format!("{what}: {}", crate::plain_text::error_chain(&error));
         Failure::say(what, "name a new file in a folder you may write to; no link was given out")
     })
 }

@@ -111,7 +111,7 @@ pub(crate) fn to_json(value: &impl Serialize) -> Result<String, Failure> {
     Ok(json + "\n")
 }
 
-fn fault(error: &dyn std::error::Error) -> Failure {
+fn fault(error: &(dyn std::error::Error + 'static)) -> Failure {
     Failure::new(error, "this is a fault in jeton, please report it; try --format text")
 }
 

@@ -9,7 +9,7 @@ use crate::cli::terminal::format::MembersFormat;
 use crate::cli::terminal::output;
 use crate::cli::terminal::table::{self, Table};
 use crate::failure::Failure;
-use crate::plain_words::clock_offset;
+use crate::humanize::clock_offset;
 use crate::signing::passphrase::PassphraseArgs;
 
 const EXAMPLES: &str = "\

@@ -10,11 +10,11 @@ use super::{Use, tls};
 use crate::clock::Clock;
 use crate::cluster::Authority;
 use crate::config::{Config, ConfigFault, ProfilesConfig, Public};
-use crate::failure::with_sources;
 use crate::keyring::{self, KeyFileError, Keyring, KeyringError, SigningKeys};
 use crate::ledger::raft::{self, Identity, IdentityError};
 use crate::node::audit_target;
 use crate::node::{opening, source};
+use crate::plain_text::error_chain;
 use crate::token::{KeyPurpose, TrustedKeys as _, UnixSeconds};
 
 /// Read, write or search, for anyone but the owner.
@@ -105,7 +105,7 @@ fn trusted(folder: &Path) -> Option<String> {
             "`keys.trusted`: {} trusts no key for profiles, so no link is good",
             folder.display()
         )),
-        Err(error) => Some(format!("`keys.trusted`: {}", with_sources(&error))),
+        Err(error) => Some(format!("`keys.trusted`: {}", error_chain(&error))),
     }
 }
 
@@ -117,7 +117,7 @@ fn minter(config: &Config) -> Option<String> {
         Ok(key) => key,
         Err(KeyringError::File { source: KeyFileError::PassphraseNeeded, .. }) => return None,
         Err(error) => {
-            let why = with_sources(&error);
+            let why = error_chain(&error);
             return Some(format!("`admin.signing_key`: {why}: {}", minter_hint(&error)));
         }
     };
@@ -156,13 +156,13 @@ fn private(folder: &Path) -> Option<String> {
         Ok(_) => exposed("keys.signing", folder),
         // Its owner will type it when it is time to mint.
         Err(KeyringError::File { source: KeyFileError::PassphraseNeeded, .. }) => None,
-        Err(error) => Some(format!("`keys.signing`: {}", with_sources(&error))),
+        Err(error) => Some(format!("`keys.signing`: {}", error_chain(&error))),
     }
 }
 
 fn profiles(profiles: &ProfilesConfig, now: UnixSeconds) -> Vec<String> {
     let faults = source::check(profiles, now);
-    faults.iter().map(|error| format!("`profiles`: {}", with_sources(error))).collect()
+    faults.iter().map(|error| format!("`profiles`: {}", error_chain(error))).collect()
 }
 
 fn ledger(dir: &Path) -> Option<String> {
@@ -172,7 +172,7 @@ fn ledger(dir: &Path) -> Option<String> {
             "`ledger.dir`: {error}; make one with `jeton init`, or with `jeton ledger new` for keys \
              that have minted before"
         )),
-        Err(error) => Some(format!("`ledger.dir`: {}", with_sources(&error))),
+        Err(error) => Some(format!("`ledger.dir`: {}", error_chain(&error))),
     }
 }
 
@@ -193,7 +193,7 @@ fn cluster(config: &Config) -> Option<String> {
     // What is wrong with the ledger is told there.
     let identity = Identity::read(&config.ledger.dir).ok()?;
     let read = Authority::read(&config.ledger.dir, identity.ledger_id);
-    read.err().map(|error| format!("`cluster`: {}", with_sources(&error)))
+    read.err().map(|error| format!("`cluster`: {}", error_chain(&error)))
 }
 
 fn audit(config: &Config) -> Option<String> {

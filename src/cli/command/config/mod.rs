@@ -11,7 +11,8 @@ use crate::cli::terminal::format::CheckFormat;
 use crate::cli::terminal::{output, table};
 use crate::clock::SystemClock;
 use crate::config::{Config, EXAMPLE, Environment};
-use crate::failure::{Failure, one_line};
+use crate::failure::Failure;
+use crate::plain_text::one_line;
 
 /// Show an example configuration, or check the one there is
 #[derive(Args, Debug)]
