@@ -8,14 +8,29 @@ use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::header::{self, HeaderName};
 use actix_web::web::Bytes;
 use actix_web::{HttpResponse, HttpResponseBuilder};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::percent;
 use crate::profile::Profile;
 use crate::redeem::Delivery;
 use crate::token::UserName;
 
 /// OpenVPN GUI compares the whole value with this, so it has no parameters.
 const PROFILE_TYPE: &str = "application/x-openvpn-profile";
+
+/// Every ASCII character but those of `attr-char`. Source: RFC 8187, section 3.2.1.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'!')
+    .remove(b'#')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'+')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'^')
+    .remove(b'_')
+    .remove(b'`')
+    .remove(b'|')
+    .remove(b'~');
 
 const USES_LEFT: HeaderName = HeaderName::from_static("jeton-uses-left");
 const EXPIRES: HeaderName = HeaderName::from_static("jeton-expires");
@@ -51,7 +66,7 @@ fn profile_head(delivery: &Delivery) -> HttpResponseBuilder {
 /// and last by RFC 8187, because OpenVPN GUI keeps the last it understands.
 fn content_disposition(user: &UserName) -> String {
     let ascii: String = user.as_str().chars().map(plain).collect();
-    let whole = percent::encode_except(user.as_str(), is_attr_char);
+    let whole = utf8_percent_encode(user.as_str(), ESCAPED);
     format!("attachment; filename=\"{ascii}.ovpn\"; filename*=utf-8''{whole}.ovpn")
 }
 
@@ -62,11 +77,6 @@ fn plain(c: char) -> char {
     } else {
         '_'
     }
-}
-
-/// Source: RFC 8187, section 3.2.1.
-fn is_attr_char(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$&+-.^_`|~".contains(&byte)
 }
 
 /// A profile as the owner of the bytes that are sent, so that no second copy

@@ -38,7 +38,7 @@ impl Expiry {
             Self::After(span) => {
                 let issued_at =
                     Timestamp::from_second(issued_at).map_err(|_| ExpiryError::TooLate)?;
-                let expires_at = issued_at.to_zoned(TimeZone::UTC).checked_add(*span);
+                let expires_at = issued_at.to_zoned_datetime(TimeZone::UTC).checked_add(*span);
                 Ok(expires_at.map_err(|_| ExpiryError::TooLate)?.timestamp())
             }
         }

@@ -37,12 +37,12 @@ fn both_in(at: UnixSeconds, zone: &TimeZone) -> String {
 }
 
 fn on_paper_in(at: UnixSeconds, zone: &TimeZone) -> String {
-    let zoned = timestamp(at).map(|at| at.to_zoned(zone.clone()));
+    let zoned = timestamp(at).map(|at| at.to_zoned_datetime(zone.clone()));
     zoned.map_or_else(|| at.to_string(), |at| at.strftime("%-d %B %Y, %H:%M %Z").to_string())
 }
 
 fn local_in(at: UnixSeconds, zone: &TimeZone) -> Option<String> {
-    let zoned = timestamp(at)?.to_zoned(zone.clone());
+    let zoned = timestamp(at)?.to_zoned_datetime(zone.clone());
     Some(zoned.strftime("%Y-%m-%d %H:%M:%S %Z").to_string())
 }
 
