@@ -2,7 +2,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-core simulate e2e chaos lint floor fmt fmt-check doc vectors \
+.PHONY: help run build test test-core simulate e2e chaos lint house floor fmt fmt-check doc vectors \
         fuzz fuzz-smoke snapshots load scaling bench deny check clean
 
 help: ## list the targets
@@ -38,10 +38,14 @@ chaos: ## run three nodes under 200 faults, on a good and on a bad network (root
 	$(CARGO) build --locked
 	CHAOS_FAULTS=$(or $(FAULTS),200) CHAOS_TOKENS=$(or $(TOKENS),10000) tests/e2e/run.sh test_chaos
 
-lint: ## run clippy on all feature sets; warnings are errors
+lint: ## run clippy on all feature sets, and `make house`; warnings are errors
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) clippy --locked --all-targets --no-default-features -- -D warnings
 	$(CARGO) clippy --locked --lib --no-default-features --features raft -- -D warnings
+	$(MAKE) --no-print-directory house
+
+house: ## measure shared type names, import circles and long functions against limits
+	$(CARGO) run --locked --quiet --no-default-features --example house
 
 floor: ## check that the pure core builds without tokio, actix, rustls, moka or clap
 	$(CARGO) check --locked --lib --no-default-features
