@@ -42,7 +42,8 @@ mod tests {
 
     #[test]
     fn escapes_all_but_unreserved_characters() {
-        assert_eq!(encode("aZ09-._~"), "aZ09-._~");
+        let plain: String = ('\0'..='\x7f').filter(|c| encode(&c.to_string()).len() == 1).collect();
+        assert_eq!(plain, "-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz~");
         assert_eq!(encode("a&b=c d\u{e9}/%"), "a%26b%3Dc%20d%C3%A9%2F%25");
     }
 

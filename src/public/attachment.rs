@@ -136,6 +136,17 @@ mod tests {
     }
 
     #[test]
+    fn escapes_all_but_attr_chars() {
+        let is_plain =
+            |c: &char| utf8_percent_encode(&c.to_string(), ESCAPED).to_string().len() == 1;
+        let plain: String = ('\0'..='\x7f').filter(is_plain).collect();
+        assert_eq!(
+            plain,
+            "!#$&+-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ^_`abcdefghijklmnopqrstuvwxyz|~"
+        );
+    }
+
+    #[test]
     fn every_user_name_makes_a_header() {
         for user in ["\u{674e}\u{96f7}", "'", "a'b*\"c", "\u{a0}", "\u{202e}x", ".."] {
             let Ok(user) = UserName::new(user) else { continue };
