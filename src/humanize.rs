@@ -1,5 +1,4 @@
-//! What moments, spans, counts and kinds are to people, on the pages of both doors
-//! and in what commands say.
+//! Times, spans, counts and profile kinds in words, for pages and command output.
 
 use jiff::Timestamp;
 
@@ -7,24 +6,23 @@ use crate::token::{ProfileKind, UnixSeconds};
 
 const MINUTE_S: u64 = 60;
 
-/// From how many seconds on a clock is told to be off.
+/// A clock offset below this many seconds is not shown.
 const CLOCK_OFFSET_MIN_S: u64 = 2;
 
-/// A moment, for people and for programs.
+/// A time, in forms for people and for programs.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Moment {
     /// To the second, such as `2026-12-01T12:00:42Z`.
     pub(crate) exact: String,
-    /// To the minute, such as `1 December 2026, 12:00 UTC`; that of an event to
-    /// the second.
+    /// To the minute, such as `1 December 2026, 12:00 UTC`; for an event, to the second.
     pub(crate) date: String,
-    /// As seen from now, such as `in 57 minutes` or `3 hours ago`.
+    /// Relative to now, such as `in 57 minutes` or `3 hours ago`.
     pub(crate) relative: String,
 }
 
 impl Moment {
-    /// Writes when something ends, or ended. Both are rounded down, so that
-    /// nobody counts on time that he does not have.
+    /// Formats an end, past or future. Rounds down, so that the time left is never
+    /// overstated.
     pub(crate) fn end(at: UnixSeconds, now: UnixSeconds) -> Self {
         let relative = match at.get().checked_sub(now.get()) {
             Some(left) if left > 0 => format!("in {}", span(left)),
@@ -33,13 +31,12 @@ impl Moment {
         Self { exact: at.to_string(), date: date(at.get()), relative }
     }
 
-    /// Writes when something happened, to the second.
+    /// Formats the time of an event, to the second.
     pub(crate) fn event(at: UnixSeconds, now: UnixSeconds) -> Self {
         Self { date: written(at.get(), "%-d %B %Y, %H:%M:%S UTC"), ..Self::end(at, now) }
     }
 
-    /// Writes when something will begin. Both are rounded up, so that nobody
-    /// comes too early.
+    /// Formats a beginning. Rounds up, so that it is never announced too early.
     pub(crate) fn beginning(at: UnixSeconds, now: UnixSeconds) -> Self {
         let rounded_up = |seconds: u64| seconds.div_ceil(MINUTE_S).saturating_mul(MINUTE_S);
         let wait = rounded_up(at.get().saturating_sub(now.get()));
@@ -56,14 +53,14 @@ fn date(seconds: u64) -> String {
 }
 
 fn written(seconds: u64, format: &str) -> String {
-    let stamp = i64::try_from(seconds).ok().and_then(|s| Timestamp::from_second(s).ok());
-    match stamp {
-        Some(stamp) => stamp.strftime(format).to_string(),
+    let timestamp = i64::try_from(seconds).ok().and_then(|s| Timestamp::from_second(s).ok());
+    match timestamp {
+        Some(timestamp) => timestamp.strftime(format).to_string(),
         None => UnixSeconds::new(seconds).to_string(),
     }
 }
 
-/// Writes a span in its one or two largest units, rounded down.
+/// Formats a span in its one or two largest units, rounded down.
 fn span(seconds: u64) -> String {
     let minutes = seconds / MINUTE_S;
     let (hours, days) = (minutes / 60, minutes / (24 * 60));
@@ -82,7 +79,7 @@ fn span(seconds: u64) -> String {
     }
 }
 
-/// Writes `1 day`, `12,345 days`.
+/// Formats a count with its unit: `1 day`, `12,345 days`.
 pub(crate) fn counted(number: impl TryInto<u64>, unit: &str) -> String {
     let number = number.try_into().unwrap_or(u64::MAX);
     let digits = number.to_string();
@@ -97,21 +94,21 @@ pub(crate) fn counted(number: impl TryInto<u64>, unit: &str) -> String {
     format!("{text} {unit}{plural}")
 }
 
-/// Writes how far a clock is off, such as `+3 s`; `None` if it is right, which it is
-/// below two seconds.
+/// Formats a clock offset, such as `+3 s`. Returns `None` below two seconds, which count
+/// as right.
 pub(crate) fn clock_offset(seconds: i64) -> Option<String> {
     (seconds.unsigned_abs() >= CLOCK_OFFSET_MIN_S).then(|| format!("{seconds:+} s"))
 }
 
-/// What a kind of profile means for its holder.
+/// A profile kind in words.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct KindWords {
     pub(crate) name: &'static str,
     /// In three words.
     pub(crate) short: &'static str,
-    /// For operators: what it has, and what it asks its holder for.
+    /// For operators: what the profile holds and what it asks for.
     pub(crate) asks: &'static str,
-    /// Whether an admin must allow it to a user first.
+    /// Whether an admin must permit it first.
     pub(crate) needs_permission: bool,
     /// In a sentence.
     pub(crate) long: &'static str,
@@ -155,7 +152,7 @@ mod tests {
     const AT: UnixSeconds = UnixSeconds::new(1_800_003_642);
 
     #[test]
-    fn an_end_is_never_later_than_it_is() {
+    fn rounds_the_time_left_down() {
         for (seconds_left, relative) in [
             (1, "in less than a minute"),
             (59, "in less than a minute"),
@@ -177,14 +174,14 @@ mod tests {
     }
 
     #[test]
-    fn events_of_one_minute_are_told_apart() {
+    fn formats_events_to_the_second() {
         let moment = Moment::event(AT, AT.plus(7_300));
         assert_eq!(moment.date, "15 January 2027, 09:00:42 UTC");
         assert_eq!(moment.relative, "2 hours 1 minute ago");
     }
 
     #[test]
-    fn a_beginning_is_never_earlier_than_it_is() {
+    fn rounds_a_beginning_up() {
         let moment = Moment::beginning(AT, AT.minus(61));
         assert_eq!(moment.relative, "in 2 minutes");
         assert_eq!(moment.date, "15 January 2027, 09:01 UTC");
@@ -192,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn large_numbers_are_counted() {
+    fn groups_the_digits_of_counts() {
         for (number, text) in
             [(0, "0 users"), (1, "1 user"), (999, "999 users"), (1_234_567, "1,234,567 users")]
         {
@@ -201,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_is_off_from_two_seconds_on() {
+    fn shows_clock_offsets_from_two_seconds() {
         for (seconds, text) in
             [(0, None), (1, None), (-1, None), (2, Some("+2 s")), (-61, Some("-61 s"))]
         {
@@ -210,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_beyond_all_calendars_is_still_written() {
+    fn formats_a_time_beyond_the_calendar() {
         let moment = Moment::end(UnixSeconds::new(u64::MAX), AT);
         assert_eq!(moment.date, "unix second 18446744073709551615");
     }

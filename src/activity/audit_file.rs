@@ -1,6 +1,6 @@
-//! The file of the audit log: one JSON object a line, only ever appended to.
+//! The file of the audit log: one JSON object per line, append-only.
 //!
-//! It has names and addresses in it, so nobody but its owner may read it.
+//! It holds names and addresses, so only its owner may read it.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Write as _};
@@ -19,58 +19,57 @@ pub enum AuditError {
     /// The file cannot be opened or written.
     #[error("cannot write {path}")]
     Io {
-        /// The file, or the folder that it would be made in.
+        /// The file, or the directory that it would be created in.
         path: PathBuf,
         /// What the system said.
         source: io::Error,
     },
-    /// Others than its owner are let in.
-    #[error("{path} has mode {mode:03o}, which lets others in")]
+    /// Users other than the owner can access the file.
+    #[error("{path} has mode {mode:03o}: group or others can access it")]
     Exposed {
         /// The file.
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
     },
-    /// The system gives no thread to write it.
-    #[error("there is no thread for the audit log")]
+    /// The thread that writes the file cannot be started.
+    #[error("cannot start a thread for the audit log")]
     Thread(#[source] io::Error),
 }
 
-/// Looks whether the file at `path` could be opened, and changes nothing.
+/// Checks that the file at `path` could be opened. Changes nothing.
 ///
 /// # Errors
 ///
-/// [`AuditError`] if it is open to others, or cannot be written or made.
+/// [`AuditError`] if others can access the file, or if it cannot be written or created.
 pub fn check_audit_log(path: &Path) -> Result<(), AuditError> {
     let metadata = match fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return look_at_folder(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return check_directory(path),
         other => other.map_err(|source| io_error(path, source))?,
     };
-    refuse_open(path, &metadata)?;
+    reject_exposed(path, &metadata)?;
     let opened = OpenOptions::new().append(true).open(path);
     opened.map(drop).map_err(|source| io_error(path, source))
 }
 
-/// Looks whether a file could be made at `path`.
-fn look_at_folder(path: &Path) -> Result<(), AuditError> {
+/// Checks that a file could be created at `path`.
+fn check_directory(path: &Path) -> Result<(), AuditError> {
     // A bare file name has the empty path for its parent.
-    let named = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = named.unwrap_or_else(|| Path::new("."));
-    access(folder, Access::WRITE_OK | Access::EXEC_OK)
-        .map_err(|error| io_error(folder, error.into()))
+    let named = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    let dir = named.unwrap_or_else(|| Path::new("."));
+    access(dir, Access::WRITE_OK | Access::EXEC_OK).map_err(|error| io_error(dir, error.into()))
 }
 
 /// The open file.
 #[derive(Debug)]
 pub(super) struct AuditFile {
     file: File,
-    /// The last line in it has no end: a crash or a full disk cut it.
+    /// Whether the last line has no end, because a crash or a full disk cut it.
     is_torn: bool,
 }
 
 impl AuditFile {
-    /// Opens the file at `path`, or makes it for its owner alone.
+    /// Opens the file at `path`, or creates it with mode 0600.
     ///
     /// # Errors
     ///
@@ -80,13 +79,13 @@ impl AuditFile {
         let opened = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
         let file = opened.map_err(error)?;
         let metadata = file.metadata().map_err(error)?;
-        refuse_open(path, &metadata)?;
+        reject_exposed(path, &metadata)?;
         let is_torn = metadata.is_file() && !ends_with_line(path, metadata.len()).map_err(error)?;
         Ok(Self { file, is_torn })
     }
 
-    /// Appends one line. A line that an error cut short is ended before the
-    /// next one, so that it spoils no other.
+    /// Appends one line. First ends a line that an error cut short, so that both stay
+    /// separate.
     pub(super) fn append(&mut self, line: &[u8]) -> io::Result<()> {
         let before: &[u8] = if self.is_torn { b"\n" } else { b"" };
         let bytes = [before, line, b"\n"].concat();
@@ -105,15 +104,15 @@ impl AuditFile {
         Ok(())
     }
 
-    /// Makes what was written last.
+    /// Makes everything written so far durable.
     pub(super) fn sync(&self) -> io::Result<()> {
         self.file.sync_data()
     }
 }
 
-/// Refuses a file that others may read or write. What is no file, such as a
-/// pipe to a log collector, has a guard of its own.
-fn refuse_open(path: &Path, metadata: &Metadata) -> Result<(), AuditError> {
+/// Rejects a regular file that group or others can access. A pipe to a log collector has
+/// its own access control.
+fn reject_exposed(path: &Path, metadata: &Metadata) -> Result<(), AuditError> {
     let mode = metadata.mode() & 0o777;
     if metadata.is_file() && mode & OTHERS != 0 {
         return Err(AuditError::Exposed { path: path.to_owned(), mode });
@@ -140,11 +139,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_new_file_is_its_owners_alone_and_an_open_one_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("audit.jsonl");
+    fn creates_private_files_and_rejects_exposed_ones() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("audit.jsonl");
         check_audit_log(&path).unwrap();
-        assert!(!path.exists(), "looking makes nothing");
+        assert!(!path.exists(), "the check creates nothing");
         AuditFile::open(&path).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         check_audit_log(&path).unwrap();
@@ -154,18 +153,18 @@ mod tests {
     }
 
     #[test]
-    fn a_place_that_cannot_be_written_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        for path in [folder.path().to_owned(), folder.path().join("no/audit.jsonl")] {
+    fn rejects_a_path_that_cannot_be_written() {
+        let dir = tempfile::tempdir().unwrap();
+        for path in [dir.path().to_owned(), dir.path().join("no/audit.jsonl")] {
             assert!(matches!(check_audit_log(&path), Err(AuditError::Io { .. })), "{path:?}");
             assert!(AuditFile::open(&path).is_err(), "{path:?}");
         }
     }
 
     #[test]
-    fn what_is_there_stays_and_a_torn_line_spoils_no_other() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("audit.jsonl");
+    fn appends_and_ends_a_torn_line_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("audit.jsonl");
         for (line, expected) in [("a", "a\n"), ("b", "a\nb\n")] {
             AuditFile::open(&path).unwrap().append(line.as_bytes()).unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), expected);

@@ -1,7 +1,7 @@
-//! The way of events into the audit log: a queue, and one thread that writes.
+//! The audit log: a queue, and one thread that writes the file.
 //!
-//! Whoever notes an event never waits. If the disk is too slow or full, lines
-//! are lost, and counted: a profile is worth more than the line about it.
+//! Recording an event never waits. If the disk is full or too slow, lines are lost and
+//! counted: delivering a profile takes precedence over logging it.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -14,69 +14,70 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::audit_file::{AuditError, AuditFile};
-use super::{Event, EventLine, What};
+use super::event::{Event, What};
+use super::line::EventLine;
 use crate::token::{TokenId, UnixSeconds};
 
-/// How many lines may wait for the disk, some 300 bytes each.
+/// How many lines may wait for the disk, at about 300 bytes each.
 const QUEUE_MAX: usize = 10_000;
 
-/// How many refusals of what was no token are written each second. Anybody can
-/// cause them, and they must not fill a disk.
-const STRANGE_PER_SECOND_MAX: u32 = 10;
+/// How many refusals without a verified token are written per second. Any client can
+/// cause them, and they must not fill the disk.
+const UNVERIFIED_PER_SECOND_MAX: u32 = 10;
 
-/// How many refusals of one true token are written within [`REPEAT_WINDOW`].
-/// Whoever has a dead link can cause them.
+/// How many refusals of one verified token are written per [`REPEAT_WINDOW`]. A client
+/// with a dead link can cause any number of them.
 const REPEATS_MAX: u32 = 10;
 
-/// Seconds within which refusals of one token are counted.
+/// The window in which refusals of one token are counted, in seconds.
 const REPEAT_WINDOW: u64 = 10;
 
-/// How many tokens are remembered for that, some 60 bytes each.
+/// How many tokens are tracked for that, at about 60 bytes each.
 const REPEATING_MAX: usize = 10_000;
 
-/// A log that is written in the background.
+/// An audit log that is written in the background.
 #[derive(Debug)]
 pub(super) struct AuditLog {
-    entrance: Mutex<Entrance>,
-    state: Arc<State>,
-    /// Closed by the thread when it has written all.
+    intake: Mutex<Intake>,
+    state: Arc<Shared>,
+    /// Disconnected by the thread after it has written everything.
     done: Mutex<Receiver<()>>,
 }
 
-/// Where lines go in.
+/// The sending end: admits events, or leaves them out.
 #[derive(Debug, Default)]
-struct Entrance {
+struct Intake {
     /// `None` once closed.
-    queue: Option<SyncSender<Item>>,
-    /// The second in which `strange` refusals were let through.
+    queue: Option<SyncSender<Queued>>,
+    /// The second that `unverified` counts.
     second: UnixSeconds,
-    strange: u32,
-    /// The tokens that were refused of late: since when, and how often.
+    unverified: u32,
+    /// Recently refused tokens: the start of the window, and the count in it.
     repeating: HashMap<TokenId, (UnixSeconds, u32)>,
-    /// What was not let through since the last line.
+    /// How many events were left out since the last line.
     left_out: u64,
 }
 
-/// What the entrance and the thread share.
+/// State that the intake and the thread share.
 #[derive(Debug, Default)]
-struct State {
+struct Shared {
     lost: AtomicU64,
     is_full: AtomicBool,
     reopen: AtomicBool,
 }
 
-/// What waits in the queue.
+/// An item of the queue.
 #[derive(Debug)]
-enum Item {
+enum Queued {
     Event {
         event: Event,
         left_out: u64,
     },
-    /// Look whether the file is to be opened anew.
+    /// Wakes the thread to check `reopen`.
     Wake,
 }
 
-/// A line of the file.
+/// A line of the audit log.
 #[derive(Serialize)]
 struct AuditLine {
     #[serde(flatten)]
@@ -86,71 +87,72 @@ struct AuditLine {
 }
 
 impl AuditLog {
-    /// Opens the file at `path`, or makes it, and starts the thread.
+    /// Opens or creates the file at `path`, and starts the thread.
     pub(super) fn open(path: &Path) -> Result<Self, AuditError> {
         let file = AuditFile::open(path)?;
-        let state = Arc::<State>::default();
-        let (queue, items) = mpsc::sync_channel(QUEUE_MAX);
+        let state = Arc::<Shared>::default();
+        let (queue, queued) = mpsc::sync_channel(QUEUE_MAX);
         let (ending, done) = mpsc::channel();
-        let writer = Writer { path: path.to_owned(), file, state: Arc::clone(&state), failed: 0 };
+        let writer =
+            AuditWriter { path: path.to_owned(), file, state: Arc::clone(&state), failed: 0 };
         let run = move || {
-            writer.run(&items);
+            writer.run(&queued);
             drop(ending);
         };
         thread::Builder::new().name("audit-log".into()).spawn(run).map_err(AuditError::Thread)?;
-        let entrance = Entrance { queue: Some(queue), ..Entrance::default() };
-        Ok(Self { entrance: Mutex::new(entrance), state, done: Mutex::new(done) })
+        let intake = Intake { queue: Some(queue), ..Intake::default() };
+        Ok(Self { intake: Mutex::new(intake), state, done: Mutex::new(done) })
     }
 
-    /// Takes an event to be written.
+    /// Queues an event.
     pub(super) fn note(&self, event: Event) {
-        if self.entrance().put(event) {
+        if self.intake().put(event) {
             return;
         }
         self.state.lost.fetch_add(1, Ordering::Relaxed);
         if !self.state.is_full.swap(true, Ordering::Relaxed) {
             tracing::error!(
                 target: "jeton::audit", max = QUEUE_MAX,
-                "the disk does not keep up: lines of the audit log are lost"
+                "the disk does not keep up: audit log lines are lost"
             );
         }
     }
 
-    /// Opens the file anew, because it was moved away.
+    /// Reopens the file after it was moved away.
     pub(super) fn reopen(&self) {
         self.state.reopen.store(true, Ordering::Relaxed);
-        if let Some(queue) = &self.entrance().queue {
-            // A full queue wakes the thread by itself.
-            let _ = queue.try_send(Item::Wake);
+        if let Some(queue) = &self.intake().queue {
+            // The thread is awake if the queue is full.
+            let _ = queue.try_send(Queued::Wake);
         }
     }
 
-    /// Returns how many lines were lost so far.
+    /// Returns how many lines were lost.
     pub(super) fn lost(&self) -> u64 {
         self.state.lost.load(Ordering::Relaxed)
     }
 
-    /// Takes no more events and waits until all are written, but no longer than
-    /// `patience`. Tells whether they are.
-    pub(super) fn close(&self, patience: Duration) -> bool {
-        self.entrance().queue = None;
+    /// Closes the queue and waits at most `timeout` until everything is written. Returns
+    /// `true` if it was.
+    pub(super) fn close(&self, timeout: Duration) -> bool {
+        self.intake().queue = None;
         let done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
-        done.recv_timeout(patience) != Err(mpsc::RecvTimeoutError::Timeout)
+        done.recv_timeout(timeout) != Err(mpsc::RecvTimeoutError::Timeout)
     }
 
-    fn entrance(&self) -> MutexGuard<'_, Entrance> {
-        self.entrance.lock().unwrap_or_else(PoisonError::into_inner)
+    fn intake(&self) -> MutexGuard<'_, Intake> {
+        self.intake.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Entrance {
-    /// Puts an event into the queue, or leaves it out; `false` if it is lost.
+impl Intake {
+    /// Queues an event, or leaves it out. Returns `false` if the event is lost.
     fn put(&mut self, event: Event) -> bool {
-        if !self.lets_through(&event) {
+        if !self.admits(&event) {
             self.left_out += 1;
             return true;
         }
-        let item = Item::Event { event, left_out: self.left_out };
+        let item = Queued::Event { event, left_out: self.left_out };
         let is_queued = self.queue.as_ref().is_some_and(|queue| queue.try_send(item).is_ok());
         if is_queued {
             self.left_out = 0;
@@ -158,17 +160,15 @@ impl Entrance {
         is_queued
     }
 
-    fn lets_through(&mut self, event: &Event) -> bool {
+    fn admits(&mut self, event: &Event) -> bool {
         match &event.what {
-            What::Refused { token: None, .. } => self.lets_strange_through(event.at),
-            What::Refused { token: Some(token), .. } => {
-                self.lets_repeat_through(token.id, event.at)
-            }
+            What::Refused { token: None, .. } => self.admits_unverified(event.at),
+            What::Refused { token: Some(token), .. } => self.admits_repeat(token.id, event.at),
             What::Delivered { .. } | What::Done { .. } => true,
         }
     }
 
-    fn lets_repeat_through(&mut self, token: TokenId, now: UnixSeconds) -> bool {
+    fn admits_repeat(&mut self, token: TokenId, now: UnixSeconds) -> bool {
         if self.repeating.len() == REPEATING_MAX {
             self.repeating.clear();
         }
@@ -180,49 +180,49 @@ impl Entrance {
         *count <= REPEATS_MAX
     }
 
-    fn lets_strange_through(&mut self, now: UnixSeconds) -> bool {
+    fn admits_unverified(&mut self, now: UnixSeconds) -> bool {
         if self.second != now {
-            (self.second, self.strange) = (now, 0);
+            (self.second, self.unverified) = (now, 0);
         }
-        self.strange += 1;
-        self.strange <= STRANGE_PER_SECOND_MAX
+        self.unverified += 1;
+        self.unverified <= UNVERIFIED_PER_SECOND_MAX
     }
 }
 
-/// The thread that writes.
-struct Writer {
+/// The state of the writing thread.
+struct AuditWriter {
     path: PathBuf,
     file: AuditFile,
-    state: Arc<State>,
-    /// How many lines could not be written since the last one that could.
+    state: Arc<Shared>,
+    /// How many writes have failed since the last successful one.
     failed: u64,
 }
 
-impl Writer {
+impl AuditWriter {
     /// Writes until the queue is closed and empty.
-    fn run(mut self, items: &Receiver<Item>) {
-        while let Some(item) = self.next(items) {
+    fn run(mut self, queued: &Receiver<Queued>) {
+        while let Some(item) = self.next(queued) {
             if self.state.reopen.swap(false, Ordering::Relaxed) {
                 self.reopen();
             }
-            if let Item::Event { event, left_out } = item {
+            if let Queued::Event { event, left_out } = item {
                 self.write(&AuditLine { event: EventLine::of(&event), left_out });
             }
         }
         if let Err(error) = self.file.sync() {
-            tracing::debug!(target: "jeton::audit", %error, "the audit log is not synced");
+            tracing::debug!(target: "jeton::audit", %error, "the audit log could not be synced");
         }
     }
 
-    fn next(&self, items: &Receiver<Item>) -> Option<Item> {
-        match items.try_recv() {
+    fn next(&self, queued: &Receiver<Queued>) -> Option<Queued> {
+        match queued.try_recv() {
             Ok(item) => Some(item),
             Err(TryRecvError::Empty) => {
                 if self.state.is_full.swap(false, Ordering::Relaxed) {
                     let lost = self.state.lost.load(Ordering::Relaxed);
-                    tracing::warn!(target: "jeton::audit", lost, "the disk keeps up again");
+                    tracing::warn!(target: "jeton::audit", lost, "the disk keeps up again: audit log lines were lost");
                 }
-                items.recv().ok()
+                queued.recv().ok()
             }
             Err(TryRecvError::Disconnected) => None,
         }
@@ -235,7 +235,7 @@ impl Writer {
         match written {
             Ok(()) if self.failed > 0 => {
                 let lost = std::mem::take(&mut self.failed);
-                tracing::warn!(target: "jeton::audit", lost, "the audit log is written again");
+                tracing::warn!(target: "jeton::audit", lost, "the audit log can be written again");
             }
             Ok(()) => {}
             Err(error) => {
@@ -245,7 +245,7 @@ impl Writer {
                     let path = self.path.display();
                     tracing::error!(
                         target: "jeton::audit", %path, %error,
-                        "lines of the audit log are lost"
+                        "audit log lines are lost"
                     );
                 }
             }
@@ -257,13 +257,13 @@ impl Writer {
         match AuditFile::open(&self.path) {
             Ok(file) => {
                 self.file = file;
-                tracing::info!(target: "jeton::audit", %path, "audit log opened anew");
+                tracing::info!(target: "jeton::audit", %path, "reopened the audit log");
             }
             Err(error) => {
                 let cause = std::error::Error::source(&error).map(ToString::to_string);
                 tracing::error!(
                     target: "jeton::audit", %error, cause,
-                    "the audit log cannot be opened anew, the old file stays in use"
+                    "the audit log cannot be reopened; the old file stays in use"
                 );
             }
         }
@@ -285,8 +285,8 @@ mod tests {
     use crate::activity::{Reason, TokenSeen};
     use crate::token::{AdminRole, Batch, KeyId, Nonce, UserName};
 
-    /// Longer than any disk here takes.
-    const PATIENCE: Duration = Duration::from_secs(20);
+    /// Longer than any disk takes here.
+    const TIMEOUT: Duration = Duration::from_secs(20);
 
     fn done(what: &str) -> Event {
         let operator = UserName::new("root").unwrap();
@@ -294,7 +294,7 @@ mod tests {
         Event { at: UnixSeconds::new(7), client: None, what }
     }
 
-    fn strange(at: u64) -> Event {
+    fn unverified(at: u64) -> Event {
         let what = What::Refused { token: None, reason: Reason::Unverified };
         Event { at: UnixSeconds::new(at), client: None, what }
     }
@@ -305,12 +305,12 @@ mod tests {
     }
 
     #[test]
-    fn all_that_was_noted_is_in_the_file_when_it_is_closed() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("audit.jsonl");
+    fn writes_every_recorded_event_before_it_closes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("audit.jsonl");
         let log = AuditLog::open(&path).unwrap();
         (0..500).for_each(|number| log.note(done(&number.to_string())));
-        assert!(log.close(PATIENCE));
+        assert!(log.close(TIMEOUT));
         let did: Vec<_> = lines(&path).iter().map(|line| line["did"].clone()).collect();
         assert_eq!(did, (0..500).map(|number| number.to_string()).collect::<Vec<_>>());
         assert_eq!(log.lost(), 0);
@@ -318,11 +318,10 @@ mod tests {
         assert_eq!(log.lost(), 1);
     }
 
-    /// A dead link that is hammered fills neither the disk nor the view.
     #[test]
-    fn a_token_that_is_refused_again_and_again_is_ten_lines_and_a_number() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("audit.jsonl");
+    fn writes_ten_refusals_of_one_token_and_counts_the_rest() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("audit.jsonl");
         let log = AuditLog::open(&path).unwrap();
         let id = TokenId { key_id: KeyId([1; 4]), nonce: Nonce::new(Batch([2; 4]), [3; 12]) };
         let token = TokenSeen { id, user: UserName::new("alice").unwrap(), kind: None };
@@ -332,22 +331,22 @@ mod tests {
         };
         (0..1_000).for_each(|_| log.note(refused(100)));
         log.note(refused(110));
-        assert!(log.close(PATIENCE));
+        assert!(log.close(TIMEOUT));
         let lines = lines(&path);
         assert_eq!((lines.len(), &lines[10]["left_out"]), (11, &990.into()));
     }
 
     #[test]
-    fn garbage_is_ten_lines_a_second_and_a_number() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("audit.jsonl");
+    fn writes_ten_unverified_refusals_a_second_and_counts_the_rest() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("audit.jsonl");
         let log = AuditLog::open(&path).unwrap();
         for at in [100, 101] {
-            (0..1_000).for_each(|_| log.note(strange(at)));
+            (0..1_000).for_each(|_| log.note(unverified(at)));
         }
         log.note(done("x"));
         log.note(done("y"));
-        assert!(log.close(PATIENCE));
+        assert!(log.close(TIMEOUT));
         let lines = lines(&path);
         let left_out: Vec<_> =
             lines.iter().filter_map(|line| Some((&line["at"], line.get("left_out")?))).collect();
@@ -357,41 +356,41 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_was_moved_away_is_made_anew() {
-        let folder = tempfile::tempdir().unwrap();
-        let [path, old] = ["audit.jsonl", "audit.jsonl.1"].map(|name| folder.path().join(name));
+    fn reopens_a_file_that_was_moved_away() {
+        let dir = tempfile::tempdir().unwrap();
+        let [path, old] = ["audit.jsonl", "audit.jsonl.1"].map(|name| dir.path().join(name));
         let log = AuditLog::open(&path).unwrap();
         log.note(done("before"));
         let begun = std::time::Instant::now();
         while lines(&path).is_empty() {
-            assert!(begun.elapsed() < PATIENCE);
+            assert!(begun.elapsed() < TIMEOUT);
             thread::sleep(Duration::from_millis(1));
         }
         fs::rename(&path, &old).unwrap();
         log.reopen();
-        // Without any event: whoever rotates a log compresses the old file soon.
+        // No event is needed: after a rotation the old file is soon compressed.
         while !path.exists() {
-            assert!(begun.elapsed() < PATIENCE);
+            assert!(begun.elapsed() < TIMEOUT);
             thread::sleep(Duration::from_millis(1));
         }
         log.note(done("after"));
-        assert!(log.close(PATIENCE));
+        assert!(log.close(TIMEOUT));
         assert_eq!((lines(&old).len(), lines(&path).len()), (1, 1));
     }
 
     #[test]
-    fn a_full_disk_loses_lines_and_counts_them() {
+    fn counts_the_lines_that_a_full_disk_loses() {
         let log = AuditLog::open(Path::new("/dev/full")).unwrap();
         (0..5).for_each(|_| log.note(done("x")));
-        assert!(log.close(PATIENCE));
+        assert!(log.close(TIMEOUT));
         assert_eq!(log.lost(), 5);
     }
 
-    /// The reader of a pipe that reads nothing is the slowest disk there is.
+    /// A pipe whose reader never reads stands for a disk that hangs.
     #[test]
-    fn nobody_waits_for_a_disk_that_hangs() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("pipe");
+    fn recording_does_not_wait_for_a_disk_that_hangs() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pipe");
         let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
         assert!(made.success());
         let reader = fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();

@@ -1,21 +1,22 @@
-//! Which events somebody wants to see.
+//! Which events to list.
 
-use super::{Event, EventName};
+use super::event::Event;
+use super::line::EventName;
 use crate::token::UserName;
 
-/// What an event must have to be shown; the default lets all through.
+/// A filter for events. The default accepts all.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct EventFilter {
-    /// Whom it is about, or who did it.
+    /// The user of the token, or the operator who made the change.
     pub user: Option<UserName>,
-    /// Its sort.
+    /// What happened.
     pub event: Option<EventName>,
 }
 
 impl EventFilter {
-    /// Tells whether `event` is wanted.
+    /// Returns `true` if the filter accepts `event`.
     #[must_use]
-    pub fn lets_through(&self, event: &Event) -> bool {
+    pub fn accepts(&self, event: &Event) -> bool {
         self.user.as_ref().is_none_or(|user| event.what.user() == Some(user))
             && self.event.is_none_or(|name| event.what.name() == name)
     }

@@ -1,5 +1,4 @@
-//! An event as the outside reads it: one JSON object, the same in the
-//! operators' API and in the audit log.
+//! The JSON form of an event, the same in the admin API and in the audit log.
 
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -7,18 +6,18 @@ use std::str::FromStr;
 use serde::Serialize;
 use thiserror::Error;
 
-use super::{Event, TokenSeen, What};
+use super::event::{Event, TokenSeen, What};
 
-/// An event as JSON. What does not apply to an event is not in it.
+/// An event as JSON. Fields that do not apply to an event are absent.
 #[derive(Debug, Default, Serialize)]
 pub struct EventLine {
     /// When, RFC 3339 in UTC.
     at: String,
     event: &'static str,
-    /// Why there was no profile, such as `used-up`.
+    /// Why the request got no profile, such as `used-up`.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
-    /// The token's id, if it was a true token.
+    /// The token's id, if the token was verified.
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<String>,
     /// The key that signed it.
@@ -33,17 +32,16 @@ pub struct EventLine {
     /// The address the request came from.
     #[serde(skip_serializing_if = "Option::is_none")]
     client: Option<IpAddr>,
-    /// How many uses are left of a token that gave a profile; `null` for any
-    /// number.
+    /// The uses left of a token that gave a profile; `null` if unlimited.
     #[serde(skip_serializing_if = "Option::is_none")]
     uses_left: Option<Option<u32>>,
-    /// The operator who did something.
+    /// The operator who made the change.
     #[serde(skip_serializing_if = "Option::is_none")]
     operator: Option<String>,
     /// That operator's role.
     #[serde(skip_serializing_if = "Option::is_none")]
     role: Option<String>,
-    /// What was done, such as `revoked user alice`.
+    /// The change, such as `revoked user alice`.
     #[serde(skip_serializing_if = "Option::is_none")]
     did: Option<String>,
 }
@@ -51,16 +49,16 @@ pub struct EventLine {
 /// What happened, in one word.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum EventName {
-    /// A profile went out.
+    /// A profile was delivered.
     Delivered,
-    /// There was no profile.
+    /// A request got no profile.
     Refused,
-    /// An operator did something.
+    /// An operator changed something.
     Operation,
 }
 
 impl EventName {
-    /// All of them.
+    /// All event names.
     pub const ALL: [Self; 3] = [Self::Delivered, Self::Refused, Self::Operation];
 
     /// Returns the word.
@@ -74,9 +72,9 @@ impl EventName {
     }
 }
 
-/// A word that names no sort of event.
+/// The error of parsing an event name.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
-#[error("it is one of delivered, refused and operation")]
+#[error("expected delivered, refused or operation")]
 pub struct UnknownEvent;
 
 impl FromStr for EventName {
@@ -88,7 +86,7 @@ impl FromStr for EventName {
 }
 
 impl EventLine {
-    /// Writes `event` as the outside reads it.
+    /// Returns the JSON form of `event`.
     #[must_use]
     pub fn of(event: &Event) -> Self {
         let (at, client) = (event.at.to_string(), event.client);
@@ -125,7 +123,7 @@ impl EventLine {
 }
 
 impl What {
-    /// Says in one word what happened.
+    /// Returns the name of what happened.
     #[must_use]
     pub const fn name(&self) -> EventName {
         match self {
@@ -162,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn each_event_has_what_applies_to_it_and_nothing_else() {
+    fn writes_only_the_fields_that_apply() {
         let at = "2026-09-21T14:13:20Z";
         let id = "AAAAAAEBAQEBAQEBAQEBAQ";
         let left = |uses_left| What::Delivered { token: alice(), uses_left };

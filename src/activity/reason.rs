@@ -1,21 +1,21 @@
-//! The reasons for which there is no profile, in one word each: the word that
-//! the log, the audit log, the metrics and the API have for it.
+//! The reasons why a request gets no profile, one word each. The log, the audit log, the
+//! metrics and the API all use this word.
 
 use std::fmt;
 
 macro_rules! reasons {
     ($($(#[doc = $doc:literal])* $reason:ident = $word:literal,)*) => {
-        /// Why there was no profile.
+        /// Why a request got no profile.
         #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
         pub enum Reason {
             $($(#[doc = $doc])* $reason,)*
         }
 
         impl Reason {
-            /// All of them.
+            /// All reasons.
             pub const ALL: &[Self] = &[$(Self::$reason,)*];
 
-            /// Returns its word. Alerts are written with it, so it stays.
+            /// Returns the word. Alerts match it, so it never changes.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -27,29 +27,29 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// It is an admin token.
+    /// The token is an admin token.
     AdminToken = "admin-token",
-    /// The user may not have autologin.
+    /// The user has no permission for autologin.
     AutologinDenied = "autologin-denied",
-    /// The token is older than the ledger.
+    /// The token was issued before the ledger was created.
     BeforeLedger = "before-ledger",
-    /// The body did not come in time, or not whole.
+    /// The request body was incomplete or late.
     BodyIncomplete = "body-incomplete",
-    /// The body is larger than any form of ours.
+    /// The request body is larger than any form of these pages.
     BodyTooLarge = "body-too-large",
-    /// The ledger knows another token under this identity.
+    /// The ledger knows a token with this identity and other claims.
     Contradiction = "contradiction",
-    /// A page of another site asked.
+    /// The request came from a page of another site.
     CrossSite = "cross-site",
-    /// The token is expired.
+    /// The token has expired.
     Expired = "expired",
-    /// Too much waits for the ledger.
+    /// Too many requests are waiting for the ledger.
     LedgerOverloaded = "ledger-overloaded",
-    /// The ledger cannot decide.
+    /// The ledger is unavailable.
     LedgerUnavailable = "ledger-unavailable",
-    /// There is no such profile.
+    /// The profile does not exist.
     NoProfile = "no-profile",
-    /// The link holds no clean token.
+    /// The link holds no well-formed token.
     NoToken = "no-token",
     /// The token is not valid yet.
     NotYet = "not-yet",
@@ -57,15 +57,15 @@ reasons! {
     OutcomeUnknown = "outcome-unknown",
     /// The client is outside the token's network.
     OutsideNetwork = "outside-network",
-    /// A browser prepares for a click. It is counted, but is no event.
+    /// The request is a prefetch. It is counted, but recorded as no event.
     Prefetch = "prefetch",
     /// The profile cannot be read.
     ProfileUnreadable = "profile-unreadable",
     /// The token is revoked.
     Revoked = "revoked",
-    /// The client asks too often.
+    /// The client exceeded its rate limit.
     TooManyRequests = "too-many-requests",
-    /// A listed proxy did not say who asks.
+    /// A trusted proxy did not send the client's address.
     UnknownClient = "unknown-client",
     /// No trusted key signed it.
     Unverified = "unverified",
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_reason_is_documented() {
+    fn every_reason_is_documented() {
         let documentation = include_str!("../../docs/metrics.md");
         for reason in Reason::ALL {
             assert!(documentation.contains(&format!("`{reason}`")), "{reason}");

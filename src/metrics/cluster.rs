@@ -1,5 +1,5 @@
-//! What is looked up of the nodes that share the ledger. Who leads tells of each
-//! member besides; so there are never more of these numbers than members.
+//! The cluster metrics, read at each scrape. Only the leader reports per-member metrics,
+//! so that each member has one series.
 
 use std::time::Duration;
 
@@ -9,27 +9,26 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::{Registry, Unit};
 
-/// How the cluster looks from this node.
+/// The cluster as this node sees it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct ClusterReadings {
-    /// How many members vote.
+    /// The number of voters.
     pub voters: usize,
-    /// How many do not.
+    /// The number of learners.
     pub learners: usize,
     /// Whether this node leads.
     pub is_leader: bool,
-    /// Whether a leader is known and was heard of late.
+    /// Whether a leader is known and was heard from recently.
     pub knows_leader: bool,
-    /// How old what this node knows is; `None` if it was never up to date since its
-    /// start.
+    /// The age of this node's state; `None` if it has not been up to date since the start.
     pub staleness: Option<Duration>,
-    /// Whether that is too old.
+    /// Whether the state is too old to vouch for.
     pub is_stale: bool,
-    /// How many elections there were.
+    /// The current Raft term.
     pub term: u64,
     /// Whether this node's clock is off.
     pub is_clock_off: bool,
-    /// How many uses were passed on to the leader.
+    /// How many spends were forwarded to the leader.
     pub spends_forwarded: u64,
     /// The members, if this node leads.
     pub members: Vec<MemberReading>,
@@ -40,11 +39,11 @@ pub struct ClusterReadings {
 pub struct MemberReading {
     /// Its id.
     pub node: String,
-    /// Whether it was heard of late.
+    /// Whether it was heard from recently.
     pub is_reachable: bool,
-    /// How many entries it is behind, if that is known.
+    /// How many entries it lags behind, if known.
     pub lag: Option<u64>,
-    /// How many seconds its clock is ahead, if that is known.
+    /// How far its clock is ahead, in seconds, if known.
     pub clock_offset_s: Option<i64>,
 }
 
@@ -66,7 +65,7 @@ impl ClusterReadings {
         show("cluster_is_leader", "Whether this node leads: 1 or 0", self.is_leader.into());
         show(
             "cluster_leader_known",
-            "Whether a leader is known and was heard of late: 1 or 0",
+            "Whether a leader is known and was heard from recently: 1 or 0",
             self.knows_leader.into(),
         );
         show(
@@ -74,23 +73,23 @@ impl ClusterReadings {
             "Whether this node has not heard from a majority for too long: 1 or 0",
             self.is_stale.into(),
         );
-        show("cluster_term", "Elections so far, won or not", self.term);
+        show("cluster_term", "The current Raft term: elections so far, won or not", self.term);
         show(
             "cluster_clock_off",
-            "Whether this node's clock is more than a minute off most others: 1 or 0",
+            "Whether this node's clock differs from most others by more than a minute: 1 or 0",
             self.is_clock_off.into(),
         );
         if let Some(age) = self.staleness {
             registry.register_with_unit(
                 "cluster_staleness",
-                "Time since all that was committed had come here",
+                "Time since this node had applied everything committed",
                 Unit::Seconds,
                 ConstGauge::new(age.as_secs_f64()),
             );
         }
         registry.register(
             "cluster_spends_forwarded",
-            "Uses passed on to the leader",
+            "Spends forwarded to the leader",
             ConstCounter::new(self.spends_forwarded),
         );
         registry.register("cluster_members", "Nodes that share the ledger", self.roles());
@@ -120,12 +119,12 @@ impl ClusterReadings {
         };
         registry.register(
             "cluster_member_reachable",
-            "Whether this leader heard from the member of late: 1 or 0",
+            "Whether this leader heard from the member recently: 1 or 0",
             numbers(|member| Some(member.is_reachable.into())),
         );
         registry.register(
             "cluster_member_lag",
-            "Entries that the member has still to get",
+            "Entries that the member lags behind",
             numbers(|member| member.lag.map(whole)),
         );
         registry.register_with_unit(

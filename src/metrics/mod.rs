@@ -1,10 +1,8 @@
-//! How much of everything there was: numbers for a monitoring system, in the
-//! OpenMetrics text format.
+//! Metrics in the OpenMetrics text format.
 //!
-//! Most are counted here as things happen. The rest is known to other rooms and
-//! is handed in as [`Readings`] when somebody asks. No number names a user, a
-//! token or an address; those of members have their ids. `docs/metrics.md` tells what
-//! each means.
+//! [`Metrics`] counts most of them as events happen. The caller supplies the rest as
+//! [`Readings`] at each scrape. No metric names a user, a token or an address; those of
+//! members carry node ids. `docs/metrics.md` describes each.
 
 mod cluster;
 mod timed_ledger;
@@ -27,17 +25,17 @@ use crate::token::{KeyPurpose, ProfileKind, UnixSeconds};
 pub use cluster::{ClusterReadings, MemberReading};
 pub use timed_ledger::TimedLedger;
 
-/// What the text is, for the header of an answer.
+/// The `Content-Type` of the text.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// The upper bounds of the classes of commits, in seconds: from a fast disk of
-/// one node's own to an election in the middle of it.
+/// The histogram buckets of commit times, in seconds: from a fast disk on a lone node to
+/// an election in between.
 const COMMIT_SECONDS: [f64; 15] = [
     0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
     10.0,
 ];
 
-/// What is counted as it happens.
+/// Metrics that are counted as events happen.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
@@ -57,16 +55,16 @@ pub enum TlsVersion {
     V13,
 }
 
-/// What is looked up when somebody asks.
+/// Metrics that are read at each scrape.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Readings {
-    /// How often a verified token was known already.
+    /// How often a token was in the cache of verified tokens.
     pub verify_cache_hits: u64,
     /// How often a signature had to be checked.
     pub verify_cache_misses: u64,
-    /// When the certificate of the public door ends; `None` without one.
+    /// When the public door's certificate expires; `None` without TLS.
     pub certificate_expires_at: Option<UnixSeconds>,
-    /// How many keys are trusted for what.
+    /// The number of trusted keys for each purpose.
     pub trusted_keys: Vec<(KeyPurpose, usize)>,
     /// Whether the ledger could grant a use now.
     pub ledger_ready: bool,
@@ -74,7 +72,7 @@ pub struct Readings {
     pub ledger_applied_index: u64,
     /// How many lines of the audit log were lost.
     pub audit_lines_lost: u64,
-    /// How the nodes are that share the ledger.
+    /// The cluster as this node sees it.
     pub cluster: ClusterReadings,
 }
 
@@ -99,7 +97,6 @@ struct PurposeLabel {
 }
 
 impl Default for Metrics {
-    /// Begins to count.
     fn default() -> Self {
         let mut metrics = Self {
             registry: Registry::with_prefix("jeton"),
@@ -116,7 +113,7 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// A number that is not there before it is 1 is missed by alerts.
+    /// Creates every series at zero. Alerts on increase miss a series that first appears at 1.
     fn begin_at_zero(&self) {
         for kind in ProfileKind::ALL {
             drop(self.redemptions.get_or_create(&KindLabel { profile_type: kind.as_str() }));
@@ -131,12 +128,8 @@ impl Metrics {
 
     fn register(&mut self) {
         let Self { registry, redemptions, refusals, commits, failed_commits, handshakes } = self;
-        registry.register("redemptions", "Profiles given", redemptions.clone());
-        registry.register(
-            "refusals",
-            "Requests for a profile that were given none",
-            refusals.clone(),
-        );
+        registry.register("redemptions", "Profiles delivered", redemptions.clone());
+        registry.register("refusals", "Requests that got no profile", refusals.clone());
         registry.register_with_unit(
             "ledger_commit",
             "Time until a change of the ledger was durable",
@@ -145,7 +138,7 @@ impl Metrics {
         );
         registry.register(
             "ledger_commit_failures",
-            "Changes of the ledger that failed, or may have failed",
+            "Changes of the ledger that failed or may have failed",
             failed_commits.clone(),
         );
         registry.register(
@@ -157,22 +150,22 @@ impl Metrics {
         registry.register("build", "The program", build);
     }
 
-    /// Counts a profile that was given.
+    /// Counts a delivered profile.
     pub fn redeemed(&self, kind: ProfileKind) {
         self.redemptions.get_or_create(&KindLabel { profile_type: kind.as_str() }).inc();
     }
 
-    /// Counts a request for a profile that was given none.
+    /// Counts a request that got no profile.
     pub fn refused(&self, reason: Reason) {
         self.refusals.get_or_create(&ReasonLabel { reason: reason.as_str() }).inc();
     }
 
     /// Counts a completed handshake.
-    pub fn shook_hands(&self, version: TlsVersion) {
+    pub fn handshake_completed(&self, version: TlsVersion) {
         self.handshakes.get_or_create(&VersionLabel { version: version.as_str() }).inc();
     }
 
-    /// Counts a change of the ledger, which took so long if it was made.
+    /// Counts a change of the ledger: its duration, or `None` if it failed.
     fn committed(&self, took: Option<Duration>) {
         match took {
             Some(took) => self.commits.observe(took.as_secs_f64()),
@@ -182,11 +175,11 @@ impl Metrics {
         }
     }
 
-    /// Writes all numbers as an OpenMetrics text.
+    /// Encodes all metrics as OpenMetrics text.
     ///
     /// # Errors
     ///
-    /// As the formatter, which has no reason to fail.
+    /// Only if the formatter fails, which `String` never does.
     pub fn show(&self, readings: &Readings) -> Result<String, fmt::Error> {
         let mut text = String::new();
         encode_registry(&mut text, &self.registry)?;
@@ -213,15 +206,19 @@ impl Readings {
         };
         count(
             "verify_cache_hits",
-            "Tokens whose signature was checked before",
+            "Tokens found in the cache of verified tokens",
             self.verify_cache_hits,
         );
         count(
             "verify_cache_misses",
-            "Texts whose signature had to be checked",
+            "Tokens whose signature had to be checked",
             self.verify_cache_misses,
         );
-        count("audit_lines_lost", "Lines that the audit log should have", self.audit_lines_lost);
+        count(
+            "audit_lines_lost",
+            "Audit log lines lost to a full or slow disk",
+            self.audit_lines_lost,
+        );
         let mut show = |name, help, unit, number| match unit {
             Some(unit) => registry.register_with_unit(name, help, unit, ConstGauge::new(number)),
             None => registry.register(name, help, ConstGauge::new(number)),
@@ -239,7 +236,7 @@ impl Readings {
             self.ledger_applied_index,
         );
         if let Some(expires_at) = self.certificate_expires_at {
-            let help = "When the certificate of the public door ends, in Unix time";
+            let help = "When the public door's certificate expires, in Unix time";
             show("certificate_expiry_timestamp", help, Some(Unit::Seconds), expires_at.get());
         }
         self.cluster.register(&mut registry);
@@ -262,11 +259,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_counted_is_shown_and_the_rest_is_zero() {
+    fn shows_counts_and_starts_the_rest_at_zero() {
         let metrics = Metrics::default();
         (0..3).for_each(|_| metrics.redeemed(ProfileKind::Autologin));
         metrics.refused(Reason::UsedUp);
-        metrics.shook_hands(TlsVersion::V13);
+        metrics.handshake_completed(TlsVersion::V13);
         metrics.committed(Some(Duration::from_micros(600)));
         metrics.committed(None);
         let readings = Readings {
@@ -327,12 +324,12 @@ mod tests {
             assert!(text.lines().any(|shown| shown == line), "{line}\n{text}");
         }
         assert!(text.ends_with("# EOF\n"), "{text}");
-        // What is not known has no number.
+        // Unknown values have no series.
         assert!(!text.contains("cluster_member_lag{"), "{text}");
     }
 
     #[test]
-    fn without_a_certificate_none_expires() {
+    fn omits_certificate_expiry_without_tls() {
         let text = Metrics::default().show(&Readings::default()).unwrap();
         assert!(!text.contains("certificate"), "{text}");
     }

@@ -1,4 +1,4 @@
-//! A ledger whose changes are timed and counted. It changes nothing else.
+//! A [`Ledger`] that times and counts the changes made through it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::ledger::{
 };
 use crate::token::{UnixSeconds, UserName, VerifiedToken};
 
-/// The ledger behind, with a stopwatch.
+/// Wraps a ledger and measures its changes.
 #[derive(Debug)]
 pub struct TimedLedger {
     ledger: Arc<dyn Ledger>,
@@ -25,8 +25,8 @@ impl TimedLedger {
         Self { ledger, metrics }
     }
 
-    /// Waits for an answer and counts it. What nobody waits for any more is not
-    /// counted. A refused use is a change that was made, too.
+    /// Awaits a result and counts it. A dropped future is not counted. A refused spend
+    /// counts as a successful change.
     fn timed<'a, T: 'a>(&'a self, answer: LedgerFuture<'a, T>) -> LedgerFuture<'a, T> {
         let begun = Instant::now();
         Box::pin(async move {
@@ -91,7 +91,7 @@ mod tests {
     use crate::metrics::Readings;
 
     #[actix_web::test]
-    async fn changes_are_timed_and_failures_counted() {
+    async fn times_changes_and_counts_failures() {
         let clock = Arc::new(ManualClock::at(UnixSeconds::new(1_790_000_000)));
         let ledger = Arc::new(VolatileLedger::new(UnixSeconds::new(0), clock));
         let metrics = Arc::new(Metrics::default());

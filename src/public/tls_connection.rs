@@ -13,8 +13,8 @@ pub(super) fn count(connection: &dyn Any, metrics: &Metrics) {
     let Some(stream) = connection.downcast_ref::<TlsStream<TcpStream>>() else { return };
     let (_, session) = stream.get_ref();
     match session.protocol_version() {
-        Some(ProtocolVersion::TLSv1_2) => metrics.shook_hands(TlsVersion::V12),
-        Some(ProtocolVersion::TLSv1_3) => metrics.shook_hands(TlsVersion::V13),
+        Some(ProtocolVersion::TLSv1_2) => metrics.handshake_completed(TlsVersion::V12),
+        Some(ProtocolVersion::TLSv1_3) => metrics.handshake_completed(TlsVersion::V13),
         // `tls` offers no other.
         Some(_) | None => {}
     }

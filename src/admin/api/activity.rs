@@ -56,7 +56,7 @@ pub(super) async fn list(
     let wish = Wish::read(Fields::of_query(&request)?)?;
     let limit = usize::try_from(wish.limit).unwrap_or(usize::MAX);
     let filter = wish.filter();
-    let events = door.activity.recent(limit, |event| filter.lets_through(event));
+    let events = door.activity.recent(limit, |event| filter.accepts(event));
     Ok(Json(ActivityList { events: events.iter().map(EventLine::of).collect() }))
 }
 

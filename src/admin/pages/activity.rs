@@ -63,7 +63,7 @@ pub(super) async fn show(
     let filter = wish.understand()?;
     let max = if wish.more.is_empty() { ROWS } else { ROWS_MAX };
     let now = frame.now;
-    let events = door.activity.recent(max, |event| filter.lets_through(event));
+    let events = door.activity.recent(max, |event| filter.accepts(event));
     let is_cut = wish.more.is_empty() && events.len() == max;
     let query = [("user", wish.user.trim()), ("event", &wish.event), ("more", "1")];
     let page = ActivityPage {
