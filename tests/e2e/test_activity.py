@@ -14,7 +14,7 @@ REPOSITORY = HERE.parents[1]
 
 class Activity(Case):
     def setUp(self):
-        self.world = self.enterContext(World().mints_itself())
+        self.world = self.enterContext(World().with_signing_key())
         self.world.serve()
         self.operator = Operator(self.world, name="olga")
 
@@ -28,7 +28,7 @@ class Activity(Case):
         minted = self.operator.mint("bob", uses=1)
         self.assert_profile(self.world.download(minted.token))
         self.world.download(minted.token)
-        self.operator.did("POST", "revocations", {"token": minted.id})
+        self.operator.must("POST", "revocations", {"token": minted.id})
         told = self.operator.events()
         self.assertEqual(
             [event["event"] for event in told],
@@ -54,7 +54,7 @@ class Activity(Case):
         for user in ("alice", "bob", "alice"):
             self.assert_profile(self.world.download(self.world.mint(user).token))
         self.world.download("nonsense")
-        self.operator.did("PUT", "users/bob/autologin", {"allowed": True})
+        self.operator.must("PUT", "users/bob/autologin", {"allowed": True})
         self.assertEqual(len(self.operator.events(user="alice")), 2)
         self.assertEqual(len(self.operator.events(event="delivered")), 3)
         self.assertEqual(len(self.operator.events(event="operation")), 1)
@@ -65,7 +65,7 @@ class Activity(Case):
     def test_each_refusal_has_its_reason(self):
         world, key, now = self.world, self.world.key("profile"), int(time.time())
         revoked = world.mint()
-        self.operator.did("POST", "revocations", {"token": revoked.id})
+        self.operator.must("POST", "revocations", {"token": revoked.id})
         reasons = {}
         for name, token in {
             "expired": forge.token(key, issued_at=now - 90, lifetime=10),
@@ -88,13 +88,13 @@ class Activity(Case):
         minted = self.world.mint()
         self.world.get(f"{REST}?token={minted.token}", method="HEAD")
         self.world.get(f"/t/{minted.token}")
-        self.operator.did("POST", "inspect", {"token": minted.token})
+        self.operator.must("POST", "inspect", {"token": minted.token})
         self.operator.listed()
         self.assertEqual(self.operator.events(), [])
 
     def test_garbage_pushes_nothing_out_and_fills_no_disk(self):
         self.assert_profile(self.world.download(self.world.mint().token))
-        begun = time.monotonic()
+        started = time.monotonic()
         for number in range(1_000):
             self.world.download(f"nonsense{number}")
         self.assertEqual(len(self.operator.events(event="delivered")), 1)
@@ -106,14 +106,14 @@ class Activity(Case):
 
         # Those left out are told with the next line that is written.
         wait_until("all to be told", lambda: self.world.download("x") and told()[1] >= 1_000)
-        # Ten a second, the first and the last of which may have hardly begun.
-        self.assertLessEqual(told()[0], 10 * (time.monotonic() - begun + 2))
+        # Ten a second, the first and the last of which may have hardly started.
+        self.assertLessEqual(told()[0], 10 * (time.monotonic() - started + 2))
 
     def test_the_audit_log_goes_on_after_a_restart(self):
         self.operator.mint()
         before = self.written(1)
         self.world.node.terminate()
-        self.world.node.ended()
+        self.world.node.wait_for_exit()
         self.world.serve()
         self.operator.mint()
         self.assertEqual(self.written(2)[:1], before)
@@ -128,7 +128,7 @@ class Activity(Case):
         self.written(1)
         old = self.world.audit_file.with_suffix(".1")
         self.world.audit_file.rename(old)
-        self.world.node.hang_up()
+        self.world.node.send_sighup()
         wait_until("the new file", self.world.audit_file.exists)
         self.operator.mint()
         self.written(1)
@@ -138,14 +138,14 @@ class Activity(Case):
 class Metrics(Case):
     @classmethod
     def setUpClass(cls):
-        cls.world = cls.enterClassContext(World().mints_itself())
+        cls.world = cls.enterClassContext(World().with_signing_key())
         cls.world.serve()
         cls.operator = Operator(cls.world)
 
     def scraped(self):
         """Returns the metrics by their names, and the samples by name and
         labels, as the OpenMetrics parser reads them."""
-        reply = Operator.nobody(self.world).ask("GET", "/metrics")
+        reply = Operator.anonymous(self.world).request("GET", "/metrics")
         self.assertEqual(reply.status, 200)
         self.assertRegex(
             reply.header("Content-Type"), r"\Aapplication/openmetrics-text; ?version=1\.0\.0"
@@ -210,14 +210,14 @@ class Metrics(Case):
     def test_metrics_name_no_user_token_or_address(self):
         minted = self.operator.mint("bob", note="a secret note")
         self.world.download(minted.token)
-        text = Operator.nobody(self.world).ask("GET", "/metrics").text
+        text = Operator.anonymous(self.world).request("GET", "/metrics").text
         for word in ("bob", minted.id, minted.token[:20], "127.0.0.1", "note", "root"):
             self.assertNotIn(word, text)
 
     def test_the_operators_door_says_whether_the_node_is_well(self):
-        nobody = Operator.nobody(self.world)
+        anonymous = Operator.anonymous(self.world)
         for path in ("/healthz", "/readyz"):
-            reply = nobody.ask("GET", path)
+            reply = anonymous.request("GET", path)
             self.assertEqual((reply.status, reply.text), (200, "ok\n"))
 
     def test_the_dashboard_asks_for_metrics_that_exist(self):

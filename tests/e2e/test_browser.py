@@ -7,9 +7,9 @@ screenshots/, to be looked at.
 import json
 import re
 
-from cluster import Member, grow, listens, this
-from jeton import ENVIRONMENT, HERE, Case, World, run, vpn_folder, wait_until
-from operators import ROLES, Operator, admin_token, fill
+from cluster import Member, promote, enable_cluster_listener, own_id
+from jeton import ENVIRONMENT, HERE, Case, World, run, vpn_directory, wait_until
+from operators import ROLES, Operator, admin_token, record_tokens
 
 SCREENSHOTS = HERE / "screenshots"
 STORY_S = 600
@@ -19,7 +19,7 @@ class Browser(Case):
     """Each test has a node of its own, for its story changes it."""
 
     def setUp(self):
-        self.world = self.enterContext(World().mints_itself())
+        self.world = self.enterContext(World().with_signing_key())
         self.world.serve("--log-level", "info")
         self.operator = Operator(self.world)
         SCREENSHOTS.mkdir(exist_ok=True)
@@ -48,12 +48,12 @@ class Browser(Case):
 
     def certificate(self, user):
         """Returns the lines that only this user's profile has."""
-        issued = (vpn_folder() / "pki" / "issued" / f"{user}.crt").read_text()
+        issued = (vpn_directory() / "pki" / "issued" / f"{user}.crt").read_text()
         begin = "-----BEGIN CERTIFICATE-----"
         return begin + issued.partition(begin)[2].rstrip()
 
     def test_an_operators_day(self):
-        self.world.did("user", "allow-autologin", "alice")
+        self.world.must("user", "allow-autologin", "alice")
         self.tell("journey", certificate=self.certificate("alice"))
         told = [event["event"] for event in self.operator.events()]
         self.assertEqual(told.count("delivered"), 1)
@@ -65,7 +65,7 @@ class Browser(Case):
         self.tell("roles", tokens=tokens)
 
     def test_the_dialog_needs_no_mouse(self):
-        self.operator.did("PUT", "users/alice/autologin", {"allowed": True})
+        self.operator.must("PUT", "users/alice/autologin", {"allowed": True})
         self.tell("keyboard")
 
     def test_every_page_at_every_width_in_light_and_dark(self):
@@ -74,39 +74,39 @@ class Browser(Case):
         self.tell("looks", shareUrl=share.share_url, deadUrl=dead.share_url)
 
     def test_the_nodes_of_a_cluster(self):
-        first = self.enterContext(listens(World()))
+        first = self.enterContext(enable_cluster_listener(World()))
         first.serve()
-        first.id = this(first)
+        first.id = own_id(first)
         members = [self.enterContext(Member(first)) for _ in range(3)]
         for member in members:
             member.serve()
-        grow(first, *members[:2])
+        promote(first, *members[:2])
         ids = [world.id for world in (first, *members)]
         self.tell("nodes", first, view="nodes-well", members=ids)
         members[1].node.kill()
         # Since when, depends on who leads, and for how long.
         silent = f"{members[1].id} at .* was not heard (for|since)"
         wait_until("the lost one to be told of", lambda: any(
-            re.search(silent, one) for one in Operator(first).did("GET", "cluster")["alarms"]
+            re.search(silent, one) for one in Operator(first).must("GET", "cluster")["alarms"]
         ))
         self.tell("nodes", first, view="nodes-lost", members=ids, alarm=silent)
         for world in (members[0], members[2]):
             world.node.kill()
         stale = "not heard from a majority for"
-        wait_until("it to be stale", lambda: Operator(first).did("GET", "status")["is_stale"])
+        wait_until("it to be stale", lambda: Operator(first).must("GET", "status")["is_stale"])
         self.tell("nodes", first, view="nodes-stale", members=ids, alarm=stale)
 
     def fill_with_life(self):
         """Has something happen that pages can show; returns a used-up link."""
         operator = self.operator
-        operator.did("PUT", "users/alice/autologin", {"allowed": True})
+        operator.must("PUT", "users/alice/autologin", {"allowed": True})
         for number in range(12):
             user = ("alice", "bob")[number % 2]
             minted = operator.mint(user, uses=number % 4 + 1, note=f"device {number}")
             for _ in range(number % 3):
                 self.world.download(minted.token)
         operator.mint(profile_type="autologin", uses="unlimited", note="a kiosk, far away")
-        operator.did("POST", "revocations", {"token": operator.mint("bob").id})
+        operator.must("POST", "revocations", {"token": operator.mint("bob").id})
         self.world.download("nonsense")
         dead = operator.mint()
         for _ in range(2):
@@ -115,5 +115,5 @@ class Browser(Case):
 
     def test_the_page_of_tokens_stays_fast_with_10_000(self):
         count = 10_000
-        fill(self.operator, count)
+        record_tokens(self.operator, count)
         print(f"\n        {self.tell('many', count=count, withinMs=5_000).strip()}")

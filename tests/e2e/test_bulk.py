@@ -50,7 +50,7 @@ class Bulk(Case):
             self.assertEqual(self.world.curl(row["download_url"])[0], 200)
 
     def inspect(self, row):
-        return json.loads(self.world.did("inspect", row["share_url"], "--format", "json"))
+        return json.loads(self.world.must("inspect", row["share_url"], "--format", "json"))
 
     def test_the_user_is_enough_and_columns_have_any_order(self):
         self.assertEqual(len(self.minted("user\nalice\nbob\n")), 2)
@@ -134,7 +134,7 @@ class Bulk(Case):
         rows, others = self.minted(PEOPLE), self.minted("user\nbob\n")
         (batch,) = {row["batch"] for row in rows}
         self.assertEqual(self.world.curl(rows[0]["download_url"])[0], 200)
-        self.world.did("revoke", "--batch", batch)
+        self.world.must("revoke", "--batch", batch)
         for row in rows:
             status, body = self.world.curl(row["download_url"])
             self.assertEqual(status, 410)
@@ -144,9 +144,9 @@ class Bulk(Case):
     def test_100_000_rows_are_minted_in_seconds(self):
         count = 100_000
         text = "user\n" + "".join(f"user{number}@example.test\n" for number in range(count))
-        begun = time.monotonic()
+        started = time.monotonic()
         rows = self.minted(text)
-        print(f"        {count} rows in {time.monotonic() - begun:.1f} s")
+        print(f"        {count} rows in {time.monotonic() - started:.1f} s")
         self.assertEqual(len({row["id"] for row in rows}), count)
         self.assertEqual(rows[-1]["user"], f"user{count - 1}@example.test")
         self.assertEqual(len({row["batch"] for row in rows}), 1)
@@ -177,7 +177,7 @@ class Recorded(Case):
             world.serve()
             path = world.dir / "users.csv"
             path.write_text("user\nalice\nbob\n")
-            done = world.did("mint", "--csv", path, "--format", "csv", "--record")
+            done = world.must("mint", "--csv", path, "--format", "csv", "--record")
             ids = {row["id"] for row in csv.DictReader(io.StringIO(done))}
             self.assertEqual(set(Operator(world).listed()), ids)
 
@@ -192,6 +192,6 @@ class Recorded(Case):
             self.assert_failed(done, *words)
             self.assertEqual(done.stdout, "")
             self.assertEqual(Operator(world).listed(state="all"), {})
-            world.did("user", "allow-autologin", "bob")
-            world.did("mint", "--user", "bob", "--profile-type", "autologin", "--record")
+            world.must("user", "allow-autologin", "bob")
+            world.must("mint", "--user", "bob", "--profile-type", "autologin", "--record")
             self.assertEqual(len(Operator(world).listed()), 1)

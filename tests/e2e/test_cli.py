@@ -14,24 +14,24 @@ class Mint(Case):
     def setUpClass(cls):
         cls.world = cls.enterClassContext(World())
 
-    def did(self, *arguments):
-        return self.world.did("mint", "--user", "alice", *arguments)
+    def mint(self, *arguments):
+        return self.world.must("mint", "--user", "alice", *arguments)
 
     def test_formats_carry_one_token_each(self):
-        url = self.did("--format", "url")
+        url = self.mint("--format", "url")
         self.assertRegex(url, rf"\Aopenvpn://import-profile/{LINK}\n\Z")
-        minted = json.loads(self.did("--format", "json"))
+        minted = json.loads(self.mint("--format", "json"))
         self.assertRegex(minted["download_url"], rf"\A{LINK}\Z")
         self.assertTrue(minted["share_url"].endswith(f"/t/{minted['token']}"))
-        (row,) = csv.DictReader(io.StringIO(self.did("--format", "csv")))
+        (row,) = csv.DictReader(io.StringIO(self.mint("--format", "csv")))
         self.assertEqual(row.keys(), minted.keys())
-        text = self.did()
+        text = self.mint()
         for link in ("openvpn://import-profile/https://", "/t/", "/rest/GetProfileViaToken?token="):
             self.assertIn(link, text)
 
     def test_the_defaults_are_one_use_one_hour_user_locked(self):
-        link = self.did("--format", "url")
-        said = json.loads(self.world.did("inspect", "-", "--format", "json", input=link))
+        link = self.mint("--format", "url")
+        said = json.loads(self.world.must("inspect", "-", "--format", "json", input=link))
         self.assertEqual((said["uses"], said["profile_type"]), (1, "user-locked"))
         self.assertTrue(said["valid_now"])
         self.assertEqual(said["signature"], "holds")
@@ -44,17 +44,17 @@ class Mint(Case):
     def test_autologin_needs_a_word(self):
         arguments = ["mint", "--user", "alice", "--profile-type", "autologin"]
         self.assert_failed(self.world.jeton(*arguments), "need autologin")
-        self.world.did(*arguments, "--allow-autologin")
+        self.world.must(*arguments, "--allow-autologin")
 
     def test_a_permission_file_from_the_node_is_enough_offline(self):
         with World() as world:
             world.serve()
-            world.did("user", "allow-autologin", "alice")
+            world.must("user", "allow-autologin", "alice")
             users = world.dir / "users.toml"
-            users.write_text(world.did("user", "list", "--format", "toml"))
+            users.write_text(world.must("user", "list", "--format", "toml"))
             world.node.kill()
             minting = ["--profile-type", "autologin", "--users", users]
-            world.did("mint", "--user", "alice", *minting)
+            world.must("mint", "--user", "alice", *minting)
             self.assert_failed(world.jeton("mint", "--user", "bob", *minting), "need autologin")
 
     def test_a_qr_code_is_for_eyes_and_not_for_pipes(self):
@@ -108,7 +108,7 @@ class Codes(Case):
             self.assert_failed(world.jeton("healthcheck"), "/readyz")
             node = world.serve()
             self.assertEqual(world.jeton("healthcheck").returncode, 0)
-            said = json.loads(world.did("healthcheck", "--format", "json"))
+            said = json.loads(world.must("healthcheck", "--format", "json"))
             self.assertEqual((said["ready"], said["status"]), (True, 200))
             node.kill()
             self.assert_failed(world.jeton("healthcheck"), "/readyz")
@@ -119,7 +119,7 @@ class Inspect(Case):
         with World() as world:
             minted = world.mint("bob", uses=7)
             for link in (minted.token, minted.import_url, minted.download_url, minted.share_url):
-                text = world.did("inspect", "-", input=f"{link}\n")
+                text = world.must("inspect", "-", input=f"{link}\n")
                 for word in ("bob", minted.id, minted.batch, minted.key_id, "holds"):
                     self.assertIn(word, text)
             damaged = forge.flip_bit(minted.token, 8 * 90)
@@ -133,7 +133,7 @@ class Inspect(Case):
             minted = world.mint(uses=2)
             for _ in range(3):
                 said = json.loads(
-                    world.did("inspect", "-", "--node", "--format", "json", input=minted.token)
+                    world.must("inspect", "-", "--node", "--format", "json", input=minted.token)
                 )
                 self.assertEqual(said["node"]["would"], "deliver")
                 self.assertEqual(said["node"]["uses_left"], 2)

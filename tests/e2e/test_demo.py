@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 import vpn
-from jeton import ENVIRONMENT, JETON, PATIENCE_S, Case, run, wait_until
+from jeton import ENVIRONMENT, JETON, TIMEOUT_S, Case, run, wait_until
 
 CURL = r"(?m)^\s*\$?\s*(curl .*)$"
 TOKEN = "[A-Za-z0-9_-]{80,}"
@@ -37,7 +37,7 @@ class Demo(Case):
 
     def end(self):
         self.process.kill()
-        self.process.wait(PATIENCE_S)
+        self.process.wait(TIMEOUT_S)
 
     def curl(self):
         """Does what the demo prints, as a person would, and returns the file."""
@@ -67,7 +67,7 @@ class Demo(Case):
         self.connect(profile)
 
     def connect(self, profile):
-        vpn.needs_tunnel()
+        vpn.require_tunnel()
         (conf,) = self.tmp.rglob("server.conf")
         file = self.dir / "demo.ovpn"
         file.write_text(profile)
@@ -78,10 +78,10 @@ class Demo(Case):
             password.write_text("alice\nany\n")
             password.chmod(0o600)
             options = ["--auth-user-pass", password]
-        vpn.in_tunnel(self, conf.parent, "server", vpn.connects(file, *options))
+        vpn.with_server(self, conf.parent, "server", vpn.connects(file, *options))
 
     def test_an_interrupt_stops_it_and_leaves_nothing(self):
         self.assertNotEqual(list(self.tmp.iterdir()), [])
         self.process.send_signal(signal.SIGINT)
-        self.assertEqual(self.process.wait(PATIENCE_S), 0)
+        self.assertEqual(self.process.wait(TIMEOUT_S), 0)
         self.assertEqual(list(self.tmp.iterdir()), [])

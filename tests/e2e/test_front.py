@@ -5,8 +5,8 @@ import base64
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
-from cluster import Member, grow, leader, listens, this
-from front import Front
+from cluster import Member, promote, leader, enable_cluster_listener, own_id
+from load_balancer import LoadBalancer
 from jeton import Case, World, wait_until
 
 
@@ -14,24 +14,24 @@ class BehindOneName(Case):
     def setUp(self):
         self.stack = ExitStack()
         self.addCleanup(self.stack.close)
-        self.front = self.stack.enter_context(Front())
+        self.proxy = self.stack.enter_context(LoadBalancer())
 
     def world(self):
-        return self.front.takes(self.stack.enter_context(World()))
+        return self.proxy.configure_backend(self.stack.enter_context(World()))
 
     def test_members_count_as_one_and_one_may_go(self):
-        first = listens(self.world())
+        first = enable_cluster_listener(self.world())
         first.serve()
-        first.id = this(first)
+        first.id = own_id(first)
         worlds = [first]
         for _ in range(2):
-            worlds.append(self.front.takes(self.stack.enter_context(Member(first))))
+            worlds.append(self.proxy.configure_backend(self.stack.enter_context(Member(first))))
             worlds[-1].serve()
-        grow(first, *worlds[1:])
-        self.front.start(first.dir / "tls", {"jeton": worlds}, "default_backend jeton")
+        promote(first, *worlds[1:])
+        self.proxy.start(first.dir / "tls", {"jeton": worlds}, "default_backend jeton")
         tokens = [one.token for one in first.mint_each(["alice"] * 40, uses=1)]
         with ThreadPoolExecutor(16) as clients:
-            answers = list(clients.map(self.front.download, tokens * 3))
+            answers = list(clients.map(self.proxy.download, tokens * 3))
         self.assertEqual(sum(answer.is_profile for answer in answers), 40)
         self.assertEqual({answer.status for answer in answers}, {200, 410})
 
@@ -41,11 +41,11 @@ class BehindOneName(Case):
         leader(rest)
         wait_until(
             "the proxy to see it",
-            lambda: all(self.front.download(tokens[0]).status == 410 for _ in range(9)),
+            lambda: all(self.proxy.download(tokens[0]).status == 410 for _ in range(9)),
         )
         for token in [one.token for one in first.mint_each(["alice"] * 9, uses=1)]:
-            self.assert_profile(self.front.download(token))
-            self.assert_refused(self.front.download(token), 410, "used up")
+            self.assert_profile(self.proxy.download(token))
+            self.assert_refused(self.proxy.download(token), 410, "used up")
 
     def test_a_token_says_which_ledger_counts_it(self):
         groups = {"a": self.world(), "b": self.world()}
@@ -58,16 +58,16 @@ class BehindOneName(Case):
                 f"  use_backend {name} if {{ url_param(token) -m beg {start} }}"
                 f" || {{ path_beg /t/{start} }}\n"
             )
-        self.front.start(
+        self.proxy.start(
             groups["a"].dir / "tls", {name: [world] for name, world in groups.items()}, choice
         )
         other = {"a": "b", "b": "a"}
         for name, world in groups.items():
             minted = world.mint(uses=2)
-            self.assert_profile(self.front.download(minted.token))
+            self.assert_profile(self.proxy.download(minted.token))
             self.assertEqual(world.listed()[minted.id]["used"], 1)
-            self.assert_profile(self.front.download(minted.token))
-            self.assert_refused(self.front.download(minted.token), 410, "used up")
+            self.assert_profile(self.proxy.download(minted.token))
+            self.assert_refused(self.proxy.download(minted.token), 410, "used up")
             # The other one has never heard of it.
             self.assertEqual(groups[other[name]].download(minted.token).status, 404)
 

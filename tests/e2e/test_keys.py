@@ -34,31 +34,31 @@ class Keys(Case):
         self.assert_refused(answer, 404, "token not found")
         public = self.world.dir / "keys" / "trusted" / "profile" / f"{key_id}.pem"
         must(["openssl", "pkey", "-in", private, "-pubout", "-out", public])
-        self.node.hang_up()
+        self.node.send_sighup()
         wait_until("the new key", lambda: self.world.download(minted.token).is_profile)
 
     def test_a_key_of_ours_takes_over_after_a_reload(self):
-        key_id = self.world.did("key", "new").strip()
-        self.addCleanup(self.world.did, "key", "retire", key_id)
+        key_id = self.world.must("key", "new").strip()
+        self.addCleanup(self.world.must, "key", "retire", key_id)
         minted = self.world.mint()
         self.assertEqual(minted.key_id, key_id)
-        self.node.hang_up()
+        self.node.send_sighup()
         wait_until("the new key", lambda: self.world.download(minted.token).is_profile)
 
     def test_a_key_with_a_passphrase_mints_with_it_only(self):
         secret = self.world.dir / "passphrase"
         secret.write_text("a passphrase of ours\n")
         secret.chmod(0o600)
-        made = self.world.did("key", "new", "--encrypt", "--passphrase-file", secret)
+        made = self.world.must("key", "new", "--encrypt", "--passphrase-file", secret)
         key_id = made.strip()
-        self.addCleanup(self.world.did, "key", "retire", key_id, "--passphrase-file", secret)
+        self.addCleanup(self.world.must, "key", "retire", key_id, "--passphrase-file", secret)
         private = self.world.dir / "keys" / "signing" / f"profile-{key_id}.pem"
         self.assertIn("BEGIN ENCRYPTED PRIVATE KEY", private.read_text())
         text = must(["openssl", "pkey", "-in", private, "-passin", f"file:{secret}", "-pubout"])
         self.assertIn("BEGIN PUBLIC KEY", text)
         arguments = ["mint", "--user", "alice", "--key", key_id]
         self.assert_failed(self.world.jeton(*arguments), private.name)
-        self.world.did(*arguments, "--passphrase-file", secret)
+        self.world.must(*arguments, "--passphrase-file", secret)
 
 
 class Exposed(Case):

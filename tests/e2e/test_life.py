@@ -9,20 +9,20 @@ import time
 from datetime import datetime
 
 import forge
-from faults import Faults, needs_strace
+from faults import Faults, require_strace
 from jeton import (
-    PATIENCE_S,
+    TIMEOUT_S,
     REST,
-    Answer,
+    Response,
     Case,
     World,
-    directory,
+    directory_source,
     free_port,
     jeton,
     must,
     request,
     tree,
-    vpn_folder,
+    vpn_directory,
     wait_until,
 )
 
@@ -44,7 +44,7 @@ class Start(Case):
             while len(took) < 2 or (min(took[1:]) >= 5 and len(took) < 5):
                 node = world.serve()
                 self.assert_profile(world.download(token))
-                took.append(time.monotonic() - node.begun)
+                took.append(time.monotonic() - node.started)
                 node.kill()
             shown = ", ".join(f"{one:.2f}" for one in took)
             print(f"first grant after, in seconds: {shown}; from the second on after a crash")
@@ -103,7 +103,7 @@ class Faulty(Case):
 
     def lose_the_profile_folder(self, world):
         text = world.config.read_text()
-        world.config.write_text(re.sub(r"(?ms)^\[profiles\]\n.*?\n\n", directory("gone"), text))
+        world.config.write_text(re.sub(r"(?ms)^\[profiles\]\n.*?\n\n", directory_source("gone"), text))
         return "gone"
 
     def lose_the_trusted_keys(self, world):
@@ -278,13 +278,13 @@ class Ledger(Case):
 class Stop(Case):
     def assert_stopped(self, node):
         """The node leaves with 0, and has closed its ledger."""
-        self.assertEqual(node.ended(), 0)
+        self.assertEqual(node.wait_for_exit(), 0)
         log = node.world.log.read_text()
         self.assertIn("stopped", log.splitlines()[-1])
         self.assertNotIn("still in use", log)
 
     def test_a_slow_reader_gets_the_rest_of_the_file(self):
-        with World(directory("profiles")) as world:
+        with World(directory_source("profiles")) as world:
             write_large_profile(world.dir / "profiles")
             node = world.serve()
             token = world.mint(profile_type="server-locked").token
@@ -292,13 +292,13 @@ class Stop(Case):
                 connection.sendall(request(f"{REST}?token={token}"))
                 wait_until("the delivery", lambda: '"delivered"' in world.log.read_text())
                 node.terminate()
-                answer = Answer.read(connection)
+                answer = Response.read(connection)
             self.assert_profile(answer)
             self.assertGreater(len(answer.body), 240_000)
             self.assert_stopped(node)
 
     def test_a_download_that_waits_for_the_disk_is_finished(self):
-        needs_strace()
+        require_strace()
         with World() as world:
             node, token = world.serve(), world.mint().token
             slow, trace = "fdatasync:delay_enter=1000000", world.dir / "strace.log"
@@ -306,7 +306,7 @@ class Stop(Case):
                 connection.sendall(request(f"{REST}?token={token}"))
                 wait_until("the disk to be asked", lambda: "fdatasync" in trace.read_text())
                 node.terminate()
-                self.assert_profile(Answer.read(connection))
+                self.assert_profile(Response.read(connection))
                 self.assert_stopped(node)
             world.serve()
             self.assertEqual(world.download(token).status, 410)
@@ -315,10 +315,10 @@ class Stop(Case):
         with World() as world:
             node = world.serve()
             node.terminate()
-            begun = time.monotonic()
+            started = time.monotonic()
             self.assert_stopped(node)
             # A download would be waited for, at most 30 s.
-            self.assertLess(time.monotonic() - begun, 15)
+            self.assertLess(time.monotonic() - started, 15)
 
 
 class Reload(Case):
@@ -330,7 +330,7 @@ class Reload(Case):
 
     def shown(self):
         """Returns the certificate that the node shows now."""
-        return ssl.get_server_certificate(("127.0.0.1", self.world.port), timeout=PATIENCE_S)
+        return ssl.get_server_certificate(("127.0.0.1", self.world.port), timeout=TIMEOUT_S)
 
     def errors(self):
         return len(re.findall("(?m)^.*ERROR.*$", self.world.log.read_text()))
@@ -343,7 +343,7 @@ class Reload(Case):
         self_signed(self.cert, self.key)
         new = self.cert.read_text()
         self.assertNotEqual(self.shown().split(), new.split())
-        self.node.hang_up()
+        self.node.send_sighup()
         wait_until("the new certificate", lambda: self.shown().split() == new.split())
         self.assert_profile(self.world.download(self.world.mint().token))
 
@@ -359,7 +359,7 @@ class Reload(Case):
                 kept = {path: path.read_text() for path in (self.cert, self.key, trusted)}
                 breaks()
                 errors = self.errors()
-                self.node.hang_up()
+                self.node.send_sighup()
                 wait_until("word of the bad set", lambda: self.errors() > errors)
                 self.assertEqual(self.shown(), old_cert)
                 self.assert_one_line_each()
@@ -379,7 +379,7 @@ class Lengths(Case):
 
 def write_large_profile(root):
     """Writes a server-locked profile just below the limit."""
-    certificate = (vpn_folder() / "pki" / "ca.crt").read_text()
+    certificate = (vpn_directory() / "pki" / "ca.crt").read_text()
     text = f"client\ndev tun\nremote a.test 1194 udp\nauth-user-pass\n<ca>\n{certificate}</ca>\n"
     root.mkdir(mode=0o700)
     path = root / "alice.ovpn"

@@ -20,12 +20,12 @@ FORMATS = {"SCHEMATHESIS_HOOKS": "schema_formats", "PYTHONPATH": str(Path(__file
 class OpenApi(Case):
     @classmethod
     def setUpClass(cls):
-        cls.world = cls.enterClassContext(World().mints_itself())
+        cls.world = cls.enterClassContext(World().with_signing_key())
         cls.world.serve("--log-level", "info")
         cls.operator = Operator(cls.world)
 
     def description(self):
-        reply = Operator.nobody(self.world).ask("GET", "/openapi.json")
+        reply = Operator.anonymous(self.world).request("GET", "/openapi.json")
         self.assertEqual(reply.status, 200, reply)
         self.assertEqual(reply.header("Content-Type"), "application/json")
         return reply.json

@@ -28,7 +28,7 @@ LOOKERS = [
 class Previews(Case):
     @classmethod
     def setUpClass(cls):
-        cls.world = cls.enterClassContext(World().mints_itself())
+        cls.world = cls.enterClassContext(World().with_signing_key())
         cls.world.serve()
         cls.operator = Operator(cls.world)
 

@@ -5,7 +5,7 @@ import re
 import shutil
 
 import vpn
-from jeton import Case, World, easy_rsa, must, vpn_folder, wait_until
+from jeton import Case, World, easy_rsa_source, must, vpn_directory, wait_until
 
 KINDS = {
     # kind: (what its lines begin with, what they do not)
@@ -25,10 +25,10 @@ FATAL_IN_CLIENTS = ["setenv GENERIC_CONFIG", "client-cert-not-required"]
 class Profiles(Case):
     @classmethod
     def setUpClass(cls):
-        cls.vpn = vpn_folder()
+        cls.vpn = vpn_directory()
         cls.world = cls.enterClassContext(World())
         cls.world.serve()
-        cls.world.did("user", "allow-autologin", "alice")
+        cls.world.must("user", "allow-autologin", "alice")
 
     def fetch(self, user, kind):
         """Downloads a profile with curl and returns its file."""
@@ -78,29 +78,29 @@ class Profiles(Case):
             self.assertRegex(subject, rf"CN ?= ?{user}\b")
 
     def test_autologin_connects_with_nothing_but_the_profile(self):
-        vpn.needs_tunnel()
+        vpn.require_tunnel()
         profile = self.fetch("alice", "autologin")
-        vpn.in_tunnel(self, self.vpn, "certificate", vpn.connects(profile))
+        vpn.with_server(self, self.vpn, "certificate", vpn.connects(profile))
 
     def test_user_locked_connects_with_certificate_and_password(self):
-        vpn.needs_tunnel()
+        vpn.require_tunnel()
         profile = self.fetch("alice", "user-locked")
         mine, others = self.vpn / "alice.password", self.world.dir / "wrong.password"
         others.write_text("alice\nnot-her-password\n")
         others.chmod(0o600)
         right = vpn.connects(profile, "--auth-user-pass", mine)
         wrong = vpn.fails(profile, "AUTH_FAILED", "--auth-user-pass", others)
-        vpn.in_tunnel(self, self.vpn, "both", f"{right} && {wrong}")
+        vpn.with_server(self, self.vpn, "both", f"{right} && {wrong}")
 
     def test_server_locked_connects_with_a_password_alone(self):
-        vpn.needs_tunnel()
+        vpn.require_tunnel()
         profile = self.fetch("bob", "server-locked")
         password = ["--auth-user-pass", self.vpn / "bob.password"]
-        vpn.in_tunnel(self, self.vpn, "password", vpn.connects(profile, *password))
+        vpn.with_server(self, self.vpn, "password", vpn.connects(profile, *password))
         # The server says nothing to who shows no certificate.
         silence = "AUTH_FAILED|certificate", "--hand-window", "4"
         missing = vpn.fails(profile, *silence, *password)
-        vpn.in_tunnel(self, self.vpn, "both", missing)
+        vpn.with_server(self, self.vpn, "both", missing)
 
     def test_a_revoked_user_has_no_profile(self):
         answer = self.world.download(self.world.mint("carol", uses=2).token)
@@ -110,25 +110,25 @@ class Profiles(Case):
         token = self.world.mint("bob", profile_type="autologin", uses=5).token
         denied = "NEED_AUTOLOGIN: user lacks autologin privilege"
         self.assert_refused(self.world.download(token), 403, denied)
-        self.world.did("user", "allow-autologin", "bob")
+        self.world.must("user", "allow-autologin", "bob")
         self.assert_profile(self.world.download(token), "bob")
-        self.world.did("user", "deny-autologin", "bob")
+        self.world.must("user", "deny-autologin", "bob")
         self.assert_refused(self.world.download(token), 403, denied)
 
 
 class RevokedWhileServing(Case):
     def test_a_certificate_revoked_by_easy_rsa_ends_the_downloads(self):
-        with World(easy_rsa("vpn")) as world:
+        with World(easy_rsa_source("vpn")) as world:
             vpn_copy = world.dir / "vpn"
-            shutil.copytree(vpn_folder(), vpn_copy)
+            shutil.copytree(vpn_directory(), vpn_copy)
             node = world.serve()
             token = world.mint("bob", uses="unlimited").token
             self.assert_profile(world.download(token))
             revoke(vpn_copy, "bob")
-            node.hang_up()
+            node.send_sighup()
             wait_until("the refusal", lambda: world.download(token).status == 404)
 
 
-def revoke(folder, user):
-    environment = {"EASYRSA_PKI": str(folder / "pki"), "EASYRSA_BATCH": "1", "PATH": "/usr/bin:/bin"}
+def revoke(directory, user):
+    environment = {"EASYRSA_PKI": str(directory / "pki"), "EASYRSA_BATCH": "1", "PATH": "/usr/bin:/bin"}
     must(["/usr/share/easy-rsa/easyrsa", "revoke", user], env=environment)

@@ -37,11 +37,11 @@ class Revocation(Case):
         for name, of in names.items():
             with self.subTest(name):
                 minted = self.mint_used()
-                self.world.did("revoke", of(minted))
+                self.world.must("revoke", of(minted))
                 self.assert_revoked(minted)
                 revoked.append(minted)
         minted = self.mint_used()
-        self.world.did("revoke", "-", input=minted.share_url + "\n")
+        self.world.must("revoke", "-", input=minted.share_url + "\n")
         revoked.append(minted)
         self.restart()
         self.assert_revoked(*revoked)
@@ -49,7 +49,7 @@ class Revocation(Case):
 
     def test_a_token_that_was_never_used(self):
         minted = self.world.mint(uses="unlimited")
-        self.world.did("revoke", minted.id)
+        self.world.must("revoke", minted.id)
         self.assert_revoked(minted)
         self.restart()
         self.assert_revoked(minted)
@@ -58,7 +58,7 @@ class Revocation(Case):
         batch = self.world.mint_each(["alice", "bob"], uses=9)
         other = self.mint_used()
         self.assert_profile(self.world.download(batch[0].token))
-        self.world.did("revoke", "--batch", batch[0].batch)
+        self.world.must("revoke", "--batch", batch[0].batch)
         self.assert_revoked(*batch)
         self.restart()
         self.assert_revoked(*batch)
@@ -66,7 +66,7 @@ class Revocation(Case):
 
     def test_a_user_until_now(self):
         old, other = self.mint_used("alice"), self.mint_used("bob")
-        self.world.did("revoke", "--user", "alice")
+        self.world.must("revoke", "--user", "alice")
         new = self.world.mint("alice", uses=9)
         self.assert_revoked(old)
         self.assert_profile(self.world.download(new.token), "alice")
@@ -77,7 +77,7 @@ class Revocation(Case):
 
     def test_a_key(self):
         old = self.mint_used()
-        self.world.did("revoke", "--key", old.key_id)
+        self.world.must("revoke", "--key", old.key_id)
         self.assert_revoked(old, self.world.mint())
         self.restart()
         self.assert_revoked(old, self.world.mint())
@@ -92,15 +92,15 @@ class Revocation(Case):
     def test_a_revoked_token_is_listed_no_more(self):
         minted = self.mint_used()
         self.assertIn(minted.id, self.world.listed())
-        self.world.did("revoke", minted.id)
+        self.world.must("revoke", minted.id)
         self.assertNotIn(minted.id, self.world.listed())
 
     def test_a_permission_survives_a_crash_and_so_does_its_end(self):
         minted = self.world.mint(profile_type="autologin", uses=9)
-        self.world.did("user", "allow-autologin", "alice")
+        self.world.must("user", "allow-autologin", "alice")
         self.restart()
         self.assert_profile(self.world.download(minted.token))
-        self.world.did("user", "deny-autologin", "alice")
+        self.world.must("user", "deny-autologin", "alice")
         self.assertEqual(self.world.download(minted.token).status, 403)
         self.restart()
         self.assertEqual(self.world.download(minted.token).status, 403)

@@ -11,7 +11,7 @@ from operators import ROLES, Operator, admin_token
 class Roles(Case):
     @classmethod
     def setUpClass(cls):
-        cls.world = cls.enterClassContext(World().mints_itself())
+        cls.world = cls.enterClassContext(World().with_signing_key())
         cls.world.serve()
         cls.token = cls.world.mint(uses=9)
 
@@ -60,7 +60,7 @@ class Roles(Case):
         world, now = self.world, int(time.time())
         profile_key = world.key("profile")
         strangers = {
-            "nobody": Operator.nobody(world),
+            "nobody": Operator.anonymous(world),
             "nonsense": Operator(world, token="nonsense"),
             "a profile token": Operator(world, token=self.token.token),
             "an admin token by the profile key": Operator(
@@ -101,7 +101,7 @@ class Roles(Case):
         self.assertEqual((reply.status, reply.error), (409, "own_key"))
 
     def test_faults_of_a_request_are_told_in_one_form(self):
-        ask = Operator(self.world).ask
+        ask = Operator(self.world).request
         for status, method, path, body in [
             (404, "GET", "/api/v1/nothing", None),
             (404, "GET", "/nothing", None),

@@ -18,7 +18,7 @@ class Sacli(Case):
         (self.world.dir / "sacli").symlink_to(JETON)
 
     def type(self, line):
-        """Types a line in the folder of the node, as root does."""
+        """Types a line in the directory of the node, as root does."""
         return run(["bash", "-c", f"./{line}"], cwd=self.world.dir, env=ENVIRONMENT)
 
     def added(self, line):
@@ -54,7 +54,7 @@ class Sacli(Case):
 
     def lifetime_of(self, url):
         """Returns how long a link lives, in minutes."""
-        said = json.loads(self.world.did("inspect", url, "--format", "json"))
+        said = json.loads(self.world.must("inspect", url, "--format", "json"))
         issued_at, expires_at = (
             datetime.datetime.fromisoformat(said[name]) for name in ("issued_at", "expires_at")
         )
@@ -63,7 +63,7 @@ class Sacli(Case):
     def test_autologin_needs_the_permission(self):
         line = "sacli --user bob --profile_type autologin AddProfileToken"
         self.assert_failed(self.type(line), "need autologin")
-        self.world.did("user", "allow-autologin", "bob")
+        self.world.must("user", "allow-autologin", "bob")
         url = self.added(line)
         status, profile = self.world.curl(url)
         self.assertEqual(status, 200)

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import forge
-from jeton import REST, Case, World, directory, easy_rsa, must, needs, vpn_folder, wait_until
+from jeton import REST, Case, World, directory_source, easy_rsa_source, must, require, vpn_directory, wait_until
 from operators import Operator
 
 # A run of a secret that is longer than a window and a step is found for sure.
@@ -53,8 +53,8 @@ class Secrets(Case):
     was written down is searched."""
 
     def setUp(self):
-        self.world = self.enterContext(World(easy_rsa("vpn")).mints_itself())
-        shutil.copytree(vpn_folder(), self.world.dir / "vpn")
+        self.world = self.enterContext(World(easy_rsa_source("vpn")).with_signing_key())
+        shutil.copytree(vpn_directory(), self.world.dir / "vpn")
         self.secrets = {"the canary": [CANARY]}
 
     def test_text_log(self):
@@ -72,7 +72,7 @@ class Secrets(Case):
         node = self.world.serve(*options, environment=environment)
         self.do_everything(node)
         node.terminate()
-        self.assertEqual(node.ended(), 0)
+        self.assertEqual(node.wait_for_exit(), 0)
         for file in (self.world.log, self.world.audit_file):
             log = file.read_text(errors="replace")
             self.assertIn("used-up", log, "what was done is in the log")
@@ -168,11 +168,11 @@ class Secrets(Case):
         minted = world.mint(uses=5)
         self.keep("a revoked token", minted.token)
         world.download(minted.token)
-        world.did("inspect", minted.token, "--node")
-        world.did("list")
-        world.did("revoke", minted.download_url)
+        world.must("inspect", minted.token, "--node")
+        world.must("list")
+        world.must("revoke", minted.download_url)
         self.assertEqual(world.download(minted.token).status, 410)
-        world.did("user", "allow-autologin", "alice")
+        world.must("user", "allow-autologin", "alice")
         done = world.jeton("revoke", forge.flip_bit(minted.token, 300))
         self.assert_failed(done)
         self.assertNotIn(minted.token[-40:], done.stderr)
@@ -197,22 +197,22 @@ class Secrets(Case):
             operator.api("GET", target)
         operator.api("PUT", f"users/{CANARY}{CANARY}/autologin", {"allowed": CANARY})
         for page in ("users", "tokens", "activity", "nodes", "sign-in", offline, CANARY):
-            session.ask("GET", f"/{page}?user={CANARY}")
+            session.request("GET", f"/{page}?user={CANARY}")
         for text in (offline, CANARY, f"http://{operator.host}/sign-in#{operator.token}"):
             operator.sign_in(text)
         Operator(self.world, cookie=CANARY).api("GET", "tokens")
         Operator(self.world, token=CANARY).api("GET", "tokens")
-        operator.ask("GET", "/metrics")
-        session.ask("POST", "/sign-out", headers=same)
+        operator.request("GET", "/metrics")
+        session.request("POST", "/sign-out", headers=same)
 
     def reload(self, node):
         """Reloads well, and then with a TLS key and a profile that are broken."""
-        node.hang_up()
+        node.send_sighup()
         key = self.world.dir / "tls" / "key.pem"
         good = key.read_text()
         key.write_text(f"-----BEGIN PRIVATE KEY-----\n{CANARY}\n-----END PRIVATE KEY-----\n")
         before = self.world.log.stat().st_size
-        node.hang_up()
+        node.send_sighup()
         wait_until("word of the bad key", lambda: self.world.log.stat().st_size > before)
         key.write_text(good)
         broken = self.world.dir / "vpn" / "pki" / "private" / "bob.key"
@@ -226,7 +226,7 @@ class BrokenProfile(Case):
     """What is wrong with a profile is said without quoting its secrets."""
 
     def test_a_profile_that_fails_the_lint_is_not_quoted(self):
-        with World(directory("profiles")) as world:
+        with World(directory_source("profiles")) as world:
             root = world.dir / "profiles"
             root.mkdir(mode=0o700)
             key = f"-----BEGIN PRIVATE KEY-----\n{CANARY * 4}\n-----END PRIVATE KEY-----\n"
@@ -263,7 +263,7 @@ class Process(Case):
         with World() as world:
             other = subprocess.Popen(["bash", "-c", f"{allowed}; exec sleep 60"], cwd=world.dir)
             wait_until("the other process", lambda: "sleep" in name_of(other))
-            needs(dumps_core(other), "this system makes no core dumps")
+            require(dumps_core(other), "this system makes no core dumps")
             node = world.serve(limit=f"cd {world.dir}; {allowed}")
             self.assertFalse(dumps_core(node.process))
 

@@ -14,13 +14,13 @@ SAME = {"Sec-Fetch-Site": "same-origin"}
 class Sessions(Case):
     @classmethod
     def setUpClass(cls):
-        cls.world = cls.enterClassContext(World().mints_itself())
+        cls.world = cls.enterClassContext(World().with_signing_key())
         cls.world.serve()
 
     def assert_out(self, session):
         """Neither the API nor a page knows this session."""
         self.assertEqual(session.api("GET", "session").status, 401)
-        reply = session.ask("GET", "/users")
+        reply = session.request("GET", "/users")
         self.assert_sent_to_sign_in(reply)
 
     def assert_sent_to_sign_in(self, reply):
@@ -41,14 +41,14 @@ class Sessions(Case):
 
     def test_a_session_says_who_it_is(self):
         session = Operator(self.world, "viewer", "vera").session()
-        said = session.did("GET", "session")
+        said = session.must("GET", "session")
         self.assertEqual((said["user"], said["role"], said["can_mint"]), ("vera", "viewer", True))
-        self.assertEqual(session.ask("GET", "/").header("Location"), "/users#top")
+        self.assertEqual(session.request("GET", "/").header("Location"), "/users#top")
         location = Operator(self.world, "viewer").sign_in().header("Location")
         start, _, fragment = location.partition("#")
         self.assertTrue(fragment, "or the browser carries the token's along")
-        self.assertEqual(session.ask("GET", start).header("Location"), "/users#top")
-        self.assertEqual(session.ask("GET", "/users").status, 200)
+        self.assertEqual(session.request("GET", start).header("Location"), "/users#top")
+        self.assertEqual(session.request("GET", "/users").status, 200)
 
     def test_the_whole_link_may_be_pasted(self):
         operator = Operator(self.world)
@@ -76,16 +76,16 @@ class Sessions(Case):
 
     def test_pages_need_a_session(self):
         for path in ("/", "/users", "/tokens", "/activity", "/nodes"):
-            reply = Operator.nobody(self.world).ask("GET", path)
+            reply = Operator.anonymous(self.world).request("GET", path)
             self.assert_sent_to_sign_in(reply)
 
     def test_sign_out_ends_the_session_at_the_node(self):
         session, other = Operator(self.world).session(), Operator(self.world).session()
-        reply = session.ask("POST", "/sign-out", headers=SAME)
+        reply = session.request("POST", "/sign-out", headers=SAME)
         self.assertEqual(reply.status, 303, reply)
         self.assertRegex(reply.header("Set-Cookie"), rf"{COOKIE}=;.*(Max-Age=0|Expires=Thu, 01)")
         self.assert_out(session)
-        self.assertEqual(other.ask("GET", "/users").status, 200)
+        self.assertEqual(other.request("GET", "/users").status, 200)
 
     def test_a_restart_ends_all_sessions(self):
         session = Operator(self.world).session()
@@ -99,7 +99,7 @@ class Sessions(Case):
         session = operator.session()
         self.assertEqual(session.api("GET", "tokens").status, 200)
         nonce = forge.encode(forge.decode(token)[7:23])
-        other.did("POST", "revocations", {"token": nonce})
+        other.must("POST", "revocations", {"token": nonce})
         self.assert_out(session)
         self.assertEqual(operator.api("GET", "session").status, 401)
         self.assertEqual(operator.sign_in().status, 401)
@@ -108,7 +108,7 @@ class Sessions(Case):
     def test_no_operator_shuts_another_out_by_revoking_a_user_of_that_name(self):
         lea = Operator(self.world, "admin", "lea")
         session = lea.session()
-        Operator(self.world, "operator").did("POST", "revocations", {"user": "lea"})
+        Operator(self.world, "operator").must("POST", "revocations", {"user": "lea"})
         self.assertEqual(session.api("GET", "session").status, 200)
         self.assertEqual(lea.api("GET", "tokens").status, 200)
 
@@ -119,7 +119,7 @@ class Sessions(Case):
             token = admin_token(self.world, issued_at=ends - 1_000, lifetime=1_000)
             operator = Operator(self.world, token=token)
             reply = operator.sign_in()
-            session = operator.of(reply) if reply.status == 303 else None
+            session = operator.with_cookie_of(reply) if reply.status == 303 else None
             if session and session.api("GET", "session").status == 200:
                 break
             self.assertGreaterEqual(time.time(), ends, reply)
@@ -132,12 +132,12 @@ class Sessions(Case):
     def test_admin_links_open_the_door(self):
         for role in ("viewer", "operator", "admin"):
             words = ["admin-link", "--expires", "10m", "--role", role, "--user", "olga"]
-            line = self.world.did(*words).strip().splitlines()[-1]
+            line = self.world.must(*words).strip().splitlines()[-1]
             match = re.search(r"http://127\.0\.0\.1:(\d+)/sign-in#([\w-]+)$", line)
             self.assertTrue(match, line)
             self.assertEqual(int(match[1]), self.world.admin_port)
             session = Operator(self.world, token=match[2]).session()
-            said = session.did("GET", "session")
+            said = session.must("GET", "session")
             self.assertEqual((said["user"], said["role"]), ("olga", role))
 
 
@@ -146,7 +146,7 @@ class OtherSites(Case):
 
     @classmethod
     def setUpClass(cls):
-        cls.world = cls.enterClassContext(World().mints_itself())
+        cls.world = cls.enterClassContext(World().with_signing_key())
         cls.world.serve()
         cls.operator = Operator(cls.world)
         cls.session = cls.operator.session()
@@ -180,10 +180,10 @@ class OtherSites(Case):
         for headers in self.foreign():
             for method, path, body in deeds:
                 with self.subTest(f"{method} {path}", headers=headers):
-                    reply = self.session.ask(method, path, body, headers=headers)
+                    reply = self.session.request(method, path, body, headers=headers)
                     self.assertEqual(reply.status, 403, reply)
         self.assertEqual(self.session.api("GET", "session").status, 200, "still signed in")
-        users = {user["user"]: user for user in self.session.did("GET", "users")["users"]}
+        users = {user["user"]: user for user in self.session.must("GET", "users")["users"]}
         self.assertFalse(users["alice"]["autologin"])
         self.assertEqual(self.operator.events(event="operation"), before)
 
@@ -214,14 +214,14 @@ class OtherSites(Case):
 
     def test_no_get_changes_anything(self):
         for path in ("/sign-out", "/api/v1/revocations", "/api/v1/users/alice/autologin"):
-            reply = self.session.ask("GET", path)
+            reply = self.session.request("GET", path)
             self.assertIn(reply.status, (404, 405), reply)
         self.assertEqual(self.session.api("GET", "session").status, 200)
 
     def test_every_page_forbids_what_it_does_not_need(self):
         for path in ("/users", "/tokens", "/activity", "/nodes", "/sign-in"):
             with self.subTest(path):
-                reply = self.session.ask("GET", path)
+                reply = self.session.request("GET", path)
                 policy = reply.header("Content-Security-Policy")
                 self.assertIn("default-src 'none'", policy)
                 self.assertIn("frame-ancestors 'none'", policy)

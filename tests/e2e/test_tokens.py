@@ -7,7 +7,7 @@ import time
 import codes
 import forge
 from jeton import REST, Case, World
-from operators import Operator, fill
+from operators import Operator, record_tokens
 
 HOUR = 3_600
 
@@ -20,18 +20,18 @@ def seconds(moment):
 class Minting(Case):
     @classmethod
     def setUpClass(cls):
-        cls.world = cls.enterClassContext(World().mints_itself())
+        cls.world = cls.enterClassContext(World().with_signing_key())
         cls.world.serve()
         cls.operator = Operator(cls.world)
 
     def test_the_defaults_are_one_use_one_hour_user_locked(self):
-        begun = int(time.time())
+        started = int(time.time())
         minted = self.operator.mint()
         ended = time.time()
         said = (minted.user, minted.profile_type, minted.uses, minted.network, minted.note)
         self.assertEqual(said, ("alice", "user-locked", 1, None, ""))
         self.assertEqual(seconds(minted.expires_at) - seconds(minted.issued_at), HOUR)
-        self.assertTrue(begun <= seconds(minted.issued_at) <= ended, minted)
+        self.assertTrue(started <= seconds(minted.issued_at) <= ended, minted)
 
     def test_every_link_is_the_one_of_its_name_and_works(self):
         minted = self.operator.mint(uses=4)
@@ -79,12 +79,12 @@ class Minting(Case):
         reply = self.operator.api("POST", "tokens", wish)
         said = (reply.status, reply.error, reply.json["error"]["message"])
         self.assertEqual(said, (403, "need_autologin", "need autologin"))
-        self.operator.did("PUT", "users/bob/autologin", {"allowed": True})
+        self.operator.must("PUT", "users/bob/autologin", {"allowed": True})
         minted = self.operator.mint(**wish)
         answer = self.world.download(minted.token)
         self.assert_profile(answer, "bob")
         self.assertNotIn(b"\nauth-user-pass", answer.body)
-        self.operator.did("PUT", "users/bob/autologin", {"allowed": False})
+        self.operator.must("PUT", "users/bob/autologin", {"allowed": False})
         self.assertEqual(self.operator.api("POST", "tokens", wish).error, "need_autologin")
 
     def test_there_is_no_link_to_a_profile_that_is_not_there(self):
@@ -96,7 +96,7 @@ class Minting(Case):
         with World() as world:
             world.serve()
             operator = Operator(world)
-            self.assertFalse(operator.did("GET", "session")["can_mint"])
+            self.assertFalse(operator.must("GET", "session")["can_mint"])
             reply = operator.api("POST", "tokens", {"user": "alice"})
             self.assertEqual((reply.status, reply.error), (409, "no_signing_key"))
             self.assertEqual(operator.listed(), {})
@@ -105,10 +105,10 @@ class Minting(Case):
 class Listing(Case):
     @classmethod
     def setUpClass(cls):
-        cls.world = cls.enterClassContext(World().mints_itself())
+        cls.world = cls.enterClassContext(World().with_signing_key())
         cls.world.serve()
         cls.operator = operator = Operator(cls.world)
-        operator.did("PUT", "users/alice/autologin", {"allowed": True})
+        operator.must("PUT", "users/alice/autologin", {"allowed": True})
         cls.unused = operator.mint(uses=3, lifetime=9 * HOUR)
         cls.in_use = operator.mint("bob", uses=3, lifetime=1 * HOUR)
         cls.used_up = operator.mint(lifetime=2 * HOUR)
@@ -118,7 +118,7 @@ class Listing(Case):
         )
         for minted in (cls.in_use, cls.used_up, cls.unlimited):
             assert cls.world.download(minted.token).is_profile
-        operator.did("POST", "revocations", {"token": cls.revoked.id})
+        operator.must("POST", "revocations", {"token": cls.revoked.id})
 
     def ids(self, **query):
         page = next(self.operator.pages(**query))
@@ -176,13 +176,13 @@ class Paging(Case):
     COUNT = 10_000
 
     def test_10_000_tokens_are_each_on_one_page_even_while_the_list_changes(self):
-        with World().mints_itself() as world:
+        with World().with_signing_key() as world:
             world.serve()
             operator = Operator(world)
-            ids = fill(operator, self.COUNT)
-            begun = time.monotonic()
+            ids = record_tokens(operator, self.COUNT)
+            started = time.monotonic()
             pages = list(operator.pages(limit=1000))
-            print(f"        {self.COUNT} tokens in {time.monotonic() - begun:.2f} s")
+            print(f"        {self.COUNT} tokens in {time.monotonic() - started:.2f} s")
             seen = [token["id"] for page in pages for token in page["tokens"]]
             self.assertEqual(len(seen), len(set(seen)))
             self.assertEqual(set(seen), ids)
@@ -195,7 +195,7 @@ class Paging(Case):
         seen, revoked = [], set()
         for page in operator.pages(limit=700):
             seen += [token["id"] for token in page["tokens"]]
-            operator.did("POST", "revocations", {"token": seen[-1]})
+            operator.must("POST", "revocations", {"token": seen[-1]})
             revoked.add(seen[-1])
             operator.mint(lifetime=60)
         self.assertEqual(len(seen), len(set(seen)))
@@ -212,7 +212,7 @@ class Records(Case):
     def test_a_token_minted_offline_is_listed_before_its_first_use(self):
         minted = self.world.mint("bob", uses=5)
         self.assertNotIn(minted.id, self.operator.listed())
-        said = self.operator.did("POST", "records", {"token": minted.token, "note": "by post"})
+        said = self.operator.must("POST", "records", {"token": minted.token, "note": "by post"})
         self.assertEqual((said["id"], said["user"], said["uses"]), (minted.id, "bob", 5))
         listed = self.operator.listed()[minted.id]
         self.assertEqual((listed["state"], listed["note"]), ("unused", "by post"))
@@ -223,7 +223,7 @@ class Records(Case):
         minted = self.world.mint(uses=2)
         self.assert_profile(self.world.download(minted.token))
         for _ in range(3):
-            self.operator.did("POST", "records", {"token": minted.token})
+            self.operator.must("POST", "records", {"token": minted.token})
         self.assertEqual(self.operator.listed()[minted.id]["used"], 1)
 
     def test_no_false_token_is_recorded(self):
@@ -237,7 +237,7 @@ class Records(Case):
         """What was recorded was durable before it was said to be."""
         minted = [self.world.mint(uses=3) for _ in range(3)]
         for token in minted:
-            self.operator.did("POST", "records", {"token": token.token, "note": "kept"})
+            self.operator.must("POST", "records", {"token": token.token, "note": "kept"})
         self.world.node.kill()
         self.world.serve()
         listed = self.operator.listed()
@@ -246,7 +246,7 @@ class Records(Case):
 
     def test_a_minted_token_was_durable_before_it_was_given(self):
         self.world.node.kill()
-        self.world.mints_itself().serve()
+        self.world.with_signing_key().serve()
         minted = self.operator.mint("bob", note="kept too", uses=2)
         self.world.node.kill()
         self.world.serve()
@@ -268,7 +268,7 @@ class Revoking(Case):
         # Between the making of a token and that of its ledger there are no tokens.
         born = now - 1
         never_seen = forge.token(key, issued_at=born + 1, uses=9)
-        said = self.operator.did("POST", "revocations", {"user": "alice"})
+        said = self.operator.must("POST", "revocations", {"user": "alice"})
         moment = int(seconds(said["issued_until"]))
         of_the_same_second = forge.token(key, issued_at=moment, uses=9)
         after = forge.token(key, issued_at=moment + 1, uses=9)
@@ -286,9 +286,9 @@ class Revoking(Case):
     def test_a_batch_and_a_key(self):
         batch = self.world.mint_each(["alice", "bob"], uses=9)
         other = self.world.mint(uses=9)
-        self.operator.did("POST", "revocations", {"batch": batch[0].batch})
+        self.operator.must("POST", "revocations", {"batch": batch[0].batch})
         for minted in batch:
             self.assert_refused(self.world.download(minted.token), 410, "revoked")
         self.assert_profile(self.world.download(other.token))
-        self.operator.did("POST", "revocations", {"key": other.key_id})
+        self.operator.must("POST", "revocations", {"key": other.key_id})
         self.assert_refused(self.world.download(other.token), 410, "revoked")

@@ -6,8 +6,8 @@ import subprocess
 import threading
 from collections import Counter
 
-from faults import Faults, injected, injecting, needs_strace
-from jeton import PATIENCE_S, REST, Case, World, wait_until
+from faults import Faults, was_injected, strace_command, require_strace
+from jeton import TIMEOUT_S, REST, Case, World, wait_until
 
 USED_UP = "used up"
 
@@ -26,7 +26,7 @@ class Uses(Case):
         curls = [self.start_curl(number, token.download_url) for number in range(64)]
         statuses, whole = Counter(), 0
         for number, curl in enumerate(curls):
-            status = int(curl.communicate(timeout=2 * PATIENCE_S)[0])
+            status = int(curl.communicate(timeout=2 * TIMEOUT_S)[0])
             statuses[status] += 1
             body = (self.world.dir / f"{number}.out").read_bytes()
             whole += status == 200 and body.rstrip().endswith(b"</tls-crypt>")
@@ -130,7 +130,7 @@ class Killed(Case):
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(2 * PATIENCE_S)
+            thread.join(2 * TIMEOUT_S)
         self.assertTrue(enough.is_set(), f"{profiles} of {deal} profiles")
 
     def assert_counted(self, tokens, given, uses):
@@ -160,7 +160,7 @@ class FailingDisk(Case):
 
     @classmethod
     def setUpClass(cls):
-        needs_strace()
+        require_strace()
         cls.world = cls.enterClassContext(World())
         cls.trace = cls.world.dir / "strace.log"
 
@@ -177,7 +177,7 @@ class FailingDisk(Case):
             ready = self.world.get("/readyz").status
             alive = self.world.get("/healthz").status
         node.kill()
-        self.assertTrue(injected(self.trace), "no fault was injected")
+        self.assertTrue(was_injected(self.trace), "no fault was injected")
         profiles = statuses.index(503) if 503 in statuses else len(statuses)
         self.assertEqual(statuses, [200] * profiles + [503] * (self.USES - profiles))
         self.assertLess(profiles, self.USES)
@@ -227,8 +227,8 @@ class FailingDisk(Case):
         """The node refuses to start, or gives nothing once the fault is met."""
         self.trace.write_text("")
         # With -D it is strace that is the grandchild, and the node is ours.
-        node = self.world.start(under=[*injecting(fault, self.trace), "-D"])
-        wait_until("the fault", lambda: self.status(token) and injected(self.trace))
+        node = self.world.start(under=[*strace_command(fault, self.trace), "-D"])
+        wait_until("the fault", lambda: self.status(token) and was_injected(self.trace))
         statuses = {self.status(token) for _ in range(3)}
         self.assertLessEqual(statuses, {503, "no answer"})
         self.assertIn(node.process.poll(), (None, 1))
