@@ -1,7 +1,7 @@
-"""The pages, in a real Chromium: what a person sees and does there.
+"""The admin pages and the share page in a real Chromium.
 
-The stories stand in browser/*.mjs. Pictures of every page are left in
-screenshots/, to be looked at.
+The scenarios are in browser/*.mjs. Screenshots of every page are kept in screenshots/
+for inspection.
 """
 
 import json
@@ -12,11 +12,11 @@ from jeton import ENVIRONMENT, HERE, Case, World, run, vpn_directory, wait_until
 from operators import ROLES, Operator, admin_token, record_tokens
 
 SCREENSHOTS = HERE / "screenshots"
-STORY_S = 600
+SCENARIO_TIMEOUT_S = 600
 
 
 class Browser(Case):
-    """Each test has a node of its own, for its story changes it."""
+    """Each test has its own node, because its scenario changes the node."""
 
     def setUp(self):
         self.world = self.enterContext(World().with_signing_key())
@@ -24,13 +24,12 @@ class Browser(Case):
         self.operator = Operator(self.world)
         SCREENSHOTS.mkdir(exist_ok=True)
 
-    def tell(self, name, world=None, **facts):
-        """Has the browser tell a story with these facts, and returns what was
-        said."""
+    def run_scenario(self, name, world=None, **options):
+        """Runs a scenario in the browser with these options and returns its output."""
         world = world or self.world
         token = admin_token(world, name="olga")
         admin_url = f"http://{Operator(world).host}"
-        known = {
+        defaults = {
             "name": name,
             "adminUrl": admin_url,
             "publicUrl": world.url,
@@ -38,42 +37,42 @@ class Browser(Case):
             "link": f"{admin_url}/sign-in#{token}",
             "screenshots": str(SCREENSHOTS),
         }
-        story = HERE / "browser" / f"{name}.mjs"
-        facts = json.dumps(known | facts)
-        # Chromium writes its crumbs here, and they are swept up with the world.
+        script = HERE / "browser" / f"{name}.mjs"
+        options = json.dumps(defaults | options)
+        # Chromium's temporary files are removed with the world.
         environment = {**ENVIRONMENT, "TMPDIR": str(world.dir)}
-        done = run(["node", story], input=facts, env=environment, timeout=STORY_S)
+        done = run(["node", script], input=options, env=environment, timeout=SCENARIO_TIMEOUT_S)
         self.assertEqual(done.returncode, 0, f"{done.stdout}\n{done.stderr}")
         return done.stdout
 
     def certificate(self, user):
-        """Returns the lines that only this user's profile has."""
+        """Returns the user's certificate, which no other profile contains."""
         issued = (vpn_directory() / "pki" / "issued" / f"{user}.crt").read_text()
         begin = "-----BEGIN CERTIFICATE-----"
         return begin + issued.partition(begin)[2].rstrip()
 
-    def test_an_operators_day(self):
+    def test_an_operator_mints_shares_and_revokes(self):
         self.world.must("user", "allow-autologin", "alice")
-        self.tell("journey", certificate=self.certificate("alice"))
-        told = [event["event"] for event in self.operator.events()]
-        self.assertEqual(told.count("delivered"), 1)
+        self.run_scenario("journey", certificate=self.certificate("alice"))
+        events = [event["event"] for event in self.operator.events()]
+        self.assertEqual(events.count("delivered"), 1)
 
-    def test_each_role_is_offered_what_it_may_do(self):
+    def test_pages_offer_each_role_only_its_own_actions(self):
         for user in ("alice", "bob"):
             self.operator.mint(user, uses=3)
         tokens = {role: admin_token(self.world, role, role) for role in ROLES}
-        self.tell("roles", tokens=tokens)
+        self.run_scenario("roles", tokens=tokens)
 
-    def test_the_dialog_needs_no_mouse(self):
+    def test_the_dialog_works_with_the_keyboard_alone(self):
         self.operator.must("PUT", "users/alice/autologin", {"allowed": True})
-        self.tell("keyboard")
+        self.run_scenario("keyboard")
 
-    def test_every_page_at_every_width_in_light_and_dark(self):
-        dead = self.fill_with_life()
+    def test_every_page_fits_and_is_accessible_at_every_width_in_light_and_dark(self):
+        dead = self.fill_pages()
         share = self.operator.mint("bob", uses=2, lifetime=40 * 86_400)
-        self.tell("looks", shareUrl=share.share_url, deadUrl=dead.share_url)
+        self.run_scenario("pages", shareUrl=share.share_url, deadUrl=dead.share_url)
 
-    def test_the_nodes_of_a_cluster(self):
+    def test_the_nodes_page_shows_members_and_alarms(self):
         first = self.enterContext(enable_cluster_listener(World()))
         first.serve()
         first.id = own_id(first)
@@ -82,22 +81,22 @@ class Browser(Case):
             member.serve()
         promote(first, *members[:2])
         ids = [world.id for world in (first, *members)]
-        self.tell("nodes", first, view="nodes-well", members=ids)
+        self.run_scenario("nodes", first, view="nodes-healthy", members=ids)
         members[1].node.kill()
-        # Since when, depends on who leads, and for how long.
+        # Whether it says "for" or "since" depends on the leader and its time in office.
         silent = f"{members[1].id} at .* was not heard (for|since)"
-        wait_until("the lost one to be told of", lambda: any(
+        wait_until("the alarm about the lost node", lambda: any(
             re.search(silent, one) for one in Operator(first).must("GET", "cluster")["alarms"]
         ))
-        self.tell("nodes", first, view="nodes-lost", members=ids, alarm=silent)
+        self.run_scenario("nodes", first, view="nodes-lost", members=ids, alarm=silent)
         for world in (members[0], members[2]):
             world.node.kill()
         stale = "not heard from a majority for"
         wait_until("it to be stale", lambda: Operator(first).must("GET", "status")["is_stale"])
-        self.tell("nodes", first, view="nodes-stale", members=ids, alarm=stale)
+        self.run_scenario("nodes", first, view="nodes-stale", members=ids, alarm=stale)
 
-    def fill_with_life(self):
-        """Has something happen that pages can show; returns a used-up link."""
+    def fill_pages(self):
+        """Makes tokens and events for the pages to show. Returns a used-up token."""
         operator = self.operator
         operator.must("PUT", "users/alice/autologin", {"allowed": True})
         for number in range(12):
@@ -113,7 +112,8 @@ class Browser(Case):
             self.world.download(dead.token)
         return dead
 
-    def test_the_page_of_tokens_stays_fast_with_10_000(self):
+    def test_the_tokens_page_stays_fast_with_10_000_tokens(self):
         count = 10_000
         record_tokens(self.operator, count)
-        print(f"\n        {self.tell('many', count=count, withinMs=5_000).strip()}")
+        output = self.run_scenario("many_tokens", count=count, withinMs=5_000)
+        print(f"\n        {output.strip()}")

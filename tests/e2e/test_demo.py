@@ -1,5 +1,5 @@
-"""`jeton demo` shows all of it with nothing but the program: its links work, and
-its profiles connect to the server it describes."""
+"""`jeton demo` needs nothing but the program: its links work, and its profiles connect
+to the server that it describes."""
 
 import re
 import signal
@@ -19,34 +19,35 @@ class Demo(Case):
         self.dir = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="jeton-e2e-")))
         self.tmp = self.dir / "tmp"
         self.tmp.mkdir()
-        self.said = self.dir / "said"
-        with self.said.open("wb") as said:
+        self.output = self.dir / "output"
+        with self.output.open("wb") as output:
             self.process = subprocess.Popen(
                 [JETON, "demo", "--qr"],
                 cwd=self.dir,
                 env={**ENVIRONMENT, "TMPDIR": str(self.tmp)},
                 stdin=subprocess.DEVNULL,
-                stdout=said,
+                stdout=output,
                 stderr=subprocess.STDOUT,
             )
         self.addCleanup(self.end)
         wait_until("the curl line", lambda: re.search(CURL, self.text()))
 
     def text(self):
-        return re.sub(r"\x1b\[[0-9;]*m", "", self.said.read_text())
+        return re.sub(r"\x1b\[[0-9;]*m", "", self.output.read_text())
 
     def end(self):
         self.process.kill()
         self.process.wait(TIMEOUT_S)
 
     def curl(self):
-        """Does what the demo prints, as a person would, and returns the file."""
+        """Runs the curl line that the demo prints. Returns the finished command and the
+        text of the downloaded file, or of standard output if there is no file."""
         line = re.search(CURL, self.text())[1]
         done = run(["bash", "-c", line], cwd=self.dir, env={**ENVIRONMENT, "HOME": str(self.dir)})
         files = sorted(self.dir.glob("*.ovpn"))
         return done, files[0].read_text() if files else done.stdout
 
-    def test_it_shows_three_links_and_a_code_for_the_phone(self):
+    def test_prints_three_links_and_a_qr_code(self):
         text = self.text()
         for pattern in [
             rf"openvpn://import-profile/https://\S+/rest/GetProfileViaToken\?token={TOKEN}",
@@ -56,7 +57,7 @@ class Demo(Case):
         ]:
             self.assertRegex(text, pattern)
 
-    def test_its_curl_line_works_once_and_its_profile_connects(self):
+    def test_the_curl_line_works_once_and_the_profile_connects(self):
         first, profile = self.curl()
         self.assertEqual(first.returncode, 0, first)
         self.assertIn("<cert>", profile)
@@ -73,14 +74,14 @@ class Demo(Case):
         file.write_text(profile)
         options = []
         if "\nauth-user-pass" in profile:
-            # The demo's server asks for no password; any will do.
+            # The demo's server checks no password, so any is accepted.
             password = self.dir / "password"
             password.write_text("alice\nany\n")
             password.chmod(0o600)
             options = ["--auth-user-pass", password]
         vpn.with_server(self, conf.parent, "server", vpn.connects(file, *options))
 
-    def test_an_interrupt_stops_it_and_leaves_nothing(self):
+    def test_an_interrupt_stops_the_demo_and_leaves_no_files(self):
         self.assertNotEqual(list(self.tmp.iterdir()), [])
         self.process.send_signal(signal.SIGINT)
         self.assertEqual(self.process.wait(TIMEOUT_S), 0)

@@ -1,5 +1,5 @@
-"""Nodes behind one name: members of one ledger that any proxy may take, and two
-ledgers whose tokens are told apart by their first characters."""
+"""Nodes behind one host name: a load balancer may choose any member of one ledger, and
+it can distinguish the tokens of two ledgers by their first characters."""
 
 import base64
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +19,7 @@ class BehindOneName(Case):
     def world(self):
         return self.proxy.configure_backend(self.stack.enter_context(World()))
 
-    def test_members_count_as_one_and_one_may_go(self):
+    def test_members_share_their_counts_and_one_may_fail(self):
         first = enable_cluster_listener(self.world())
         first.serve()
         first.id = own_id(first)
@@ -40,23 +40,23 @@ class BehindOneName(Case):
         rest = [world for world in worlds if world is not lost]
         leader(rest)
         wait_until(
-            "the proxy to see it",
+            "the proxy to drop the lost node",
             lambda: all(self.proxy.download(tokens[0]).status == 410 for _ in range(9)),
         )
         for token in [one.token for one in first.mint_each(["alice"] * 9, uses=1)]:
             self.assert_profile(self.proxy.download(token))
             self.assert_refused(self.proxy.download(token), 410, "used up")
 
-    def test_a_token_says_which_ledger_counts_it(self):
+    def test_the_first_characters_of_a_token_select_its_ledger(self):
         groups = {"a": self.world(), "b": self.world()}
         choice = "default_backend a\n"
         for name, world in groups.items():
             world.serve()
-            start = self.first_characters(world)
-            self.assertTrue(world.mint().token.startswith(start))
+            prefix = self.token_prefix(world)
+            self.assertTrue(world.mint().token.startswith(prefix))
             choice += (
-                f"  use_backend {name} if {{ url_param(token) -m beg {start} }}"
-                f" || {{ path_beg /t/{start} }}\n"
+                f"  use_backend {name} if {{ url_param(token) -m beg {prefix} }}"
+                f" || {{ path_beg /t/{prefix} }}\n"
             )
         self.proxy.start(
             groups["a"].dir / "tls", {name: [world] for name, world in groups.items()}, choice
@@ -68,11 +68,11 @@ class BehindOneName(Case):
             self.assertEqual(world.listed()[minted.id]["used"], 1)
             self.assert_profile(self.proxy.download(minted.token))
             self.assert_refused(self.proxy.download(minted.token), 410, "used up")
-            # The other one has never heard of it.
+            # The other ledger does not know the token's key.
             self.assertEqual(groups[other[name]].download(minted.token).status, 404)
 
     @staticmethod
-    def first_characters(world):
-        """What all tokens of a key begin with: their version and the key's id."""
+    def token_prefix(world):
+        """Returns the prefix of all tokens of a key: the version and the key id."""
         key_id = world.key("profile").stem.removeprefix("profile-")
         return base64.urlsafe_b64encode(bytes.fromhex(f"01{key_id}")).decode()[:6]
