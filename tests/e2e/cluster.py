@@ -10,7 +10,17 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from jeton import JETON, LOOPBACK, Case, World, easy_rsa_source, free_port, must, vpn_directory, wait_until
+from jeton import (
+    JETON,
+    LOOPBACK,
+    Case,
+    World,
+    easy_rsa_source,
+    free_port,
+    must,
+    vpn_directory,
+    wait_until,
+)
 
 
 def enable_cluster_listener(world):

@@ -342,7 +342,12 @@ class Node:
         shell = ["bash", "-c", f'{limit}; exec "$0" "$@"']
         with world.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*shell, *world.host.command_prefix, *under, JETON, "serve", "--config", world.config, *options],
+                [
+                    *shell,
+                    *world.host.command_prefix,
+                    *under,
+                    *(JETON, "serve", "--config", world.config, *options),
+                ],
                 env={**ENVIRONMENT, **(environment or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=log,

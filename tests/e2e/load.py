@@ -84,7 +84,8 @@ def compare(name, one, many, rounds, downloads, clients, keep=()):
         rate = statistics.median(run[0] for run in runs)
         costs = [statistics.median(costs) for costs in zip(*(run[1] for run in runs))]
         shown = " + ".join(f"{cost:.0f}" for cost in costs)
-        print(f"  {label:<10} {rate:>7.0f}/s   {shown} us of processor time per download", flush=True)
+        cost = f"{shown} us of processor time per download"
+        print(f"  {label:<10} {rate:>7.0f}/s   {cost}", flush=True)
 
 
 def main(rounds):

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from jeton import TIMEOUT_S, REST, Response, free_port, request, wait_until
+from jeton import REST, TIMEOUT_S, Response, free_port, request, wait_until
 
 
 class LoadBalancer:

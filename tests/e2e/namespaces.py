@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from jeton import require, run, must
+from jeton import must, require, run
 
 WIRE = Path(__file__).with_name("wire.py")
 

@@ -17,7 +17,7 @@ import ssl
 import threading
 import time
 
-from jeton import TIMEOUT_S, REST, Response, request, wait_until
+from jeton import REST, TIMEOUT_S, Response, request, wait_until
 
 # Much longer than a node's own limit for a response (5 s) and a pause of a node (3 s).
 RESPONSE_TIMEOUT_S = 40
@@ -161,7 +161,8 @@ class Client:
             answer = "timeout"
         except OSError:
             answer = "no answer"
-        if isinstance(answer, str) or not answer.is_complete or answer.header("Connection") == "close":
+        is_kept = not isinstance(answer, str) and answer.is_complete
+        if not is_kept or answer.header("Connection") == "close":
             connection.close()
         else:
             self.kept[node] = connection, time.monotonic()

@@ -4,10 +4,11 @@ import json
 import re
 import time
 
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
 import forge
 from jeton import HERE, REST, Case, World, wait_until
 from operators import Operator
-from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 REPOSITORY = HERE.parents[1]
 

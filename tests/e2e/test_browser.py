@@ -7,7 +7,7 @@ for inspection.
 import json
 import re
 
-from cluster import Member, promote, enable_cluster_listener, own_id
+from cluster import Member, enable_cluster_listener, own_id, promote
 from jeton import ENVIRONMENT, HERE, Case, World, run, vpn_directory, wait_until
 from operators import ROLES, Operator, admin_token, record_tokens
 
@@ -83,7 +83,7 @@ class Browser(Case):
         ids = [world.id for world in (first, *members)]
         self.run_scenario("nodes", first, view="nodes-healthy", members=ids)
         members[1].node.kill()
-        # Whether it says "for" or "since" depends on the leader and its time in office.
+        # Whether it says "for" or "since" depends on how long the leader has led.
         silent = f"{members[1].id} at .* was not heard (for|since)"
         wait_until("the alarm about the lost node", lambda: any(
             re.search(silent, one) for one in Operator(first).must("GET", "cluster")["alarms"]

@@ -18,7 +18,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from chaos import Nemesis, plan
-from cluster import wait_for_same_index, start_three_voters
+from cluster import start_three_voters, wait_for_same_index
 from jeton import Case, Host, wait_until
 from namespaces import Network, require_namespaces
 from redeemers import History, LoadGenerator, Probers, mint

@@ -10,16 +10,16 @@ import time
 from pathlib import Path
 
 from cluster import (
-    Member,
     ClusterCase,
+    Member,
     alarms,
-    promote,
+    enable_cluster_listener,
     join_command,
     leader,
-    enable_cluster_listener,
+    own_id,
+    promote,
     roles,
     status,
-    own_id,
     wait_for_no_alarms,
     wait_for_voters,
 )

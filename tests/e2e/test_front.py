@@ -5,9 +5,9 @@ import base64
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
-from cluster import Member, promote, leader, enable_cluster_listener, own_id
-from load_balancer import LoadBalancer
+from cluster import Member, enable_cluster_listener, leader, own_id, promote
 from jeton import Case, World, wait_until
+from load_balancer import LoadBalancer
 
 
 class BehindOneName(Case):

@@ -11,10 +11,10 @@ from datetime import datetime
 import forge
 from faults import Faults, require_strace
 from jeton import (
-    TIMEOUT_S,
     REST,
-    Response,
+    TIMEOUT_S,
     Case,
+    Response,
     World,
     directory_source,
     free_port,
@@ -103,7 +103,8 @@ class Faulty(Case):
 
     def lose_the_profile_directory(self, world):
         text = world.config.read_text()
-        world.config.write_text(re.sub(r"(?ms)^\[profiles\]\n.*?\n\n", directory_source("gone"), text))
+        section = directory_source("gone")
+        world.config.write_text(re.sub(r"(?ms)^\[profiles\]\n.*?\n\n", section, text))
         return "gone"
 
     def lose_the_trusted_keys(self, world):

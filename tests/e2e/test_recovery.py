@@ -12,19 +12,19 @@ from datetime import datetime
 
 import forge
 from cluster import (
-    Member,
     ClusterCase,
+    Member,
     alarms,
-    wait_for_same_index,
-    wait_for_catch_up,
     copy_to_another_machine,
-    promote,
-    leader,
     enable_cluster_listener,
-    status,
+    leader,
     own_id,
+    promote,
+    status,
     unverified_context,
+    wait_for_catch_up,
     wait_for_no_alarms,
+    wait_for_same_index,
     wait_for_voters,
 )
 from jeton import TIMEOUT_S, Case, World, must, tree, wait_until
@@ -582,7 +582,8 @@ class Versions(ClusterCase):
         url = f"https://127.0.0.1:{first.cluster_port}/join"
         request = urllib.request.Request(url, json.dumps(body).encode(), method="POST")
         try:
-            with urllib.request.urlopen(request, context=unverified_context(), timeout=TIMEOUT_S) as answer:
+            context = unverified_context()
+            with urllib.request.urlopen(request, context=context, timeout=TIMEOUT_S) as answer:
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as error:
             with error:

@@ -11,7 +11,17 @@ import time
 from pathlib import Path
 
 import forge
-from jeton import REST, Case, World, directory_source, easy_rsa_source, must, require, vpn_directory, wait_until
+from jeton import (
+    REST,
+    Case,
+    World,
+    directory_source,
+    easy_rsa_source,
+    must,
+    require,
+    vpn_directory,
+    wait_until,
+)
 from operators import Operator
 
 # Any fragment of a secret that is at least WINDOW + STEP long is found.
@@ -217,7 +227,8 @@ class Secrets(Case):
         key.write_text(good)
         broken = self.world.dir / "vpn" / "pki" / "private" / "bob.key"
         original = broken.read_text()
-        broken.write_text(original.replace("PRIVATE KEY-----\n", f"PRIVATE KEY-----\n{CANARY}\n", 1))
+        line = "PRIVATE KEY-----\n"
+        broken.write_text(original.replace(line, f"{line}{CANARY}\n", 1))
         self.world.download(self.keep("a token of bob", self.world.mint("bob").token))
         broken.write_text(original)
 

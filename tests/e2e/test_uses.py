@@ -6,8 +6,8 @@ import subprocess
 import threading
 from collections import Counter
 
-from faults import Faults, was_injected, strace_command, require_strace
-from jeton import TIMEOUT_S, REST, Case, World, wait_until
+from faults import Faults, require_strace, strace_command, was_injected
+from jeton import REST, TIMEOUT_S, Case, World, wait_until
 
 USED_UP = "used up"
 

@@ -32,7 +32,7 @@ async function signInAsOperator(page, { link, token }) {
 
 async function makeAutologinLink(page, { publicUrl }) {
   const dialog = await openDialog(page, 'alice');
-  const links = await make(dialog, { kind: /autologin/i, hours: 2, uses: 1, note: 'her phone' });
+  const links = await make(dialog, { kind: /autologin/i, hours: 2, uses: 1, note: 'a new phone' });
   const token = links.shareUrl.split('/t/')[1];
   const rest = `${publicUrl}/rest/GetProfileViaToken`;
   assert.equal(links.downloadUrl, `${rest}?token=${token}`);
