@@ -1,10 +1,10 @@
-// What the operators' pages do that a plain page cannot: copy, confirm, change
-// without loading anew, and say times in the reader's zone. Lists come from the
-// server as HTML and are only swapped here; changes go to /api/v1, which alone
-// decides. Nothing here writes HTML from text.
+// The behavior of the admin pages that HTML alone cannot provide: copying, confirming,
+// changing without a reload, and times in the reader's zone. Lists come from the server
+// as HTML and are swapped in here. Changes go to /api/v1, which makes every decision.
+// Nothing here builds HTML from text.
 
-// A link to sign in has its token behind the `#`. Whatever page it led to, it
-// must not stay in the address bar or in the history of this tab.
+// An admin link has its token in the fragment. On every page, the fragment must leave
+// the address bar and the history of this tab.
 let fragment = takeFragment();
 
 function takeFragment() {
@@ -13,7 +13,7 @@ function takeFragment() {
   return text;
 }
 
-/** Tells whether a fragment is a token, and no place on a page. */
+/** Returns `true` if a fragment is a token rather than an anchor of the page. */
 function isToken(text) {
   return /^[\w-]{80,}$/.test(text);
 }
@@ -21,7 +21,7 @@ function isToken(text) {
 addEventListener("hashchange", () => {
   if (!isToken(location.hash.slice(1))) return;
   fragment = takeFragment();
-  arrive();
+  handleFragment();
 });
 
 const $ = (selector, root = document) => root.querySelector(selector);
@@ -44,62 +44,63 @@ const utcDate = format({ day: "numeric", month: "short", timeZone: "UTC" });
 const utcHour = format({ ...hour, timeZone: "UTC" });
 const utcSecond = format({ ...second, timeZone: "UTC" });
 
-/** `24 Nov 2026, 13:00 (12:00 UTC)`; the date in UTC only where it differs. */
-function moment(date, local = localHour, universal = utcHour) {
-  const utc = universal.format(date);
+/** Returns `24 Nov 2026, 13:00 (12:00 UTC)`, with the UTC date only if it differs. */
+function formatDate(date, local = localHour, inUtc = utcHour) {
+  const utc = inUtc.format(date);
   if (isUtc) return `${utcDay.format(date)}, ${utc} UTC`;
   const here = localDay.format(date);
   const other = here === utcDay.format(date) ? utc : `${utcDate.format(date)}, ${utc}`;
   return `${here}, ${local.format(date)} (${other} UTC)`;
 }
 
-function counted(number, unit) {
+function withUnit(number, unit) {
   return `${number} ${unit}${number === 1 ? "" : "s"}`;
 }
 
-/** Rounded down like the server's, in the two largest units. */
-function span(milliseconds) {
+/** Formats a duration in its two largest units, rounded down as on the server. */
+function formatDuration(milliseconds) {
   const minutes = Math.floor(milliseconds / minute);
   const hours = Math.floor(minutes / 60);
   const days = Math.floor(hours / 24);
   const join = (large, unit, small, smaller) =>
-    counted(large, unit) + (small ? ` ${counted(small, smaller)}` : "");
+    withUnit(large, unit) + (small ? ` ${withUnit(small, smaller)}` : "");
   if (days) return join(days, "day", hours % 24, "hour");
   if (hours) return join(hours, "hour", minutes % 60, "minute");
-  return minutes ? counted(minutes, "minute") : "less than a minute";
+  return minutes ? withUnit(minutes, "minute") : "less than a minute";
 }
 
-function tellTimes(root = document) {
+/** Writes all times in the reader's zone, and the relative times beside them. */
+function updateTimes(root = document) {
   for (const time of $$("time[datetime]", root)) {
     const date = new Date(time.dateTime);
     if (Number.isNaN(date.getTime())) continue;
-    time.textContent = written(time, date);
+    time.textContent = formatTime(time, date);
     time.title = `${zone}; ${time.dateTime}`;
     const relative = $(".relative", time.parentElement);
     if (!relative) continue;
     const left = date.getTime() - Date.now();
-    relative.textContent = left > 0 ? `in ${span(left)}` : `${span(-left)} ago`;
+    relative.textContent = left > 0 ? `in ${formatDuration(left)}` : `${formatDuration(-left)} ago`;
   }
 }
 
-function written({ dataset }, date) {
-  if (dataset.short !== undefined) return shortly(date);
-  return dataset.seconds === undefined ? moment(date) : moment(date, localSecond, utcSecond);
+function formatTime({ dataset }, date) {
+  if (dataset.short !== undefined) return formatShort(date);
+  return dataset.seconds === undefined ? formatDate(date) : formatDate(date, localSecond, utcSecond);
 }
 
-/** The hour alone while that is clear, else the day as well. */
-function shortly(date) {
+/** Returns the time of day, with the date if it is 20 hours or more away. */
+function formatShort(date) {
   const isNear = date.getTime() - Date.now() < 20 * 60 * minute;
   return isNear ? localHour.format(date) : `${localDay.format(date)}, ${localHour.format(date)}`;
 }
 
-tellTimes();
-setInterval(tellTimes, minute / 2);
+updateTimes();
+setInterval(updateTimes, minute / 2);
 
-// What was done, and what went wrong.
+// Messages.
 
-/** Says something for a while, to eyes and to screen readers. */
-function say(text, hint = "", isBad = false) {
+/** Shows a message for a while. Screen readers read it out. */
+function showToast(text, hint = "", isBad = false) {
   const region = $("#toasts");
   if (!region) return;
   const toast = document.createElement("div");
@@ -114,18 +115,18 @@ function say(text, hint = "", isBad = false) {
   setTimeout(() => toast.remove(), isBad ? 20_000 : 6_000);
 }
 
-/** Shows in `place` what the API said. */
-function complain(place, error) {
-  place.textContent = sentence(error.message);
+/** Shows an error of the API in `element`. */
+function showError(element, error) {
+  element.textContent = asSentence(error.message);
   if (error.hint) {
     const small = document.createElement("small");
-    small.textContent = sentence(error.hint);
-    place.append(small);
+    small.textContent = asSentence(error.hint);
+    element.append(small);
   }
-  place.hidden = false;
+  element.hidden = false;
 }
 
-function sentence(text) {
+function asSentence(text) {
   return text.charAt(0).toUpperCase() + text.slice(1) + (/[.?!]$/.test(text) ? "" : ".");
 }
 
@@ -136,7 +137,8 @@ class ApiError extends Error {
   }
 }
 
-/** Asks the API. A session that ended leads to the sign-in and back again. */
+/** Sends a request to the API. If the session has ended, goes to the sign-in page, which
+ * leads back here. */
 async function api(method, path, body) {
   let response;
   try {
@@ -148,21 +150,21 @@ async function api(method, path, body) {
   } catch {
     throw new ApiError("the node does not answer", "is it running, and are you connected?");
   }
-  const answer = await response.json().catch(() => ({}));
+  const result = await response.json().catch(() => ({}));
   if (response.status === 401) return signIn();
-  if (response.ok) return answer;
-  const error = answer.error ?? {};
+  if (response.ok) return result;
+  const error = result.error ?? {};
   throw new ApiError(error.message ?? `the node answers ${response.status}`, error.hint);
 }
 
-/** Goes to the sign-in page; what waits for an answer waits for good. */
+/** Goes to the sign-in page. The promise never settles, so callers stop there. */
 function signIn() {
   const next = location.pathname + location.search;
   location.assign(`/sign-in?${new URLSearchParams({ next, why: "ended" })}`);
   return new Promise(() => {});
 }
 
-/** Runs `work` once at a time for `button`, and keeps the focus there. */
+/** Runs `work` unless it is already running for `button`, which keeps the focus. */
 async function busy(button, work) {
   if (button.getAttribute("aria-busy") === "true") return;
   button.setAttribute("aria-busy", "true");
@@ -173,35 +175,37 @@ async function busy(button, work) {
   }
 }
 
-// Lists: loaded anew without leaving the page.
+// Lists, which are reloaded without leaving the page.
 
-let newest = 0;
+let latestSwap = 0;
 
-/** Swaps the list for that of `address`, and keeps the focus where it was. */
+/** Replaces the list with that of `address` and keeps the focus. Returns `true` on
+ * success. */
 async function swap(address) {
-  const turn = ++newest;
+  const number = ++latestSwap;
   let response;
   try {
     response = await fetch(address, { headers: { Accept: "text/html" } });
   } catch {
-    return say("The node does not answer.", "Is it running, and are you connected?", true);
+    return showToast("The node does not answer.", "Is it running, and are you connected?", true);
   }
   if (new URL(response.url).pathname === "/sign-in") return signIn();
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
   const list = $("#list", page);
-  if (turn !== newest) return undefined;
-  if (!list) return say($("main p", page)?.textContent ?? "That did not work.", "", true);
+  if (number !== latestSwap) return undefined;
+  if (!list) return showToast($("main p", page)?.textContent ?? "That did not work.", "", true);
   const focused = document.activeElement;
-  const path = $("#list").contains(focused) ? place(focused) : undefined;
+  const findFocused = $("#list").contains(focused) ? finder(focused) : undefined;
   $("#list").replaceWith(document.adoptNode(list));
-  tellTimes(list);
+  updateTimes(list);
   $("#heard").textContent = $(".count", list)?.textContent ?? "";
-  if (path) (path() ?? $("#main")).focus();
+  if (findFocused) (findFocused() ?? $("#main")).focus();
   return true;
 }
 
-/** How to find an element again in the next list: by its row and its task. */
-function place(element) {
+/** Returns a function that finds the same button in a reloaded list, by its row and its
+ * task. */
+function finder(element) {
   const task = ["new", "permit", "revoke", "revokeUser", "refresh"].find(
     (name) => element.dataset[name] !== undefined,
   );
@@ -236,16 +240,16 @@ for (const form of $$("form[data-live]")) {
   });
 }
 
-// A choice in a list of choices needs no button.
+// Selecting an option submits the filter.
 for (const select of $$(".filter select")) {
   select.addEventListener("change", () => select.form.requestSubmit());
 }
 
-// Dialogs. The browser gives the focus back to whoever opened one; if that is
-// gone meanwhile, its successor has it.
+// Dialogs. When one closes, the browser returns the focus to the button that opened it.
+// If that button was replaced meanwhile, its successor gets the focus.
 
 function open(dialog, opener) {
-  const successor = place(opener);
+  const successor = finder(opener);
   dialog.addEventListener(
     "close",
     () => {
@@ -258,12 +262,12 @@ function open(dialog, opener) {
 
 // Users.
 
-const made = $("#token-made");
-const order = $("#new-token");
+const madeDialog = $("#token-made");
+const createDialog = $("#new-token");
 const createForm = $("form[data-create]");
 
-/** Opens the form for a new token of the row's user. */
-function askForToken(button) {
+/** Opens the dialog for a new token of the row's user. */
+function openCreateDialog(button) {
   const row = button.closest("tr");
   const { user } = row.dataset;
   const permit = $("[data-permit]", row);
@@ -272,31 +276,32 @@ function askForToken(button) {
     : $("[data-permitted]", row)?.dataset.permitted === "true";
   createForm.reset();
   createForm.dataset.user = user;
-  $("[data-name]", order).textContent = user;
-  $("[data-problem]", order).hidden = true;
-  $("[data-permission]", order).disabled = !isPermitted;
-  const why = $("[data-why]", order);
-  why.hidden = isPermitted;
-  why.textContent = permit
+  $("[data-name]", createDialog).textContent = user;
+  $("[data-problem]", createDialog).hidden = true;
+  $("[data-permission]", createDialog).disabled = !isPermitted;
+  const reason = $("[data-why]", createDialog);
+  reason.hidden = isPermitted;
+  reason.textContent = permit
     ? `Turn on Allow Autologin for ${user} first.`
     : `${user} is not permitted; an admin can allow it.`;
   for (const input of $$("input", createForm)) input.removeAttribute("aria-invalid");
   createForm.uses.disabled = false;
-  tellUntil();
-  open(order, button);
+  updateExpiry();
+  open(createDialog, button);
   createForm.hours.focus();
   createForm.hours.select();
 }
 
-function tellUntil() {
+/** Shows until when the new token will be valid. */
+function updateExpiry() {
   const hours = createForm.hours.valueAsNumber;
   const at = new Date(Date.now() + hours * 60 * minute);
-  const isGood = createForm.hours.validity.valid && !Number.isNaN(at.getTime());
-  $("[data-until]", order).textContent = isGood ? `Until ${moment(at)}` : "";
+  const isValid = createForm.hours.validity.valid && !Number.isNaN(at.getTime());
+  $("[data-until]", createDialog).textContent = isValid ? `Until ${formatDate(at)}` : "";
 }
 
-/** Tells the first thing that is wrong with the form, in words. */
-function faultOf(form) {
+/** Returns the first invalid field of the form and what is wrong with it. */
+function firstFault(form) {
   const { hours, uses } = form;
   if (!hours.validity.valid) return [hours, `The hours must be a number from ${hours.min} to ${hours.max}.`];
   if (!uses.disabled && !uses.validity.valid) return [uses, "The uses must be a whole number, at least 1."];
@@ -304,63 +309,63 @@ function faultOf(form) {
 }
 
 async function create() {
-  const problem = $("[data-problem]", order);
+  const problem = $("[data-problem]", createDialog);
   problem.hidden = true;
   for (const input of $$("input", createForm)) input.removeAttribute("aria-invalid");
-  const [field, fault] = faultOf(createForm);
+  const [field, fault] = firstFault(createForm);
   if (field) {
     field.setAttribute("aria-invalid", "true");
-    complain(problem, new ApiError(fault));
+    showError(problem, new ApiError(fault));
     field.focus();
     return;
   }
   const { hours, uses, unlimited, note } = createForm;
-  const wish = {
+  const body = {
     user: createForm.dataset.user,
     profile_type: $(":checked[name=profile_type]", createForm).value,
     lifetime: Math.max(1, Math.round(hours.valueAsNumber * 3600)),
     uses: unlimited.checked ? "unlimited" : uses.valueAsNumber,
   };
-  if (note.value.trim()) wish.note = note.value.trim();
+  if (note.value.trim()) body.note = note.value.trim();
   try {
-    show(await api("POST", "tokens", wish));
+    showLinks(await api("POST", "tokens", body));
   } catch (error) {
-    complain(problem, error);
+    showError(problem, error);
   }
 }
 
-// Whether something of the links that are shown was taken.
+// Whether any of the shown links was copied.
 let isCopied = false;
 
-/** Closes the links, which are gone then; who took none of them is asked. */
-function putAway() {
-  if (isCopied) made.close();
+/** Closes the links, which cannot be shown again. Asks first if none was copied. */
+function closeLinks() {
+  if (isCopied) madeDialog.close();
   else $("#leave").showModal();
 }
 
-/** Shows a token that was made. This is the only time. */
-function show(token) {
+/** Shows the links of a new token. They are not shown again. */
+function showLinks(token) {
   const fact = (name, text) => {
-    $(`[data-fact=${name}]`, made).textContent = text;
+    $(`[data-fact=${name}]`, madeDialog).textContent = text;
   };
-  $("[data-name]", made).textContent = token.user;
-  for (const input of $$("[data-link]", made)) {
+  $("[data-name]", madeDialog).textContent = token.user;
+  for (const input of $$("[data-link]", madeDialog)) {
     input.value = token[input.dataset.link];
     input.scrollLeft = 0;
   }
-  fact("kind", $(`[value="${token.profile_type}"]`, order).parentElement.querySelector("strong").textContent);
+  fact("kind", $(`[value="${token.profile_type}"]`, createDialog).parentElement.querySelector("strong").textContent);
   fact("uses", token.uses === null ? "Unlimited" : String(token.uses));
-  fact("expires", moment(new Date(token.expires_at)));
+  fact("expires", formatDate(new Date(token.expires_at)));
   fact("id", token.id);
-  const drawing = new DOMParser().parseFromString(token.qr_svg, "image/svg+xml").documentElement;
-  drawing.setAttribute("role", "img");
-  drawing.setAttribute("aria-label", "QR code that imports this profile into OpenVPN Connect");
-  $("[data-qr]", made).replaceChildren(document.adoptNode(drawing));
+  const image = new DOMParser().parseFromString(token.qr_svg, "image/svg+xml").documentElement;
+  image.setAttribute("role", "img");
+  image.setAttribute("aria-label", "QR code that imports this profile into OpenVPN Connect");
+  $("[data-qr]", madeDialog).replaceChildren(document.adoptNode(image));
   isCopied = false;
-  order.close();
+  createDialog.close();
   const opener = document.activeElement;
-  open(made, opener);
-  $("h2", made).focus();
+  open(madeDialog, opener);
+  $("h2", madeDialog).focus();
 }
 
 if (createForm) {
@@ -368,29 +373,29 @@ if (createForm) {
     event.preventDefault();
     busy($("[type=submit]", createForm), create);
   });
-  createForm.addEventListener("input", tellUntil);
+  createForm.addEventListener("input", updateExpiry);
   createForm.unlimited.addEventListener("change", ({ target }) => {
     createForm.uses.disabled = target.checked;
   });
-  made.addEventListener("copy", () => {
+  madeDialog.addEventListener("copy", () => {
     isCopied = true;
   });
-  // Chromium asks the event `cancel` only once in a row.
-  made.addEventListener("keydown", (event) => {
+  // Chromium fires a cancelable `cancel` event only once in a row, so handle the key too.
+  madeDialog.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
     event.preventDefault();
-    putAway();
+    closeLinks();
   });
-  made.addEventListener("cancel", (event) => {
-    if (event.target !== made) return;
+  madeDialog.addEventListener("cancel", (event) => {
+    if (event.target !== madeDialog) return;
     event.preventDefault();
-    putAway();
+    closeLinks();
   });
-  made.addEventListener("close", () => {
-    for (const input of $$("[data-link]", made)) input.value = "";
-    $("[data-qr]", made).replaceChildren();
-    $("[data-said]", made).textContent = "";
-    for (const button of $$("[data-copy]", made)) button.textContent = "Copy";
+  madeDialog.addEventListener("close", () => {
+    for (const input of $$("[data-link]", madeDialog)) input.value = "";
+    $("[data-qr]", madeDialog).replaceChildren();
+    $("[data-said]", madeDialog).textContent = "";
+    for (const button of $$("[data-copy]", madeDialog)) button.textContent = "Copy";
   });
 }
 
@@ -400,30 +405,30 @@ async function permit(button) {
   try {
     await api("PUT", `users/${encodeURIComponent(user)}/autologin`, { allowed });
     button.setAttribute("aria-checked", String(allowed));
-    say(allowed ? `${user} may have autologin profiles.` : `${user} may have no autologin profiles.`);
+    showToast(allowed ? `${user} may have autologin profiles.` : `${user} may have no autologin profiles.`);
   } catch (error) {
-    say(sentence(error.message), error.hint && sentence(error.hint), true);
+    showToast(asSentence(error.message), error.hint && asSentence(error.hint), true);
   }
 }
 
 async function copy(button) {
   const input = document.getElementById(button.dataset.copy);
-  const what = button.getAttribute("aria-label").replace("Copy ", "");
-  const said = $("[data-said]", made);
-  said.textContent = "";
-  const isTaken = await navigator.clipboard?.writeText(input.value).then(
+  const name = button.getAttribute("aria-label").replace("Copy ", "");
+  const status = $("[data-said]", madeDialog);
+  status.textContent = "";
+  const isWritten = await navigator.clipboard?.writeText(input.value).then(
     () => true,
     () => false,
   );
-  if (!isTaken) {
+  if (!isWritten) {
     input.focus();
     input.select();
-    said.textContent = `This browser does not let the page copy; the ${what} is selected, copy it yourself.`;
+    status.textContent = `This browser does not let the page copy; the ${name} is selected, copy it yourself.`;
     return;
   }
   isCopied = true;
   button.textContent = "Copied";
-  said.textContent = `Copied the ${what}.`;
+  status.textContent = `Copied the ${name}.`;
   setTimeout(() => {
     button.textContent = "Copy";
   }, 2_500);
@@ -431,8 +436,8 @@ async function copy(button) {
 
 // Tokens.
 
-/** Asks before something is revoked; there is no way back. */
-function askToRevoke(opener, title, text, confirm, wish, done) {
+/** Asks for confirmation, then revokes. A revocation cannot be undone. */
+function confirmRevocation(opener, title, text, confirm, body, done) {
   const dialog = $("#revoke");
   const problem = $("[data-problem]", dialog);
   const button = $("[data-confirm]", dialog);
@@ -444,14 +449,14 @@ function askToRevoke(opener, title, text, confirm, wish, done) {
     event.preventDefault();
     busy(button, async () => {
       try {
-        await api("POST", "revocations", wish);
+        await api("POST", "revocations", body);
       } catch (error) {
-        complain(problem, error);
+        showError(problem, error);
         return;
       }
       await swap(location.href);
       dialog.close();
-      say(done);
+      showToast(done);
     });
   };
   open(dialog, opener);
@@ -460,7 +465,7 @@ function askToRevoke(opener, title, text, confirm, wish, done) {
 
 function revoke(button) {
   const { id, user, expires } = button.closest("tr").dataset;
-  askToRevoke(
+  confirmRevocation(
     button,
     `Revoke this token of ${user}?`,
     `Its link stops working at once, everywhere. This cannot be undone. Id ${id}.`,
@@ -472,7 +477,7 @@ function revoke(button) {
 
 function revokeUser(button) {
   const user = button.dataset.revokeUser;
-  askToRevoke(
+  confirmRevocation(
     button,
     `Revoke all of ${user}?`,
     `Every link for ${user} that was made until now stops working, also those minted offline that are not in this list. Links made later work. This cannot be undone.`,
@@ -483,22 +488,22 @@ function revokeUser(button) {
 }
 
 async function refresh() {
-  if (await swap(location.href)) say("The list is up to date.");
+  if (await swap(location.href)) showToast("The list is up to date.");
 }
 
-// One ear for all buttons, because lists come and go.
+// One listener serves all buttons, because lists are replaced.
 const tasks = {
-  new: askForToken,
+  new: openCreateDialog,
   permit: (button) => busy(button, () => permit(button)),
   copy: (button) => copy(button),
   revoke,
   revokeUser,
   refresh: (button) => busy(button, refresh),
   close: (button) => button.closest("dialog").close(),
-  putAway,
+  putAway: closeLinks,
   leave: (button) => {
     button.closest("dialog").close();
-    made.close();
+    madeDialog.close();
   },
 };
 document.addEventListener("click", (event) => {
@@ -511,38 +516,38 @@ document.addEventListener("click", (event) => {
 
 // Signing in.
 
-const entry = $("form[data-sign-in]");
+const signInForm = $("form[data-sign-in]");
 
-/** Does what the fragment of the address asked for. */
-function arrive() {
-  if (entry) return enter();
-  if (isToken(fragment) || fragment === "signed-in") tellWhoIsIn();
+/** Handles the token or the marker in the fragment of the address. */
+function handleFragment() {
+  if (signInForm) return signInByLink();
+  if (isToken(fragment) || fragment === "signed-in") showSignedInUser();
   return undefined;
 }
 
-/** A link changes nobody's session: it may come from anybody. */
-function tellWhoIsIn() {
+/** Shows who is signed in. A link never replaces a session: anyone could have sent it. */
+function showSignedInUser() {
   const name = $(".who strong")?.textContent;
-  if (name) say(`You are signed in as ${name}.`, "Sign out to use another link.", true);
+  if (name) showToast(`You are signed in as ${name}.`, "Sign out to use another link.", true);
 }
 
-/** Signs in with the token of the link, unless somebody is signed in. */
-async function enter() {
+/** Signs in with the token of the link, unless there is a session. */
+async function signInByLink() {
   const hasToken = isToken(fragment);
-  // Who was just told of a problem is to read it.
+  // Leaves an error message on screen.
   if (!hasToken && $("#problem")) return;
-  // A link from elsewhere comes without the cookie, and ends here although
-  // there is a session.
+  // A browser that follows a link from another site sends no cookie, so this page can
+  // appear despite a session.
   const page = await fetch(location.href, { redirect: "manual" }).catch(() => undefined);
   if (page?.type === "opaqueredirect") {
-    const next = entry.elements.next.value || "/users";
+    const next = signInForm.elements.next.value || "/users";
     location.replace(hasToken ? `${next}#signed-in` : next);
     return;
   }
   await page?.text();
   if (!hasToken) return;
-  entry.elements.token.value = fragment;
-  entry.requestSubmit();
+  signInForm.elements.token.value = fragment;
+  signInForm.requestSubmit();
 }
 
-await arrive();
+await handleFragment();

@@ -1,4 +1,4 @@
-"""Several nodes that count as one, each a real process in a folder of its own."""
+"""Clusters of real processes, each node in its own directory."""
 
 import concurrent.futures
 import copy
@@ -10,15 +10,25 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from jeton import JETON, LOOPBACK, Case, World, easy_rsa, free_port, must, vpn_folder, wait_until
+from jeton import (
+    JETON,
+    LOOPBACK,
+    Case,
+    World,
+    easy_rsa_source,
+    free_port,
+    must,
+    vpn_directory,
+    wait_until,
+)
 
 
-def listens(world):
-    """Has a lone node listen for others; it has to be restarted."""
+def enable_cluster_listener(world):
+    """Configures the cluster listener of a single node, which must restart then."""
     world.cluster_port = free_port()
     for key, value in (
         ("#[cluster]", "[cluster]"),
-        ('#listen = "0.0.0.0:7443"', f'listen = "{world.place.host}:{world.cluster_port}"'),
+        ('#listen = "0.0.0.0:7443"', f'listen = "{world.host.address}:{world.cluster_port}"'),
         ('#address = "node1.example.com:7443"\n', ""),
     ):
         world.change(key, value)
@@ -26,10 +36,10 @@ def listens(world):
 
 
 class Member(World):
-    """A further node, made by `jeton cluster join`."""
+    """A node made by `jeton cluster join`."""
 
-    def __init__(self, first, line=None, profiles=None, place=LOOPBACK, address=None):
-        self.place = place
+    def __init__(self, first, line=None, profiles=None, host=LOOPBACK, address=None):
+        self.host = host
         self.dir = Path(tempfile.mkdtemp(prefix="jeton-e2e-"))
         self.has_tls = True
         self.port, self.admin_port, self.cluster_port = free_port(), free_port(), free_port()
@@ -39,36 +49,36 @@ class Member(World):
         self.node = None
         self.keys = first.keys
         try:
-            line = line or first.did("cluster", "invite").strip()
-            command = join(line, self.dir, self.cluster_port, place.host)
+            line = line or first.must("cluster", "invite").strip()
+            command = join_command(line, self.dir, self.cluster_port, host.address)
             command += ["--address", address] if address else []
-            self.id = must([*place.inside, *command]).strip()
+            self.id = must([*host.command_prefix, *command]).strip()
         except BaseException:
             shutil.rmtree(self.dir)
             raise
-        self.configure(profiles or easy_rsa(vpn_folder()))
+        self.configure(profiles or easy_rsa_source(vpn_directory()))
         self.change('#signing = "keys/signing"', f'signing = "{first.dir}/keys/signing"')
 
 
-def join(line, folder, port, host=LOOPBACK.host):
-    """Writes the command by which a machine joins."""
-    listen = f"{host}:{port}"
-    return [JETON, "cluster", "join", line, "--dir", folder, "--listen", listen]
+def join_command(line, directory, port, address=LOOPBACK.address):
+    """Returns the command that makes a node join with this join line."""
+    listen = f"{address}:{port}"
+    return [JETON, "cluster", "join", line, "--dir", directory, "--listen", listen]
 
 
 def status(world):
-    """Returns the members by their ids, as a node tells them."""
-    told = json.loads(world.did("cluster", "status", "--format", "json"))
-    return {member["node_id"]: member for member in told["members"]}
+    """Returns the members by id, as a node reports them."""
+    reported = json.loads(world.must("cluster", "status", "--format", "json"))
+    return {member["node_id"]: member for member in reported["members"]}
 
 
-def this(world):
-    """Returns the id of a node that runs."""
+def own_id(world):
+    """Returns the id of a running node."""
     return next(id for id, member in status(world).items() if member["is_this"])
 
 
 def leader(worlds):
-    """Waits until all these nodes agree on a leader among them, and returns it."""
+    """Waits until these nodes agree that one of them is the leader, and returns it."""
     by_id = {world.id: world for world in worlds}
 
     def agreed():
@@ -79,97 +89,97 @@ def leader(worlds):
         same = found[0] if all(one == found[0] for one in found) else set()
         return by_id.get(next(iter(same), None))
 
-    return wait_until("one leader for all", agreed)
+    return wait_until("the nodes to agree on a leader", agreed)
 
 
-def catch_up(first, *others):
-    """Waits until the leader knows that these nodes have nearly all of the log."""
+def wait_for_catch_up(first, *others):
+    """Waits until the leader sees each of these nodes less than 10 entries behind."""
 
-    def near(member):
-        # A node that the leader does not answer knows no lag, and perhaps no member.
+    def is_near(member):
+        # Without an answer from the leader, the lag and even the member are unknown.
         return member and member["lag"] is not None and member["lag"] < 10
 
     def all_near():
         members = status(first)
-        return all(near(members.get(other.id)) for other in others)
+        return all(is_near(members.get(other.id)) for other in others)
 
     wait_until("the learners to catch up", all_near)
 
 
-def grow(first, *others):
-    """Makes three voters of a node and two learners."""
-    catch_up(first, *others)
-    first.did("cluster", "promote", *(other.id for other in others))
+def promote(first, *others):
+    """Promotes the learners `others` to voters."""
+    wait_for_catch_up(first, *others)
+    first.must("cluster", "promote", *(other.id for other in others))
 
 
-def found(stack, *options, place=LOOPBACK):
-    """Starts a node that listens for others, with options of `serve`; it ends with
-    the stack."""
-    world = listens(stack.enter_context(World(place=place)))
+def start_first(stack, *options, host=LOOPBACK):
+    """Starts the first node of a cluster with these options of `serve`. The stack
+    stops it."""
+    world = enable_cluster_listener(stack.enter_context(World(host=host)))
     world.serve(*options)
-    world.id = this(world)
+    world.id = own_id(world)
     return world
 
 
-def add(stack, first, *options, place=LOOPBACK):
-    """Starts a further node."""
-    member = stack.enter_context(Member(first, place=place))
+def start_member(stack, first, *options, host=LOOPBACK):
+    """Starts another node, as a learner."""
+    member = stack.enter_context(Member(first, host=host))
     member.serve(*options)
     return member
 
 
-def three(stack, *options, places=(LOOPBACK,) * 3):
-    """Starts three voters, by the commands that an operator has."""
-    first = found(stack, *options, place=places[0])
-    others = [add(stack, first, *options, place=place) for place in places[1:]]
-    grow(first, *others)
+def start_three_voters(stack, *options, hosts=(LOOPBACK,) * 3):
+    """Starts three voters with an operator's commands."""
+    first = start_first(stack, *options, host=hosts[0])
+    others = [start_member(stack, first, *options, host=host) for host in hosts[1:]]
+    promote(first, *others)
     return [first, *others]
 
 
 def roles(world):
-    """Returns the members' roles by their ids, as a node tells them."""
+    """Returns the members' roles by id, as a node reports them."""
     return {id: member["role"] for id, member in status(world).items()}
 
 
 def wait_for_voters(world, voters):
-    """Waits until a node tells that these are the members, and all of them vote. It
-    may have to tell what it knows itself, which comes a moment later."""
+    """Waits until a node reports exactly these members, all of them voters. Without
+    an answer from the leader, its own knowledge may lag by a moment."""
     wanted = {voter.id: "voter" for voter in voters}
-    wait_until("all to vote", lambda: roles(world) == wanted)
+    wait_until("all members to be voters", lambda: roles(world) == wanted)
 
 
-def wait_for_calm(*worlds):
-    """Waits until no node has an operator look at anything. A leader that is new has
-    not heard from everybody at once."""
+def wait_for_no_alarms(*worlds):
+    """Waits until no node has an alarm. A new leader needs a moment to hear from all
+    members."""
     for world in worlds:
-        wait_until("no alarm", lambda: not alarms(world))
+        wait_until("all alarms to clear", lambda: not alarms(world))
 
 
-def at_one_place(worlds):
-    """Waits until all nodes have applied the same of the log, and returns how far each
-    is and what it holds."""
+def wait_for_same_index(worlds):
+    """Waits until all nodes have applied the log up to the same index, and returns
+    the index and state hash of each."""
 
-    def ask(world):
-        return json.loads(world.did("ledger", "hash", "--format", "json"))
+    def ledger_hash(world):
+        return json.loads(world.must("ledger", "hash", "--format", "json"))
 
-    def asked():
-        states = list(pool.map(ask, worlds))
+    def states_at_same_index():
+        states = list(pool.map(ledger_hash, worlds))
         return states if len({state["applied"] for state in states}) == 1 else None
 
     with concurrent.futures.ThreadPoolExecutor(len(worlds)) as pool:
-        return wait_until("all nodes to have applied the same", asked)
+        return wait_until("all nodes to apply the same index", states_at_same_index)
 
 
 def alarms(world):
-    """Returns what a node has an operator look at."""
+    """Returns the alarms that a node reports."""
     done = world.jeton("cluster", "status")
     assert done.returncode == 0, done
     return re.findall("(?m)^alarm: (.*)$", done.stderr)
 
 
-def copied(member):
-    """Copies all of a node that has stopped to another machine, so to speak: its
-    copy has other ports."""
+def copy_to_another_machine(member):
+    """Copies a stopped node's directory and gives the copy other ports, as on another
+    machine."""
     other = copy.copy(member)
     other.dir = Path(tempfile.mkdtemp(prefix="jeton-e2e-"))
     shutil.copytree(member.dir, other.dir, dirs_exist_ok=True)
@@ -183,32 +193,32 @@ def copied(member):
     return other
 
 
-def unverified():
-    """Returns a TLS context for a caller that believes any certificate."""
+def unverified_context():
+    """Returns a TLS context for a client that accepts any certificate."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context
 
 
-class Together(Case):
-    """Tests with several nodes, which all end with the test."""
+class ClusterCase(Case):
+    """A test case with several nodes, which all stop when the test ends."""
 
     def setUp(self):
         self.stack = ExitStack()
         self.addCleanup(self.stack.close)
 
     def first(self):
-        """Starts a node that listens for others."""
-        return found(self.stack)
+        """Starts the first node of a cluster."""
+        return start_first(self.stack)
 
     def member(self, first):
-        """Starts a further node."""
-        return add(self.stack, first)
+        """Starts another node, as a learner."""
+        return start_member(self.stack, first)
 
-    def three(self):
+    def three_voters(self):
         """Starts three voters."""
-        return three(self.stack)
+        return start_three_voters(self.stack)
 
     def enter(self, world):
-        """Has a world end with the test."""
+        """Stops a world's node and removes its directory when the test ends."""
         return self.stack.enter_context(world)

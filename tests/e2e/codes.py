@@ -1,17 +1,16 @@
-"""Reading QR codes as a phone does: from a picture, by zbar."""
+"""Reads QR codes from pictures with zbar."""
 
 from jeton import HERE, must
 
 
 def read_picture(png):
-    """Returns the texts of all codes in a picture."""
-    words = ["zbarimg", "-q", "--raw", "-Sdisable", "-Sqrcode.enable", png]
-    return must(words).splitlines()
+    """Returns the texts of all QR codes in a picture."""
+    command = ["zbarimg", "-q", "--raw", "-Sdisable", "-Sqrcode.enable", png]
+    return must(command).splitlines()
 
 
 def read_file(path):
-    """Has Chromium draw an SVG or an HTML file, and returns the texts of the
-    codes in it."""
+    """Renders an SVG or HTML file in Chromium and returns the texts of its QR codes."""
     png = path.with_suffix(".png")
     must(["node", HERE / "browser" / "draw.mjs", path, png])
     return read_picture(png)

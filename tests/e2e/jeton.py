@@ -1,12 +1,11 @@
-"""What the end-to-end tests share.
+"""Shared fixtures and helpers of the end-to-end tests.
 
-A `World` is a folder as an operator has it: keys, ledger, certificate and
-jeton.toml, made by `jeton init`, with profiles from a real easy-rsa PKI. Its
-`serve` starts a `Node`, a real process, which can be killed and started again.
-`World.send` speaks to it in bytes that are all ours.
+A `World` is one installation: the directory that `jeton init` makes (keys, ledger,
+certificate, jeton.toml), with profiles from a real easy-rsa PKI. `World.serve`
+starts a `Node`, a real process that can be killed and restarted. `World.send` sends
+it raw bytes.
 
-Nothing here sleeps for a fixed time: what must happen is polled for, and has a
-deadline.
+Nothing here sleeps for a fixed time. Conditions are polled until a deadline.
 """
 
 import atexit
@@ -34,15 +33,15 @@ HERE = Path(__file__).resolve().parent
 JETON = os.environ.get("JETON", str(HERE.parents[1] / "target" / "debug" / "jeton"))
 REST = "/rest/GetProfileViaToken"
 LINK = r"https://localhost:\d+/rest/GetProfileViaToken\?token=[A-Za-z0-9_-]+"
-# How long anything is waited for: as long as a machine may take that is slow, busy and
-# stands still for seconds. Only what fails takes so long.
-PATIENCE_S = 60
+# The limit of every wait. It allows for a slow, busy machine that stalls for seconds;
+# only failures take this long.
+TIMEOUT_S = 60
 
-# Where a node runs: its address, and what to write before a command there.
-Place = collections.namedtuple("Place", "host inside")
-LOOPBACK = Place("127.0.0.1", ())
+# Where a node runs: its address, and the prefix of commands that run there.
+Host = collections.namedtuple("Host", "address command_prefix")
+LOOPBACK = Host("127.0.0.1", ())
 
-# Nothing of the caller's configuration may reach the program under test.
+# Keeps the caller's configuration away from the program under test.
 ENVIRONMENT = {
     name: value
     for name, value in os.environ.items()
@@ -50,32 +49,32 @@ ENVIRONMENT = {
 }
 
 
-def wait_until(what, condition, patience_s=PATIENCE_S):
-    """Polls until `condition` gives something true, and returns that."""
-    deadline = time.monotonic() + patience_s
+def wait_until(what, condition, timeout_s=TIMEOUT_S):
+    """Polls `condition` until it returns a true value, and returns that value."""
+    deadline = time.monotonic() + timeout_s
     while not (found := condition()):
         if time.monotonic() > deadline:
-            raise AssertionError(f"waited {patience_s} s in vain for {what}")
+            raise AssertionError(f"timed out after {timeout_s} s waiting for {what}")
         time.sleep(0.01)
     return found
 
 
-def needs(possible, what):
-    """Skips the test if something cannot be had here; on CI that is a failure."""
-    if possible:
+def require(is_available, reason):
+    """Skips the test if a prerequisite is missing; on CI, fails it."""
+    if is_available:
         return
     if os.environ.get("CI"):
-        raise AssertionError(f"on CI nothing is skipped, but {what}")
-    raise unittest.SkipTest(what)
+        raise AssertionError(f"tests must not be skipped on CI: {reason}")
+    raise unittest.SkipTest(reason)
 
 
-# Ports that the system gives to no outgoing connection. None is given out twice:
-# a node whose port is still unused, or that is down, has nothing that holds it.
+# Ports below the ephemeral range, so no outgoing connection takes them. Each is
+# handed out once, because a node that is down does not hold its port.
 PORTS = iter(random.sample(range(20_000, 32_000), 12_000))
 
 
 def free_port(kind=socket.SOCK_STREAM):
-    """Finds a port that nobody else here has or takes while a node is down."""
+    """Returns a port that is free and stays reserved while its node is down."""
     for port in PORTS:
         with socket.socket(socket.AF_INET, kind) as probe:
             try:
@@ -87,15 +86,15 @@ def free_port(kind=socket.SOCK_STREAM):
 
 
 def run(command, **options):
-    """Runs a command to its end and returns what became of it."""
-    options = {"env": ENVIRONMENT, "stdin": subprocess.DEVNULL, "timeout": 2 * PATIENCE_S, **options}
+    """Runs a command to completion and returns its `CompletedProcess`."""
+    options = {"env": ENVIRONMENT, "stdin": subprocess.DEVNULL, "timeout": 2 * TIMEOUT_S, **options}
     if "input" in options:
         del options["stdin"]
     return subprocess.run(command, capture_output=True, text=True, **options)
 
 
 def must(command, **options):
-    """Runs a command that has to succeed and returns what it printed."""
+    """Runs a command that must succeed and returns its standard output."""
     done = run(command, **options)
     if done.returncode:
         raise AssertionError(f"{command} failed:\n{done.stdout}{done.stderr}")
@@ -103,38 +102,38 @@ def must(command, **options):
 
 
 def jeton(*arguments, **options):
-    """Runs the program to its end and returns what became of it."""
+    """Runs jeton to completion and returns its `CompletedProcess`."""
     return run([JETON, *map(str, arguments)], **options)
 
 
 @functools.cache
-def vpn_folder():
-    """Makes one VPN by easy-rsa for the whole run. Tests only read it."""
-    folder = Path(tempfile.mkdtemp(prefix="jeton-e2e-vpn-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+def vpn_directory():
+    """Makes one easy-rsa PKI for the whole run. Tests must not change it."""
+    directory = Path(tempfile.mkdtemp(prefix="jeton-e2e-vpn-"))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
     port = free_port(socket.SOCK_DGRAM)
-    must(["bash", HERE / "pki.sh", folder, str(port)])
-    return folder
+    must(["bash", HERE / "pki.sh", directory, str(port)])
+    return directory
 
 
-def tree(folder):
-    """Takes down what is in a folder: names, modes and contents."""
+def tree(directory):
+    """Returns the contents of a directory: names, modes and file contents."""
     return {
-        str(path.relative_to(folder)): (
+        str(path.relative_to(directory)): (
             oct(path.lstat().st_mode),
             path.read_bytes() if path.is_file() else None,
         )
-        for path in sorted(folder.rglob("*"))
+        for path in sorted(directory.rglob("*"))
     }
 
 
 class World:
-    """A folder in which everything is that a node needs."""
+    """The directory of one node, with everything that the node needs."""
 
     alive = []
 
-    def __init__(self, profiles=None, place=LOOPBACK):
-        self.place = place
+    def __init__(self, profiles=None, host=LOOPBACK):
+        self.host = host
         self.dir = Path(tempfile.mkdtemp(prefix="jeton-e2e-"))
         self.has_tls = True
         self.port, self.admin_port = free_port(), free_port()
@@ -144,12 +143,12 @@ class World:
         self.node = None
         must([JETON, "init", "--dir", self.dir, "--public-url", self.url])
         self.keys = {
-            (purpose, place): path
+            (purpose, role): path
             for purpose in ("profile", "admin")
-            for place, pattern in (("signing", f"{purpose}-*.pem"), ("trusted", f"{purpose}/*.pem"))
-            for path in (self.dir / "keys" / place).glob(pattern)
+            for role, pattern in (("signing", f"{purpose}-*.pem"), ("trusted", f"{purpose}/*.pem"))
+            for path in (self.dir / "keys" / role).glob(pattern)
         }
-        self.configure(profiles or easy_rsa(vpn_folder()))
+        self.configure(profiles or easy_rsa_source(vpn_directory()))
 
     def __enter__(self):
         World.alive.append(self)
@@ -159,20 +158,20 @@ class World:
         if self.node:
             self.node.kill()
         if error:
-            error.add_note(self.last_words())
+            error.add_note(self.last_log_lines())
         World.alive.remove(self)
         shutil.rmtree(self.dir, ignore_errors=True)
 
-    def last_words(self):
-        """Returns what the node said last, for a test that failed."""
+    def last_log_lines(self):
+        """Returns the last 15 log lines, for a test that failed."""
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
-        return "\n".join([f"last words of {self.log}:", *lines[-15:]])
+        return "\n".join([f"last lines of {self.log}:", *lines[-15:]])
 
     def configure(self, profiles):
-        """Says where profiles come from, where the doors are, and that these tests
-        may ask as often as they like and, on a slow machine, as slowly."""
+        """Sets the profile source and the listeners. Lifts the rate limits and
+        extends the time limits for slow machines."""
         text = self.config.read_text()
-        public, admin = f"{self.place.host}:{self.port}", f"127.0.0.1:{self.admin_port}"
+        public, admin = f"{self.host.address}:{self.port}", f"127.0.0.1:{self.admin_port}"
         for door, address in ("public", public), ("admin", admin):
             line = rf'(?m)^(\[{door}\]\nlisten = )".*"$'
             text, count = re.subn(line, rf'\1"{address}"', text)
@@ -182,14 +181,14 @@ class World:
         self.config.write_text(f"{text}\n{profiles}\n{limits}")
 
     def behind_a_proxy(self):
-        """Has the node speak plain HTTP, and believe a proxy on this machine."""
+        """Configures plain HTTP and trusts a proxy on this machine."""
         self.change("tls_cert =", 'plain_http = true\ntrusted_proxies = ["127.0.0.1"]\n#')
         self.change("tls_key =", "#tls_key =")
         self.has_tls = False
         return self
 
-    def mints_itself(self):
-        """Gives the node a signing key, which is the operator's decision."""
+    def with_signing_key(self):
+        """Configures a signing key, which a node does not have by default."""
         key = self.key("profile").relative_to(self.dir)
         self.change("[admin]\n", f'[admin]\nsigning_key = "{key}"\n')
         return self
@@ -200,81 +199,82 @@ class World:
 
     @property
     def audit(self):
-        """The events of the audit log. The last line may still be on its way."""
+        """The events of the audit log, without a last line that is incomplete."""
         file = self.audit_file
         lines = file.read_text().splitlines(keepends=True) if file.exists() else []
         return [json.loads(line) for line in lines if line.endswith("\n")]
 
     def change(self, old, new):
-        """Replaces a text in jeton.toml, which must be there."""
+        """Replaces a text in jeton.toml, which must contain it."""
         text = self.config.read_text()
         assert old in text, (old, text)
         self.config.write_text(text.replace(old, new, 1))
 
     def jeton(self, *arguments, **options):
-        """Runs a command of jeton and returns what became of it."""
+        """Runs a jeton command with this configuration and returns its
+        `CompletedProcess`."""
         command, *rest = arguments
         words = [JETON, command, "--config", self.config, *rest]
-        return run([*self.place.inside, *map(str, words)], **options)
+        return run([*self.host.command_prefix, *map(str, words)], **options)
 
-    def did(self, *arguments, **options):
-        """Runs a command of jeton that has to succeed and returns its result."""
+    def must(self, *arguments, **options):
+        """Runs a jeton command that must succeed and returns its standard output."""
         done = self.jeton(*arguments, **options)
         if done.returncode:
             raise AssertionError(f"jeton {arguments} failed:\n{done.stdout}{done.stderr}")
         return done.stdout
 
     def mint(self, user="alice", **options):
-        """Mints one token; `uses=3` is `--uses 3`. The result has the fields of
-        `--format json`."""
+        """Mints one token and returns the fields of `--format json`. `uses=3` stands
+        for `--uses 3`."""
         return self.mint_each([user], **options)[0]
 
     def mint_each(self, users, **options):
-        """Mints one token for each user, in one batch."""
+        """Mints one token per user, in one batch."""
         arguments = [word for user in users for word in ("--user", user)]
         for name, value in options.items():
             arguments += [f"--{name.replace('_', '-')}", str(value)]
         if options.get("profile_type") == "autologin":
             arguments.append("--allow-autologin")
-        lines = self.did("mint", "--format", "json", *arguments).splitlines()
+        lines = self.must("mint", "--format", "json", *arguments).splitlines()
         return [types.SimpleNamespace(**json.loads(line)) for line in lines]
 
     def listed(self):
-        """Returns the ledger's live tokens by their ids."""
-        return {token["id"]: token for token in json.loads(self.did("list", "--format", "json"))}
+        """Returns the ledger's live tokens by id."""
+        return {token["id"]: token for token in json.loads(self.must("list", "--format", "json"))}
 
-    def key(self, purpose, place="signing"):
-        """Returns the file of the key that `init` made."""
-        return self.keys[purpose, place]
+    def key(self, purpose, role="signing"):
+        """Returns the path of a key that `init` made; `role` is signing or trusted."""
+        return self.keys[purpose, role]
 
     def serve(self, *options, **more):
-        """Starts the node and waits until it is ready; the options of `Node`."""
+        """Starts the node with the options of `Node` and waits until it is ready."""
         node = self.start(*options, **more)
         node.wait_until_ready()
         return node
 
     def start(self, *options, **more):
-        """Starts the node, ready or not."""
+        """Starts the node without waiting until it is ready."""
         self.node = Node(self, *options, **more)
         return self.node
 
     def is_ready(self):
-        """Whether the node says that it can deliver now."""
+        """Returns `True` if `/readyz` answers 200."""
         try:
             return self.get("/readyz").status == 200
         except OSError:
             return False
 
     def connect(self, receive_buffer=None):
-        """Opens a TLS connection that trusts the node's own certificate only. A
-        small buffer makes a slow reader, in bytes."""
+        """Opens a TLS connection that trusts only the node's own certificate.
+        `receive_buffer` is in bytes; a small one makes a slow reader."""
         context = ssl.create_default_context(cafile=self.dir / "tls" / "cert.pem")
         plain = socket.socket()
         try:
-            plain.settimeout(PATIENCE_S)
+            plain.settimeout(TIMEOUT_S)
             if receive_buffer:
                 plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-            plain.connect((self.place.host, self.port))
+            plain.connect((self.host.address, self.port))
             if not self.has_tls:
                 return plain
             return context.wrap_socket(plain, server_hostname="localhost")
@@ -283,65 +283,71 @@ class World:
             raise
 
     def send(self, request):
-        """Sends these bytes and returns the first answer, if there was one."""
+        """Sends raw bytes and returns the first response."""
         with self.connect() as connection:
             connection.sendall(request)
-            return Answer.read(connection, request[:5] == b"HEAD ")
+            return Response.read(connection, request[:5] == b"HEAD ")
 
     def get(self, target, method="GET", headers=()):
-        """Sends a plain request."""
+        """Sends an ordinary request."""
         return self.send(request(target, method, headers))
 
     def download(self, token):
-        """Redeems a token the plain way."""
+        """Redeems a token by the query form."""
         return self.get(f"{REST}?token={token}")
 
     def curl(self, url, *options):
-        """Asks by the real curl; returns the status and the body."""
+        """Fetches a URL with the real curl and returns the status and the body."""
         out = self.dir / "curl.out"
         out.unlink(missing_ok=True)
         status = must([*self.curl_command(out), *options, url])
         return int(status), out.read_bytes() if out.exists() else b""
 
     def curl_command(self, out):
-        """Returns a curl that writes the body to `out` and prints the status."""
+        """Returns a curl command that writes the body to `out` and prints the status."""
         certificate = self.dir / "tls" / "cert.pem"
-        limits = f"--max-time {PATIENCE_S} --cacert {certificate}"
+        limits = f"--max-time {TIMEOUT_S} --cacert {certificate}"
         return f"curl -sS {limits} -o {out} -w %{{http_code}}".split()
 
 
-def easy_rsa(folder):
-    """Writes the configuration of profiles from a folder that pki.sh made."""
+def easy_rsa_source(directory):
+    """Returns the `[profiles]` section for a directory that pki.sh made."""
     return (
-        f'[profiles]\nsource = "easy-rsa"\npki = "{folder}/pki"\n'
-        f'template = "{folder}/client-template.txt"\ntls_crypt = "{folder}/tls-crypt.key"\n'
+        f'[profiles]\nsource = "easy-rsa"\npki = "{directory}/pki"\n'
+        f'template = "{directory}/client-template.txt"\ntls_crypt = "{directory}/tls-crypt.key"\n'
     )
 
 
-def directory(folder):
-    """Writes the configuration of profiles that lie ready in a folder."""
-    return f'[profiles]\nsource = "directory"\nroot = "{folder}"\n'
+def directory_source(directory):
+    """Returns the `[profiles]` section for a directory of .ovpn files."""
+    return f'[profiles]\nsource = "directory"\nroot = "{directory}"\n'
 
 
 def request(target, method="GET", headers=()):
-    """Writes a request whose connection ends with it."""
+    """Returns the bytes of a request that closes its connection."""
     lines = [f"{method} {target} HTTP/1.1", "Host: localhost", "Connection: close", *headers]
     return "".join(f"{line}\r\n" for line in [*lines, ""]).encode()
 
 
 class Node:
-    """A running `jeton serve`. All that it says goes to the world's log."""
+    """A running `jeton serve`. Its output goes to the world's log."""
 
     def __init__(self, world, *options, environment=None, limit="true", under=()):
-        """Starts it from a shell that first sets a `limit`, with variables
-        added to the `environment`, `under` another program."""
+        """Starts the process from a shell that first runs `limit`. Adds
+        `environment` to the variables. `under` is a command that runs the node,
+        such as strace."""
         self.world = world
-        self.begun = time.monotonic()
+        self.started = time.monotonic()
         options = options or ("--log-level", "trace")
         shell = ["bash", "-c", f'{limit}; exec "$0" "$@"']
         with world.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*shell, *world.place.inside, *under, JETON, "serve", "--config", world.config, *options],
+                [
+                    *shell,
+                    *world.host.command_prefix,
+                    *under,
+                    *(JETON, "serve", "--config", world.config, *options),
+                ],
                 env={**ENVIRONMENT, **(environment or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -355,48 +361,48 @@ class Node:
     def wait_until_ready(self):
         def ready():
             if self.process.poll() is not None:
-                raise AssertionError(f"the node ended with {self.process.returncode}")
+                raise AssertionError(f"the node exited with {self.process.returncode}")
             return self.world.is_ready()
 
         wait_until("the node to be ready", ready)
 
     def kill(self):
-        """Takes the process away between two instructions."""
+        """Kills the process with SIGKILL and reaps it."""
         self.process.kill()
-        self.process.wait(PATIENCE_S)
+        self.process.wait(TIMEOUT_S)
 
     @contextmanager
     def paused(self):
-        """Holds the process up: nothing on its disk changes."""
+        """Suspends the process, so that nothing on its disk changes."""
         self.pause()
         try:
             yield
         finally:
-            self.go_on()
+            self.resume()
 
     def pause(self):
         self.process.send_signal(signal.SIGSTOP)
 
-    def go_on(self):
+    def resume(self):
         self.process.send_signal(signal.SIGCONT)
 
-    def hang_up(self):
+    def send_sighup(self):
         self.process.send_signal(signal.SIGHUP)
 
     def terminate(self):
         self.process.terminate()
 
-    def ended(self):
-        """Waits for the end and returns the exit code."""
-        return self.process.wait(PATIENCE_S)
+    def wait_for_exit(self):
+        """Waits until the process exits and returns the exit code."""
+        return self.process.wait(TIMEOUT_S)
 
 
-class Answer:
-    """The answer to one request. A status of None is a connection that was
-    closed without any."""
+class Response:
+    """The response to one request. Its status is `None` if the connection was
+    closed without a response."""
 
-    def __init__(self, status=None, head=b"", body=b"", whole=False):
-        self.status, self.head, self.body, self.whole = status, head, body, whole
+    def __init__(self, status=None, head=b"", body=b"", is_complete=False):
+        self.status, self.head, self.body, self.is_complete = status, head, body, is_complete
 
     @classmethod
     def read(cls, connection, is_head=False):
@@ -404,13 +410,13 @@ class Answer:
         try:
             reader.begin()
             body = reader.read()
-            whole = True
+            is_complete = True
         except http.client.IncompleteRead as cut:
-            body, whole = cut.partial, False
+            body, is_complete = cut.partial, False
         except (http.client.HTTPException, ConnectionError, ssl.SSLError):
             return cls()
         head = "".join(f"{name.lower()}: {value}\n" for name, value in reader.getheaders())
-        return cls(reader.status, head, body, whole)
+        return cls(reader.status, head, body, is_complete)
 
     def header(self, name):
         found = re.search(rf"(?m)^{name.lower()}: (.*)$", self.head)
@@ -418,27 +424,27 @@ class Answer:
 
     @property
     def is_profile(self):
-        """Whether a whole profile came."""
-        return self.status == 200 and self.whole and b"\nremote " in self.body
+        """`True` if a complete profile was received."""
+        return self.status == 200 and self.is_complete and b"\nremote " in self.body
 
     @property
-    def shown(self):
-        """Everything that an onlooker can compare, bar the clock. The order of
-        the headers is random in every answer, so it tells nothing."""
+    def comparable(self):
+        """Everything that a client can compare, except the date. Header order is
+        random in every response, so it is left out."""
         lines = self.head.splitlines()
         return self.status, sorted(line for line in lines if line[:5] != "date:"), self.body
 
     def __repr__(self):
-        return f"Answer({self.status}, {self.head!r}, {self.body[:300]!r})"
+        return f"Response({self.status}, {self.head!r}, {self.body[:300]!r})"
 
 
 class Case(unittest.TestCase):
-    """A test case with the words of this suite."""
+    """A test case with the assertions that the suite shares."""
 
     def stop(self, world):
-        """Stops a node in order."""
+        """Stops a node gracefully."""
         world.node.terminate()
-        self.assertEqual(world.node.ended(), 0)
+        self.assertEqual(world.node.wait_for_exit(), 0)
 
     def assert_profile(self, answer, user=None):
         self.assertTrue(answer.is_profile, answer)
@@ -446,7 +452,8 @@ class Case(unittest.TestCase):
             self.assertEqual(answer.header("Content-Disposition").count(f"{user}.ovpn"), 2)
 
     def assert_refused(self, answer, status, text):
-        """Access Server's XML, with this status and these words in its message."""
+        """Asserts Access Server's XML error with this status, and `text` in its
+        message."""
         self.assertEqual(answer.status, status, answer)
         self.assertEqual(answer.header("Content-Type"), "text/xml", answer)
         body = answer.body.decode()
@@ -455,8 +462,8 @@ class Case(unittest.TestCase):
         self.assertIn(text, re.search("<Message>(.*)</Message>", body)[1])
 
     def assert_failed(self, done, *words):
-        """Exit code 1, and on stderr one `error:` line that has these words, and
-        one `hint:` line."""
+        """Asserts exit code 1 and, on stderr, one `error:` line that contains the
+        words and one `hint:` line."""
         self.assertEqual(done.returncode, 1, done)
         errors = re.findall("(?m)^error: .*", done.stderr)
         hints = re.findall("(?m)^hint: .*", done.stderr)

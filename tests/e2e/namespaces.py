@@ -1,5 +1,4 @@
-"""A network of its own for each node: namespaces, and a wire between them that can
-be cut."""
+"""A network namespace for each node, and a link between them that can be cut."""
 
 import json
 import os
@@ -8,30 +7,30 @@ import subprocess
 import sys
 from pathlib import Path
 
-from jeton import needs, run, must
+from jeton import must, require, run
 
 WIRE = Path(__file__).with_name("wire.py")
 
 
-def needs_namespaces():
-    """Skips unless networks can be made here; on CI that is a failure."""
-    needs(os.geteuid() == 0, "only root can make network namespaces")
-    needs(os.access("/dev/net/tun", os.W_OK), "there are no TUN devices here")
+def require_namespaces():
+    """Skips the test if no network namespace can be made here; on CI, fails it."""
+    require(os.geteuid() == 0, "only root can make network namespaces")
+    require(os.access("/dev/net/tun", os.W_OK), "TUN devices are not available")
     name = f"jeton-try-{os.getpid()}"
     made = run(["ip", "netns", "add", name])
-    needs(made.returncode == 0, f"network namespaces cannot be made here: {made.stderr}")
+    require(made.returncode == 0, f"cannot make network namespaces: {made.stderr}")
     must(["ip", "netns", "delete", name])
 
 
 class Network:
-    """Namespaces with one address each, and this one, which has the last.
+    """Namespaces with one address each; the tests' own namespace has address .254.
 
-    The wire carries everything between them. What happens to it on the way from
-    one namespace to another is set by `set_links`; to and from here it is never
+    The process wire.py carries all packets between them. `set_links` sets what it
+    does to packets between two namespaces. Links to and from the tests are never
     cut."""
 
     def __init__(self, count, seed):
-        # 198.18.0.0/15 is for tests of networks, RFC 2544.
+        # 198.18.0.0/15 is reserved for benchmarks (RFC 2544).
         self.net = f"198.{random.choice((18, 19))}.{random.randrange(256)}"
         run_id = f"{random.randrange(1 << 24):06x}"
         self.names = [f"jeton-{run_id}-{number}" for number in range(count)]
@@ -65,7 +64,7 @@ class Network:
             stdout=subprocess.PIPE,
             text=True,
         )
-        assert self.answer() == {"ready": True}
+        assert self.receive() == {"ready": True}
 
     def bring_up(self, ip, device, address):
         must([*ip, "address", "add", f"{address}/24", "dev", device])
@@ -79,35 +78,35 @@ class Network:
         for name in self.names:
             run(["ip", "netns", "delete", name])
 
-    def inside(self, number):
-        """Returns what to write before a command, so that it runs in there."""
+    def command_prefix(self, number):
+        """Returns the prefix of commands that run in this namespace."""
         return ["ip", "netns", "exec", self.names[number]]
 
     def set_links(self, links):
-        """Says what happens to packets from one namespace to another, by their
-        numbers: `links[a, b]` is whether all are cut, the share that is lost, and
-        the delay in seconds."""
+        """Sets what happens to packets between namespaces. `links[a, b]` applies from
+        number `a` to number `b`: whether the link is cut, the share of packets that
+        is lost, and the delay in seconds."""
         rows = [
             [self.addresses[start], self.addresses[end], *link]
             for (start, end), link in links.items()
         ]
-        self.tell({"set": rows})
+        self.send({"set": rows})
 
-    def carried(self):
-        """Returns what the wire carried so far."""
-        self.tell({"tell": True})
-        return self.answer()
+    def statistics(self):
+        """Returns the wire's counters."""
+        self.send({"statistics": True})
+        return self.receive()
 
     def stalls(self):
-        """Returns when this machine stood still so far: pairs of moments."""
-        self.tell({"stalls": True})
-        return self.answer()
+        """Returns the (begin, end) times at which this machine stalled."""
+        self.send({"stalls": True})
+        return self.receive()
 
-    def tell(self, what):
-        self.wire.stdin.write(json.dumps(what) + "\n")
+    def send(self, command):
+        self.wire.stdin.write(json.dumps(command) + "\n")
         self.wire.stdin.flush()
 
-    def answer(self):
+    def receive(self):
         line = self.wire.stdout.readline()
-        assert line, "the wire has ended"
+        assert line, "wire.py has exited"
         return json.loads(line)

@@ -1,19 +1,20 @@
 # shellcheck shell=bash
-# Functions around the real openvpn, to be sourced by a test. They need root,
-# /dev/net/tun, and a folder made by pki.sh.
+# Functions that run the real openvpn, to be sourced by a test. They need root,
+# /dev/net/tun, and a directory made by pki.sh.
 #
 #   . openvpn.sh
-#   openvpn_possible                        0, or says what is missing
+#   openvpn_possible                        returns 0, or prints what is missing
 #   server_start DIR certificate|both|password
-#   client_connects DIR/x.ovpn [OPTION...]  0 if it connects, without any input
+#   client_connects DIR/x.ovpn [OPTION...]  returns 0 if the client connects without
+#                                           any input
 #   client_fails DIR/x.ovpn PATTERN [OPTION...]
-#                                           0 if it does not connect and its log
-#                                           has a line that matches PATTERN
-#   server_stop                             also to be called by a trap
+#                                           returns 0 if the client does not connect
+#                                           and a line of its log matches PATTERN
+#   server_stop                             can also be called by a trap
 #
-# Each leaves a log beside its file: DIR/KIND.log and DIR/x.ovpn.log. A client
-# has no terminal, so one that asks for something stops. What openvpn's own
-# options would read is given behind the profile, as `--auth-user-pass FILE`.
+# Logs are written to DIR/KIND.log and DIR/x.ovpn.log. A client has no terminal, so it
+# exits if it needs input. OPTIONs are passed to openvpn, such as
+# `--auth-user-pass FILE`.
 
 CONNECT_TIMEOUT_S=${CONNECT_TIMEOUT_S:-60}
 CONNECTED="Initialization Sequence Completed"
@@ -22,13 +23,14 @@ server_pid=
 openvpn_possible() {
     local fault=
     command -v openvpn >/dev/null || fault="openvpn is not installed"
-    # A server cannot do with `dev null`: openvpn refuses it in server mode.
+    # `dev null` is no substitute: openvpn refuses it in server mode.
     [ -c /dev/net/tun ] || fault="/dev/net/tun is missing"
     [ "$(id -u)" = 0 ] || fault="only root can open a tunnel"
-    [ -z "$fault" ] || { echo "openvpn cannot be tried: $fault" >&2; return 1; }
+    [ -z "$fault" ] || { echo "cannot run openvpn: $fault" >&2; return 1; }
 }
 
-# wait_for LOG PID: until the log says so (0), the process ends, or time is up.
+# wait_for LOG PID: returns 0 once the log reports the connection, and 1 if the process
+# exits or the time is up.
 wait_for() {
     local log=$1 pid=$2 ticks=$((CONNECT_TIMEOUT_S * 10))
     while [ "$ticks" -gt 0 ]; do
@@ -63,13 +65,13 @@ server_stop() {
     server_pid=
 }
 
-# client_run PROFILE [OPTION...]: 0 if it connects. It is ended in any case.
+# client_run PROFILE [OPTION...]: returns 0 if the client connects. Always stops it.
 client_run() {
     local profile=$1 pid status=0
     shift
     rm -f "$profile.log"
-    # A session of its own takes the terminal away. No retries: a refusal is
-    # seen at once. Only silence takes the whole window.
+    # setsid detaches the terminal. Without retries a refusal ends the client at once;
+    # only a server that does not answer takes the whole window.
     setsid openvpn --config "$profile" --connect-retry-max 1 --hand-window 30 \
         "$@" >"$profile.log" 2>&1 </dev/null &
     pid=$!
@@ -89,11 +91,11 @@ client_fails() {
     local profile=$1 pattern=$2
     shift 2
     if client_run "$profile" "$@"; then
-        echo "$profile connects, but it should not" >&2
+        echo "$profile connects, but should not" >&2
         return 1
     fi
     grep -Eq "$pattern" "$profile.log" && return 0
-    echo "$profile does not connect, but not because of '$pattern':" >&2
+    echo "$profile does not connect, but its log does not match '$pattern':" >&2
     tail -5 "$profile.log" >&2
     return 1
 }

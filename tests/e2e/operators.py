@@ -1,7 +1,7 @@
-"""People at the operators' door: each has an admin token, or a session.
+"""Clients of the admin door, each with an admin token or a session.
 
-An `Operator` sends what a test says, to the letter, over plain HTTP as a
-browser or a script would.
+An `Operator` sends exactly what a test specifies, over plain HTTP as a browser or a
+script would.
 """
 
 import concurrent.futures
@@ -12,14 +12,14 @@ import types
 import urllib.parse
 
 import forge
-from jeton import PATIENCE_S
+from jeton import TIMEOUT_S
 
 ROLES = {"viewer": 0, "operator": 1, "admin": 2}
 COOKIE = "__Host-jeton"
 
 
 def admin_token(world, role="admin", name="root", **options):
-    """Writes an admin token with the world's admin key; the options of
+    """Returns an admin token signed with the world's admin key. Takes the options of
     `forge.token`."""
     options = {"uses": None, **options}
     key = world.key("admin")
@@ -27,8 +27,7 @@ def admin_token(world, role="admin", name="root", **options):
 
 
 class Operator:
-    """Somebody who may ask: by an admin token, by a session's cookie, or by
-    nothing at all."""
+    """A client with an admin token, with a session cookie, or with neither."""
 
     def __init__(self, world, role="admin", name="root", token=None, cookie=None):
         self.world = world
@@ -36,19 +35,19 @@ class Operator:
         self.cookie = cookie
 
     @classmethod
-    def nobody(cls, world):
-        """Makes somebody without a token."""
-        person = cls(world)
-        person.token = None
-        return person
+    def anonymous(cls, world):
+        """Returns a client without a token."""
+        client = cls(world)
+        client.token = None
+        return client
 
     @property
     def host(self):
         return f"127.0.0.1:{self.world.admin_port}"
 
-    def ask(self, method, path, body=None, headers=None):
-        """Asks for anything at the door. A body that is no text is sent as JSON;
-        the given headers win over those that come of themselves."""
+    def request(self, method, path, body=None, headers=None):
+        """Sends a request to the admin door. A body that is not a string is sent as
+        JSON. `headers` override the default ones."""
         sent = {}
         if self.token:
             sent["Authorization"] = f"Bearer {self.token}"
@@ -58,67 +57,68 @@ class Operator:
             body = json.dumps(body)
             sent["Content-Type"] = "application/json"
         sent |= headers or {}
-        connection = http.client.HTTPConnection(self.host, timeout=PATIENCE_S)
+        connection = http.client.HTTPConnection(self.host, timeout=TIMEOUT_S)
         try:
             connection.request(method, path, body, sent)
-            return Reply(connection.getresponse())
+            return ApiResponse(connection.getresponse())
         finally:
             connection.close()
 
     def api(self, method, path, body=None, **options):
-        """Asks the API."""
-        return self.ask(method, f"/api/v1/{path}", body, **options)
+        """Sends a request to the API."""
+        return self.request(method, f"/api/v1/{path}", body, **options)
 
-    def did(self, method, path, body=None, **options):
-        """Asks the API for what has to succeed, and returns its JSON."""
+    def must(self, method, path, body=None, **options):
+        """Sends an API request that must succeed, and returns the JSON of the
+        response."""
         reply = self.api(method, path, body, **options)
         assert reply.status in (200, 201), reply
         return reply.json
 
     def mint(self, user="alice", **fields):
-        """Has the node mint a token, and returns the fields of the answer."""
-        return types.SimpleNamespace(**self.did("POST", "tokens", {"user": user, **fields}))
+        """Mints a token at the node and returns the fields of the response."""
+        return types.SimpleNamespace(**self.must("POST", "tokens", {"user": user, **fields}))
 
     def listed(self, **query):
-        """Returns the tokens of one page by their ids."""
-        page = self.did("GET", f"tokens?{urllib.parse.urlencode(query)}")
+        """Returns the tokens of one page by id."""
+        page = self.must("GET", f"tokens?{urllib.parse.urlencode(query)}")
         return {token["id"]: token for token in page["tokens"]}
 
     def pages(self, **query):
-        """Goes through all pages of the list of tokens."""
+        """Yields all pages of the token list."""
         after = {}
         while True:
-            page = self.did("GET", f"tokens?{urllib.parse.urlencode({**query, **after})}")
+            page = self.must("GET", f"tokens?{urllib.parse.urlencode({**query, **after})}")
             yield page
             if page["next"] is None:
                 return
             after = {"after": page["next"]}
 
     def events(self, **query):
-        """Returns what happened of late, newest first."""
-        return self.did("GET", f"activity?{urllib.parse.urlencode(query)}")["events"]
+        """Returns the recent events, newest first."""
+        return self.must("GET", f"activity?{urllib.parse.urlencode(query)}")["events"]
 
     def sign_in(self, text=None, **headers):
-        """Posts a token, its own if none is given, to the sign-in page."""
+        """Posts `text`, or this client's own token, to the sign-in page."""
         form = urllib.parse.urlencode({"token": text or self.token})
         sent = {"Content-Type": "application/x-www-form-urlencoded", "Authorization": ""}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
-        return self.ask("POST", "/sign-in", form, headers=sent)
+        return self.request("POST", "/sign-in", form, headers=sent)
 
     def session(self):
-        """Signs in, and returns whom the pages know by a cookie only."""
+        """Signs in and returns a client that has only the session cookie."""
         reply = self.sign_in()
         assert reply.status == 303, reply
-        return self.of(reply)
+        return self.with_cookie_of(reply)
 
-    def of(self, reply):
-        """Returns whom the pages know by the cookie of an answer to a sign-in."""
+    def with_cookie_of(self, reply):
+        """Returns a client that has only the session cookie of a sign-in response."""
         cookie = re.match(rf"{COOKIE}=([^;]+)", reply.header("Set-Cookie"))[1]
         return Operator(self.world, cookie=cookie)
 
 
-class Reply:
-    """An answer of the operators' door."""
+class ApiResponse:
+    """A response of the admin door."""
 
     def __init__(self, response):
         self.status = response.status
@@ -138,18 +138,17 @@ class Reply:
 
     @property
     def error(self):
-        """The `code` of an error."""
+        """The `code` of an error response."""
         return self.json["error"]["code"]
 
     def __repr__(self):
-        return f"Reply({self.status}, {dict(self.headers)}, {self.body[:300]!r})"
+        return f"ApiResponse({self.status}, {dict(self.headers)}, {self.body[:300]!r})"
 
 
-def fill(operator, count):
-    """Has the ledger know many tokens that were minted offline; returns their
-    ids."""
+def record_tokens(operator, count):
+    """Mints many tokens offline, records them at the node, and returns their ids."""
     minted = operator.world.mint_each([("alice", "bob")[i % 2] for i in range(count)], expires="8h")
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
-        wishes = [{"token": token.token} for token in minted]
-        list(pool.map(lambda wish: operator.did("POST", "records", wish), wishes))
+        bodies = [{"token": token.token} for token in minted]
+        list(pool.map(lambda body: operator.must("POST", "records", body), bodies))
     return {token.id for token in minted}

@@ -1,9 +1,8 @@
-"""People who redeem tokens again and again at whichever node, and a book of all
-that they were told; and people who go on to the next node until one answers.
+"""Load generators that redeem tokens at random nodes, a history of all responses, and
+clients that try node after node until one answers.
 
-The book knows what a token's uses may be, whatever happened on the way: a whole
-profile is a use for certain, an answer that says so is none, and everything else
-may be one.
+The history bounds the uses of each token. A complete profile is one use. A response
+that says that nothing was used up is none. Everything else may be one.
 """
 
 import collections
@@ -18,16 +17,16 @@ import ssl
 import threading
 import time
 
-from jeton import PATIENCE_S, REST, Answer, request, wait_until
+from jeton import REST, TIMEOUT_S, Response, request, wait_until
 
-# Much longer than a node may take for an answer, 5 s, and than it is paused, 3 s.
-ANSWER_WITHIN_S = 40
+# Much longer than a node's own limit for a response (5 s) and a pause of a node (3 s).
+RESPONSE_TIMEOUT_S = 40
 # A node closes a connection that was idle for 5 s.
 IDLE_S = 3
 
 
 class Token:
-    """A token, and what was said of it."""
+    """A token, and the responses about it."""
 
     def __init__(self, id, text, limit):
         self.id, self.text, self.limit = id, text, limit
@@ -35,16 +34,16 @@ class Token:
         self.unknown = 0
         self.is_denied = False
 
-    def may_be_used(self):
-        """How often it was used at least and at most, by what was said."""
+    def use_bounds(self):
+        """Returns the smallest and the largest number of uses that fit the responses."""
         return self.granted, min(self.limit, self.granted + self.unknown)
 
 
 def mint(world, limits):
-    """Mints a token of each limit, offline, in one run."""
+    """Mints one token for each limit, offline, in one run."""
     rows = "".join(f"alice,{limit}\n" for limit in limits)
     command = ("mint", "--csv", "-", "--format", "csv", "--expires", "8h")
-    table = world.did(*command, input=f"user,uses\n{rows}", timeout=600)
+    table = world.must(*command, input=f"user,uses\n{rows}", timeout=600)
     minted = csv.DictReader(io.StringIO(table))
     return [
         Token(row["id"], row["download_url"].partition("token=")[2], limit)
@@ -53,89 +52,92 @@ def mint(world, limits):
 
 
 def overlap(begin, end, spans):
-    """Returns how much of the time between two moments is in any of these spans."""
+    """Returns how much of the time from `begin` to `end` lies within these spans."""
     return sum(max(0, min(end, over) - max(begin, since)) for since, over in spans)
 
 
-Grant = collections.namedtuple("Grant", "asked answered node")
+# When a use was requested, when it was granted, and by which node.
+Grant = collections.namedtuple("Grant", "requested granted node")
 
 
-class Book:
-    """What everybody was told."""
+class History:
+    """All responses to all clients."""
 
     def __init__(self):
         self.lock = threading.Lock()
         self.grants = []
-        self.told = collections.Counter()
+        self.outcomes = collections.Counter()
+        # The longest time to each outcome, in seconds.
         self.longest = collections.Counter()
-        # What no node may ever say or do.
-        self.surprises = []
+        # Responses that no node may ever give.
+        self.violations = []
 
-    def note(self, token, node, asked, answer):
-        """Notes an answer; None if the connection ended or nothing came. Tells
-        whether the question is settled."""
+    def record(self, token, node, requested, answer):
+        """Records a response, or why there was none. Returns `True` if the outcome is
+        final."""
         answered = time.monotonic()
-        word = self.word(answer)
+        outcome = self.outcome(answer)
         with self.lock:
-            self.told[word] += 1
-            self.longest[word] = max(self.longest[word], round(answered - asked, 1))
-            if word == "granted":
+            self.outcomes[outcome] += 1
+            self.longest[outcome] = max(self.longest[outcome], round(answered - requested, 1))
+            if outcome == "granted":
                 token.granted += 1
-                self.grants.append(Grant(asked, answered, node))
-            elif word == "used up":
+                self.grants.append(Grant(requested, answered, node))
+            elif outcome == "used up":
                 token.is_denied = True
-            elif word in ("unknown", "no answer", "cut short", "silence"):
+            elif outcome in ("unknown", "no answer", "cut short", "timeout"):
                 token.unknown += 1
-            elif word != "not given":
-                self.surprises.append((word, node, answer))
-            if word == "silence":
-                self.surprises.append((f"no answer in {ANSWER_WITHIN_S} s", node, asked))
-        return word in ("granted", "used up")
+            elif outcome != "not given":
+                self.violations.append((outcome, node, answer))
+            if outcome == "timeout":
+                message = f"no answer within {RESPONSE_TIMEOUT_S} s"
+                self.violations.append((message, node, requested))
+        return outcome in ("granted", "used up")
 
-    def word(self, answer):
-        if answer in ("silence", "no answer"):
+    def outcome(self, answer):
+        if answer in ("timeout", "no answer"):
             return answer
         if answer.is_profile:
             return "granted"
         if answer.status is None:
             return "no answer"
-        if not answer.whole:
+        if not answer.is_complete:
             return "cut short"
-        for status, text, word in (
+        for status, text, outcome in (
             (410, b"this link is used up", "used up"),
             (503, b"nothing was used up", "not given"),
             (503, b"one use of this link may have been used up", "unknown"),
         ):
             if answer.status == status and text in answer.body:
-                return word
-        return "surprise"
+                return outcome
+        return "unexpected"
 
     def first_grant(self, after, nodes):
-        """Returns when one of these nodes first granted what it was asked after a
-        moment, if it did."""
-        times = (one.answered for one in self.lately(nodes) if one.asked > after)
+        """Returns when one of these nodes first granted a request made after `after`,
+        or `None`."""
+        times = (one.granted for one in self.recent(nodes) if one.requested > after)
         return min(times, default=None)
 
     def longest_gap(self, after, until, nodes, stalls):
-        """Returns how long none of these nodes granted anything between two moments,
-        in seconds in which the machine did not stand still."""
-        times = sorted(one.answered for one in self.lately(nodes))
+        """Returns the longest time without a grant by these nodes between `after` and
+        `until`, in seconds, less the time that the machine stalled."""
+        times = sorted(one.granted for one in self.recent(nodes))
         times = [after, *(time for time in times if after < time < until), until]
         return max(
             later - earlier - overlap(earlier, later, stalls)
             for earlier, later in itertools.pairwise(times)
         )
 
-    def lately(self, nodes):
+    def recent(self, nodes):
         with self.lock:
             return [one for one in self.grants[-5_000:] if one.node in nodes]
 
 
-class Caller:
-    """Asks nodes over connections that are kept, as browsers do."""
+class Client:
+    """Sends requests over persistent connections, as browsers do."""
 
-    def __init__(self, worlds, book):
-        self.book = book
+    def __init__(self, worlds, history):
+        self.history = history
         self.worlds = worlds
         self.contexts = [
             ssl.create_default_context(cafile=world.dir / "tls" / "cert.pem") for world in worlds
@@ -143,38 +145,39 @@ class Caller:
         self.kept = {}
 
     def redeem(self, token, node):
-        """Asks a node once; tells whether the question is settled."""
+        """Redeems a token once at this node. Returns `True` if the outcome is final."""
         try:
             connection = self.connection(node)
         except OSError:
-            # Not a byte of the question was sent.
-            self.book.told["not reached"] += 1
+            # Not a byte of the request was sent.
+            self.history.outcomes["not reached"] += 1
             return False
-        asked = time.monotonic()
+        requested = time.monotonic()
         try:
             text = request(f"{REST}?token={token.text}").replace(b"close", b"keep-alive")
             connection.sendall(text)
-            answer = Answer.read(connection)
+            answer = Response.read(connection)
         except TimeoutError:
-            answer = "silence"
+            answer = "timeout"
         except OSError:
             answer = "no answer"
-        if isinstance(answer, str) or not answer.whole or answer.header("Connection") == "close":
+        is_kept = not isinstance(answer, str) and answer.is_complete
+        if not is_kept or answer.header("Connection") == "close":
             connection.close()
         else:
             self.kept[node] = connection, time.monotonic()
-        return self.book.note(token, node, asked, answer)
+        return self.history.record(token, node, requested, answer)
 
     def connection(self, node):
         connection, since = self.kept.pop(node, (None, 0))
         if connection and time.monotonic() - since < IDLE_S:
-            # What can be read there is the end.
+            # An idle connection that is readable was closed by the node.
             if not select.select([connection], [], [], 0)[0]:
                 return connection
         if connection:
             connection.close()
         world = self.worlds[node]
-        plain = socket.create_connection((world.place.host, world.port), ANSWER_WITHIN_S)
+        plain = socket.create_connection((world.host.address, world.port), RESPONSE_TIMEOUT_S)
         try:
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return self.contexts[node].wrap_socket(plain, server_hostname="localhost")
@@ -187,76 +190,81 @@ class Caller:
             connection.close()
 
 
-class Crowd:
-    """Clients that redeem each token more often than it may be, in a drawn order,
-    no faster than they are let: so there is something to do at all times."""
+class LoadGenerator:
+    """Clients that try each token more often than its limit, in a random order. `allow`
+    paces them, so that the load lasts as long as the faults."""
 
-    MORE = 2
+    EXTRA_ATTEMPTS = 2
 
-    def __init__(self, worlds, book, tokens, seed, clients):
-        chance = random.Random(seed)
-        self.tries = [token for token in tokens for _ in range(token.limit + self.MORE)]
-        chance.shuffle(self.tries)
+    def __init__(self, worlds, history, tokens, seed, clients):
+        rng = random.Random(seed)
+        self.attempts = [
+            token for token in tokens for _ in range(token.limit + self.EXTRA_ATTEMPTS)
+        ]
+        rng.shuffle(self.attempts)
         self.next, self.share = 0, 0.0
-        self.turn = threading.Condition()
-        self.is_over = False
-        self.worlds, self.book = worlds, book
+        self.condition = threading.Condition()
+        self.is_aborted = False
+        self.worlds, self.history = worlds, history
         self.threads = [
-            threading.Thread(target=self.work, args=(chance.random(),)) for _ in range(clients)
+            threading.Thread(target=self.work, args=(rng.random(),)) for _ in range(clients)
         ]
 
     def start(self):
         for thread in self.threads:
             thread.start()
 
-    def let(self, share):
-        """Lets them do this share of everything."""
-        with self.turn:
+    def allow(self, share):
+        """Allows the first `share` of all attempts, between 0 and 1."""
+        with self.condition:
             self.share = share
-            self.turn.notify_all()
+            self.condition.notify_all()
 
     def finish(self):
-        """Lets them do all, and waits for that."""
-        self.let(1.0)
+        """Allows all attempts and waits until they are done."""
+        self.allow(1.0)
         for thread in self.threads:
             thread.join()
 
-    def give_up(self):
-        """Lets them leave what is left."""
-        with self.turn:
-            self.is_over = True
-            self.turn.notify_all()
+    def abort(self):
+        """Drops the remaining attempts and waits until the clients stop."""
+        with self.condition:
+            self.is_aborted = True
+            self.condition.notify_all()
         for thread in self.threads:
             thread.join()
 
     def work(self, seed):
-        chance, caller = random.Random(seed), Caller(self.worlds, self.book)
+        rng, client = random.Random(seed), Client(self.worlds, self.history)
         while token := self.take():
-            while not caller.redeem(token, chance.randrange(len(self.worlds))):
-                with self.turn:
-                    if self.turn.wait_for(lambda: self.is_over, chance.uniform(0.01, 0.2)):
+            while not client.redeem(token, rng.randrange(len(self.worlds))):
+                with self.condition:
+                    pause_s = rng.uniform(0.01, 0.2)
+                    if self.condition.wait_for(lambda: self.is_aborted, pause_s):
                         break
-        caller.close()
+        client.close()
 
     def take(self):
-        with self.turn:
-            self.turn.wait_for(
-                lambda: self.is_over or self.next < self.share * len(self.tries) or self.share == 1
+        with self.condition:
+            self.condition.wait_for(
+                lambda: self.is_aborted
+                or self.next < self.share * len(self.attempts)
+                or self.share == 1
             )
-            if self.is_over or self.next == len(self.tries):
+            if self.is_aborted or self.next == len(self.attempts):
                 return None
             self.next += 1
-            return self.tries[self.next - 1]
+            return self.attempts[self.next - 1]
 
 
 class Probers:
-    """Someone at each node who asks it all the time, with a token that lasts."""
+    """One client per node that redeems a long-lived token there all the time."""
 
-    EVERY_S = 0.02
+    INTERVAL_S = 0.02
 
-    def __init__(self, worlds, book, tokens):
-        self.over = threading.Event()
-        self.worlds, self.book = worlds, book
+    def __init__(self, worlds, history, tokens):
+        self.stopping = threading.Event()
+        self.worlds, self.history = worlds, history
         self.threads = [
             threading.Thread(target=self.probe, args=(node, token))
             for node, token in enumerate(tokens)
@@ -268,25 +276,25 @@ class Probers:
         return self
 
     def __exit__(self, *_):
-        self.over.set()
+        self.stopping.set()
         for thread in self.threads:
             thread.join()
 
     def probe(self, node, token):
-        caller = Caller(self.worlds, self.book)
-        while not self.over.wait(self.EVERY_S):
-            caller.redeem(token, node)
-        caller.close()
+        client = Client(self.worlds, self.history)
+        while not self.stopping.wait(self.INTERVAL_S):
+            client.redeem(token, node)
+        client.close()
 
 
-class Clients:
-    """People with links for one use each, who ask some node and, if it cannot
-    answer, the next, as behind a load balancer."""
+class RetryingClients:
+    """Clients with one-use links that try the next node while one cannot answer, as
+    behind a load balancer."""
 
     def __init__(self, worlds, tokens):
         self.worlds, self.tokens = worlds, iter(tokens)
         self.lock = threading.Lock()
-        self.given, self.slowest, self.retries, self.lost = {}, 0, 0, []
+        self.delivered, self.slowest, self.retries, self.failures = {}, 0, 0, []
         self.stopping = threading.Event()
 
     def __enter__(self):
@@ -301,17 +309,17 @@ class Clients:
                 one.result()
 
     def work(self, number):
-        turns = itertools.cycle(self.worlds[number % 3 :] + self.worlds[: number % 3])
+        rotation = itertools.cycle(self.worlds[number % 3 :] + self.worlds[: number % 3])
         while not self.stopping.is_set():
             with self.lock:
                 token = next(self.tokens, None)
             if token is None:
                 return
-            self.redeem(token, turns)
+            self.redeem(token, rotation)
 
-    def redeem(self, token, turns):
-        begun = time.monotonic()
-        for asked, world in enumerate(turns):
+    def redeem(self, token, rotation):
+        started = time.monotonic()
+        for retries, world in enumerate(rotation):
             try:
                 answer = world.download(token)
             except OSError:
@@ -319,19 +327,19 @@ class Clients:
             if answer and answer.is_profile:
                 break
             if answer and answer.status not in (None, 503):
-                self.lost.append(answer)
+                self.failures.append(answer)
                 break
-            if time.monotonic() - begun > PATIENCE_S:
-                self.lost.append(answer)
+            if time.monotonic() - started > TIMEOUT_S:
+                self.failures.append(answer)
                 break
-            # A client waits a moment; a load balancer need not.
+            # A short pause, as a real client makes.
             self.stopping.wait(0.02)
         with self.lock:
-            self.given[token] = answer.is_profile if answer else False
-            self.slowest = max(self.slowest, time.monotonic() - begun)
-            self.retries += asked
+            self.delivered[token] = answer.is_profile if answer else False
+            self.slowest = max(self.slowest, time.monotonic() - started)
+            self.retries += retries
 
-    def wait_for(self, more):
-        """Waits until so many more were asked for."""
-        enough = len(self.given) + more
-        wait_until("the clients", lambda: len(self.given) >= enough or self.stopping.is_set())
+    def wait_for(self, count):
+        """Waits until `count` more tokens were tried."""
+        goal = len(self.delivered) + count
+        wait_until("the clients", lambda: len(self.delivered) >= goal or self.stopping.is_set())

@@ -1,5 +1,5 @@
-"""What schemathesis has to know of the API beyond its document: how to make the
-one format of our own, and what no schema can say of a user's name.
+"""Schemathesis hooks: a generator for the `ip-network` format, and a filter for
+limits on user names and bodies that the schema cannot express.
 """
 
 import ipaddress
@@ -20,22 +20,22 @@ def networks(draw):
     return str(ipaddress.ip_network((address, prefix), strict=False))
 
 
-def is_no_disguise(network):
-    """::ffff:0:0/96 is IPv4 in disguise, which jeton takes undisguised only."""
+def is_not_mapped(network):
+    """Rejects ::ffff:0:0/96: jeton accepts IPv4 networks only in IPv4 notation."""
     address = ipaddress.ip_network(network).network_address
     return getattr(address, "ipv4_mapped", None) is None
 
 
-schemathesis.openapi.format("ip-network", networks().filter(is_no_disguise))
+schemathesis.openapi.format("ip-network", networks().filter(is_not_mapped))
 
 
 @schemathesis.hook
 def filter_case(context, case):
-    """A schema counts characters, jeton counts bytes: what is too long by bytes
-    alone is neither right nor wrong by the document. And a body that is too large
-    is refused as that (413), which schemathesis does not count as refused."""
-    places = (case.path_parameters, case.query, case.body)
-    names = [place.get("user") for place in places if isinstance(place, dict)]
+    """Skips names that are too long only in bytes: the schema limits characters,
+    jeton limits bytes. Skips bodies that are too large: schemathesis does not count
+    their 413 as a rejection."""
+    parts = (case.path_parameters, case.query, case.body)
+    names = [part.get("user") for part in parts if isinstance(part, dict)]
     if any(isinstance(name, str) and is_long_by_bytes(name) for name in names):
         return False
     return not is_too_large(case.body)

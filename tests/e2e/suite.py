@@ -2,7 +2,7 @@
 
     suite.py [test_file[.Class[.test]]]...
 
-The last line is `N passed, N failed`; what was skipped is said before it.
+The last line is `N passed, N failed`. Skipped tests are listed before it.
 """
 
 import sys
@@ -16,12 +16,12 @@ HERE = Path(__file__).resolve().parent
 
 
 class Result(unittest.TextTestResult):
-    """Tells each test's time and, where one fails, what the node said last."""
+    """Prints the time of each test and adds the last log lines to each failure."""
 
     passed = 0
 
     def startTest(self, test):
-        self.begun = time.monotonic()
+        self.started = time.monotonic()
         super().startTest(test)
 
     def addSuccess(self, test):
@@ -29,12 +29,12 @@ class Result(unittest.TextTestResult):
         super().addSuccess(test)
 
     def stopTest(self, test):
-        self.stream.writeln(f"        {time.monotonic() - self.begun:.1f} s")
+        self.stream.writeln(f"        {time.monotonic() - self.started:.1f} s")
         super().stopTest(test)
 
     def _exc_info_to_string(self, error, test):
-        words = [world.last_words() for world in World.alive]
-        return "\n".join([super()._exc_info_to_string(error, test), *words])
+        logs = [world.last_log_lines() for world in World.alive]
+        return "\n".join([super()._exc_info_to_string(error, test), *logs])
 
 
 def main(names):
@@ -43,12 +43,12 @@ def main(names):
         tests = loader.loadTestsFromNames(names)
     else:
         tests = loader.discover(str(HERE), pattern="test_*.py")
-    begun = time.monotonic()
+    started = time.monotonic()
     result = unittest.TextTestRunner(resultclass=Result, verbosity=2).run(tests)
     for test, reason in result.skipped:
         print(f"SKIPPED {test}: {reason}")
     failed = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)
-    print(f"{JETON}, {time.monotonic() - begun:.0f} s, {len(result.skipped)} skipped")
+    print(f"{JETON}, {time.monotonic() - started:.0f} s, {len(result.skipped)} skipped")
     print(f"{result.passed} passed, {failed} failed")
     return 1 if failed or not result.passed else 0
 

@@ -1,5 +1,5 @@
-"""`jeton demo` shows all of it with nothing but the program: its links work, and
-its profiles connect to the server it describes."""
+"""`jeton demo` needs nothing but the program: its links work, and its profiles connect
+to the server that it describes."""
 
 import re
 import signal
@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 import vpn
-from jeton import ENVIRONMENT, JETON, PATIENCE_S, Case, run, wait_until
+from jeton import ENVIRONMENT, JETON, TIMEOUT_S, Case, run, wait_until
 
 CURL = r"(?m)^\s*\$?\s*(curl .*)$"
 TOKEN = "[A-Za-z0-9_-]{80,}"
@@ -19,34 +19,35 @@ class Demo(Case):
         self.dir = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="jeton-e2e-")))
         self.tmp = self.dir / "tmp"
         self.tmp.mkdir()
-        self.said = self.dir / "said"
-        with self.said.open("wb") as said:
+        self.output = self.dir / "output"
+        with self.output.open("wb") as output:
             self.process = subprocess.Popen(
                 [JETON, "demo", "--qr"],
                 cwd=self.dir,
                 env={**ENVIRONMENT, "TMPDIR": str(self.tmp)},
                 stdin=subprocess.DEVNULL,
-                stdout=said,
+                stdout=output,
                 stderr=subprocess.STDOUT,
             )
         self.addCleanup(self.end)
         wait_until("the curl line", lambda: re.search(CURL, self.text()))
 
     def text(self):
-        return re.sub(r"\x1b\[[0-9;]*m", "", self.said.read_text())
+        return re.sub(r"\x1b\[[0-9;]*m", "", self.output.read_text())
 
     def end(self):
         self.process.kill()
-        self.process.wait(PATIENCE_S)
+        self.process.wait(TIMEOUT_S)
 
     def curl(self):
-        """Does what the demo prints, as a person would, and returns the file."""
+        """Runs the curl line that the demo prints. Returns the finished command and the
+        text of the downloaded file, or of standard output if there is no file."""
         line = re.search(CURL, self.text())[1]
         done = run(["bash", "-c", line], cwd=self.dir, env={**ENVIRONMENT, "HOME": str(self.dir)})
         files = sorted(self.dir.glob("*.ovpn"))
         return done, files[0].read_text() if files else done.stdout
 
-    def test_it_shows_three_links_and_a_code_for_the_phone(self):
+    def test_prints_three_links_and_a_qr_code(self):
         text = self.text()
         for pattern in [
             rf"openvpn://import-profile/https://\S+/rest/GetProfileViaToken\?token={TOKEN}",
@@ -56,7 +57,7 @@ class Demo(Case):
         ]:
             self.assertRegex(text, pattern)
 
-    def test_its_curl_line_works_once_and_its_profile_connects(self):
+    def test_the_curl_line_works_once_and_the_profile_connects(self):
         first, profile = self.curl()
         self.assertEqual(first.returncode, 0, first)
         self.assertIn("<cert>", profile)
@@ -67,21 +68,21 @@ class Demo(Case):
         self.connect(profile)
 
     def connect(self, profile):
-        vpn.needs_tunnel()
+        vpn.require_tunnel()
         (conf,) = self.tmp.rglob("server.conf")
         file = self.dir / "demo.ovpn"
         file.write_text(profile)
         options = []
         if "\nauth-user-pass" in profile:
-            # The demo's server asks for no password; any will do.
+            # The demo's server checks no password, so any is accepted.
             password = self.dir / "password"
             password.write_text("alice\nany\n")
             password.chmod(0o600)
             options = ["--auth-user-pass", password]
-        vpn.in_tunnel(self, conf.parent, "server", vpn.connects(file, *options))
+        vpn.with_server(self, conf.parent, "server", vpn.connects(file, *options))
 
-    def test_an_interrupt_stops_it_and_leaves_nothing(self):
+    def test_an_interrupt_stops_the_demo_and_leaves_no_files(self):
         self.assertNotEqual(list(self.tmp.iterdir()), [])
         self.process.send_signal(signal.SIGINT)
-        self.assertEqual(self.process.wait(PATIENCE_S), 0)
+        self.assertEqual(self.process.wait(TIMEOUT_S), 0)
         self.assertEqual(list(self.tmp.iterdir()), [])

@@ -1,5 +1,5 @@
-"""The life of a node: it starts whole or not at all, stops when downloads are
-done, and never begins to count anew by itself."""
+"""The life cycle of a node: it starts completely or not at all, stops after its
+downloads are done, and never resets its counts by itself."""
 
 import re
 import shutil
@@ -9,20 +9,20 @@ import time
 from datetime import datetime
 
 import forge
-from faults import Faults, needs_strace
+from faults import Faults, require_strace
 from jeton import (
-    PATIENCE_S,
     REST,
-    Answer,
+    TIMEOUT_S,
     Case,
+    Response,
     World,
-    directory,
+    directory_source,
     free_port,
     jeton,
     must,
     request,
     tree,
-    vpn_folder,
+    vpn_directory,
     wait_until,
 )
 
@@ -39,17 +39,17 @@ class Start(Case):
     def test_a_node_grants_within_a_second(self):
         with World() as world:
             token = world.mint(uses=9).token
-            took = []
-            # A second is the promise; a busy machine may take longer, but not always.
-            while len(took) < 2 or (min(took[1:]) >= 5 and len(took) < 5):
+            times = []
+            # The goal is one second. A busy machine takes longer, but not every time.
+            while len(times) < 2 or (min(times[1:]) >= 5 and len(times) < 5):
                 node = world.serve()
                 self.assert_profile(world.download(token))
-                took.append(time.monotonic() - node.begun)
+                times.append(time.monotonic() - node.started)
                 node.kill()
-            shown = ", ".join(f"{one:.2f}" for one in took)
-            print(f"first grant after, in seconds: {shown}; from the second on after a crash")
-            self.assertLess(took[0], 15)
-            self.assertLess(min(took[1:]), 5)
+            listed = ", ".join(f"{one:.2f}" for one in times)
+            print(f"seconds to the first grant: {listed}; all but the first after a crash")
+            self.assertLess(times[0], 15)
+            self.assertLess(min(times[1:]), 5)
 
     def test_a_second_node_on_the_same_ledger_is_refused(self):
         with World() as world:
@@ -67,8 +67,8 @@ class Start(Case):
 
 
 class Faulty(Case):
-    """What is wrong is one error line that names it and one hint; nothing on
-    the disk has changed."""
+    """Each fault gives one error line that names it and one hint, and changes nothing
+    on disk."""
 
     def break_toml(self, world):
         world.config.write_text(world.config.read_text() + "\n[limits\n")
@@ -101,16 +101,17 @@ class Faulty(Case):
         world.config.write_text(re.sub('(?m)^template = .*$', 'template = "gone.txt"', text))
         return "gone.txt"
 
-    def lose_the_profile_folder(self, world):
+    def lose_the_profile_directory(self, world):
         text = world.config.read_text()
-        world.config.write_text(re.sub(r"(?ms)^\[profiles\]\n.*?\n\n", directory("gone"), text))
+        section = directory_source("gone")
+        world.config.write_text(re.sub(r"(?ms)^\[profiles\]\n.*?\n\n", section, text))
         return "gone"
 
     def lose_the_trusted_keys(self, world):
         shutil.rmtree(world.dir / "keys" / "trusted")
         return "keys/trusted"
 
-    def trust_nobody(self, world):
+    def trust_no_key(self, world):
         world.key("profile", "trusted").unlink()
         return "keys/trusted"
 
@@ -119,7 +120,7 @@ class Faulty(Case):
         path.write_text("-----BEGIN PUBLIC KEY-----\nMCow\n-----END PUBLIC KEY-----\n")
         return path
 
-    def make_a_key_a_folder(self, world):
+    def replace_a_key_by_a_directory(self, world):
         path = world.key("profile", "trusted")
         path.unlink()
         path.mkdir()
@@ -163,11 +164,11 @@ class Faulty(Case):
         forget_the_profiles,
         lose_the_pki,
         lose_the_template,
-        lose_the_profile_folder,
+        lose_the_profile_directory,
         lose_the_trusted_keys,
-        trust_nobody,
+        trust_no_key,
         damage_a_trusted_key,
-        make_a_key_a_folder,
+        replace_a_key_by_a_directory,
         lose_the_certificate,
         mismatch_certificate_and_key,
         lose_the_ledger,
@@ -176,22 +177,22 @@ class Faulty(Case):
         take_the_admin_port,
     ]
 
-    # `config check` may run beside the node, which has its ports.
+    # `config check` may run beside the node, which uses the ports.
     UNSEEN_BY_CHECK = [take_the_public_port, take_the_admin_port]
 
     def test_each_fault_is_named_and_changes_nothing(self):
-        for breaks in self.CASES:
-            with self.subTest(breaks.__name__), World() as world:
-                named = breaks(self, world)
+        for break_it in self.CASES:
+            with self.subTest(break_it.__name__), World() as world:
+                named = break_it(self, world)
                 before = tree(world.dir)
                 self.assert_failed(world.jeton("serve"), named)
                 self.assertEqual(tree(world.dir), before)
-                if breaks not in self.UNSEEN_BY_CHECK:
+                if break_it not in self.UNSEEN_BY_CHECK:
                     done = world.jeton("config", "check")
                     self.assertEqual(done.returncode, 1)
                     self.assertIn(str(named), done.stderr)
 
-    def test_config_check_tells_all_faults_at_once(self):
+    def test_config_check_reports_all_faults_at_once(self):
         with World() as world:
             self.assertEqual(world.jeton("config", "check").returncode, 0)
             named = [
@@ -208,7 +209,7 @@ class Faulty(Case):
                 self.assertIn(str(name), done.stderr)
             self.assertEqual(tree(world.dir), before)
 
-    def test_init_touches_nothing_that_is_there(self):
+    def test_init_refuses_an_existing_directory_and_changes_nothing(self):
         with World() as world:
             before = tree(world.dir)
             self.assert_failed(jeton("init", "--dir", world.dir), world.dir)
@@ -219,28 +220,28 @@ class Ledger(Case):
     def setUp(self):
         self.world = self.enterContext(World())
 
-    def born_again(self):
-        """Loses the ledger, makes a new one, and returns its birth."""
+    def replace_ledger(self):
+        """Deletes the ledger, makes a new one, and returns the new one's birth."""
         shutil.rmtree(self.world.dir / "ledger")
         done = self.world.jeton("ledger", "new")
         self.assertEqual(done.returncode, 0, done)
         printed = re.search(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", done.stderr)[0]
         return int(datetime.fromisoformat(printed).timestamp())
 
-    def test_a_new_ledger_never_revives_what_an_old_one_counted(self):
+    def test_a_new_ledger_refuses_tokens_from_before_its_birth(self):
         node, old = self.world.serve(), self.world.mint(uses=9)
         self.assert_profile(self.world.download(old.token))
         node.kill()
-        made = int(time.time())
-        born = self.born_again()
-        self.assertLessEqual(made, born - 60)
+        before = int(time.time())
+        born = self.replace_ledger()
+        self.assertLessEqual(before, born - 60)
         self.assertLessEqual(born - 60, int(time.time()))
         self.world.serve()
         key = self.world.key("profile")
-        # With the old ledger its revocations are lost, so unlimited ones go, too.
+        # The old ledger's revocations are lost, so unlimited tokens are refused too.
         for name, issued_at, uses in [
             ("just minted", None, 9),
-            ("the second before", born - 1, 9),
+            ("one second earlier", born - 1, 9),
             ("unlimited", born - 1, None),
         ]:
             with self.subTest(name):
@@ -250,12 +251,12 @@ class Ledger(Case):
         newer = forge.token(key, issued_at=born, uses=9)
         self.assert_profile(self.world.download(newer))
 
-    def test_a_ledger_that_is_there_is_never_replaced(self):
+    def test_an_existing_ledger_is_never_replaced(self):
         before = tree(self.world.dir)
         self.assert_failed(self.world.jeton("ledger", "new"), "ledger")
         self.assertEqual(tree(self.world.dir), before)
 
-    def test_a_damaged_log_refuses_to_start_and_is_named(self):
+    def test_a_node_with_a_damaged_log_refuses_to_start_and_names_the_file(self):
         node = self.world.serve()
         token = self.world.mint(uses=100).token
         for _ in range(20):
@@ -277,14 +278,14 @@ class Ledger(Case):
 
 class Stop(Case):
     def assert_stopped(self, node):
-        """The node leaves with 0, and has closed its ledger."""
-        self.assertEqual(node.ended(), 0)
+        """Asserts that the node exits with 0 and has closed its ledger."""
+        self.assertEqual(node.wait_for_exit(), 0)
         log = node.world.log.read_text()
         self.assertIn("stopped", log.splitlines()[-1])
         self.assertNotIn("still in use", log)
 
-    def test_a_slow_reader_gets_the_rest_of_the_file(self):
-        with World(directory("profiles")) as world:
+    def test_a_slow_reader_receives_the_rest_of_the_file(self):
+        with World(directory_source("profiles")) as world:
             write_large_profile(world.dir / "profiles")
             node = world.serve()
             token = world.mint(profile_type="server-locked").token
@@ -292,21 +293,21 @@ class Stop(Case):
                 connection.sendall(request(f"{REST}?token={token}"))
                 wait_until("the delivery", lambda: '"delivered"' in world.log.read_text())
                 node.terminate()
-                answer = Answer.read(connection)
+                answer = Response.read(connection)
             self.assert_profile(answer)
             self.assertGreater(len(answer.body), 240_000)
             self.assert_stopped(node)
 
-    def test_a_download_that_waits_for_the_disk_is_finished(self):
-        needs_strace()
+    def test_a_download_that_waits_for_the_disk_completes(self):
+        require_strace()
         with World() as world:
             node, token = world.serve(), world.mint().token
             slow, trace = "fdatasync:delay_enter=1000000", world.dir / "strace.log"
             with Faults(node, slow, trace), world.connect() as connection:
                 connection.sendall(request(f"{REST}?token={token}"))
-                wait_until("the disk to be asked", lambda: "fdatasync" in trace.read_text())
+                wait_until("a sync to begin", lambda: "fdatasync" in trace.read_text())
                 node.terminate()
-                self.assert_profile(Answer.read(connection))
+                self.assert_profile(Response.read(connection))
                 self.assert_stopped(node)
             world.serve()
             self.assertEqual(world.download(token).status, 410)
@@ -315,10 +316,10 @@ class Stop(Case):
         with World() as world:
             node = world.serve()
             node.terminate()
-            begun = time.monotonic()
+            started = time.monotonic()
             self.assert_stopped(node)
-            # A download would be waited for, at most 30 s.
-            self.assertLess(time.monotonic() - begun, 15)
+            # The node would wait for a download, for at most 30 s.
+            self.assertLess(time.monotonic() - started, 15)
 
 
 class Reload(Case):
@@ -328,28 +329,28 @@ class Reload(Case):
         self.cert = self.world.dir / "tls" / "cert.pem"
         self.key = self.world.dir / "tls" / "key.pem"
 
-    def shown(self):
-        """Returns the certificate that the node shows now."""
-        return ssl.get_server_certificate(("127.0.0.1", self.world.port), timeout=PATIENCE_S)
+    def current_certificate(self):
+        """Returns the certificate that the node presents now."""
+        return ssl.get_server_certificate(("127.0.0.1", self.world.port), timeout=TIMEOUT_S)
 
-    def errors(self):
+    def error_count(self):
         return len(re.findall("(?m)^.*ERROR.*$", self.world.log.read_text()))
 
-    def assert_one_line_each(self):
+    def assert_one_line_per_record(self):
         for line in self.world.log.read_text().splitlines():
             self.assertRegex(line, r"\A\d{4}-\d\d-\d\dT", "a log line begins with its time")
 
-    def test_a_new_certificate_is_shown_without_a_restart(self):
+    def test_a_new_certificate_is_used_without_a_restart(self):
         self_signed(self.cert, self.key)
         new = self.cert.read_text()
-        self.assertNotEqual(self.shown().split(), new.split())
-        self.node.hang_up()
-        wait_until("the new certificate", lambda: self.shown().split() == new.split())
+        self.assertNotEqual(self.current_certificate().split(), new.split())
+        self.node.send_sighup()
+        wait_until("the new certificate", lambda: self.current_certificate().split() == new.split())
         self.assert_profile(self.world.download(self.world.mint().token))
 
-    def test_a_bad_new_set_keeps_the_old_one(self):
-        old_cert = self.shown()
-        for name, breaks in {
+    def test_keeps_the_old_files_when_the_new_ones_are_bad(self):
+        old_cert = self.current_certificate()
+        for name, break_it in {
             "no certificate": lambda: self.cert.write_text("nothing"),
             "another key": lambda: self_signed(self.world.dir / "x.pem", self.key),
             "no trusted key": lambda: self.world.key("profile", "trusted").write_text("nothing"),
@@ -357,12 +358,12 @@ class Reload(Case):
             with self.subTest(name):
                 trusted = self.world.key("profile", "trusted")
                 kept = {path: path.read_text() for path in (self.cert, self.key, trusted)}
-                breaks()
-                errors = self.errors()
-                self.node.hang_up()
-                wait_until("word of the bad set", lambda: self.errors() > errors)
-                self.assertEqual(self.shown(), old_cert)
-                self.assert_one_line_each()
+                break_it()
+                errors = self.error_count()
+                self.node.send_sighup()
+                wait_until("an error in the log", lambda: self.error_count() > errors)
+                self.assertEqual(self.current_certificate(), old_cert)
+                self.assert_one_line_per_record()
                 for path, text in kept.items():
                     path.write_text(text)
                 self.assert_profile(self.world.download(self.world.mint().token))
@@ -378,8 +379,8 @@ class Lengths(Case):
 
 
 def write_large_profile(root):
-    """Writes a server-locked profile just below the limit."""
-    certificate = (vpn_folder() / "pki" / "ca.crt").read_text()
+    """Writes a server-locked profile just below the size limit."""
+    certificate = (vpn_directory() / "pki" / "ca.crt").read_text()
     text = f"client\ndev tun\nremote a.test 1194 udp\nauth-user-pass\n<ca>\n{certificate}</ca>\n"
     root.mkdir(mode=0o700)
     path = root / "alice.ovpn"

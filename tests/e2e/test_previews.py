@@ -1,5 +1,5 @@
-"""Programs that look at a link before the person does: messengers that draw a
-preview, scanners of mail. They follow what they find, and cost nothing."""
+"""Programs that open a link before its user does, such as messenger previews and mail
+scanners, follow links and spend no use."""
 
 import re
 import urllib.parse
@@ -7,8 +7,8 @@ import urllib.parse
 from jeton import REST, Case, World
 from operators import Operator
 
-# As the services themselves write them.
-LOOKERS = [
+# The user agents of real services.
+USER_AGENTS = [
     "WhatsApp/2.23.20.0 A",
     "TelegramBot (like TwitterBot)",
     "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)",
@@ -28,20 +28,20 @@ LOOKERS = [
 class Previews(Case):
     @classmethod
     def setUpClass(cls):
-        cls.world = cls.enterClassContext(World().mints_itself())
+        cls.world = cls.enterClassContext(World().with_signing_key())
         cls.world.serve()
         cls.operator = Operator(cls.world)
 
-    def looks(self, target, looker):
-        """Looks as a program does: by HEAD and by GET, more than once."""
-        headers = [f"User-Agent: {looker}", "Accept: */*"]
+    def preview(self, target, user_agent):
+        """Requests a page as such programs do: with HEAD and GET, several times."""
+        headers = [f"User-Agent: {user_agent}", "Accept: */*"]
         return [self.world.get(target, method, headers) for method in ("HEAD", "GET", "GET")]
 
-    def test_a_share_page_survives_all_of_them_with_its_one_use(self):
+    def test_previews_of_a_share_page_spend_no_use(self):
         minted = self.operator.mint()
-        for looker in LOOKERS:
-            for answer in self.looks(f"/t/{minted.token}", looker):
-                self.assertEqual(answer.status, 200, looker)
+        for user_agent in USER_AGENTS:
+            for answer in self.preview(f"/t/{minted.token}", user_agent):
+                self.assertEqual(answer.status, 200, user_agent)
                 self.assertEqual(answer.header("Content-Type"), "text/html; charset=utf-8")
         self.assertEqual(self.operator.listed()[minted.id]["used"], 0)
         self.assert_profile(self.world.get(f"/t/{minted.token}", method="POST"), "alice")
@@ -52,7 +52,7 @@ class Previews(Case):
         self.assertEqual(answer.status, 410)
         self.assertIn("used up", answer.body.decode())
 
-    def test_whoever_follows_every_link_of_the_page_gets_no_profile(self):
+    def test_following_every_link_of_a_share_page_gives_no_profile(self):
         minted = self.operator.mint()
         page = self.world.get(f"/t/{minted.token}").body.decode()
         plain = re.sub(r"openvpn://import-profile/https://[^\s\"'<>]+", "", page)
@@ -62,12 +62,12 @@ class Previews(Case):
         for target in targets:
             parts = urllib.parse.urlsplit(urllib.parse.urljoin(minted.share_url, target))
             if parts.netloc == urllib.parse.urlsplit(self.world.url).netloc:
-                for answer in self.looks(parts.path, LOOKERS[0]):
+                for answer in self.preview(parts.path, USER_AGENTS[0]):
                     self.assertFalse(answer.is_profile, target)
         self.assertEqual(self.operator.listed()[minted.id]["used"], 0)
 
-    def test_a_preview_tells_nothing_of_the_token(self):
-        """What a messenger would show: the title and the meta elements."""
+    def test_a_preview_does_not_reveal_the_token(self):
+        """Messengers show the title and the meta elements."""
         minted = self.operator.mint()
         page = self.world.get(f"/t/{minted.token}").body.decode()
         for shown in re.findall(r"<title>.*?</title>|<meta[^>]*>", page):

@@ -1,4 +1,4 @@
-"""What is revoked is refused from the next request on, and after a crash too."""
+"""Revoked tokens are refused from the next request on, also after a crash."""
 
 import forge
 from jeton import Case, World, must
@@ -25,7 +25,7 @@ class Revocation(Case):
         self.node.kill()
         self.node = self.world.serve()
 
-    def test_a_token_by_each_of_its_names(self):
+    def test_revokes_a_token_by_id_text_or_link(self):
         names = {
             "id": lambda minted: minted.id,
             "token": lambda minted: minted.token,
@@ -34,39 +34,39 @@ class Revocation(Case):
             "share link": lambda minted: minted.share_url,
         }
         revoked, other = [], self.mint_used()
-        for name, of in names.items():
+        for name, name_of in names.items():
             with self.subTest(name):
                 minted = self.mint_used()
-                self.world.did("revoke", of(minted))
+                self.world.must("revoke", name_of(minted))
                 self.assert_revoked(minted)
                 revoked.append(minted)
         minted = self.mint_used()
-        self.world.did("revoke", "-", input=minted.share_url + "\n")
+        self.world.must("revoke", "-", input=minted.share_url + "\n")
         revoked.append(minted)
         self.restart()
         self.assert_revoked(*revoked)
         self.assert_profile(self.world.download(other.token))
 
-    def test_a_token_that_was_never_used(self):
+    def test_revokes_an_unused_token(self):
         minted = self.world.mint(uses="unlimited")
-        self.world.did("revoke", minted.id)
+        self.world.must("revoke", minted.id)
         self.assert_revoked(minted)
         self.restart()
         self.assert_revoked(minted)
 
-    def test_a_batch(self):
+    def test_revokes_a_batch(self):
         batch = self.world.mint_each(["alice", "bob"], uses=9)
         other = self.mint_used()
         self.assert_profile(self.world.download(batch[0].token))
-        self.world.did("revoke", "--batch", batch[0].batch)
+        self.world.must("revoke", "--batch", batch[0].batch)
         self.assert_revoked(*batch)
         self.restart()
         self.assert_revoked(*batch)
         self.assert_profile(self.world.download(other.token))
 
-    def test_a_user_until_now(self):
+    def test_revokes_a_users_tokens_issued_until_now(self):
         old, other = self.mint_used("alice"), self.mint_used("bob")
-        self.world.did("revoke", "--user", "alice")
+        self.world.must("revoke", "--user", "alice")
         new = self.world.mint("alice", uses=9)
         self.assert_revoked(old)
         self.assert_profile(self.world.download(new.token), "alice")
@@ -75,46 +75,47 @@ class Revocation(Case):
         self.assert_profile(self.world.download(new.token), "alice")
         self.assert_profile(self.world.download(other.token), "bob")
 
-    def test_a_key(self):
+    def test_revokes_all_tokens_of_a_key(self):
         old = self.mint_used()
-        self.world.did("revoke", "--key", old.key_id)
+        self.world.must("revoke", "--key", old.key_id)
         self.assert_revoked(old, self.world.mint())
         self.restart()
         self.assert_revoked(old, self.world.mint())
 
-    def test_what_is_unknown_is_a_failure_and_changes_nothing(self):
+    def test_revoking_an_unknown_token_fails_and_changes_nothing(self):
         minted = self.mint_used()
         forged = minted.token[:-3] + ("AAA" if minted.token[-3:] != "AAA" else "BBB")
         for nonsense in ("nonsense", forged, "https://localhost/t/" + forged):
             self.assert_failed(self.world.jeton("revoke", nonsense))
         self.assert_profile(self.world.download(minted.token))
 
-    def test_a_revoked_token_is_listed_no_more(self):
+    def test_a_revoked_token_is_not_listed(self):
         minted = self.mint_used()
         self.assertIn(minted.id, self.world.listed())
-        self.world.did("revoke", minted.id)
+        self.world.must("revoke", minted.id)
         self.assertNotIn(minted.id, self.world.listed())
 
-    def test_a_permission_survives_a_crash_and_so_does_its_end(self):
+    def test_granting_and_denying_autologin_survive_a_crash(self):
         minted = self.world.mint(profile_type="autologin", uses=9)
-        self.world.did("user", "allow-autologin", "alice")
+        self.world.must("user", "allow-autologin", "alice")
         self.restart()
         self.assert_profile(self.world.download(minted.token))
-        self.world.did("user", "deny-autologin", "alice")
+        self.world.must("user", "deny-autologin", "alice")
         self.assertEqual(self.world.download(minted.token).status, 403)
         self.restart()
         self.assertEqual(self.world.download(minted.token).status, 403)
 
-    def test_the_operators_door_opens_for_admin_tokens_only(self):
+    def test_the_admin_door_accepts_only_admin_tokens(self):
         profile = forge.token(self.world.key("profile"), purpose=forge.ADMIN, variant=2)
         for token in ("nonsense", self.world.mint().token, profile):
             with self.subTest(token[:10]):
-                status = must(self.ask_api(token))
+                status = must(self.api_request(token))
                 self.assertIn(status, ("401", "403"))
         admin = forge.token(self.world.key("admin"), purpose=forge.ADMIN, variant=2, uses=None)
-        self.assertEqual(must(self.ask_api(admin)), "200")
+        self.assertEqual(must(self.api_request(admin)), "200")
 
-    def ask_api(self, token):
+    def api_request(self, token):
+        """Returns a curl command that prints the status of an API request."""
         url = f"http://127.0.0.1:{self.world.admin_port}/api/v1/tokens"
         header = f"Authorization: Bearer {token}"
         return ["curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", "-H", header, url]

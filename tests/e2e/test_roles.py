@@ -1,5 +1,5 @@
-"""Who may do what at the operators' door, whichever way they came in; and that
-its tokens and those for profiles open their own door only."""
+"""The permissions of each role at the admin door, with a token and with a session.
+Admin tokens and profile tokens each work only at their own door."""
 
 import time
 
@@ -11,13 +11,13 @@ from operators import ROLES, Operator, admin_token
 class Roles(Case):
     @classmethod
     def setUpClass(cls):
-        cls.world = cls.enterClassContext(World().mints_itself())
+        cls.world = cls.enterClassContext(World().with_signing_key())
         cls.world.serve()
         cls.token = cls.world.mint(uses=9)
 
-    def deeds(self):
-        """Yields what can be done: the least role, the status of success, and
-        the request. Each can be done again and again."""
+    def requests(self):
+        """Returns requests that can be repeated, each with the lowest role that may send
+        it and the status of success."""
         offline = self.world.mint("bob")
         return [
             ("viewer", 200, "GET", "session", None),
@@ -36,10 +36,10 @@ class Roles(Case):
             ("admin", 200, "POST", "revocations", {"key": "01020304"}),
         ]
 
-    def test_each_role_may_do_what_is_its_own_and_what_is_below(self):
+    def test_each_role_may_send_its_own_and_lower_requests(self):
         for role, rank in ROLES.items():
             bearer = Operator(self.world, role)
-            for needed, status, *request in self.deeds():
+            for needed, status, *request in self.requests():
                 with self.subTest(role=role, request=request[:2], body=request[2]):
                     reply = bearer.api(*request)
                     if rank >= ROLES[needed]:
@@ -47,20 +47,20 @@ class Roles(Case):
                     else:
                         self.assertEqual((reply.status, reply.error), (403, "role"))
 
-    def test_a_session_may_do_what_its_token_may(self):
+    def test_a_session_has_the_permissions_of_its_token(self):
         same_origin = {"Sec-Fetch-Site": "same-origin"}
         for role, rank in ROLES.items():
             session = Operator(self.world, role).session()
-            for needed, status, *request in self.deeds():
+            for needed, status, *request in self.requests():
                 with self.subTest(role=role, request=request[:2], body=request[2]):
                     reply = session.api(*request, headers=same_origin)
                     self.assertEqual(reply.status, status if rank >= ROLES[needed] else 403, reply)
 
-    def test_without_an_admin_token_nothing_can_be_done(self):
+    def test_refuses_requests_without_a_valid_admin_token(self):
         world, now = self.world, int(time.time())
         profile_key = world.key("profile")
-        strangers = {
-            "nobody": Operator.nobody(world),
+        clients = {
+            "no token": Operator.anonymous(world),
             "nonsense": Operator(world, token="nonsense"),
             "a profile token": Operator(world, token=self.token.token),
             "an admin token by the profile key": Operator(
@@ -69,18 +69,18 @@ class Roles(Case):
             "a profile token by the admin key": Operator(
                 world, token=forge.token(world.key("admin"))
             ),
-            "an expired one": Operator(
+            "an expired token": Operator(
                 world, token=admin_token(world, issued_at=now - 100, lifetime=50)
             ),
-            "one of tomorrow": Operator(world, token=admin_token(world, issued_at=now + 86_400)),
-            "one with a flipped bit": Operator(
+            "a future token": Operator(world, token=admin_token(world, issued_at=now + 86_400)),
+            "a token with a flipped bit": Operator(
                 world, token=forge.flip_bit(admin_token(world), 300)
             ),
         }
-        for name, person in strangers.items():
-            for _, _, *request in self.deeds():
+        for name, client in clients.items():
+            for _, _, *request in self.requests():
                 with self.subTest(name, request=request[:2]):
-                    reply = person.api(*request)
+                    reply = client.api(*request)
                     self.assertEqual(reply.status, 401, reply)
                     self.assertEqual(set(reply.json["error"]), {"code", "message", "hint"})
 
@@ -90,18 +90,18 @@ class Roles(Case):
             self.assert_refused(self.world.download(token), 404, "token not found")
             self.assertEqual(self.world.get(f"/t/{token}").status, 404)
             self.assertEqual(self.world.get(f"/t/{token}", method="POST").status, 404)
-            offered = Operator(self.world).api("POST", "inspect", {"token": token})
-            self.assertNotEqual(offered.json.get("would"), "deliver", offered)
+            inspected = Operator(self.world).api("POST", "inspect", {"token": token})
+            self.assertNotEqual(inspected.json.get("would"), "deliver", inspected)
             recorded = Operator(self.world).api("POST", "records", {"token": token})
             self.assertIn(recorded.status, (400, 404), recorded)
 
-    def test_a_key_cannot_revoke_itself(self):
+    def test_refuses_to_revoke_the_key_of_the_request(self):
         key_id = forge.key_id(self.world.key("admin")).hex()
         reply = Operator(self.world).api("POST", "revocations", {"key": key_id})
         self.assertEqual((reply.status, reply.error), (409, "own_key"))
 
-    def test_faults_of_a_request_are_told_in_one_form(self):
-        ask = Operator(self.world).ask
+    def test_all_errors_have_the_same_form(self):
+        send = Operator(self.world).request
         for status, method, path, body in [
             (404, "GET", "/api/v1/nothing", None),
             (404, "GET", "/nothing", None),
@@ -139,7 +139,7 @@ class Roles(Case):
         ]:
             with self.subTest(f"{method} {path} {body}"[:120]):
                 headers = {"Content-Type": "application/json"} if body else {}
-                reply = ask(method, path, body, headers=headers)
+                reply = send(method, path, body, headers=headers)
                 self.assertEqual(reply.status, status, reply)
                 if path.startswith("/api/"):
                     self.assertEqual(set(reply.json["error"]), {"code", "message", "hint"})

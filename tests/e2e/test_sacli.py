@@ -1,5 +1,5 @@
-"""Access Server's words, typed as its manual has them, in a shell, where the
-program is called `sacli`."""
+"""Access Server's commands, typed in a shell as its manual shows them, with the program
+called as `sacli`."""
 
 import datetime
 import json
@@ -18,28 +18,29 @@ class Sacli(Case):
         (self.world.dir / "sacli").symlink_to(JETON)
 
     def type(self, line):
-        """Types a line in the folder of the node, as root does."""
+        """Runs a command line in the node's directory."""
         return run(["bash", "-c", f"./{line}"], cwd=self.world.dir, env=ENVIRONMENT)
 
     def added(self, line):
-        """Types a line that has to make a link, and returns its URL."""
+        """Runs a command line that must make a link, and returns the link's URL."""
         done = self.type(line)
         self.assertEqual(done.returncode, 0, done)
         self.assertRegex(done.stdout, ADDED)
         return re.search(ADDED, done.stdout)[1]
 
     def uses(self, url):
-        """Uses a link until it gives no profile, and returns how often it did."""
+        """Downloads from a link until it is used up, and returns the number of
+        profiles."""
         profiles = 0
         while self.world.curl(url)[0] == 200:
             profiles += 1
         self.assertEqual(self.world.curl(url)[0], 410)
         return profiles
 
-    def test_the_plain_words_make_a_link_for_one_use(self):
+    def test_the_default_is_a_link_for_one_use(self):
         self.assertEqual(self.uses(self.added("sacli --user alice AddProfileToken")), 1)
 
-    def test_the_transcripts_give_what_they_say(self):
+    def test_the_manuals_examples_set_expiry_and_uses(self):
         options = '--token_expire="1200" --token_usage_count="3"'
         for kind in ("--profile_type", "--token_profile"):
             for line in [
@@ -53,24 +54,25 @@ class Sacli(Case):
                     self.assertEqual(self.uses(url), 3)
 
     def lifetime_of(self, url):
-        """Returns how long a link lives, in minutes."""
-        said = json.loads(self.world.did("inspect", url, "--format", "json"))
+        """Returns the lifetime of a link in minutes."""
+        inspected = json.loads(self.world.must("inspect", url, "--format", "json"))
         issued_at, expires_at = (
-            datetime.datetime.fromisoformat(said[name]) for name in ("issued_at", "expires_at")
+            datetime.datetime.fromisoformat(inspected[name])
+            for name in ("issued_at", "expires_at")
         )
         return (expires_at - issued_at) / datetime.timedelta(minutes=1)
 
     def test_autologin_needs_the_permission(self):
         line = "sacli --user bob --profile_type autologin AddProfileToken"
         self.assert_failed(self.type(line), "need autologin")
-        self.world.did("user", "allow-autologin", "bob")
+        self.world.must("user", "allow-autologin", "bob")
         url = self.added(line)
         status, profile = self.world.curl(url)
         self.assertEqual(status, 200)
         self.assertNotIn(b"\nauth-user-pass", profile)
 
-    def test_the_list_has_what_the_manual_says_and_valid_tokens_only(self):
-        """The token, its type, its usages, its expiry and its user."""
+    def test_lists_valid_tokens_with_the_documented_columns(self):
+        """The columns are the token, its type, its uses, its expiry and its user."""
         urls = [
             self.added("sacli --user alice --token_usage_count=5 AddProfileToken"),
             self.added("sacli --user bob --profile_type server-locked AddProfileToken"),
@@ -86,7 +88,7 @@ class Sacli(Case):
         self.assertIn("alice", text)
         self.assertNotIn("bob", text)
 
-    def test_a_token_is_deleted_by_its_id_itself_or_its_url(self):
+    def test_deletes_a_token_by_id_text_or_url(self):
         operator = Operator(self.world)
         for name in ("id", "token", "url"):
             with self.subTest(name):
@@ -100,7 +102,7 @@ class Sacli(Case):
                 self.assertIn(b"revoked", body)
                 self.assertNotIn(listed["id"], self.type("sacli ListProfileTokens").stdout)
 
-    def test_an_unknown_user_and_bad_numbers_are_clear_errors(self):
+    def test_refuses_unknown_users_and_bad_numbers(self):
         for line, *words in [
             ("sacli --user mallory AddProfileToken", "mallory"),
             ("sacli --user carol AddProfileToken", "carol"),
@@ -124,7 +126,7 @@ class Sacli(Case):
                 self.assertIn(word, done.stderr)
         self.assertEqual(Operator(self.world).listed(state="all"), {})
 
-    def test_missing_words_are_asked_for(self):
+    def test_names_missing_and_contradictory_arguments(self):
         for line, word in [
             ("sacli AddProfileToken", "--user"),
             ("sacli DeleteProfileToken", "--id"),
@@ -137,7 +139,7 @@ class Sacli(Case):
                 self.assertIn(done.returncode, (1, 2), done)
                 self.assertIn(word, done.stderr)
 
-    def test_a_node_without_a_key_to_ask_it_is_not_called_out_of_reach(self):
+    def test_a_missing_admin_key_is_not_reported_as_an_unreachable_node(self):
         for key in (self.world.dir / "keys/signing").glob("admin-*"):
             key.rename(self.world.dir / key.name)
         done = self.type("sacli --user alice AddProfileToken")
@@ -145,10 +147,10 @@ class Sacli(Case):
         self.assertNotIn("No node is in reach", done.stderr)
         self.assertIn("jeton key new --purpose admin", done.stderr)
 
-    def test_a_verb_that_is_not_spoken_names_the_command_to_use(self):
+    def test_refuses_an_unsupported_verb_by_name(self):
         self.assert_failed(self.type("sacli ConfigQuery"), "ConfigQuery")
 
-    def test_help_speaks_of_sacli_only_once(self):
+    def test_help_does_not_repeat_the_program_name(self):
         text = self.type("sacli --help").stdout
         self.assertNotIn("sacli sacli", text)
         self.assertIn("ListProfileTokens", text)

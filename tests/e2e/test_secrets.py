@@ -1,5 +1,5 @@
-"""No byte of a token, a key or a profile is in a log, at any level; nor where
-anybody may look."""
+"""No part of a token, a key or a profile appears in a log, at any level, or in the
+process list, a core dump or an error message."""
 
 import base64
 import json
@@ -11,71 +11,81 @@ import time
 from pathlib import Path
 
 import forge
-from jeton import REST, Case, World, directory, easy_rsa, must, needs, vpn_folder, wait_until
+from jeton import (
+    REST,
+    Case,
+    World,
+    directory_source,
+    easy_rsa_source,
+    must,
+    require,
+    vpn_directory,
+    wait_until,
+)
 from operators import Operator
 
-# A run of a secret that is longer than a window and a step is found for sure.
+# Any fragment of a secret that is at least WINDOW + STEP long is found.
 WINDOW, STEP = 16, 8
 CANARY = "cAnArY-0123456789-aBcDeFgHiJkLmNoPqRsTuVwXyZ_" * 2
 
 
-def ways(data):
-    """Yields how a program might write bytes: in hex, as numbers, and in base64
-    from each of its three alignments."""
+def encodings(data):
+    """Yields the ways in which a program might write bytes: in hex, as decimal numbers,
+    and in base64 at each of its three alignments."""
     yield data.hex()
     yield data.hex().upper()
     yield ", ".join(map(str, data))
     for skip in range(3):
         text = base64.b64encode(data[skip:]).rstrip(b"=").decode()
-        # What the last character says depends on what follows.
+        # The last character depends on the bytes that follow.
         yield text[:-1]
         yield text[:-1].replace("+", "-").replace("/", "_")
 
 
 def windows(secret):
-    """Yields pieces of a secret, which is a text or bytes: whatever is longer
-    than a window and a step has one of them in it."""
-    for text in ways(secret) if isinstance(secret, bytes) else [secret]:
+    """Yields pieces of a secret, which is text or bytes. Every fragment that is at least
+    WINDOW + STEP long contains one of them."""
+    for text in encodings(secret) if isinstance(secret, bytes) else [secret]:
         for start in range(0, len(text) - WINDOW + 1, STEP):
             yield text[start : start + WINDOW]
 
 
 def private_half(path):
-    """Returns what is secret in a key file. The rest of it, the public half and
-    how keys are written, stands in certificates too."""
+    """Returns the secret bytes of a key file. The public key and the encoding also occur
+    in certificates."""
     text = must(["openssl", "pkey", "-in", path, "-noout", "-text"])
     digits = text.partition("priv:")[2].partition("pub:")[0]
     return bytes.fromhex("".join(digits.split()).replace(":", ""))
 
 
 class Secrets(Case):
-    """Everything of interest is done once for each kind of log; then all that
-    was written down is searched."""
+    """Runs every relevant operation once for each kind of log, then searches the logs
+    for secrets."""
 
     def setUp(self):
-        self.world = self.enterContext(World(easy_rsa("vpn")).mints_itself())
-        shutil.copytree(vpn_folder(), self.world.dir / "vpn")
+        self.world = self.enterContext(World(easy_rsa_source("vpn")).with_signing_key())
+        shutil.copytree(vpn_directory(), self.world.dir / "vpn")
         self.secrets = {"the canary": [CANARY]}
 
-    def test_text_log(self):
+    def test_the_text_log_has_no_secrets(self):
         self.search("--log-level", "trace", "--log-format", "text")
 
-    def test_json_log(self):
+    def test_the_json_log_has_no_secrets(self):
         self.search("--log-level", "trace", "--log-format", "json")
         for line in self.world.log.read_text().splitlines():
             self.assertIn("level", json.loads(line))
 
-    def test_log_of_all_libraries(self):
+    def test_the_logs_of_all_libraries_have_no_secrets(self):
         self.search("--log-format", "text", environment={"RUST_LOG": "trace"})
 
     def search(self, *options, environment=None):
         node = self.world.serve(*options, environment=environment)
-        self.do_everything(node)
+        self.run_all_operations(node)
         node.terminate()
-        self.assertEqual(node.ended(), 0)
+        self.assertEqual(node.wait_for_exit(), 0)
         for file in (self.world.log, self.world.audit_file):
             log = file.read_text(errors="replace")
-            self.assertIn("used-up", log, "what was done is in the log")
+            self.assertIn("used-up", log, "the operations are in the log")
             self.assert_absent(log)
 
     def assert_absent(self, text):
@@ -98,22 +108,22 @@ class Secrets(Case):
         lines = (world.dir / "vpn" / "tls-crypt.key").read_text().splitlines()
         self.secrets["the tls-crypt key"] = [line for line in lines if line.isalnum()]
 
-    def do_everything(self, node):
-        self.assert_public_pages_are_bare()
+    def run_all_operations(self, node):
+        self.assert_health_pages_reveal_nothing()
         self.deliver_and_use_up()
-        self.refuse_each_way()
-        self.send_strange_requests()
-        self.operate()
-        self.sign_in_and_out()
+        self.refuse_for_each_reason()
+        self.send_unusual_requests()
+        self.run_commands()
+        self.use_the_admin_door()
         self.reload(node)
 
     def keep(self, name, token):
-        """Remembers a token as something to search for, and its signature in any
-        writing; the claims before that are no secret."""
+        """Adds a token to the secrets to search for: its text, and its signature in any
+        encoding. The claims before the signature are not secret."""
         self.secrets[name] = [token, forge.decode(token)[-64:]]
         return token
 
-    def assert_public_pages_are_bare(self):
+    def assert_health_pages_reveal_nothing(self):
         for path in ("/healthz", "/readyz"):
             answer = self.world.get(path)
             self.assertEqual((answer.status, answer.body), (200, b"ok\n"))
@@ -122,30 +132,31 @@ class Secrets(Case):
         token = self.keep("a good token", self.world.mint().token)
         answer = self.world.download(token)
         self.assert_profile(answer)
-        # Certificates begin alike, and the node shows its own to everybody.
+        # Shorter lines are left out: certificates begin alike, and the node's own
+        # certificate is public.
         lines = answer.body.decode().splitlines()
         self.profile = [line for line in lines if len(line) >= 60]
         self.assertEqual(self.world.download(token).status, 410)
         self.world.get(f"{REST}?token={token}", method="HEAD")
 
-    def refuse_each_way(self):
+    def refuse_for_each_reason(self):
         world, key, now = self.world, self.world.key("profile"), int(time.time())
         for name, token in {
             "an expired token": forge.token(key, issued_at=now - 90, lifetime=10),
-            "a token of tomorrow": forge.token(key, issued_at=now + 86_400),
+            "a future token": forge.token(key, issued_at=now + 86_400),
             "an old token": forge.token(key, issued_at=now - 3_000),
             "a flipped token": forge.flip_bit(forge.token(key), 300),
             "an admin token": forge.token(world.key("admin"), purpose=forge.ADMIN, variant=2),
-            "a token of nobody": world.mint("mallory").token,
+            "a token of an unknown user": world.mint("mallory").token,
             "a token of carol": world.mint("carol").token,
             "an autologin token": world.mint(profile_type="autologin").token,
-            "a far token": world.mint(network="192.0.2.0/24").token,
+            "a token for another network": world.mint(network="192.0.2.0/24").token,
         }.items():
             answer = world.download(self.keep(name, token))
             self.assertIn(answer.status, (403, 404, 410), name)
 
-    def send_strange_requests(self):
-        token = self.keep("a token in strange places", self.world.mint().token)
+    def send_unusual_requests(self):
+        token = self.keep("a token in unusual positions", self.world.mint().token)
         for target in [
             f"{REST}?token={token}%00",
             f"{REST}?token={token}&token={CANARY}",
@@ -163,70 +174,70 @@ class Secrets(Case):
             self.world.get("/", headers=[f"{name}: {CANARY}{token}"])
         self.world.send(b"\x16\x03\x01" + CANARY.encode() + b"\r\n\r\n")
 
-    def operate(self):
+    def run_commands(self):
         world = self.world
         minted = world.mint(uses=5)
         self.keep("a revoked token", minted.token)
         world.download(minted.token)
-        world.did("inspect", minted.token, "--node")
-        world.did("list")
-        world.did("revoke", minted.download_url)
+        world.must("inspect", minted.token, "--node")
+        world.must("list")
+        world.must("revoke", minted.download_url)
         self.assertEqual(world.download(minted.token).status, 410)
-        world.did("user", "allow-autologin", "alice")
+        world.must("user", "allow-autologin", "alice")
         done = world.jeton("revoke", forge.flip_bit(minted.token, 300))
         self.assert_failed(done)
         self.assertNotIn(minted.token[-40:], done.stderr)
 
-    def sign_in_and_out(self):
-        """Does by the web what operators do, and sends secrets to where none
-        belong."""
+    def use_the_admin_door(self):
+        """Signs in, uses the API and the pages, and sends secrets in wrong places."""
         operator = Operator(self.world)
         self.keep("an admin token", operator.token)
         session = operator.session()
         self.secrets["a session"] = [session.cookie]
-        same = {"Sec-Fetch-Site": "same-origin"}
-        minted = session.api("POST", "tokens", {"user": "alice"}, headers=same).json
+        same_origin = {"Sec-Fetch-Site": "same-origin"}
+        minted = session.api("POST", "tokens", {"user": "alice"}, headers=same_origin).json
         self.keep("a token minted here", minted["token"])
         offline = self.keep("a recorded token", self.world.mint("bob").token)
         for name in ("records", "inspect", "revocations"):
-            session.api("POST", name, {"token": offline}, headers=same)
+            session.api("POST", name, {"token": offline}, headers=same_origin)
             operator.api("POST", name, {"token": forge.flip_bit(offline, 300)})
             operator.api("POST", name, {"token": CANARY, CANARY: CANARY})
-        strange = [f"tokens?after={CANARY}", f"tokens?{CANARY}={offline}", f"{CANARY}/{offline}"]
-        for target in strange:
+        unusual = [f"tokens?after={CANARY}", f"tokens?{CANARY}={offline}", f"{CANARY}/{offline}"]
+        for target in unusual:
             operator.api("GET", target)
         operator.api("PUT", f"users/{CANARY}{CANARY}/autologin", {"allowed": CANARY})
         for page in ("users", "tokens", "activity", "nodes", "sign-in", offline, CANARY):
-            session.ask("GET", f"/{page}?user={CANARY}")
+            session.request("GET", f"/{page}?user={CANARY}")
         for text in (offline, CANARY, f"http://{operator.host}/sign-in#{operator.token}"):
             operator.sign_in(text)
         Operator(self.world, cookie=CANARY).api("GET", "tokens")
         Operator(self.world, token=CANARY).api("GET", "tokens")
-        operator.ask("GET", "/metrics")
-        session.ask("POST", "/sign-out", headers=same)
+        operator.request("GET", "/metrics")
+        session.request("POST", "/sign-out", headers=same_origin)
 
     def reload(self, node):
-        """Reloads well, and then with a TLS key and a profile that are broken."""
-        node.hang_up()
+        """Reloads good files, then a broken TLS key. Downloads a broken profile."""
+        node.send_sighup()
         key = self.world.dir / "tls" / "key.pem"
         good = key.read_text()
         key.write_text(f"-----BEGIN PRIVATE KEY-----\n{CANARY}\n-----END PRIVATE KEY-----\n")
         before = self.world.log.stat().st_size
-        node.hang_up()
-        wait_until("word of the bad key", lambda: self.world.log.stat().st_size > before)
+        node.send_sighup()
+        wait_until("the bad key in the log", lambda: self.world.log.stat().st_size > before)
         key.write_text(good)
         broken = self.world.dir / "vpn" / "pki" / "private" / "bob.key"
-        usual = broken.read_text()
-        broken.write_text(usual.replace("PRIVATE KEY-----\n", f"PRIVATE KEY-----\n{CANARY}\n", 1))
+        original = broken.read_text()
+        line = "PRIVATE KEY-----\n"
+        broken.write_text(original.replace(line, f"{line}{CANARY}\n", 1))
         self.world.download(self.keep("a token of bob", self.world.mint("bob").token))
-        broken.write_text(usual)
+        broken.write_text(original)
 
 
 class BrokenProfile(Case):
-    """What is wrong with a profile is said without quoting its secrets."""
+    """Errors about a profile do not quote its secrets."""
 
-    def test_a_profile_that_fails_the_lint_is_not_quoted(self):
-        with World(directory("profiles")) as world:
+    def test_errors_about_a_bad_profile_do_not_quote_it(self):
+        with World(directory_source("profiles")) as world:
             root = world.dir / "profiles"
             root.mkdir(mode=0o700)
             key = f"-----BEGIN PRIVATE KEY-----\n{CANARY * 4}\n-----END PRIVATE KEY-----\n"
@@ -249,21 +260,21 @@ class BrokenProfile(Case):
 
 
 class Process(Case):
-    def test_what_everybody_can_see_of_the_process_is_bare(self):
+    def test_the_process_list_shows_no_token(self):
         with World() as world:
             node = world.serve()
             world.download(world.mint().token)
-            shown = subprocess.run(["ps", "-o", "args=", "-p", str(node.pid)], capture_output=True)
-            self.assertIn(b"serve", shown.stdout)
-            self.assertNotIn(b"token", shown.stdout)
+            listed = subprocess.run(["ps", "-o", "args=", "-p", str(node.pid)], capture_output=True)
+            self.assertIn(b"serve", listed.stdout)
+            self.assertNotIn(b"token", listed.stdout)
 
     def test_a_crash_leaves_no_core(self):
-        """Even if the shell that started it allows cores of any size."""
+        """The shell that starts the node allows core dumps of any size."""
         allowed = "ulimit -c unlimited 2>/dev/null || ulimit -c hard"
         with World() as world:
             other = subprocess.Popen(["bash", "-c", f"{allowed}; exec sleep 60"], cwd=world.dir)
             wait_until("the other process", lambda: "sleep" in name_of(other))
-            needs(dumps_core(other), "this system makes no core dumps")
+            require(dumps_core(other), "this system writes no core dumps")
             node = world.serve(limit=f"cd {world.dir}; {allowed}")
             self.assertFalse(dumps_core(node.process))
 
@@ -273,7 +284,7 @@ def name_of(process):
 
 
 def dumps_core(process):
-    """Crashes a process and tells whether it left a core."""
+    """Aborts a process and returns `True` if it dumped core."""
     os.kill(process.pid, signal.SIGABRT)
     _, status = os.waitpid(process.pid, 0)
     return os.WCOREDUMP(status)

@@ -1,5 +1,5 @@
-"""Signing in: a token becomes a session that is no more than the token, ends
-with it, and cannot be used from another site."""
+"""Sessions: a session grants no more than its token, ends with it, and cannot be used
+from another site."""
 
 import re
 import time
@@ -8,26 +8,26 @@ import forge
 from jeton import Case, World, wait_until
 from operators import COOKIE, Operator, admin_token
 
-SAME = {"Sec-Fetch-Site": "same-origin"}
+SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
 
 
 class Sessions(Case):
     @classmethod
     def setUpClass(cls):
-        cls.world = cls.enterClassContext(World().mints_itself())
+        cls.world = cls.enterClassContext(World().with_signing_key())
         cls.world.serve()
 
-    def assert_out(self, session):
-        """Neither the API nor a page knows this session."""
+    def assert_signed_out(self, session):
+        """Asserts that neither the API nor a page accepts this session."""
         self.assertEqual(session.api("GET", "session").status, 401)
-        reply = session.ask("GET", "/users")
+        reply = session.request("GET", "/users")
         self.assert_sent_to_sign_in(reply)
 
     def assert_sent_to_sign_in(self, reply):
         self.assertEqual((reply.status, reply.body), (303, b""), reply)
         self.assertRegex(reply.header("Location"), r"\A/(sign-in)?(\?|\Z)")
 
-    def test_the_cookie_is_of_the_safest_kind_and_holds_no_token(self):
+    def test_the_cookie_is_secure_and_contains_no_token(self):
         operator = Operator(self.world)
         reply = operator.sign_in()
         self.assertEqual(reply.status, 303, reply)
@@ -39,23 +39,23 @@ class Sessions(Case):
         self.assertFalse(any(word.startswith("Domain") for word in attributes))
         self.assertNotEqual(operator.sign_in().header("Set-Cookie"), reply.header("Set-Cookie"))
 
-    def test_a_session_says_who_it_is(self):
+    def test_a_session_reports_its_user_and_role(self):
         session = Operator(self.world, "viewer", "vera").session()
-        said = session.did("GET", "session")
-        self.assertEqual((said["user"], said["role"], said["can_mint"]), ("vera", "viewer", True))
-        self.assertEqual(session.ask("GET", "/").header("Location"), "/users#top")
+        info = session.must("GET", "session")
+        self.assertEqual((info["user"], info["role"], info["can_mint"]), ("vera", "viewer", True))
+        self.assertEqual(session.request("GET", "/").header("Location"), "/users#top")
         location = Operator(self.world, "viewer").sign_in().header("Location")
         start, _, fragment = location.partition("#")
-        self.assertTrue(fragment, "or the browser carries the token's along")
-        self.assertEqual(session.ask("GET", start).header("Location"), "/users#top")
-        self.assertEqual(session.ask("GET", "/users").status, 200)
+        self.assertTrue(fragment, "it replaces the fragment that has the token")
+        self.assertEqual(session.request("GET", start).header("Location"), "/users#top")
+        self.assertEqual(session.request("GET", "/users").status, 200)
 
-    def test_the_whole_link_may_be_pasted(self):
+    def test_sign_in_accepts_the_whole_link(self):
         operator = Operator(self.world)
         link = f" http://{operator.host}/sign-in#{operator.token}\r\n"
         self.assertEqual(operator.sign_in(link).status, 303)
 
-    def test_nobody_else_signs_in(self):
+    def test_sign_in_refuses_everything_but_a_valid_admin_token(self):
         world, now = self.world, int(time.time())
         operator = Operator(world)
         for name, text in {
@@ -70,89 +70,89 @@ class Sessions(Case):
                 form = Operator(world, token=text or "x").sign_in(text or " ")
                 self.assertIn(form.status, (400, 401, 403), form)
                 self.assertIsNone(form.header("Set-Cookie"))
-                self.assertIn("<form", form.text, "one can try again")
+                self.assertIn("<form", form.text, "the form is shown again")
                 if len(text) > 20:
-                    self.assertNotIn(text, form.text, "what was typed is not shown again")
+                    self.assertNotIn(text, form.text, "the input is not shown again")
 
     def test_pages_need_a_session(self):
         for path in ("/", "/users", "/tokens", "/activity", "/nodes"):
-            reply = Operator.nobody(self.world).ask("GET", path)
+            reply = Operator.anonymous(self.world).request("GET", path)
             self.assert_sent_to_sign_in(reply)
 
     def test_sign_out_ends_the_session_at_the_node(self):
         session, other = Operator(self.world).session(), Operator(self.world).session()
-        reply = session.ask("POST", "/sign-out", headers=SAME)
+        reply = session.request("POST", "/sign-out", headers=SAME_ORIGIN)
         self.assertEqual(reply.status, 303, reply)
         self.assertRegex(reply.header("Set-Cookie"), rf"{COOKIE}=;.*(Max-Age=0|Expires=Thu, 01)")
-        self.assert_out(session)
-        self.assertEqual(other.ask("GET", "/users").status, 200)
+        self.assert_signed_out(session)
+        self.assertEqual(other.request("GET", "/users").status, 200)
 
     def test_a_restart_ends_all_sessions(self):
         session = Operator(self.world).session()
         self.world.node.kill()
         self.world.serve()
-        self.assert_out(session)
+        self.assert_signed_out(session)
 
-    def test_a_revoked_admin_token_dies_at_once_and_its_session_too(self):
+    def test_revoking_an_admin_token_ends_its_session_at_once(self):
         token = admin_token(self.world)
         operator, other = Operator(self.world, token=token), Operator(self.world)
         session = operator.session()
         self.assertEqual(session.api("GET", "tokens").status, 200)
         nonce = forge.encode(forge.decode(token)[7:23])
-        other.did("POST", "revocations", {"token": nonce})
-        self.assert_out(session)
+        other.must("POST", "revocations", {"token": nonce})
+        self.assert_signed_out(session)
         self.assertEqual(operator.api("GET", "session").status, 401)
         self.assertEqual(operator.sign_in().status, 401)
         self.assertEqual(other.api("GET", "session").status, 200)
 
-    def test_no_operator_shuts_another_out_by_revoking_a_user_of_that_name(self):
+    def test_revoking_a_user_does_not_revoke_an_admin_token_of_that_name(self):
         lea = Operator(self.world, "admin", "lea")
         session = lea.session()
-        Operator(self.world, "operator").did("POST", "revocations", {"user": "lea"})
+        Operator(self.world, "operator").must("POST", "revocations", {"user": "lea"})
         self.assertEqual(session.api("GET", "session").status, 200)
         self.assertEqual(lea.api("GET", "tokens").status, 200)
 
     def test_a_session_ends_with_its_token(self):
-        # Whoever is slow to sign in takes a token that lasts longer.
+        # On a slow machine, retry with a token that lasts longer.
         for seconds in (3, 10, 30, 90):
-            ends = int(time.time()) + seconds
-            token = admin_token(self.world, issued_at=ends - 1_000, lifetime=1_000)
+            expiry = int(time.time()) + seconds
+            token = admin_token(self.world, issued_at=expiry - 1_000, lifetime=1_000)
             operator = Operator(self.world, token=token)
             reply = operator.sign_in()
-            session = operator.of(reply) if reply.status == 303 else None
+            session = operator.with_cookie_of(reply) if reply.status == 303 else None
             if session and session.api("GET", "session").status == 200:
                 break
-            self.assertGreaterEqual(time.time(), ends, reply)
+            self.assertGreaterEqual(time.time(), expiry, reply)
         else:
-            self.fail("a session that lasts for a minute and a half is over at once")
+            self.fail("a session with a lifetime of 90 s ended at once")
         wait_until("its end", lambda: session.api("GET", "session").status == 401)
-        self.assertGreaterEqual(time.time(), ends)
-        self.assert_out(session)
+        self.assertGreaterEqual(time.time(), expiry)
+        self.assert_signed_out(session)
 
-    def test_admin_links_open_the_door(self):
+    def test_admin_links_sign_in_with_their_role(self):
         for role in ("viewer", "operator", "admin"):
             words = ["admin-link", "--expires", "10m", "--role", role, "--user", "olga"]
-            line = self.world.did(*words).strip().splitlines()[-1]
+            line = self.world.must(*words).strip().splitlines()[-1]
             match = re.search(r"http://127\.0\.0\.1:(\d+)/sign-in#([\w-]+)$", line)
             self.assertTrue(match, line)
             self.assertEqual(int(match[1]), self.world.admin_port)
             session = Operator(self.world, token=match[2]).session()
-            said = session.did("GET", "session")
-            self.assertEqual((said["user"], said["role"]), ("olga", role))
+            info = session.must("GET", "session")
+            self.assertEqual((info["user"], info["role"]), ("olga", role))
 
 
 class OtherSites(Case):
-    """What a page of another site can have a signed-in browser send."""
+    """Requests that a page of another site can make a signed-in browser send."""
 
     @classmethod
     def setUpClass(cls):
-        cls.world = cls.enterClassContext(World().mints_itself())
+        cls.world = cls.enterClassContext(World().with_signing_key())
         cls.world.serve()
         cls.operator = Operator(cls.world)
         cls.session = cls.operator.session()
 
-    def foreign(self):
-        """Yields the headers of requests that a browser sends for others."""
+    def cross_site_headers(self):
+        """Yields the headers of requests that a browser sends for pages of other sites."""
         host = self.operator.host
         port = self.world.admin_port
         yield {"Sec-Fetch-Site": "cross-site"}
@@ -168,26 +168,26 @@ class OtherSites(Case):
         yield {"Origin": f"http://evil.test#{host}"}
         yield {}
 
-    def test_nothing_is_changed_for_another_site(self):
-        deeds = [
+    def test_refuses_changes_from_another_site(self):
+        requests = [
             ("POST", "/api/v1/tokens", {"user": "alice"}),
             ("POST", "/api/v1/revocations", {"user": "alice"}),
             ("PUT", "/api/v1/users/alice/autologin", {"allowed": True}),
             ("POST", "/sign-out", None),
         ]
-        # The audit log is written later than this is told.
+        # The API's events, because the audit log is written with a delay.
         before = self.operator.events(event="operation")
-        for headers in self.foreign():
-            for method, path, body in deeds:
+        for headers in self.cross_site_headers():
+            for method, path, body in requests:
                 with self.subTest(f"{method} {path}", headers=headers):
-                    reply = self.session.ask(method, path, body, headers=headers)
+                    reply = self.session.request(method, path, body, headers=headers)
                     self.assertEqual(reply.status, 403, reply)
         self.assertEqual(self.session.api("GET", "session").status, 200, "still signed in")
-        users = {user["user"]: user for user in self.session.did("GET", "users")["users"]}
+        users = {user["user"]: user for user in self.session.must("GET", "users")["users"]}
         self.assertFalse(users["alice"]["autologin"])
         self.assertEqual(self.operator.events(event="operation"), before)
 
-    def test_a_page_of_the_node_itself_is_obeyed(self):
+    def test_accepts_changes_from_the_nodes_own_pages(self):
         host = self.operator.host
         for headers in [
             {"Sec-Fetch-Site": "same-origin"},
@@ -199,29 +199,29 @@ class OtherSites(Case):
                 reply = self.session.api("POST", "tokens", {"user": "alice"}, headers=headers)
                 self.assertEqual(reply.status, 201, reply)
 
-    def test_a_bearer_comes_from_no_browser_and_is_exempt(self):
-        for headers in self.foreign():
+    def test_bearer_tokens_are_exempt_from_the_origin_check(self):
+        for headers in self.cross_site_headers():
             reply = self.operator.api("POST", "tokens", {"user": "alice"}, headers=headers)
             self.assertEqual(reply.status, 201, reply)
 
-    def test_nobody_is_signed_in_by_another_site(self):
-        for headers in self.foreign():
+    def test_refuses_sign_in_from_another_site(self):
+        for headers in self.cross_site_headers():
             if headers:
                 with self.subTest(headers=headers):
                     reply = self.operator.sign_in(**headers)
                     self.assertEqual(reply.status, 403, reply)
                     self.assertIsNone(reply.header("Set-Cookie"))
 
-    def test_no_get_changes_anything(self):
+    def test_get_requests_change_nothing(self):
         for path in ("/sign-out", "/api/v1/revocations", "/api/v1/users/alice/autologin"):
-            reply = self.session.ask("GET", path)
+            reply = self.session.request("GET", path)
             self.assertIn(reply.status, (404, 405), reply)
         self.assertEqual(self.session.api("GET", "session").status, 200)
 
-    def test_every_page_forbids_what_it_does_not_need(self):
+    def test_every_page_has_strict_security_headers(self):
         for path in ("/users", "/tokens", "/activity", "/nodes", "/sign-in"):
             with self.subTest(path):
-                reply = self.session.ask("GET", path)
+                reply = self.session.request("GET", path)
                 policy = reply.header("Content-Security-Policy")
                 self.assertIn("default-src 'none'", policy)
                 self.assertIn("frame-ancestors 'none'", policy)

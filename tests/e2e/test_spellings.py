@@ -1,5 +1,5 @@
-"""A token has one spelling. Whatever else looks like it either is the same
-token, with the same count, or is refused: never one download more."""
+"""A token has one spelling. Every other spelling either is the same token, with the same
+count, or is refused. None adds a download."""
 
 from jeton import REST, Case, World, request
 
@@ -12,7 +12,7 @@ def percent(text):
 
 # Spellings of the target: name -> target for the token t.
 TARGETS = {
-    # The two forms and what they ignore.
+    # The two forms, with parts that are ignored.
     "query": lambda t: f"{REST}?token={t}",
     "path": lambda t: f"{REST}/{t}",
     "other keys around": lambda t: f"{REST}?x=1&token={t}&y",
@@ -23,7 +23,7 @@ TARGETS = {
     "path with a fragment": lambda t: f"{REST}/{t}#here",
     "absolute form": lambda t: f"https://localhost{REST}?token={t}",
     "absolute form, other host": lambda t: f"http://elsewhere.test{REST}/{t}",
-    # The token written otherwise.
+    # Other spellings of the token.
     "first character escaped": lambda t: f"{REST}?token={percent(t[0])}{t[1:]}",
     "last character escaped": lambda t: f"{REST}?token={t[:-1]}{percent(t[-1])}",
     "all characters escaped": lambda t: f"{REST}?token={percent(t)}",
@@ -40,24 +40,24 @@ TARGETS = {
     "lower case": lambda t: f"{REST}?token={t.lower()}",
     "case swapped": lambda t: f"{REST}/{t.swapcase()}",
     "standard alphabet": lambda t: f"{REST}?token={t.replace('-', '+').replace('_', '/')}",
-    "one character more": lambda t: f"{REST}?token={t}A",
-    "one character less": lambda t: f"{REST}?token={t[:-1]}",
+    "one extra character": lambda t: f"{REST}?token={t}A",
+    "one character missing": lambda t: f"{REST}?token={t[:-1]}",
     "twice in a row": lambda t: f"{REST}?token={t}{t}",
-    # White space, NUL and other strays.
+    # White space, NUL and other extra characters.
     "escaped space before": lambda t: f"{REST}?token=%20{t}",
-    "escaped space behind": lambda t: f"{REST}?token={t}%20",
+    "escaped space after": lambda t: f"{REST}?token={t}%20",
     "plus before": lambda t: f"{REST}?token=+{t}",
-    "plus behind": lambda t: f"{REST}?token={t}+",
+    "plus after": lambda t: f"{REST}?token={t}+",
     "escaped tab": lambda t: f"{REST}?token={t}%09",
     "escaped line feed": lambda t: f"{REST}?token={t}%0A",
     "escaped line feed within": lambda t: f"{REST}?token={t[:9]}%0D%0A{t[9:]}",
     "escaped NUL": lambda t: f"{REST}?token={t}%00",
     "path, escaped NUL": lambda t: f"{REST}/{t}%00",
     "path, escaped space": lambda t: f"{REST}/{t}%20",
-    "no UTF-8": lambda t: f"{REST}?token={t}%ff",
+    "not UTF-8": lambda t: f"{REST}?token={t}%ff",
     "quoted": lambda t: f"{REST}?token=%22{t}%22",
-    "dot behind": lambda t: f"{REST}/{t}.",
-    "file ending": lambda t: f"{REST}/{t}.ovpn",
+    "dot after": lambda t: f"{REST}/{t}.",
+    "file extension": lambda t: f"{REST}/{t}.ovpn",
     "comma": lambda t: f"{REST}?token={t},{t}",
     "raw NUL": lambda t: f"{REST}?token={t}\0",
     "path, raw NUL": lambda t: f"{REST}/{t}\0",
@@ -79,16 +79,16 @@ TARGETS = {
     "no key": lambda t: f"{REST}?{t}",
     "no value": lambda t: f"{REST}?token&{t}",
     "semicolon before": lambda t: f"{REST}?x;token={t}",
-    "semicolon behind": lambda t: f"{REST}?token={t};x",
+    "semicolon after": lambda t: f"{REST}?token={t};x",
     "two question marks": lambda t: f"{REST}??token={t}",
     "= escaped": lambda t: f"{REST}?token%3D{t}",
     "? escaped": lambda t: f"{REST}%3Ftoken={t}",
     # The path.
-    "path, more behind": lambda t: f"{REST}/{t}/x",
-    "path, slash behind": lambda t: f"{REST}/{t}/",
+    "path, another segment": lambda t: f"{REST}/{t}/x",
+    "path, trailing slash": lambda t: f"{REST}/{t}/",
     "path, twice": lambda t: f"{REST}/{t}/{t}",
     "path, two slashes": lambda t: f"{REST}//{t}",
-    "query behind a slash": lambda t: f"{REST}/?token={t}",
+    "query after a slash": lambda t: f"{REST}/?token={t}",
     "path, parameter": lambda t: f"{REST}/{t};x=1",
     "leading slashes": lambda t: f"//rest/GetProfileViaToken/{t}",
     "dot segment": lambda t: f"{REST}/./{t}",
@@ -105,11 +105,11 @@ TARGETS = {
 
 
 def line(first, *rest):
-    """Writes a request of these lines, whose connection ends with it."""
+    """Returns the bytes of a request with these lines that closes its connection."""
     return "\r\n".join([first, "Host: localhost", *rest, CLOSE.decode(), ""]).encode("latin-1")
 
 
-# Spellings of the request around a good target: name -> bytes for the target g.
+# Spellings of the request around a valid target: name -> bytes for the target g.
 REQUESTS = {
     "HTTP/1.0": lambda g: line(f"GET {g} HTTP/1.0"),
     "HTTP/1.0 without a host": lambda g: f"GET {g} HTTP/1.0\r\n\r\n".encode(),
@@ -129,8 +129,8 @@ REQUESTS = {
     "method override": lambda g: line(f"HEAD {g} HTTP/1.1", "X-HTTP-Method-Override: GET"),
     "two hosts": lambda g: line(f"GET {g} HTTP/1.1", "Host: elsewhere.test"),
     "original URL": lambda g: line("GET / HTTP/1.1", f"X-Original-URL: {g}", f"X-Rewrite-URL: {g}"),
-    "a range": lambda g: line(f"GET {g} HTTP/1.1", "Range: bytes=0-9"),
-    "a condition": lambda g: line(f"GET {g} HTTP/1.1", 'If-None-Match: "x"', "If-Match: *"),
+    "range request": lambda g: line(f"GET {g} HTTP/1.1", "Range: bytes=0-9"),
+    "conditional request": lambda g: line(f"GET {g} HTTP/1.1", 'If-None-Match: "x"', "If-Match: *"),
     "a body": lambda g: line(f"GET {g} HTTP/1.1", "Content-Length: 4") + b"body",
     "length and chunks": lambda g: line(
         f"GET {g} HTTP/1.1", "Content-Length: 4", "Transfer-Encoding: chunked"
@@ -162,8 +162,8 @@ class Spellings(Case):
         cls.world.serve()
 
     def profiles(self, sent):
-        """Sends bytes and counts the profiles that come back, in all answers
-        that the connection gives; none of them is a fault of the server."""
+        """Sends raw bytes and returns the number of profiles in all responses on the
+        connection. Asserts that none is a server error."""
         received = b""
         with self.world.connect() as connection:
             connection.sendall(sent)
@@ -175,12 +175,12 @@ class Spellings(Case):
         self.assertNotRegex(received, rb"(?m)^HTTP/1\.[01] 5")
         return received.count(b"</tls-crypt>")
 
-    def test_one_use_is_one_profile_over_all_spellings(self):
+    def test_one_use_gives_one_profile_over_all_spellings(self):
         token = self.world.mint().token
         counts = {name: self.profiles(sent) for name, sent in spellings(token)}
         self.assertEqual(sum(counts.values()), 1, counts)
 
-    def test_no_spelling_adds_a_use_to_the_plain_one(self):
+    def test_no_spelling_adds_a_use(self):
         names = [name for name, _ in spellings("T")]
         tokens = self.world.mint_each(["alice"] * len(names))
         for number, (name, minted) in enumerate(zip(names, tokens)):
@@ -190,8 +190,8 @@ class Spellings(Case):
                 plain = self.profiles(request(f"{REST}?token={minted.token}"))
                 self.assertEqual((first + second + plain, second), (1, 0))
 
-    def test_a_spelling_is_the_token_or_costs_nothing(self):
-        """What is refused leaves the use; what is not, is the one use."""
+    def test_a_spelling_delivers_a_profile_or_spends_nothing(self):
+        """A refused spelling leaves the count as it is; any other spends one use."""
         token = self.world.mint(uses=100_000)
         for name, sent in spellings(token.token):
             with self.subTest(name):

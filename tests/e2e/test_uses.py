@@ -1,13 +1,13 @@
-"""A token for N uses gives N profiles at most: in any race, through any crash,
-on any disk that fails."""
+"""A token for N uses gives at most N profiles: under races, after crashes, and on failing
+disks."""
 
 import random
 import subprocess
 import threading
 from collections import Counter
 
-from faults import Faults, injected, injecting, needs_strace
-from jeton import PATIENCE_S, REST, Case, World, wait_until
+from faults import Faults, require_strace, strace_command, was_injected
+from jeton import REST, TIMEOUT_S, Case, World, wait_until
 
 USED_UP = "used up"
 
@@ -21,23 +21,23 @@ class Uses(Case):
     def used(self, token):
         return self.world.listed()[token.id]["used"]
 
-    def test_of_64_simultaneous_curls_exactly_three_get_the_profile(self):
+    def test_64_simultaneous_curls_get_exactly_three_profiles(self):
         token = self.world.mint(uses=3)
         curls = [self.start_curl(number, token.download_url) for number in range(64)]
-        statuses, whole = Counter(), 0
+        statuses, complete = Counter(), 0
         for number, curl in enumerate(curls):
-            status = int(curl.communicate(timeout=2 * PATIENCE_S)[0])
+            status = int(curl.communicate(timeout=2 * TIMEOUT_S)[0])
             statuses[status] += 1
             body = (self.world.dir / f"{number}.out").read_bytes()
-            whole += status == 200 and body.rstrip().endswith(b"</tls-crypt>")
+            complete += status == 200 and body.rstrip().endswith(b"</tls-crypt>")
         self.assertEqual(statuses, {200: 3, 410: 61})
-        self.assertEqual(whole, 3)
+        self.assertEqual(complete, 3)
 
     def start_curl(self, number, url):
         command = self.world.curl_command(self.world.dir / f"{number}.out")
         return subprocess.Popen([*command, url], stdout=subprocess.PIPE, text=True)
 
-    def test_head_tells_the_uses_left_and_costs_nothing(self):
+    def test_head_returns_the_uses_left_and_spends_nothing(self):
         token = self.world.mint(uses=2)
         for target in [f"{REST}?token={token.token}", f"{REST}/{token.token}"] * 5:
             answer = self.world.get(target, method="HEAD")
@@ -49,7 +49,7 @@ class Uses(Case):
         self.assert_profile(self.world.download(token.token))
         self.assert_refused(self.world.download(token.token), 410, USED_UP)
 
-    def test_a_prefetch_costs_nothing_and_gives_nothing(self):
+    def test_a_prefetch_spends_nothing_and_gives_no_profile(self):
         token = self.world.mint()
         for header in [
             "Sec-Purpose: prefetch",
@@ -62,7 +62,7 @@ class Uses(Case):
                 self.assertEqual((answer.status, answer.body), (503, b""))
         self.assert_profile(self.world.download(token.token))
 
-    def test_unlimited_is_not_counted(self):
+    def test_an_unlimited_token_is_not_counted(self):
         token = self.world.mint(uses="unlimited")
         for _ in range(5):
             self.assert_profile(self.world.download(token.token))
@@ -77,7 +77,7 @@ class Killed(Case):
         self.node.kill()
         self.node = self.world.serve()
 
-    def test_a_kill_between_any_two_downloads_leaves_three_in_all(self):
+    def test_kills_between_downloads_leave_three_profiles_in_total(self):
         token = self.world.mint(uses=3).token
         profiles = 0
         for _ in range(5):
@@ -86,71 +86,72 @@ class Killed(Case):
         self.assertEqual(profiles, 3)
         self.assert_refused(self.world.download(token), 410, USED_UP)
 
-    def test_kills_under_load_add_no_use_and_forget_none(self):
+    def test_kills_under_load_add_no_use_and_lose_none(self):
         seed = random.randrange(1 << 32)
         uses = 3
         tokens = self.world.mint_each(["alice"] * 40, uses=uses)
-        given = Counter()
+        delivered = Counter()
         for burst in range(4):
             with self.subTest(seed=seed, burst=burst):
-                self.load_until_killed(random.Random(seed + burst), tokens, given)
+                self.load_until_killed(random.Random(seed + burst), tokens, delivered)
                 self.node = self.world.serve()
-                self.assert_counted(tokens, given, uses)
+                self.assert_counted(tokens, delivered, uses)
         for token in tokens:
             while self.world.download(token.token).is_profile:
-                given[token.id] += 1
-        over = {id: count for id, count in given.items() if count > uses}
+                delivered[token.id] += 1
+        over = {id: count for id, count in delivered.items() if count > uses}
         self.assertEqual(over, {}, f"seed {seed}")
 
-    def load_until_killed(self, chance, tokens, given):
-        """Downloads from four threads at once, of which one kills the node at a random
-        number of profiles: however slow that is, the tokens last for all bursts."""
-        lock, enough, deal = threading.Lock(), threading.Event(), chance.randrange(8, 25)
+    def load_until_killed(self, rng, tokens, delivered):
+        """Downloads from four threads at once. One of them kills the node after a random
+        number of profiles, so the tokens last for all bursts on any machine."""
+        lock, killed, limit = threading.Lock(), threading.Event(), rng.randrange(8, 25)
         profiles = 0
 
-        def hammer(chance):
+        def download_until_killed(rng):
             nonlocal profiles
-            while not enough.is_set():
-                token = chance.choice(tokens)
+            while not killed.is_set():
+                token = rng.choice(tokens)
                 try:
                     answer = self.world.download(token.token)
                 except OSError:
                     return
                 with lock:
-                    given[token.id] += answer.is_profile
+                    delivered[token.id] += answer.is_profile
                     profiles += answer.is_profile
-                    if profiles >= deal and not enough.is_set():
+                    if profiles >= limit and not killed.is_set():
                         self.node.kill()
-                        enough.set()
+                        killed.set()
 
         threads = [
-            threading.Thread(target=hammer, args=(random.Random(chance.random()),))
+            threading.Thread(target=download_until_killed, args=(random.Random(rng.random()),))
             for _ in range(4)
         ]
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(2 * PATIENCE_S)
-        self.assertTrue(enough.is_set(), f"{profiles} of {deal} profiles")
+            thread.join(2 * TIMEOUT_S)
+        self.assertTrue(killed.is_set(), f"{profiles} of {limit} profiles")
 
-    def assert_counted(self, tokens, given, uses):
-        """Every profile that came is in the ledger, which lists live tokens."""
+    def assert_counted(self, tokens, delivered, uses):
+        """Asserts that the ledger has counted every delivered profile. It lists only
+        live tokens, so a used-up one is missing there."""
         listed = self.world.listed()
         for token in tokens:
             used = listed[token.id]["used"] if token.id in listed else None
-            if used is None and given[token.id]:
+            if used is None and delivered[token.id]:
                 answer = self.world.get(f"{REST}?token={token.token}", method="HEAD")
-                self.assertEqual(answer.status, 410, "in no list, yet not used up")
+                self.assertEqual(answer.status, 410, "not listed, but not used up")
                 used = uses
-            self.assertGreaterEqual(used or 0, given[token.id])
+            self.assertGreaterEqual(used or 0, delivered[token.id])
 
 
 class FailingDisk(Case):
-    """From the first failed write or sync on, nothing is granted, even if the
-    disk works again; a restart begins with what was acknowledged."""
+    """After the first failed write or sync the node grants nothing, even if the disk
+    works again. A restart begins with the acknowledged state."""
 
     FAULTS = [
-        # (system call, what comes of it, which of the calls)
+        # (system call, injected fault, which calls it affects)
         *(("fdatasync", "error=EIO", k) for k in ("1", "2", "3", "5", "8", "1+", "4+")),
         *(("fdatasync", "error=ENOSPC", k) for k in ("1", "2+")),
         *(("pwrite64", "error=ENOSPC", k) for k in ("1", "2", "3", "5", "8", "1+", "4+")),
@@ -160,11 +161,11 @@ class FailingDisk(Case):
 
     @classmethod
     def setUpClass(cls):
-        needs_strace()
+        require_strace()
         cls.world = cls.enterClassContext(World())
         cls.trace = cls.world.dir / "strace.log"
 
-    def test_after_the_first_fault_nothing_is_granted_until_a_restart(self):
+    def test_grants_nothing_after_the_first_fault_until_a_restart(self):
         for call, fault, when in self.FAULTS:
             with self.subTest(call=call, fault=fault, when=when):
                 self.fail_at(call, fault, when)
@@ -177,7 +178,7 @@ class FailingDisk(Case):
             ready = self.world.get("/readyz").status
             alive = self.world.get("/healthz").status
         node.kill()
-        self.assertTrue(injected(self.trace), "no fault was injected")
+        self.assertTrue(was_injected(self.trace), "no fault was injected")
         profiles = statuses.index(503) if 503 in statuses else len(statuses)
         self.assertEqual(statuses, [200] * profiles + [503] * (self.USES - profiles))
         self.assertLess(profiles, self.USES)
@@ -185,7 +186,7 @@ class FailingDisk(Case):
         self.assert_counts_after_restart(token, profiles)
 
     def assert_counts_after_restart(self, token, profiles):
-        """What was given is counted; the use that failed may be burnt."""
+        """Asserts that delivered profiles are counted. The use that failed may be burnt."""
         node = self.world.serve()
         answer = self.world.get(f"{REST}?token={token.token}", method="HEAD")
         left = int(answer.header("Jeton-Uses-Left"))
@@ -193,7 +194,7 @@ class FailingDisk(Case):
         self.assert_profile(self.world.download(token.token))
         node.kill()
 
-    def test_a_kill_at_any_touch_of_the_disk_adds_no_use_and_forgets_none(self):
+    def test_a_kill_at_any_write_or_sync_adds_no_use_and_loses_none(self):
         for call in ("fdatasync", "pwrite64"):
             for when in range(1, 7):
                 with self.subTest(call=call, when=when):
@@ -213,7 +214,7 @@ class FailingDisk(Case):
         self.assertLess(profiles, self.USES)
         self.assert_counts_after_restart(token, profiles)
 
-    def test_a_fault_at_the_start_gives_nothing_either(self):
+    def test_grants_nothing_after_a_fault_at_startup(self):
         token = self.world.mint(uses=99).token
         for call, fault in (("fdatasync", "error=EIO"), ("pwrite64", "error=ENOSPC")):
             for when in range(1, 5):
@@ -224,11 +225,11 @@ class FailingDisk(Case):
         node.kill()
 
     def start_with(self, fault, token):
-        """The node refuses to start, or gives nothing once the fault is met."""
+        """Asserts that the node refuses to start, or grants nothing after the fault."""
         self.trace.write_text("")
-        # With -D it is strace that is the grandchild, and the node is ours.
-        node = self.world.start(under=[*injecting(fault, self.trace), "-D"])
-        wait_until("the fault", lambda: self.status(token) and injected(self.trace))
+        # -D makes strace the grandchild, so that the node is our child.
+        node = self.world.start(under=[*strace_command(fault, self.trace), "-D"])
+        wait_until("the fault", lambda: self.status(token) and was_injected(self.trace))
         statuses = {self.status(token) for _ in range(3)}
         self.assertLessEqual(statuses, {503, "no answer"})
         self.assertIn(node.process.poll(), (None, 1))
@@ -240,7 +241,7 @@ class FailingDisk(Case):
         except OSError:
             return "no answer"
 
-    def test_a_refusal_by_the_disk_says_so_and_when_to_come_back(self):
+    def test_a_refusal_after_a_disk_fault_has_a_retry_after_header(self):
         node = self.world.serve()
         token = self.world.mint(uses=9).token
         with Faults(node, "fdatasync:error=EIO:when=1", self.trace):

@@ -1,7 +1,7 @@
-// The browser of the tests: Debian's Chromium, which asks nobody for anything.
+// The browser of the tests: Debian's Chromium without background network requests.
 import { chromium } from 'playwright-core';
 
-export const PATIENCE_MS = 60_000;
+export const TIMEOUT_MS = 60_000;
 const QUIET = [
   '--no-sandbox',
   '--disable-gpu',
@@ -16,16 +16,16 @@ export function launch() {
   return chromium.launch({ executablePath: '/usr/bin/chromium', args: QUIET });
 }
 
-/** Makes somebody's browser: no cookie, no history. */
+/** Returns a new browser context without cookies or history. */
 export async function newContext(browser, options = {}) {
   const context = await browser.newContext({
-    // The public door has a certificate of its own making.
+    // The public door has a self-signed certificate.
     ignoreHTTPSErrors: true,
     viewport: { width: 1280, height: 900 },
     locale: 'en-GB',
     timezoneId: 'Europe/Berlin',
     ...options,
   });
-  context.setDefaultTimeout(PATIENCE_MS);
+  context.setDefaultTimeout(TIMEOUT_MS);
   return context;
 }

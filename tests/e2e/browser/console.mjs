@@ -1,13 +1,13 @@
-// The operators' pages, in the words that a person sees on them.
+// Helpers for the admin pages. They find elements by their visible text.
 import assert from 'node:assert/strict';
 
-/** Signs in by the link that `jeton admin-link` printed. */
+/** Signs in with an admin link. */
 export async function signIn(page, link) {
   await page.goto(link);
   await page.waitForURL(/\/users$/);
 }
 
-/** The row of a user or of a token. */
+/** Returns the row of a user or of a token. */
 export function row(page, text) {
   return page.getByRole('row').filter({ hasText: text });
 }
@@ -19,23 +19,23 @@ export async function openDialog(page, user) {
   return dialog;
 }
 
-/** Makes a token in the open dialog and returns the links that are shown. */
+/** Makes a token in the open dialog and returns its links. */
 export async function make(dialog, { kind, hours, uses, note } = {}) {
   if (kind) await dialog.getByRole('radio', { name: kind }).check();
   if (hours) await dialog.getByLabel(/hours/i).fill(String(hours));
   if (uses) await dialog.getByLabel(/^uses/i).fill(String(uses));
   if (note) await dialog.getByLabel(/note/i).fill(note);
   await dialog.getByRole('button', { name: /create/i }).click();
-  return shown(dialog);
+  return shownLinks(dialog);
 }
 
-/** Returns the links that the result of the dialog shows, by their kind. */
-export async function shown(dialog) {
+/** Returns the links that the dialog shows, by kind. */
+export async function shownLinks(dialog) {
   await dialog.getByRole('button', { name: /copy/i }).first().waitFor();
   const found = await dialog.getByRole('textbox').evaluateAll((all) => all.map((f) => f.value));
-  const one = (what, test) => {
+  const one = (name, test) => {
     const links = found.filter(test);
-    assert.equal(links.length, 1, `one ${what}`);
+    assert.equal(links.length, 1, `one ${name}`);
     return links[0];
   };
   return {

@@ -1,4 +1,4 @@
-// Draws a file that needs nothing else as a picture: draw.mjs FROM.svg|.html TO.png
+// Renders a self-contained SVG or HTML file as a PNG: draw.mjs FROM.svg|.html TO.png
 import { readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { launch } from './chromium.mjs';
@@ -10,7 +10,7 @@ try {
   const page = await browser.newPage({ viewport, deviceScaleFactor: 2 });
   await page.emulateMedia({ media: 'print' });
   if (from.endsWith('.svg')) {
-    // As an image it has no script, and no size but the one it is given here.
+    // As an image, the SVG runs no script and has the size given here.
     const data = readFileSync(from).toString('base64');
     await page.setContent(`<img src="data:image/svg+xml;base64,${data}" width="500" height="500">`);
     await page.waitForFunction(() => document.images[0].naturalWidth > 0);

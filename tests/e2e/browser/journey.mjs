@@ -1,27 +1,27 @@
-// What an operator does in a day, and what a user does with what they get.
+// An operator mints, shares and revokes links; a user opens a share page.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { newContext } from './chromium.mjs';
 import { autologinSwitch, close, make, openDialog, row, signIn } from './console.mjs';
-import { assertAbsent, listen, readCode, story } from './story.mjs';
+import { assertAbsent, collectErrors, readCode, runScenario } from './scenario.mjs';
 
-await story(async (browser, facts) => {
+await runScenario(async (browser, options) => {
   const context = await newContext(browser, {
     permissions: ['clipboard-read', 'clipboard-write'],
   });
   const page = await context.newPage();
-  const complaints = listen(page);
+  const errors = collectErrors(page);
 
-  await signsIn(page, facts);
-  const link = await makesAnAutologinLink(page, facts);
-  await isRefusedForBobUntilHeMay(page);
-  await sharesIt(browser, link, facts);
-  await revokesOthers(browser, page, facts);
-  assert.deepEqual(complaints, []);
-  await signsOut(context, page, facts);
+  await signInAsOperator(page, options);
+  const links = await makeAutologinLink(page, options);
+  await makeAutologinLinkAfterPermission(page);
+  await downloadFromSharePage(browser, links, options);
+  await revokeLinks(browser, page, options);
+  assert.deepEqual(errors, []);
+  await signOut(context, page, options);
 });
 
-async function signsIn(page, { link, token }) {
+async function signInAsOperator(page, { link, token }) {
   await signIn(page, link);
   await assertAbsent(page, token);
   const cookies = await page.context().cookies();
@@ -30,16 +30,16 @@ async function signsIn(page, { link, token }) {
   for (const user of ['alice', 'bob']) await row(page, user).waitFor();
 }
 
-async function makesAnAutologinLink(page, { publicUrl }) {
+async function makeAutologinLink(page, { publicUrl }) {
   const dialog = await openDialog(page, 'alice');
-  const links = await make(dialog, { kind: /autologin/i, hours: 2, uses: 1, note: 'her phone' });
+  const links = await make(dialog, { kind: /autologin/i, hours: 2, uses: 1, note: 'a new phone' });
   const token = links.shareUrl.split('/t/')[1];
   const rest = `${publicUrl}/rest/GetProfileViaToken`;
   assert.equal(links.downloadUrl, `${rest}?token=${token}`);
   assert.equal(links.importUrl, `openvpn://import-profile/${links.downloadUrl}`);
   const code = await readCode(dialog.getByRole('img', { name: /qr/i }));
   assert.equal(code, `openvpn://import-profile/${rest}/${token}`);
-  await copiesEach(page, dialog, links);
+  await copyEach(page, dialog, links);
   await close(dialog);
   await assertAbsent(page, token);
   await page.reload();
@@ -47,7 +47,7 @@ async function makesAnAutologinLink(page, { publicUrl }) {
   return links;
 }
 
-async function copiesEach(page, dialog, links) {
+async function copyEach(page, dialog, links) {
   const copied = new Set();
   for (const button of await dialog.getByRole('button', { name: /copy/i }).all()) {
     await page.evaluate(() => navigator.clipboard.writeText('nothing'));
@@ -58,7 +58,7 @@ async function copiesEach(page, dialog, links) {
   for (const link of Object.values(links)) assert.ok(copied.has(link), 'each can be copied');
 }
 
-async function isRefusedForBobUntilHeMay(page) {
+async function makeAutologinLinkAfterPermission(page) {
   let dialog = await openDialog(page, 'bob');
   const autologin = dialog.getByRole('radio', { name: /autologin/i });
   assert.ok(await autologin.isDisabled());
@@ -71,7 +71,7 @@ async function isRefusedForBobUntilHeMay(page) {
   await allow.click();
   await page.waitForFunction(
     (name) => fetch('/api/v1/users').then((r) => r.json())
-      .then((said) => said.users.find((u) => u.user === name).autologin),
+      .then((list) => list.users.find((u) => u.user === name).autologin),
     'bob',
   );
   await page.getByRole('switch', { name: /autologin for bob/i, checked: true }).waitFor();
@@ -81,17 +81,17 @@ async function isRefusedForBobUntilHeMay(page) {
   await close(dialog);
 }
 
-async function sharesIt(browser, { shareUrl }, { certificate, screenshots }) {
+async function downloadFromSharePage(browser, { shareUrl }, { certificate, screenshots }) {
   const context = await newContext(browser, { javaScriptEnabled: false });
   const page = await context.newPage();
-  for (let looks = 0; looks < 3; looks += 1) await page.goto(shareUrl);
+  for (let visit = 0; visit < 3; visit += 1) await page.goto(shareUrl);
   await page.getByRole('heading', { name: /alice/ }).waitFor();
   const downloads = page.waitForEvent('download');
   await page.getByRole('button', { name: /download/i }).click();
   const download = await downloads;
   assert.equal(download.suggestedFilename(), 'alice.ovpn');
   const profile = await readFile(await download.path(), 'utf8');
-  assert.ok(profile.includes(certificate), "it is alice's");
+  assert.ok(profile.includes(certificate), "the profile has alice's certificate");
   assert.match(profile, /^# OVPN_ACCESS_SERVER_AUTOLOGIN=1$/m);
   assert.doesNotMatch(profile, /^auth-user-pass/m);
   await page.goto(shareUrl);
@@ -100,43 +100,43 @@ async function sharesIt(browser, { shareUrl }, { certificate, screenshots }) {
   await context.close();
 }
 
-async function revokesOthers(browser, page, { adminUrl }) {
-  const one = await makes(page, { kind: /user-locked/i, uses: 5, note: 'a lost phone' });
-  const other = await makes(page, { kind: /user-locked/i, uses: 5, note: 'a tablet' });
+async function revokeLinks(browser, page, { adminUrl }) {
+  const one = await makeLinks(page, { kind: /user-locked/i, uses: 5, note: 'a lost phone' });
+  const other = await makeLinks(page, { kind: /user-locked/i, uses: 5, note: 'a tablet' });
   await page.getByRole('link', { name: 'Tokens', exact: true }).click();
   await page.waitForURL(/\/tokens/);
   assert.match(await row(page, 'a lost phone').innerText(), /5/);
   await row(page, 'a lost phone').getByRole('button', { name: /^revoke/i }).click();
-  await confirms(page);
+  await confirmRevocation(page);
   await row(page, 'a lost phone').waitFor({ state: 'hidden' });
   await row(page, 'a tablet').waitFor();
-  assert.match(await looksAt(browser, one.shareUrl), /revoked/i);
-  assert.match(await looksAt(browser, other.shareUrl), /alice/);
+  assert.match(await sharePageHeading(browser, one.shareUrl), /revoked/i);
+  assert.match(await sharePageHeading(browser, other.shareUrl), /alice/);
 
   await page.goto(`${adminUrl}/tokens?user=alice`);
   await page.getByRole('button', { name: /revoke all/i }).click();
-  await confirms(page);
+  await confirmRevocation(page);
   await row(page, 'a tablet').waitFor({ state: 'hidden' });
-  assert.match(await looksAt(browser, other.shareUrl), /revoked/i);
+  assert.match(await sharePageHeading(browser, other.shareUrl), /revoked/i);
   await page.goto(`${adminUrl}/tokens?user=alice&state=revoked`);
   await row(page, 'a lost phone').waitFor();
 }
 
-async function makes(page, wish) {
+async function makeLinks(page, properties) {
   const dialog = await openDialog(page, 'alice');
-  const links = await make(dialog, wish);
+  const links = await make(dialog, properties);
   await close(dialog);
   return links;
 }
 
-async function confirms(page) {
+async function confirmRevocation(page) {
   const dialog = page.getByRole('dialog');
   await dialog.getByRole('button', { name: /^revoke/i }).click();
   await dialog.waitFor({ state: 'hidden' });
 }
 
-/** Opens a share page as its user does, and returns the heading. */
-async function looksAt(browser, shareUrl) {
+/** Opens a share page without JavaScript and returns its heading. */
+async function sharePageHeading(browser, shareUrl) {
   const context = await newContext(browser, { javaScriptEnabled: false });
   const page = await context.newPage();
   await page.goto(shareUrl);
@@ -145,7 +145,7 @@ async function looksAt(browser, shareUrl) {
   return heading;
 }
 
-async function signsOut(context, page, { adminUrl }) {
+async function signOut(context, page, { adminUrl }) {
   await page.goto(`${adminUrl}/users`);
   await page.getByRole('button', { name: /sign out/i }).click();
   await page.waitForURL(/\/sign-in/);

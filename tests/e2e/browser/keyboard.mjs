@@ -1,12 +1,12 @@
-// A link is made, copied and put away by somebody who has no mouse.
+// Makes, copies and closes a link with the keyboard alone.
 import assert from 'node:assert/strict';
 import { newContext } from './chromium.mjs';
-import { shown, signIn } from './console.mjs';
-import { story } from './story.mjs';
+import { shownLinks, signIn } from './console.mjs';
+import { runScenario } from './scenario.mjs';
 
 const TABS_MAX = 60;
 
-await story(async (browser, { link }) => {
+await runScenario(async (browser, { link }) => {
   const context = await newContext(browser, {
     permissions: ['clipboard-read', 'clipboard-write'],
   });
@@ -23,19 +23,19 @@ await story(async (browser, { link }) => {
   await tabTo(page, (at) => at.type === 'radio');
   const before = (await focused(page)).value;
   await page.keyboard.press('ArrowDown');
-  assert.notEqual((await focused(page)).value, before, 'arrows choose the kind');
+  assert.notEqual((await focused(page)).value, before, 'the arrow keys select the kind');
   await page.keyboard.press('ArrowUp');
   await tabTo(page, (at) => /uses/i.test(at.name) && at.tag === 'INPUT');
   await page.keyboard.press('Control+A');
   await page.keyboard.type('2');
   await tabTo(page, (at) => /note/i.test(at.name));
   await page.keyboard.type('by hand');
-  await staysInside(page, dialog);
+  await assertFocusStaysInside(page, dialog);
   await page.keyboard.press('Enter');
 
-  const { shareUrl } = await shown(dialog);
-  assert.ok(await focusIsIn(dialog), 'the focus is not lost when the links come');
-  await losesNothingByEscape(page, dialog, shareUrl);
+  const { shareUrl } = await shownLinks(dialog);
+  assert.ok(await focusIsIn(dialog), 'the focus is still in the dialog when the links appear');
+  await assertEscapeLosesNothing(page, dialog, shareUrl);
   await tabTo(page, (at) => /copy/i.test(at.name) && /share/i.test(at.name));
   await page.keyboard.press('Space');
   await page.waitForFunction(
@@ -45,13 +45,13 @@ await story(async (browser, { link }) => {
   await page.keyboard.press('Escape');
   await dialog.waitFor({ state: 'hidden' });
   const at = await focused(page);
-  assert.match(at.name, /new token url/i, 'the focus comes back to where it was');
+  assert.match(at.name, /new token url/i, 'the focus returns to the button');
   assert.match(at.row + at.name, /alice/);
   await context.close();
 });
 
-/** Who copied nothing is asked, as often as it takes. */
-async function losesNothingByEscape(page, dialog, shareUrl) {
+/** Asserts that Escape asks for confirmation each time, as long as nothing was copied. */
+async function assertEscapeLosesNothing(page, dialog, shareUrl) {
   const question = page.getByRole('dialog', { name: /without copying/i });
   for (let turn = 0; turn < 3; turn += 1) {
     await page.keyboard.press('Escape');
@@ -60,10 +60,10 @@ async function losesNothingByEscape(page, dialog, shareUrl) {
     await question.waitFor({ state: 'hidden' });
   }
   const first = page.getByRole('dialog').first();
-  assert.equal((await shown(first)).shareUrl, shareUrl);
+  assert.equal((await shownLinks(first)).shareUrl, shareUrl);
 }
 
-/** What has the focus, as a screen reader would tell it. */
+/** Describes the focused element as a screen reader would. */
 function focused(page) {
   return page.evaluate(() => {
     const at = document.activeElement;
@@ -94,17 +94,17 @@ function focusIsIn(dialog) {
   return dialog.evaluate((it) => it.contains(document.activeElement));
 }
 
-/** Whoever tabs about in the dialog does not come to the page behind it. */
-async function staysInside(page, dialog) {
+/** Asserts that the Tab key does not leave the dialog for the page behind it. */
+async function assertFocusStaysInside(page, dialog) {
   const behind = () => page.evaluate(() => {
     const at = document.activeElement;
     return at !== document.body && !at.closest('dialog, [role=dialog]');
   });
-  const place = await focused(page);
+  const first = await focused(page);
   for (let tabs = 0; tabs < TABS_MAX; tabs += 1) {
     await page.keyboard.press('Tab');
-    assert.ok(!(await behind()), 'the page behind is out of reach');
-    if ((await focused(page)).name === place.name) return;
+    assert.ok(!(await behind()), 'the page behind gets no focus');
+    if ((await focused(page)).name === first.name) return;
   }
   assert.ok(await focusIsIn(dialog));
 }

@@ -1,31 +1,31 @@
-// What pages offer to those who may not do everything, and who came in by hand.
+// The actions that pages offer to each role, and signing in by pasting a token.
 import assert from 'node:assert/strict';
 import { newContext } from './chromium.mjs';
 import { row } from './console.mjs';
-import { assertAbsent, listen, story } from './story.mjs';
+import { assertAbsent, collectErrors, runScenario } from './scenario.mjs';
 
 const MINT = /new token url/i;
 const REVOKE = /revoke/i;
 
-await story(async (browser, { adminUrl, tokens }) => {
+await runScenario(async (browser, { adminUrl, tokens }) => {
   for (const [role, token] of Object.entries(tokens)) {
     const context = await newContext(browser);
     const page = await context.newPage();
-    const complaints = listen(page);
-    await pastes(page, adminUrl, token);
+    const errors = collectErrors(page);
+    await pasteToken(page, adminUrl, token);
     await assertOffers(page, adminUrl, role);
-    assert.deepEqual(complaints, [], role);
+    assert.deepEqual(errors, [], role);
     await context.close();
   }
-  await worksWithoutJavaScript(browser, adminUrl, tokens.admin);
-  await followsALinkWhileAskedToSignIn(browser, adminUrl, tokens.admin);
+  await assertPagesWorkWithoutJavaScript(browser, adminUrl, tokens.admin);
+  await assertLinkWorksOnSignInPage(browser, adminUrl, tokens.admin);
 });
 
-async function pastes(page, adminUrl, token) {
+async function pasteToken(page, adminUrl, token) {
   await page.goto(`${adminUrl}/sign-in`);
   await page.getByLabel(/token/i).fill(token);
   await page.getByRole('button', { name: /sign in/i }).click();
-  // Without JavaScript the fragment that the sign-in led to is still there.
+  // Without JavaScript, the fragment of the redirect stays in the address.
   await page.waitForURL(/\/users(#top)?$/);
   await assertAbsent(page, token);
 }
@@ -42,11 +42,11 @@ async function assertOffers(page, adminUrl, role) {
   assert.equal(await offers(REVOKE), role !== 'viewer', `${role} revokes`);
 }
 
-/** Lists can be read and filtered, and one can go in and out. */
-async function worksWithoutJavaScript(browser, adminUrl, token) {
+/** Asserts that signing in and out and reading and filtering lists need no JavaScript. */
+async function assertPagesWorkWithoutJavaScript(browser, adminUrl, token) {
   const context = await newContext(browser, { javaScriptEnabled: false });
   const page = await context.newPage();
-  await pastes(page, adminUrl, `${adminUrl}/sign-in#${token}`);
+  await pasteToken(page, adminUrl, `${adminUrl}/sign-in#${token}`);
   for (const name of ['Users', 'Tokens', 'Activity', 'Nodes']) {
     await page.getByRole('link', { name, exact: true }).click();
     await page.getByRole('heading', { name, level: 1 }).waitFor();
@@ -60,20 +60,21 @@ async function worksWithoutJavaScript(browser, adminUrl, token) {
   await context.close();
 }
 
-/** The address changes by its fragment only, so no page is loaded. */
-async function followsALinkWhileAskedToSignIn(browser, adminUrl, token) {
+/** Asserts that a link works on the open sign-in page, where it changes only the fragment
+ * and loads no page. */
+async function assertLinkWorksOnSignInPage(browser, adminUrl, token) {
   const context = await newContext(browser);
   const page = await context.newPage();
   await page.goto(`${adminUrl}/sign-in`);
   await page.goto(`${adminUrl}/sign-in#${token}`);
   await page.waitForURL(/\/users$/);
   await assertAbsent(page, token);
-  await isToldWhoIsSignedIn(page, adminUrl, token);
+  await assertLinkKeepsSession(page, adminUrl, token);
   await context.close();
 }
 
-/** A link does not stay in the address of any page, and changes no session. */
-async function isToldWhoIsSignedIn(page, adminUrl, token) {
+/** Asserts that every page removes a link's token from the address and keeps the session. */
+async function assertLinkKeepsSession(page, adminUrl, token) {
   for (const path of ['users', 'tokens', 'nothing-here', 'sign-in']) {
     await page.goto('about:blank');
     await page.goto(`${adminUrl}/${path}#${token}`);

@@ -1,5 +1,5 @@
-// How a page looks at three widths, in light and in dark: pictures for eyes, and
-// what axe finds for those who use none. No page is wider than its window.
+// Audits pages at three widths, in light and dark mode: takes screenshots, runs axe's
+// accessibility checks, and rejects pages that are wider than the window.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -10,25 +10,25 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 const WIDTHS = [360, 768, 1280];
 const SCHEMES = ['light', 'dark'];
 
-/** Looks at all that `views` goes through and names. */
-export async function lookAtAll(browser, facts, views) {
+/** Audits each view that the generator `views` opens and names. */
+export async function auditPages(browser, options, views) {
   const found = [];
-  const look = async (colorScheme) => {
+  const audit = async (colorScheme) => {
     for (const width of WIDTHS) {
       const viewport = { width, height: width < 500 ? 740 : 900 };
-      // A person's own policy would forbid axe; the pages' is tested elsewhere.
+      // The pages' security policy would block axe. The policy is tested elsewhere.
       const context = await newContext(browser, { colorScheme, viewport, bypassCSP: true });
       const page = await context.newPage();
-      for await (const name of views(page, facts)) {
+      for await (const name of views(page, options)) {
         const label = `${name}-${width}-${colorScheme}`;
-        await page.screenshot({ path: join(facts.screenshots, `${label}.png`), fullPage: true });
+        await page.screenshot({ path: join(options.screenshots, `${label}.png`), fullPage: true });
         found.push(...(await faults(page)).map((fault) => `${label}: ${fault}`));
       }
       await context.close();
     }
   };
-  // One on each processor.
-  await Promise.all(SCHEMES.map(look));
+  // In parallel, to use two processors.
+  await Promise.all(SCHEMES.map(audit));
   assert.deepEqual(found, []);
 }
 
@@ -41,6 +41,6 @@ async function faults(page) {
   await page.evaluate(AXE);
   const { violations } = await page.evaluate(() => axe.run());
   const serious = violations.filter(({ impact }) => ['serious', 'critical'].includes(impact));
-  const told = serious.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes[0].html}`);
-  return [...wide, ...told];
+  const described = serious.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes[0].html}`);
+  return [...wide, ...described];
 }

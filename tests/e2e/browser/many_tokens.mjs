@@ -1,17 +1,17 @@
-// The page of tokens with a great many of them.
+// Measures the tokens page with many tokens.
 import assert from 'node:assert/strict';
 import { newContext } from './chromium.mjs';
 import { signIn } from './console.mjs';
-import { story } from './story.mjs';
+import { runScenario } from './scenario.mjs';
 
-await story(async (browser, { adminUrl, link, count, withinMs }) => {
+await runScenario(async (browser, { adminUrl, link, count, withinMs }) => {
   const page = await (await newContext(browser)).newPage();
   await signIn(page, link);
   const times = [];
-  for (let turn = 0; turn < 5; turn += 1) {
-    const begun = performance.now();
+  for (let round = 0; round < 5; round += 1) {
+    const started = performance.now();
     await page.goto(`${adminUrl}/tokens`);
-    times.push(performance.now() - begun);
+    times.push(performance.now() - started);
   }
   const median = times.sort((a, b) => a - b)[2];
   const rows = await page.getByRole('row').count();
@@ -19,13 +19,13 @@ await story(async (browser, { adminUrl, link, count, withinMs }) => {
   assert.ok(median < withinMs, `${median} ms`);
   assert.ok(rows > 10 && rows < 1100, `${rows} rows`);
   const total = count.toLocaleString('en').replace(/\D/g, '\\D?');
-  assert.match(await page.locator('main').innerText(), new RegExp(total), 'the number is told');
+  assert.match(await page.locator('main').innerText(), new RegExp(total), 'the page shows the total');
 
   const seen = new Set();
   const ids = () => page.$$eval('tr[data-id]', (rows) => rows.map((row) => row.dataset.id));
-  for (let turn = 0; turn < 3; turn += 1) {
+  for (let number = 0; number < 3; number += 1) {
     for (const id of await ids()) {
-      assert.ok(!seen.has(id), 'on two pages');
+      assert.ok(!seen.has(id), `${id} is on two pages`);
       seen.add(id);
     }
     const here = page.url();

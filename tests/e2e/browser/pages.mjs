@@ -1,11 +1,11 @@
-// Every page that there is.
-import { lookAtAll } from './look.mjs';
+// Audits every page.
+import { auditPages } from './page_audit.mjs';
 import { close, make, openDialog, signIn } from './console.mjs';
-import { story } from './story.mjs';
+import { runScenario } from './scenario.mjs';
 
-await story((browser, facts) => lookAtAll(browser, facts, views));
+await runScenario((browser, options) => auditPages(browser, options, views));
 
-/** Goes through everything there is to see, and names it. */
+/** Opens each view and yields its name. */
 async function* views(page, { adminUrl, link, shareUrl, deadUrl }) {
   await page.goto(`${adminUrl}/sign-in`);
   yield 'sign-in';
