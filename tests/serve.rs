@@ -56,8 +56,8 @@ fn init() -> (TempDir, u16) {
     let dir = tempfile::tempdir().unwrap();
     let port = free_port();
     let url = format!("https://127.0.0.1:{port}");
-    let made = run(dir.path(), &["init", "--demo", "--public-url", &url]);
-    assert!(made.status.success(), "{}", text(&made.stderr));
+    let output = run(dir.path(), &["init", "--demo", "--public-url", &url]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
     // Tests run at the same time, so their nodes must not share the default admin port.
     let file = dir.path().join("jeton.toml");
     let config = fs::read_to_string(&file).unwrap();
@@ -375,8 +375,8 @@ fn a_hangup_loads_a_new_signing_key_and_keeps_the_old_one_if_the_new_one_is_bad(
 #[test]
 fn a_new_node_has_no_signing_key_by_default() {
     let dir = tempfile::tempdir().unwrap();
-    let made = run(dir.path(), &["init", "--public-url", "https://vpn.example.com"]);
-    assert!(made.status.success(), "{}", text(&made.stderr));
+    let output = run(dir.path(), &["init", "--public-url", "https://vpn.example.com"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
     let config = fs::read_to_string(dir.path().join("jeton.toml")).unwrap();
     assert!(config.lines().any(|line| line.starts_with("#signing_key = ")), "{config}");
 }

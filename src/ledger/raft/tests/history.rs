@@ -32,10 +32,10 @@ const ROUND_TRIP_MAX: Duration = Duration::from_millis(100);
 const ADVANCE_MAX: u64 = 1_200;
 
 static TOKENS: LazyLock<Vec<VerifiedToken>> =
-    LazyLock::new(|| (0..LINKS + CLIENTS).map(|number| token_of(&link(number, 0))).collect());
+    LazyLock::new(|| (0..LINKS + CLIENTS).map(|number| token_of(&spend_link(number, 0))).collect());
 
 /// Returns a request to use a link once.
-fn link(number: u8, request: u32) -> Spend {
+fn spend_link(number: u8, request: u32) -> Spend {
     match number.checked_sub(LINKS) {
         None => spend(number, 1 + u32::from(number % 3), request),
         Some(client) => Spend {
@@ -117,9 +117,9 @@ impl ClientHistory {
     async fn redeem(&self, world: &World, number: u8, request: u32) {
         self.begin(request, number);
         for _ in 0..3 {
-            let Some((node, ledger)) = any_node(world) else { continue };
+            let Some((node, ledger)) = random_node(world) else { continue };
             self.check_standing(node, &ledger, number);
-            let response = ledger.spend(link(number, request)).await;
+            let response = ledger.spend(spend_link(number, request)).await;
             drop(ledger);
             let is_known = !matches!(response, Err(LedgerError::OutcomeUnknown(_)));
             self.record(request, &response.map(|verdict| verdict.map(|grant| grant.used())));
@@ -131,8 +131,8 @@ impl ClientHistory {
 
     async fn revoke(&self, world: &World) {
         let number = u8::try_from(world.roll(LINKS.into())).unwrap();
-        let Some((_, ledger)) = any_node(world) else { return };
-        let Spend { token, expires_at, .. } = link(number, 0);
+        let Some((_, ledger)) = random_node(world) else { return };
+        let Spend { token, expires_at, .. } = spend_link(number, 0);
         let expires_at = (world.roll(2) == 0).then_some(expires_at);
         self.inner().revocations.entry(number).or_default();
         let revoking = ledger.revoke(Revocation::Token { nonce: token.nonce, expires_at });
@@ -146,7 +146,7 @@ impl ClientHistory {
 
     async fn permit(&self, world: &World, client: u8) {
         let autologin = world.roll(2) == 0;
-        let Some((_, ledger)) = any_node(world) else { return };
+        let Some((_, ledger)) = random_node(world) else { return };
         let response = ledger.permit(user(client), autologin).await;
         let mut inner = self.inner();
         let known = inner.permissions.entry(client).or_insert(Some(false));
@@ -241,10 +241,10 @@ impl ClientHistory {
         let refused = |refusal| count(&|redemption| redemption.refused == Some(refusal));
         ResponseCounts {
             granted: count(&|redemption| !redemption.granted.is_empty()),
-            revoked: inner.revocations.values().filter(|it| it.confirmed.is_some()).count(),
+            revoked: inner.revocations.values().filter(|r| r.confirmed.is_some()).count(),
             refused_as_revoked: refused(SpendRefusal::Revoked),
             refused_as_denied: refused(SpendRefusal::AutologinDenied),
-            autologin_granted: count(&|it| it.link >= LINKS && !it.granted.is_empty()),
+            autologin_granted: count(&|r| r.link >= LINKS && !r.granted.is_empty()),
         }
     }
 
@@ -262,14 +262,14 @@ impl ClientHistory {
             by_link.entry(*link).or_default().push(redemption);
         }
         for (number, redemptions) in by_link {
-            check_count(&link(number, 0), &redemptions, state);
+            check_count(&spend_link(number, 0), &redemptions, state);
         }
         for number in 0..LINKS {
             let token = &TOKENS[usize::from(number)];
             let is_revoked = state.standing(token.id(), token.claims()).revoked;
             let revocation = inner.revocations.get(&number);
             assert!(!is_revoked || revocation.is_some(), "no client revoked link {number}");
-            let is_lost = !is_revoked && revocation.is_some_and(|it| it.confirmed.is_some());
+            let is_lost = !is_revoked && revocation.is_some_and(|r| r.confirmed.is_some());
             assert!(!is_lost, "the revocation of link {number} was lost");
         }
         for (client, known) in &inner.permissions {
@@ -286,7 +286,7 @@ impl Inner {
     }
 }
 
-fn any_node(world: &World) -> Option<(u64, Arc<RaftLedger>)> {
+fn random_node(world: &World) -> Option<(u64, Arc<RaftLedger>)> {
     let ids = world.ids();
     let node = ids[world.roll(ids.len())];
     world.running(node).map(|ledger| (node, ledger))
@@ -296,9 +296,9 @@ fn any_node(world: &World) -> Option<(u64, Arc<RaftLedger>)> {
 fn check_count(link: &Spend, redemptions: &[&Redemption], state: &State) {
     let (token, max) = (link.token, link.max.get());
     let used = state.token(token).map_or(0, |token| token.used);
-    let grants: Vec<u32> = redemptions.iter().flat_map(|it| it.granted.clone()).collect();
+    let grants: Vec<u32> = redemptions.iter().flat_map(|r| r.granted.clone()).collect();
     let distinct: BTreeSet<u32> = grants.iter().copied().collect();
-    let unknown = redemptions.iter().filter(|it| it.granted.is_empty() && it.unknown).count();
+    let unknown = redemptions.iter().filter(|r| r.granted.is_empty() && r.unknown).count();
     assert!(used <= max, "{token:?} was used {used} times of {max}");
     assert_eq!(distinct.len(), grants.len(), "{token:?}: one use was granted twice");
     assert!(distinct.iter().all(|n| *n <= used), "{token:?}: a grant was not counted");
@@ -308,6 +308,6 @@ fn check_count(link: &Spend, redemptions: &[&Redemption], state: &State) {
         "{token:?}: {used} counted, {} granted, {unknown} unknown",
         grants.len()
     );
-    let is_used_up = redemptions.iter().any(|it| it.refused == Some(SpendRefusal::UsedUp));
+    let is_used_up = redemptions.iter().any(|r| r.refused == Some(SpendRefusal::UsedUp));
     assert!(!is_used_up || used == max, "{token:?}: refused as used up after {used} of {max} uses");
 }

@@ -362,7 +362,7 @@ fn a_node_with_a_wrong_address_reports_it() {
         world.heal();
         world.converged().await;
         assert_eq!(joined.troubles(), [""; 0]);
-        // Now it knows the other members and can correct its address.
+        // It knows the other members now, so the report says how to correct the address.
         drop(joined);
         world.stop(2).await;
         world.cut(1, 2);
@@ -409,8 +409,8 @@ fn unknown_senders_are_refused_with_helpful_messages() {
         assert_eq!(refusal(&ledger, 3, &World::identity(2), 1).await, PeerRefusal::OtherSender);
         assert_eq!(refusal(&ledger, 1, &World::identity(1), 1).await, PeerRefusal::OtherSender);
         // Noise, and an unknown version.
-        for bytes in [&b""[..], &[1], &[2, 0, 0, 0], &[0xff; 64]] {
-            let bytes = ledger.receive(NodeId(2), bytes).await;
+        for message in [&b""[..], &[1], &[2, 0, 0, 0], &[0xff; 64]] {
+            let bytes = ledger.receive(NodeId(2), message).await;
             let (_, body) = decode_head(&bytes).unwrap();
             let response: Response = decode_body(body).unwrap();
             let is_refused = matches!(response, Response::Refused(PeerRefusal::Format));
@@ -436,8 +436,8 @@ async fn refusal(ledger: &RaftLedger, from: u64, sender: &Identity, to: u64) -> 
         clock: UnixSeconds::new(NOW),
         version: String::new(),
     };
-    let bytes = encode(&head, &Request::Members).unwrap();
-    let bytes = ledger.receive(NodeId(from), &bytes).await;
+    let message = encode(&head, &Request::Members).unwrap();
+    let bytes = ledger.receive(NodeId(from), &message).await;
     let (_, body) = decode_head(&bytes).unwrap();
     let response: Response = decode_body(body).unwrap();
     let Response::Refused(refusal) = response else { panic!("{response:?}") };

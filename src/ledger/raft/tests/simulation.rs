@@ -12,7 +12,7 @@ use super::*;
 use super::{nodes, seeds};
 use crate::ledger::{Membership as _, MembershipError, NodeId};
 
-/// So short that a run takes several snapshots and a node that lags needs one.
+/// Small enough that a run takes several snapshots and that a lagging node needs one.
 const LOG_RETENTION: LogRetention = LogRetention { snapshot_every: 8_000, entries: 5 };
 
 /// The highest number of machines, including those that were replaced.
@@ -50,12 +50,12 @@ struct Coverage {
 }
 
 impl SimulationRun {
-    fn any(&self) -> u64 {
+    fn random_node(&self) -> u64 {
         let ids = self.world.ids();
         ids[self.world.roll(ids.len())]
     }
 
-    fn any_member(&self) -> u64 {
+    fn random_member(&self) -> u64 {
         let members = Vec::from_iter(self.world.members());
         members[self.world.roll(members.len())]
     }
@@ -64,19 +64,19 @@ impl SimulationRun {
     async fn inject_fault(&mut self) {
         let world = self.world.clone();
         match world.roll(14) {
-            0 => world.isolate(self.any()),
-            1 => world.cut(self.any(), self.any()),
-            2 => restart_after(&world, self.any(), None).await,
+            0 => world.isolate(self.random_node()),
+            1 => world.cut(self.random_node(), self.random_node()),
+            2 => crash_and_restart(&world, self.random_node(), None).await,
             3 => self.back_up().await,
             4 => world.set_network_faults(NetworkFaults {
                 lost_percent: 5,
                 duplicated_percent: 10,
                 delay_max_ms: 50,
             }),
-            5 => world.set_clock(self.any(), world.roll(120).cast_signed() as i64 - 60),
+            5 => world.set_clock(self.random_node(), world.roll(120).cast_signed() as i64 - 60),
             6 => self.set_wrong_clock(),
             7 => {
-                let (node, target) = (self.any(), self.any());
+                let (node, target) = (self.random_node(), self.random_node());
                 let change = async |ledger: Arc<RaftLedger>| {
                     ledger.transfer_leader(Some(NodeId(target))).await
                 };
@@ -89,7 +89,7 @@ impl SimulationRun {
                 } else {
                     Trouble::Error(io::ErrorKind::StorageFull)
                 };
-                restart_after(&world, self.any(), Some(fault)).await;
+                crash_and_restart(&world, self.random_node(), Some(fault)).await;
             }
             10 => self.replace().await,
             11 => self.restore_backup().await,
@@ -110,7 +110,7 @@ impl SimulationRun {
             self.world.set_clock(node, 0);
         }
         let offset = 61 + self.world.roll(4_000).cast_signed() as i64;
-        let node = if self.world.roll(2) == 0 { self.leader() } else { self.any() };
+        let node = if self.world.roll(2) == 0 { self.leader() } else { self.random_node() };
         let is_ahead = self.coverage.wrong_clocks.is_multiple_of(2);
         self.world.set_clock(node, if is_ahead { offset } else { -offset });
         self.coverage.wrong_clocks += 1;
@@ -120,13 +120,13 @@ impl SimulationRun {
     fn leader(&self) -> u64 {
         let is_leader =
             |node: &u64| self.world.running(*node).is_some_and(|ledger| ledger.is_leader());
-        self.world.ids().into_iter().find(is_leader).unwrap_or_else(|| self.any())
+        self.world.ids().into_iter().find(is_leader).unwrap_or_else(|| self.random_node())
     }
 
     /// Promotes or demotes two random nodes.
     async fn change_voters(&self) {
-        let both = nodes([self.any(), self.any()]);
-        let (node, promotes) = (self.any(), self.world.roll(2) == 0);
+        let both = nodes([self.random_node(), self.random_node()]);
+        let (node, promotes) = (self.random_node(), self.world.roll(2) == 0);
         let change = async |ledger: Arc<RaftLedger>| {
             if promotes { ledger.promote(both).await } else { ledger.demote(both).await }
         };
@@ -140,13 +140,13 @@ impl SimulationRun {
         if world.ids().len() == MACHINES_MAX {
             return;
         }
-        let old = self.any_member();
+        let old = self.random_member();
         world.crash(old).await;
         let new = world.ids().last().unwrap() + 1;
         world.add_machine(new);
         world.start(new).await;
         for _ in 0..2 {
-            let node = self.any_member();
+            let node = self.random_member();
             let added = change_at(world, node, async |ledger: Arc<RaftLedger>| {
                 ledger.add_learner(NodeId(new), format!("node-{new}")).await
             });
@@ -170,7 +170,7 @@ impl SimulationRun {
 
     /// Copies the disks of a node, either while it runs or while it is stopped.
     async fn back_up(&mut self) {
-        let node = self.any();
+        let node = self.random_node();
         let Some(ledger) = self.world.running(node) else { return };
         // No other node can detect that a lone voter has lost data.
         let has_other_voters = ledger.view.metrics(|metrics| {
@@ -230,7 +230,8 @@ impl SimulationRun {
         }
     }
 
-    /// Waits until the healthy cluster converges, and checks the history.
+    /// Waits until the healed cluster converges. Checks the history, and that nodes that
+    /// are not members are not ready.
     async fn check(mut self) -> Coverage {
         let world = self.world;
         self.coverage.responses = self.history.counts();
@@ -238,12 +239,12 @@ impl SimulationRun {
         world.leader().await;
         self.history.check(&world.converged().await);
         let members = world.members();
-        let removed: Vec<u64> =
+        let non_members: Vec<u64> =
             world.ids().into_iter().filter(|id| !members.contains(id)).collect();
-        if !removed.is_empty() {
+        if !non_members.is_empty() {
             sleep(Duration::from_secs(15)).await;
         }
-        for node in removed {
+        for node in non_members {
             let ready = world.node(node).status().ready;
             assert!(ready.is_err(), "node {node} is ready but not a member");
         }
@@ -252,7 +253,7 @@ impl SimulationRun {
 }
 
 /// Crashes and restarts a node, after an optional fault of one of its disks.
-async fn restart_after(world: &World, node: u64, fault: Option<Trouble>) {
+async fn crash_and_restart(world: &World, node: u64, fault: Option<Trouble>) {
     if let Some(fault) = fault {
         world.plan_disk_fault(node, fault);
         sleep(Duration::from_millis(world.roll(3_000) as u64)).await;
@@ -263,7 +264,7 @@ async fn restart_after(world: &World, node: u64, fault: Option<Trouble>) {
 }
 
 /// Requests a membership change at a node. Many of these requests are refused, or time
-/// out half-way; returns `None` then.
+/// out halfway; returns `None` then.
 async fn change_at(
     world: &World,
     node: u64,

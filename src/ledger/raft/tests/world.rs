@@ -86,7 +86,7 @@ pub(super) struct LogRetention {
     pub(super) entries: u64,
 }
 
-/// The faults of every link.
+/// Faults that apply to every link.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct NetworkFaults {
     /// The percentage of requests, and of responses, that are lost.
@@ -292,7 +292,7 @@ impl World {
         self.inner().nodes[&node].disks[disk].plan(if disk == 0 { n } else { n % 8 }, fault);
     }
 
-    /// Turns a machine off and on. Writes that were not synced may be lost.
+    /// Cuts the power of a machine. Writes that were not synced may be lost.
     pub(super) async fn crash(&self, node: u64) {
         let seed = self.roll(usize::MAX) as u64;
         let ledger = {
@@ -385,8 +385,8 @@ impl World {
         self.members().into_iter().filter_map(|id| self.running(id)).map(|one| get(&one)).collect()
     }
 
-    /// Waits until all running members are ready and have the same log; returns their
-    /// state.
+    /// Waits until all running members are ready and have applied the same log; returns
+    /// their state.
     pub(super) async fn converged(&self) -> State {
         for _ in 0..3_000 {
             let last: BTreeSet<_> = self.all(|one| one.view.metrics(|m| m.last_log_index));
