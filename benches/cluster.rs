@@ -64,10 +64,10 @@ fn compare() {
     nodes[0].request("promote 2 3");
 
     println!("{:<44} {:>12} {:>12} {:>8}", "three nodes | one alone", "three", "alone", "ratio");
-    line("spend, 1 client, at the leader", &mut nodes, &mut lone, &[1, 0, 0]);
-    line("spend, 1 client, at a follower", &mut nodes, &mut lone, &[0, 1, 0]);
-    line("spend, 64 at once, at all three", &mut nodes, &mut lone, &[22, 21, 21]);
-    line("spend, 1024 at once, at all three", &mut nodes, &mut lone, &[342, 341, 341]);
+    measure("spend, 1 client, at the leader", &mut nodes, &mut lone, &[1, 0, 0]);
+    measure("spend, 1 client, at a follower", &mut nodes, &mut lone, &[0, 1, 0]);
+    measure("spend, 64 at once, at all three", &mut nodes, &mut lone, &[22, 21, 21]);
+    measure("spend, 1024 at once, at all three", &mut nodes, &mut lone, &[342, 341, 341]);
     for learners in [2, 6] {
         for id in nodes.len() as u64 + 1..=3 + learners {
             nodes.push(Node::start(dir.path(), id, "joined"));
@@ -75,35 +75,35 @@ fn compare() {
             nodes[0].request(&format!("add {id} {address}"));
         }
         // Until the learners have caught up, they cost extra work.
-        nodes[0].request("settle");
+        nodes[0].request("catch-up");
         for clients in [[22, 21, 21], [342, 341, 341]] {
             let sum: u32 = clients.iter().sum();
             let name = format!("spend, {sum} at once, and {learners} learners");
-            line(&name, &mut nodes, &mut lone, &clients);
+            measure(&name, &mut nodes, &mut lone, &clients);
         }
     }
 }
 
 /// Measures the cluster and the lone node in turns; prints their rates and costs.
-fn line(name: &str, nodes: &mut [Node], lone: &mut Node, clients: &[u32]) {
+fn measure(name: &str, nodes: &mut [Node], lone: &mut Node, clients: &[u32]) {
     let total: u32 = clients.iter().sum();
     let before: Vec<Cost> = nodes.iter_mut().map(Node::cost).collect();
     let before_lone = lone.cost();
     let (mut granted, mut granted_alone) = (0, 0);
     let rounds: Vec<(f64, f64)> = (0..ROUNDS)
         .map(|_| {
-            let begun = Instant::now();
+            let started = Instant::now();
             for (node, clients) in nodes.iter_mut().zip(clients) {
                 node.send(&format!("spend {clients}"));
             }
             let busy = nodes.iter_mut().zip(clients);
             let spent: u64 = busy.map(|(node, _)| node.response().parse::<u64>().unwrap()).sum();
-            let three = spent as f64 / begun.elapsed().as_secs_f64();
-            let begun = Instant::now();
+            let three = spent as f64 / started.elapsed().as_secs_f64();
+            let started = Instant::now();
             let alone: u64 = lone.request(&format!("spend {total}")).parse().unwrap();
             granted += spent;
             granted_alone += alone;
-            (three, alone as f64 / begun.elapsed().as_secs_f64())
+            (three, alone as f64 / started.elapsed().as_secs_f64())
         })
         .collect();
     let three = median(rounds.iter().map(|(three, _)| *three));
@@ -111,19 +111,19 @@ fn line(name: &str, nodes: &mut [Node], lone: &mut Node, clients: &[u32]) {
     let ratio = median(rounds.iter().map(|(three, alone)| three / alone));
     println!("{name:<44} {three:>10.0}/s {alone:>10.0}/s {ratio:>7.2}x");
 
-    let spent: Vec<Cost> =
+    let costs: Vec<Cost> =
         nodes.iter_mut().zip(before).map(|(node, before)| node.cost().since(before)).collect();
     let per = |cost: Cost| cost.cpu_ms as f64 / granted as f64;
     let others = (nodes.len() - 1) as f64;
     println!(
-        "    CPU s per 1,000: leader {:.3}, follower {:.3}{}, alone {:.3}; bytes per spend: leader \
-         to each {:.0}, follower to leader {:.0}",
-        per(spent[0]),
-        f64::midpoint(per(spent[1]), per(spent[2])),
-        spent.get(3).map_or_else(String::new, |one| format!(", learner {:.3}", per(*one))),
+        "    CPU s per 1,000 spends: leader {:.3}, follower {:.3}{}, alone {:.3}; bytes per spend: \
+         leader to each {:.0}, follower to leader {:.0}",
+        per(costs[0]),
+        f64::midpoint(per(costs[1]), per(costs[2])),
+        costs.get(3).map_or_else(String::new, |cost| format!(", learner {:.3}", per(*cost))),
         lone.cost().since(before_lone).cpu_ms as f64 / granted_alone as f64,
-        spent[0].sent as f64 / granted as f64 / others,
-        f64::midpoint(spent[1].sent as f64, spent[2].sent as f64) / granted as f64,
+        costs[0].sent as f64 / granted as f64 / others,
+        f64::midpoint(costs[1].sent as f64, costs[2].sent as f64) / granted as f64,
     );
 }
 
@@ -228,8 +228,8 @@ fn node(dir: &Path, id: u64, role: &str) {
                 runtime.block_on(ledger.promote(ids)).unwrap();
                 "done".to_owned()
             }
-            ["settle"] => {
-                runtime.block_on(settle(&ledger));
+            ["catch-up"] => {
+                runtime.block_on(wait_until_caught_up(&ledger));
                 "done".to_owned()
             }
             ["spend", clients] => {
@@ -248,7 +248,7 @@ fn parse_id(number: &str) -> NodeId {
 }
 
 /// Waits until every member lags by at most 100 entries.
-async fn settle(ledger: &RaftLedger) {
+async fn wait_until_caught_up(ledger: &RaftLedger) {
     let is_behind = |lag: Option<u64>| lag.is_none_or(|lag| lag > 100);
     while ledger.members().await.members.iter().any(|member| is_behind(member.lag)) {
         tokio::time::sleep(Duration::from_millis(20)).await;

@@ -77,9 +77,9 @@ impl Running {
     /// Starts a node and waits until it is ready.
     fn serve(dir: &Path) -> Self {
         let running = Self::start(jeton(dir, &["serve"]));
-        let begun = Instant::now();
+        let started = Instant::now();
         while !run(dir, &["healthcheck"]).status.success() {
-            assert!(begun.elapsed() < TIMEOUT, "the node is not ready");
+            assert!(started.elapsed() < TIMEOUT, "the node is not ready");
             std::thread::sleep(Duration::from_millis(20));
         }
         running
@@ -92,12 +92,12 @@ impl Running {
 
     /// Waits until the process exits; returns its exit code and its stderr.
     fn wait(mut self) -> (Option<i32>, String) {
-        let begun = Instant::now();
+        let started = Instant::now();
         let status = loop {
             if let Some(status) = self.0.try_wait().unwrap() {
                 break status;
             }
-            assert!(begun.elapsed() < TIMEOUT, "the process does not exit");
+            assert!(started.elapsed() < TIMEOUT, "the process does not exit");
             std::thread::sleep(Duration::from_millis(10));
         };
         let mut written = String::new();
@@ -294,9 +294,9 @@ fn the_audit_log_records_every_outcome_and_survives_rotation() {
     assert_eq!(fetch(dir, &link).0, 410);
     fs::rename(dir.join("audit.jsonl"), dir.join("audit.jsonl.1")).unwrap();
     node.signal("HUP");
-    let begun = Instant::now();
+    let started = Instant::now();
     while !dir.join("audit.jsonl").exists() {
-        assert!(begun.elapsed() < TIMEOUT, "the audit log was not reopened");
+        assert!(started.elapsed() < TIMEOUT, "the audit log was not reopened");
         std::thread::sleep(Duration::from_millis(20));
     }
     assert!(run(dir, &["revoke", "--user", "alice"]).status.success());
@@ -320,9 +320,9 @@ fn a_hangup_reloads_the_keys_and_a_bad_set_changes_nothing() {
     // The reload happens some time after the signal.
     let wait_until_accepted = || {
         let link = mint(dir.path());
-        let begun = Instant::now();
+        let started = Instant::now();
         while is_refused(&link) {
-            assert!(begun.elapsed() < TIMEOUT, "the keys were not reloaded");
+            assert!(started.elapsed() < TIMEOUT, "the keys were not reloaded");
             std::thread::sleep(Duration::from_millis(20));
         }
     };
@@ -388,10 +388,10 @@ fn a_stopping_node_accepts_no_connection_and_a_second_signal_ends_the_wait() {
     // A client that has connected and sends nothing.
     let slow = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
     node.signal("TERM");
-    let begun = Instant::now();
+    let started = Instant::now();
     while std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
         // The node waits up to 30 seconds for open requests.
-        assert!(begun.elapsed() < Duration::from_secs(15), "the node still accepts connections");
+        assert!(started.elapsed() < Duration::from_secs(15), "the node still accepts connections");
         std::thread::sleep(Duration::from_millis(10));
     }
     // After a second signal it does not wait for them.

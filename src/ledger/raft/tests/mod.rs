@@ -315,10 +315,10 @@ async fn snapshots_keep_the_log_short_and_lose_no_uses() {
         let is_purged = ledger.view.metrics(|m| m.purged.is_some_and(|at| at.index() > 500));
         is_purged && ledger.writer.bytes_since_purge() < 100_000
     };
-    let begun = std::time::Instant::now();
+    let started = std::time::Instant::now();
     while !is_short() {
         let len = ledger.writer.bytes_since_purge();
-        assert!(begun.elapsed() < Duration::from_secs(10), "the log still has {len} bytes");
+        assert!(started.elapsed() < Duration::from_secs(10), "the log still has {len} bytes");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert!(fs::read_dir(dir.join("snapshot")).unwrap().count() <= 3);
