@@ -1,20 +1,19 @@
-//! `make bench`: what a cluster counts, beside a lone node, in one run.
+//! `make bench`: the spends per second of a cluster and of a lone node.
 //!
-//! Each node is a process of its own, as in life: a ledger on a real disk, and mutual
-//! TLS over loopback between them. The clients run in the nodes' processes and are
-//! spread over the voters; each spends, waits for its grant, spends again. All nodes
-//! share this machine, so it is the whole of it that is compared: a lone node has the
-//! disk and all cores for itself, and each of three has a third.
+//! Each node is a process with a ledger on a real disk, and the nodes talk mutual TLS
+//! over loopback. The clients run inside the voters' processes; each spends one use at
+//! a time and waits for its grant. All nodes share this machine: a lone node has the
+//! disk and all cores to itself, and each of three nodes has a third of them.
 //!
-//! Lone node and cluster work in turns, round after round; the medians of both and of
-//! their ratio are printed, and then what a spend costs each node.
+//! The lone node and the cluster take turns. Each line prints the medians of both and
+//! of their ratio, and then the cost of a spend for each node.
 
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
     clippy::indexing_slicing,
     clippy::cast_precision_loss,
-    reason = "a program for people, which stops at the first surprise"
+    reason = "a benchmark prints its results and panics on errors"
 )]
 
 mod clients;
@@ -46,7 +45,7 @@ fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [_, "node", dir, id, role] => node(Path::new(dir), id.parse().unwrap(), role),
-        // cargo says `--bench`.
+        // Cargo passes `--bench`.
         _ => compare(),
     }
 }
@@ -60,51 +59,51 @@ fn compare() {
     for id in 2..=3 {
         nodes.push(Node::start(dir.path(), id, "joined"));
         let address = nodes.last().unwrap().address.clone();
-        nodes[0].ask(&format!("add {id} {address}"));
+        nodes[0].request(&format!("add {id} {address}"));
     }
-    nodes[0].ask("promote 2 3");
+    nodes[0].request("promote 2 3");
 
     println!("{:<44} {:>12} {:>12} {:>8}", "three nodes | one alone", "three", "alone", "ratio");
-    line("spend, 1 client, at the leader", &mut nodes, &mut lone, &[1, 0, 0]);
-    line("spend, 1 client, at a follower", &mut nodes, &mut lone, &[0, 1, 0]);
-    line("spend, 64 at once, at all three", &mut nodes, &mut lone, &[22, 21, 21]);
-    line("spend, 1024 at once, at all three", &mut nodes, &mut lone, &[342, 341, 341]);
+    measure("spend, 1 client, at the leader", &mut nodes, &mut lone, &[1, 0, 0]);
+    measure("spend, 1 client, at a follower", &mut nodes, &mut lone, &[0, 1, 0]);
+    measure("spend, 64 at once, at all three", &mut nodes, &mut lone, &[22, 21, 21]);
+    measure("spend, 1024 at once, at all three", &mut nodes, &mut lone, &[342, 341, 341]);
     for learners in [2, 6] {
         for id in nodes.len() as u64 + 1..=3 + learners {
             nodes.push(Node::start(dir.path(), id, "joined"));
             let address = nodes.last().unwrap().address.clone();
-            nodes[0].ask(&format!("add {id} {address}"));
+            nodes[0].request(&format!("add {id} {address}"));
         }
-        // Until they have what was spent before, they are work and no help.
-        nodes[0].ask("settle");
+        // Until the learners have caught up, they cost extra work.
+        nodes[0].request("catch-up");
         for clients in [[22, 21, 21], [342, 341, 341]] {
             let sum: u32 = clients.iter().sum();
             let name = format!("spend, {sum} at once, and {learners} learners");
-            line(&name, &mut nodes, &mut lone, &clients);
+            measure(&name, &mut nodes, &mut lone, &clients);
         }
     }
 }
 
-/// Measures both in turns, and what it costs.
-fn line(name: &str, nodes: &mut [Node], lone: &mut Node, clients: &[u32]) {
+/// Measures the cluster and the lone node in turns; prints their rates and costs.
+fn measure(name: &str, nodes: &mut [Node], lone: &mut Node, clients: &[u32]) {
     let total: u32 = clients.iter().sum();
     let before: Vec<Cost> = nodes.iter_mut().map(Node::cost).collect();
     let before_lone = lone.cost();
     let (mut granted, mut granted_alone) = (0, 0);
     let rounds: Vec<(f64, f64)> = (0..ROUNDS)
         .map(|_| {
-            let begun = Instant::now();
+            let started = Instant::now();
             for (node, clients) in nodes.iter_mut().zip(clients) {
-                node.tell(&format!("spend {clients}"));
+                node.send(&format!("spend {clients}"));
             }
-            let asked = nodes.iter_mut().zip(clients);
-            let spent: u64 = asked.map(|(node, _)| node.answer().parse::<u64>().unwrap()).sum();
-            let three = spent as f64 / begun.elapsed().as_secs_f64();
-            let begun = Instant::now();
-            let alone: u64 = lone.ask(&format!("spend {total}")).parse().unwrap();
+            let busy = nodes.iter_mut().zip(clients);
+            let spent: u64 = busy.map(|(node, _)| node.response().parse::<u64>().unwrap()).sum();
+            let three = spent as f64 / started.elapsed().as_secs_f64();
+            let started = Instant::now();
+            let alone: u64 = lone.request(&format!("spend {total}")).parse().unwrap();
             granted += spent;
             granted_alone += alone;
-            (three, alone as f64 / begun.elapsed().as_secs_f64())
+            (three, alone as f64 / started.elapsed().as_secs_f64())
         })
         .collect();
     let three = median(rounds.iter().map(|(three, _)| *three));
@@ -112,19 +111,19 @@ fn line(name: &str, nodes: &mut [Node], lone: &mut Node, clients: &[u32]) {
     let ratio = median(rounds.iter().map(|(three, alone)| three / alone));
     println!("{name:<44} {three:>10.0}/s {alone:>10.0}/s {ratio:>7.2}x");
 
-    let spent: Vec<Cost> =
+    let costs: Vec<Cost> =
         nodes.iter_mut().zip(before).map(|(node, before)| node.cost().since(before)).collect();
     let per = |cost: Cost| cost.cpu_ms as f64 / granted as f64;
     let others = (nodes.len() - 1) as f64;
     println!(
-        "    CPU s for 1,000: leader {:.3}, a follower {:.3}{}, alone {:.3}; bytes for one: leader \
-         to each {:.0}, a follower to the leader {:.0}",
-        per(spent[0]),
-        f64::midpoint(per(spent[1]), per(spent[2])),
-        spent.get(3).map_or_else(String::new, |one| format!(", a learner {:.3}", per(*one))),
+        "    CPU s per 1,000 spends: leader {:.3}, follower {:.3}{}, alone {:.3}; bytes per spend: \
+         leader to each {:.0}, follower to leader {:.0}",
+        per(costs[0]),
+        f64::midpoint(per(costs[1]), per(costs[2])),
+        costs.get(3).map_or_else(String::new, |cost| format!(", learner {:.3}", per(*cost))),
         lone.cost().since(before_lone).cpu_ms as f64 / granted_alone as f64,
-        spent[0].sent as f64 / granted as f64 / others,
-        f64::midpoint(spent[1].sent as f64, spent[2].sent as f64) / granted as f64,
+        costs[0].sent as f64 / granted as f64 / others,
+        f64::midpoint(costs[1].sent as f64, costs[2].sent as f64) / granted as f64,
     );
 }
 
@@ -134,19 +133,19 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// A node, as the one who measures sees it.
+/// A node's process, as the benchmark controls it.
 struct Node {
     process: Child,
-    told: ChildStdin,
-    says: BufReader<ChildStdout>,
+    commands: ChildStdin,
+    responses: BufReader<ChildStdout>,
     address: String,
 }
 
-/// What a node has used so far.
+/// What a node has used since its start.
 #[derive(Clone, Copy)]
 struct Cost {
     cpu_ms: u64,
-    /// Bytes of messages to other nodes, without the answers to theirs, before TLS.
+    /// Bytes of requests to other nodes before TLS; excludes responses.
     sent: u64,
 }
 
@@ -165,30 +164,31 @@ impl Node {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let (told, says) = (process.stdin.take().unwrap(), process.stdout.take().unwrap());
-        let mut node = Self { process, told, says: BufReader::new(says), address: String::new() };
-        node.address = node.answer();
+        let commands = process.stdin.take().unwrap();
+        let responses = BufReader::new(process.stdout.take().unwrap());
+        let mut node = Self { process, commands, responses, address: String::new() };
+        node.address = node.response();
         node
     }
 
-    fn tell(&mut self, line: &str) {
-        writeln!(self.told, "{line}").unwrap();
+    fn send(&mut self, line: &str) {
+        writeln!(self.commands, "{line}").unwrap();
     }
 
-    fn answer(&mut self) -> String {
+    fn response(&mut self) -> String {
         let mut line = String::new();
-        assert!(self.says.read_line(&mut line).unwrap() > 0, "a node has stopped");
+        assert!(self.responses.read_line(&mut line).unwrap() > 0, "a node has exited");
         line.trim_end().to_owned()
     }
 
-    fn ask(&mut self, line: &str) -> String {
-        self.tell(line);
-        self.answer()
+    fn request(&mut self, line: &str) -> String {
+        self.send(line);
+        self.response()
     }
 
     fn cost(&mut self) -> Cost {
-        let answer = self.ask("cost");
-        let (cpu_ms, sent) = answer.split_once(' ').unwrap();
+        let response = self.request("cost");
+        let (cpu_ms, sent) = response.split_once(' ').unwrap();
         Cost { cpu_ms: cpu_ms.parse().unwrap(), sent: sent.parse().unwrap() }
     }
 }
@@ -200,7 +200,7 @@ impl Drop for Node {
     }
 }
 
-/// The other process: one node, which does what it reads from stdin.
+/// Runs one node, which executes commands from stdin.
 fn node(dir: &Path, id: u64, role: &str) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let ledger_dir = dir.join(format!("node-{id}"));
@@ -217,19 +217,19 @@ fn node(dir: &Path, id: u64, role: &str) {
     let (ledger, sent) = runtime.block_on(open(dir, ledger_dir, identity, role));
     for line in stdin().lines() {
         let line = line.unwrap();
-        let answer = match line.split(' ').collect::<Vec<_>>()[..] {
+        let response = match line.split(' ').collect::<Vec<_>>()[..] {
             ["add", id, address] => {
-                let added = ledger.add_learner(numbered(id), address.to_owned());
+                let added = ledger.add_learner(parse_id(id), address.to_owned());
                 runtime.block_on(added).unwrap();
                 "done".to_owned()
             }
             ["promote", one, other] => {
-                let ids = BTreeSet::from([numbered(one), numbered(other)]);
+                let ids = BTreeSet::from([parse_id(one), parse_id(other)]);
                 runtime.block_on(ledger.promote(ids)).unwrap();
                 "done".to_owned()
             }
-            ["settle"] => {
-                runtime.block_on(settle(&ledger));
+            ["catch-up"] => {
+                runtime.block_on(wait_until_caught_up(&ledger));
                 "done".to_owned()
             }
             ["spend", clients] => {
@@ -238,19 +238,19 @@ fn node(dir: &Path, id: u64, role: &str) {
             ["cost"] => format!("{} {}", cpu_ms(), sent.load(Ordering::Relaxed)),
             _ => panic!("{line}"),
         };
-        println!("{answer}");
+        println!("{response}");
     }
 }
 
-/// Returns the node of a number, which the processes here tell each other as such.
-fn numbered(number: &str) -> NodeId {
+/// Parses a node id from a decimal number in a command.
+fn parse_id(number: &str) -> NodeId {
     NodeId(number.parse().unwrap())
 }
 
-/// Waits until all members have caught up.
-async fn settle(ledger: &RaftLedger) {
-    let lags = |lag: Option<u64>| lag.is_none_or(|lag| lag > 100);
-    while ledger.members().await.members.iter().any(|member| lags(member.lag)) {
+/// Waits until every member lags by at most 100 entries.
+async fn wait_until_caught_up(ledger: &RaftLedger) {
+    let is_behind = |lag: Option<u64>| lag.is_none_or(|lag| lag > 100);
+    while ledger.members().await.members.iter().any(|member| is_behind(member.lag)) {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -274,7 +274,7 @@ async fn open(
     let address = listener.local_addr().unwrap().to_string();
     let peers = PeerNetwork::new(&certificate).unwrap();
     let options = Options {
-        transport: Arc::new(Counted { peers, sent: Arc::clone(&sent) }),
+        transport: Arc::new(MeteredNetwork { peers, sent: Arc::clone(&sent) }),
         address: Some(address.clone()),
         ..Options::default()
     };
@@ -296,22 +296,22 @@ async fn open(
     (ledger, sent)
 }
 
-/// The way to other nodes, with a meter.
+/// The connections to other nodes, which count the bytes sent.
 #[derive(Debug)]
-struct Counted {
+struct MeteredNetwork {
     peers: PeerNetwork,
     sent: Arc<AtomicU64>,
 }
 
-impl Transport for Counted {
+impl Transport for MeteredNetwork {
     fn call(&self, to: &PeerAddress, message: Vec<u8>, within: Duration) -> Reply<'_> {
         self.sent.fetch_add(message.len() as u64, Ordering::Relaxed);
         self.peers.call(to, message, within)
     }
 }
 
-/// How long this process was on a core so far: proc_pid_stat(5), fields 14 and 15,
-/// in hundredths of a second.
+/// Returns the processor time of this process: utime and stime, fields 14 and 15 of
+/// proc_pid_stat(5), in ticks of 10 ms.
 fn cpu_ms() -> u64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
     let after_name = stat.rsplit_once(") ").unwrap().1;

@@ -1,15 +1,14 @@
-//! `make bench`: what jeton does, beside what bounds it, in one run.
+//! `make bench`: jeton's operations, each next to its lower bound.
 //!
-//! Each line measures two things in turns, round after round, and gives the
-//! median of both and of their ratio; only the ratio means much on a machine
-//! that is shared.
+//! Each line alternates between two measurements and prints the medians of both and
+//! of their ratio. On a shared machine only the ratio means much.
 
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
     clippy::indexing_slicing,
     clippy::cast_precision_loss,
-    reason = "a program for people, which stops at the first surprise"
+    reason = "a benchmark prints its results and panics on errors"
 )]
 
 mod clients;
@@ -76,7 +75,7 @@ fn main() {
     }
 }
 
-/// Measures both in turns and prints medians, as operations per second.
+/// Alternates between both measurements; prints the medians, in operations per second.
 fn pair(name: &str, mut ours: impl FnMut() -> f64, mut bound: impl FnMut() -> f64) {
     let rounds: Vec<_> = (0..ROUNDS).map(|_| (ours(), bound())).collect();
     let ours = median(rounds.iter().map(|(ours, _)| *ours));
@@ -91,10 +90,10 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
     values[values.len() / 2]
 }
 
-fn per_second(times: u32, mut work: impl FnMut()) -> f64 {
+fn per_second(times: u32, mut operation: impl FnMut()) -> f64 {
     let started = Instant::now();
     for _ in 0..times {
-        work();
+        operation();
     }
     f64::from(times) / started.elapsed().as_secs_f64()
 }
@@ -117,8 +116,8 @@ async fn spends_per_second(ledger: &Arc<dyn Ledger>, clients: u32) -> f64 {
     f64::from(granted) / started.elapsed().as_secs_f64()
 }
 
-/// The least that one durable record costs on this disk: a sector written into
-/// zeros that are already there, and one fdatasync.
+/// Measures the lower bound for a durable record on this disk: one sector written over
+/// zeros that are already allocated, and one `fdatasync`.
 fn syncs_per_second(dir: &Path) -> f64 {
     let path = dir.join("bound");
     let file = File::create(&path).unwrap();
@@ -157,7 +156,7 @@ fn token() -> Token {
     sign(&claims, &key()).unwrap()
 }
 
-/// A signature over as many bytes as a token signs.
+/// Returns a key, a message as long as a token's signed part, and its signature.
 fn raw_signature() -> (ed25519_dalek::VerifyingKey, [u8; 54], ed25519_dalek::Signature) {
     use ed25519_dalek::Signer as _;
     let key = ed25519_dalek::SigningKey::from_bytes(&[7; 32]);
@@ -182,7 +181,7 @@ fn redeemer(ledger: Arc<dyn Ledger>) -> Redeemer {
     Redeemer::new(keyring(), Box::new(OneProfile), ledger, Arc::new(SystemClock), sizes)
 }
 
-/// A profile of the usual length, without a file behind it.
+/// One profile of typical length, held in memory.
 #[derive(Debug)]
 struct OneProfile;
 

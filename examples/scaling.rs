@@ -1,11 +1,10 @@
-//! What a group of nodes can do, and how long a download takes on it, told from
-//! measured costs: `make scaling`.
+//! `make scaling`: the throughput and latency of a group of nodes, simulated from
+//! measured costs.
 //!
-//! A simulation by discrete events. It has the queues that jeton has (a node's
-//! cores, the batcher with its batches under way, the leader's one engine task,
-//! each disk's one writer, one message at a time to each follower) and nothing
-//! else; [`Costs`] says what was measured, and where. The seed is fixed, so the
-//! same costs print the same tables.
+//! A discrete-event simulation. It models jeton's queues and nothing else: a node's
+//! cores, the batcher with its batches in flight, the leader's one engine task, each
+//! disk's one writer, and one message at a time to each follower. [`Costs`] holds the
+//! measured costs. The seed is fixed, so the same costs print the same tables.
 
 #![allow(
     clippy::print_stdout,
@@ -13,7 +12,7 @@
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     clippy::indexing_slicing,
-    reason = "a program for people, over tables of its own making"
+    reason = "a command-line program that indexes only its own tables"
 )]
 
 use std::cmp::Reverse;
@@ -29,26 +28,26 @@ const MICRO: Nanos = 1_000;
 const MILLI: Nanos = 1_000 * MICRO;
 const SECOND: Nanos = 1_000 * MILLI;
 
-/// What one thing costs on one core or one disk. `docs/scaling.md` says how each
-/// was measured.
+/// The cost of each operation on one core or one disk. `docs/scaling.md` says how they
+/// were measured.
 struct Costs {
-    /// A whole download but for the spend: the TLS handshake, the signature, the
-    /// profile and the answer; on a core of the node that was asked.
+    /// A download without its spend, on a core of the node that serves it: TLS
+    /// handshake, signature check, profile and response.
     download: Nanos,
-    /// An entry in the leader's engine, however many spends it carries.
+    /// An entry in the leader's engine, regardless of how many spends it contains.
     entry: Nanos,
     /// A spend in the leader's engine.
     spend: Nanos,
-    /// A message between nodes, on a core of the one that sends it, on a core of the
-    /// one that receives it, and for its answer.
+    /// A message between nodes: once on a core of the sender, once on a core of the
+    /// receiver, and the same again for its response.
     message: Nanos,
-    /// A spend in a message, likewise.
+    /// Each spend in a message, in the same four places.
     message_spend: Nanos,
-    /// One write and sync, on a core.
+    /// One write and sync: processor time.
     write: Nanos,
-    /// One write and sync, on the disk.
+    /// One write and sync: disk time.
     sync: Nanos,
-    /// The bytes of a message on the wire, and of each spend in it.
+    /// The bytes of a message, and of each spend in it.
     message_len: u64,
     spend_len: u64,
 }
@@ -65,13 +64,13 @@ const MEASURED: Costs = Costs {
     spend_len: 55,
 };
 
-/// How many batches are under way side by side (`ledger/raft/batcher.rs`).
-const UNDER_WAY_MAX: u32 = 4;
+/// How many batches may be in flight (`ledger/raft/spend/batcher.rs`).
+const IN_FLIGHT_MAX: u32 = 4;
 
-/// How many spends one entry carries at most (ditto).
+/// How many spends an entry holds at most (same file).
 const ENTRY_MAX: usize = 2_048;
 
-/// How many entries one message to a follower carries at most (`open.rs`).
+/// How many entries a message to a follower holds at most (`ledger/raft/life/open.rs`).
 const APPEND_MAX: usize = 64;
 
 /// A group of nodes.
@@ -79,36 +78,36 @@ const APPEND_MAX: usize = 64;
 struct Group {
     nodes: usize,
     voters: usize,
-    /// The first node that is clicked at: 0 for all, or learners only.
+    /// The first node that serves downloads: 0 for all nodes, `voters` for learners only.
     clicks_from: usize,
     cores: usize,
     /// How long a message takes from any node to any other.
     one_way: Nanos,
 }
 
-/// What came of a run.
-struct Told {
-    /// How many clicks are told of: those of the middle half of the time.
+/// The results of one simulation.
+struct Results {
+    /// The number of clicks in the middle half of the time.
     clicks: usize,
-    /// How long those took that were answered, shortest first.
+    /// The latencies of those that were served, ascending.
     latencies: Vec<Nanos>,
-    /// How busy the leader's engine was, as a fraction of the time.
+    /// The utilization of the leader's engine, from 0 to 1.
     engine: f64,
-    /// How busy the cores of the leader were.
+    /// The utilization of the leader's cores.
     leader: f64,
     /// What the leader sent.
     bytes_per_second: f64,
 }
 
-/// How far apart nodes are, one way.
-const PLACES: [(&str, Nanos); 4] = [
+/// The distance between nodes, as the one-way latency.
+const DISTANCES: [(&str, Nanos); 4] = [
     ("a rack", 100 * MICRO),
     ("a region", MILLI),
     ("a continent", 20 * MILLI),
     ("the world", 80 * MILLI),
 ];
 
-/// Nodes, and how many of them vote.
+/// The numbers of nodes and of voters among them.
 const SIZES: [(usize, usize); 6] = [(1, 1), (3, 3), (5, 5), (10, 5), (30, 5), (100, 5)];
 
 fn main() {
@@ -118,14 +117,14 @@ fn main() {
 }
 
 fn ledger_alone() {
-    println!("# The ledger alone, as `make bench` drives it: spends per second\n");
+    println!("# The ledger alone, as `make bench` loads it: spends per second\n");
     println!("| nodes | spends/s | engine |");
     println!("|---|---|---|");
     let ledger = Costs { download: 0, ..MEASURED };
     for nodes in [1, 3] {
         let group = Group { nodes, voters: nodes, clicks_from: 0, cores: 2, one_way: 20 * MICRO };
-        let (most, told) = capacity(&ledger, group);
-        println!("| {nodes} | {} | {:.0} % |", round(most), told.engine * 100.0);
+        let (rate_max, results) = capacity(&ledger, group);
+        println!("| {nodes} | {} | {:.0} % |", round(rate_max), results.engine * 100.0);
     }
 }
 
@@ -141,63 +140,64 @@ fn downloads_per_second() {
             if clicks_from >= nodes {
                 continue;
             }
-            let (most, told) = capacity(&MEASURED, group);
+            let (rate_max, results) = capacity(&MEASURED, group);
             println!(
                 "| {nodes} | {voters} | {} | {} | {:.0} % | {:.0} % | {:.1} MB/s |",
                 if clicks_from == 0 { "all" } else { "learners" },
-                round(most),
-                told.engine * 100.0,
-                told.leader * 100.0,
-                told.bytes_per_second / 1e6,
+                round(rate_max),
+                results.engine * 100.0,
+                results.leader * 100.0,
+                results.bytes_per_second / 1e6,
             );
         }
     }
 }
 
 fn time_to_the_profile() {
-    println!("\n# From the click to the profile, at half of that: median and 99th percentile\n");
-    println!("| nodes | voters | {} |", PLACES.map(|(name, _)| name).join(" | "));
+    println!(
+        "\n# Time from the click to the profile, at half of that rate: median and 99th percentile\n"
+    );
+    println!("| nodes | voters | {} |", DISTANCES.map(|(name, _)| name).join(" | "));
     println!("|---|---|---|---|---|---|");
     for (nodes, voters) in SIZES {
-        let cells = PLACES.map(|(_, one_way)| {
+        let cells = DISTANCES.map(|(_, one_way)| {
             let group = Group { nodes, voters, clicks_from: 0, cores: 2, one_way };
-            let (most, _) = capacity(&MEASURED, group);
-            let told = Simulation::run(&MEASURED, group, most / 2.0, 4 * SECOND);
-            format!("{} / {} ms", millis(told.percentile(50)), millis(told.percentile(99)))
+            let (rate_max, _) = capacity(&MEASURED, group);
+            let results = Simulation::run(&MEASURED, group, rate_max / 2.0, 4 * SECOND);
+            format!("{} / {} ms", millis(results.percentile(50)), millis(results.percentile(99)))
         });
         println!("| {nodes} | {voters} | {} |", cells.join(" | "));
     }
 }
 
-/// Finds the most clicks a second of which the group answers nearly all, and nearly
-/// all of those within half a second.
-fn capacity(costs: &Costs, group: Group) -> (f64, Told) {
-    let keeps_up = |rate: f64| {
-        let told = Simulation::run(costs, group, rate, 4 * SECOND);
-        let is_most = told.latencies.len() * 100 >= told.clicks * 99;
-        (is_most && told.percentile(99) < SECOND / 2).then_some(told)
+/// Returns the highest rate of clicks at which the group serves at least 99 % of them
+/// and the 99th percentile of the latency is below half a second.
+fn capacity(costs: &Costs, group: Group) -> (f64, Results) {
+    let sustains = |rate: f64| {
+        let results = Simulation::run(costs, group, rate, 4 * SECOND);
+        let serves_nearly_all = results.latencies.len() * 100 >= results.clicks * 99;
+        (serves_nearly_all && results.percentile(99) < SECOND / 2).then_some(results)
     };
     let (mut low, mut high) = (10.0, 1e6);
-    let mut best = keeps_up(low);
-    // Steps of a few per cent.
+    let mut best = sustains(low);
     while high / low > 1.04 {
         let middle = f64::sqrt(low * high);
-        match keeps_up(middle) {
-            Some(told) => (low, best) = (middle, Some(told)),
+        match sustains(middle) {
+            Some(results) => (low, best) = (middle, Some(results)),
             None => high = middle,
         }
     }
     (low, best.unwrap_or_else(|| Simulation::run(costs, group, low, SECOND)))
 }
 
-impl Told {
+impl Results {
     fn percentile(&self, percent: usize) -> Nanos {
         let index = self.latencies.len() * percent / 100;
         self.latencies.get(index).copied().unwrap_or(Nanos::MAX)
     }
 }
 
-/// Two digits are all that such a model knows.
+/// Rounds to two significant digits; the model is not more precise.
 fn round(number: f64) -> u64 {
     let unit = 10_f64.powf(number.log10().floor() - 1.0);
     ((number / unit).round() * unit) as u64
@@ -208,28 +208,28 @@ fn millis(time: Nanos) -> String {
     if millis < 10.0 { format!("{millis:.1}") } else { format!("{millis:.0}") }
 }
 
-/// A use that somebody waits for.
+/// A spend that a client is waiting for.
 #[derive(Clone, Copy)]
 struct Spend {
     clicked: Nanos,
-    /// The message that brought it to the leader, if one did.
+    /// The message that forwarded it to the leader, if it was forwarded.
     message: Option<usize>,
 }
 
-/// What happens at a moment. Nodes are numbered; the leader is 0.
+/// An event in the simulation. The leader is node 0.
 #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
 enum Event {
     Click,
-    Wants { node: usize, clicked: Nanos },
-    Forwarded { message: usize },
-    Queued { message: usize },
+    SpendReady { node: usize, clicked: Nanos },
+    ForwardArrived { message: usize },
+    ForwardRead { message: usize },
     Appended { entry: usize },
-    Carried { node: usize, upto: usize, spends: usize },
-    Received { node: usize, upto: usize },
-    Synced { node: usize, upto: usize },
-    Acknowledged { node: usize, upto: usize },
-    Answered { message: usize },
-    Delivered { message: usize },
+    EntriesArrived { node: usize, up_to: usize, spends: usize },
+    EntriesRead { node: usize, up_to: usize },
+    Synced { node: usize, up_to: usize },
+    Acknowledged { node: usize, up_to: usize },
+    ResponseArrived { message: usize },
+    ResponseRead { message: usize },
 }
 
 #[derive(Default)]
@@ -238,14 +238,15 @@ struct Node {
     cores: Vec<Nanos>,
     busy: Nanos,
     waiting: VecDeque<Spend>,
-    under_way: u32,
-    /// Entries that are to be written, those that are, and whether a write runs.
-    to_sync: usize,
+    in_flight: u32,
+    /// The number of entries received and of those that are durable.
+    received: usize,
     synced: usize,
-    writes: bool,
-    /// Of a follower: what it acknowledged, and whether a message to it is out.
+    is_writing: bool,
+    /// For followers: the number of entries acknowledged, and whether a message with
+    /// entries is in flight.
     acknowledged: usize,
-    is_asked: bool,
+    is_replicating: bool,
 }
 
 struct Message {
@@ -259,12 +260,14 @@ struct Simulation<'a> {
     group: Group,
     clicks_per_second: f64,
     end: Nanos,
-    chance: StdRng,
+    rng: StdRng,
     now: Nanos,
     events: BinaryHeap<Reverse<(Nanos, u64, Event)>>,
-    drawn: u64,
+    /// Orders events of the same time by when they were scheduled.
+    scheduled: u64,
     nodes: Vec<Node>,
-    engine: Nanos,
+    /// When the leader's engine is free.
+    engine_free_at: Nanos,
     engine_busy: Nanos,
     messages: Vec<Message>,
     entries: Vec<Vec<Spend>>,
@@ -276,19 +279,19 @@ struct Simulation<'a> {
 }
 
 impl<'a> Simulation<'a> {
-    fn run(costs: &'a Costs, group: Group, clicks_per_second: f64, end: Nanos) -> Told {
+    fn run(costs: &'a Costs, group: Group, clicks_per_second: f64, end: Nanos) -> Results {
         let node = || Node { cores: vec![0; group.cores], ..Node::default() };
         let mut simulation = Simulation {
             costs,
             group,
             clicks_per_second,
             end,
-            chance: StdRng::seed_from_u64(1),
+            rng: StdRng::seed_from_u64(1),
             now: 0,
             events: BinaryHeap::new(),
-            drawn: 0,
+            scheduled: 0,
             nodes: std::iter::repeat_with(node).take(group.nodes).collect(),
-            engine: 0,
+            engine_free_at: 0,
             engine_busy: 0,
             messages: Vec::new(),
             entries: Vec::new(),
@@ -298,21 +301,21 @@ impl<'a> Simulation<'a> {
             clicks: 0,
             latencies: Vec::new(),
         };
-        simulation.at(0, Event::Click);
+        simulation.schedule(0, Event::Click);
         while let Some(Reverse((now, _, event))) = simulation.events.pop() {
             if now > end {
                 break;
             }
             simulation.now = now;
-            simulation.happens(event);
+            simulation.handle(event);
         }
-        simulation.told()
+        simulation.into_results()
     }
 
-    fn told(mut self) -> Told {
+    fn into_results(mut self) -> Results {
         self.latencies.sort_unstable();
         let time = self.end as f64;
-        Told {
+        Results {
             clicks: self.clicks,
             latencies: self.latencies,
             engine: self.engine_busy as f64 / time,
@@ -321,148 +324,151 @@ impl<'a> Simulation<'a> {
         }
     }
 
-    fn happens(&mut self, event: Event) {
+    fn handle(&mut self, event: Event) {
         match event {
             Event::Click => self.click(),
-            Event::Wants { node, clicked } => {
+            Event::SpendReady { node, clicked } => {
                 self.nodes[node].waiting.push_back(Spend { clicked, message: None });
                 self.send_batches(node);
             }
-            Event::Forwarded { message } => {
+            Event::ForwardArrived { message } => {
                 let done = self.handle_message(0, self.messages[message].clicks.len());
-                self.at(done, Event::Queued { message });
+                self.schedule(done, Event::ForwardRead { message });
             }
-            Event::Queued { message } => {
+            Event::ForwardRead { message } => {
                 let spends = self.messages[message].clicks.iter();
                 let spends = spends.map(|&clicked| Spend { clicked, message: Some(message) });
                 self.nodes[0].waiting.extend(spends);
                 self.send_batches(0);
             }
             Event::Appended { entry } => self.append(entry),
-            Event::Carried { node, upto, spends } => {
+            Event::EntriesArrived { node, up_to, spends } => {
                 let done = self.handle_message(node, spends);
-                self.at(done, Event::Received { node, upto });
+                self.schedule(done, Event::EntriesRead { node, up_to });
             }
-            Event::Received { node, upto } => {
-                self.nodes[node].to_sync = upto;
+            Event::EntriesRead { node, up_to } => {
+                self.nodes[node].received = up_to;
                 self.write(node);
             }
-            Event::Synced { node, upto } => self.synced(node, upto),
-            Event::Acknowledged { node, upto } => {
-                self.nodes[node].acknowledged = upto;
-                self.nodes[node].is_asked = false;
+            Event::Synced { node, up_to } => self.synced(node, up_to),
+            Event::Acknowledged { node, up_to } => {
+                self.nodes[node].acknowledged = up_to;
+                self.nodes[node].is_replicating = false;
                 self.replicate(node);
                 self.commit();
             }
-            Event::Answered { message } => {
+            Event::ResponseArrived { message } => {
                 let Message { node, ref clicks, .. } = self.messages[message];
                 let done = self.handle_message(node, clicks.len());
-                self.at(done, Event::Delivered { message });
+                self.schedule(done, Event::ResponseRead { message });
             }
-            Event::Delivered { message } => {
+            Event::ResponseRead { message } => {
                 let node = self.messages[message].node;
                 for clicked in std::mem::take(&mut self.messages[message].clicks) {
                     self.deliver(clicked);
                 }
-                self.nodes[node].under_way -= 1;
+                self.nodes[node].in_flight -= 1;
                 self.send_batches(node);
             }
         }
     }
 
-    /// Somebody clicks, and the next one will.
+    /// Handles a click and schedules the next one.
     fn click(&mut self) {
         let next = self.exponential(SECOND as f64 / self.clicks_per_second);
-        self.at(self.now + next, Event::Click);
-        let node = self.chance.random_range(self.group.clicks_from..self.group.nodes);
+        self.schedule(self.now + next, Event::Click);
+        let node = self.rng.random_range(self.group.clicks_from..self.group.nodes);
         if self.is_counted(self.now) {
             self.clicks += 1;
         }
         let done = self.work(node, self.costs.download);
-        self.at(done, Event::Wants { node, clicked: self.now });
+        self.schedule(done, Event::SpendReady { node, clicked: self.now });
     }
 
-    /// Sends what waits at a node to the leader, or makes an entry of it there.
+    /// Sends the waiting spends of a node to the leader; on the leader, appends them.
     fn send_batches(&mut self, node: usize) {
-        let most = if self.group.nodes == 1 { 1 } else { UNDER_WAY_MAX };
-        while self.nodes[node].under_way < most && !self.nodes[node].waiting.is_empty() {
+        let in_flight_max = if self.group.nodes == 1 { 1 } else { IN_FLIGHT_MAX };
+        while self.nodes[node].in_flight < in_flight_max && !self.nodes[node].waiting.is_empty() {
             let count = self.nodes[node].waiting.len().min(ENTRY_MAX);
             let batch: Vec<_> = self.nodes[node].waiting.drain(..count).collect();
-            self.nodes[node].under_way += 1;
+            self.nodes[node].in_flight += 1;
             if node == 0 {
                 let cost = self.costs.entry + self.costs.spend * count as u64;
-                self.engine = self.engine.max(self.now) + cost;
+                self.engine_free_at = self.engine_free_at.max(self.now) + cost;
                 self.engine_busy += cost;
                 self.entries.push(batch);
-                self.at(self.engine, Event::Appended { entry: self.entries.len() });
+                self.schedule(self.engine_free_at, Event::Appended { entry: self.entries.len() });
             } else {
                 let clicks: Vec<_> = batch.iter().map(|spend| spend.clicked).collect();
                 let message = self.messages.len();
                 self.messages.push(Message { node, left: clicks.len(), clicks });
                 let sent = self.handle_message(node, count);
-                self.at(sent + self.group.one_way, Event::Forwarded { message });
+                self.schedule(sent + self.group.one_way, Event::ForwardArrived { message });
             }
         }
     }
 
     fn append(&mut self, entry: usize) {
         self.appended = entry;
-        self.nodes[0].to_sync = entry;
+        self.nodes[0].received = entry;
         self.write(0);
         for follower in 1..self.group.nodes {
             self.replicate(follower);
         }
     }
 
-    /// Sends a follower what it lacks, if nothing is on its way there.
+    /// Sends a follower the entries that it lacks, unless a message to it is in flight.
     fn replicate(&mut self, follower: usize) {
-        let has = self.nodes[follower].acknowledged;
-        if self.nodes[follower].is_asked || has == self.appended {
+        let acknowledged = self.nodes[follower].acknowledged;
+        if self.nodes[follower].is_replicating || acknowledged == self.appended {
             return;
         }
-        self.nodes[follower].is_asked = true;
-        let upto = self.appended.min(has + APPEND_MAX);
-        let spends = self.entries[has..upto].iter().map(Vec::len).sum();
+        self.nodes[follower].is_replicating = true;
+        let up_to = self.appended.min(acknowledged + APPEND_MAX);
+        let spends = self.entries[acknowledged..up_to].iter().map(Vec::len).sum();
         let sent = self.handle_message(0, spends);
         self.bytes += self.costs.message_len + spends as u64 * self.costs.spend_len;
-        self.at(sent + self.group.one_way, Event::Carried { node: follower, upto, spends });
+        self.schedule(
+            sent + self.group.one_way,
+            Event::EntriesArrived { node: follower, up_to, spends },
+        );
     }
 
-    /// Has a disk write what waits, all at once.
+    /// Writes all received entries of a node at once, unless a write is running.
     fn write(&mut self, node: usize) {
-        let Node { writes, to_sync, synced, .. } = self.nodes[node];
-        if writes || to_sync == synced {
+        let Node { is_writing, received, synced, .. } = self.nodes[node];
+        if is_writing || received == synced {
             return;
         }
-        self.nodes[node].writes = true;
-        // Most syncs take about as long; some take much longer.
+        self.nodes[node].is_writing = true;
+        // Most syncs take about the same time; a few take much longer.
         let sync = self.costs.sync * 3 / 4 + self.exponential(self.costs.sync as f64 / 4.0);
-        let begins = self.work(node, self.costs.write);
-        self.at(begins + sync, Event::Synced { node, upto: to_sync });
+        let start = self.work(node, self.costs.write);
+        self.schedule(start + sync, Event::Synced { node, up_to: received });
     }
 
-    fn synced(&mut self, node: usize, upto: usize) {
-        self.nodes[node].synced = upto;
-        self.nodes[node].writes = false;
+    fn synced(&mut self, node: usize, up_to: usize) {
+        self.nodes[node].synced = up_to;
+        self.nodes[node].is_writing = false;
         self.write(node);
         if node == 0 {
             self.commit();
         } else {
-            self.at(self.now + self.group.one_way, Event::Acknowledged { node, upto });
+            self.schedule(self.now + self.group.one_way, Event::Acknowledged { node, up_to });
         }
     }
 
-    /// Answers all that a majority of the voters has now.
+    /// Commits the entries that a majority of the voters holds, and answers their spends.
     fn commit(&mut self) {
         let followers = self.nodes[1..self.group.voters].iter().map(|node| node.acknowledged);
-        let mut has: Vec<_> = followers.chain([self.nodes[0].synced]).collect();
-        has.sort_unstable();
-        let committed = has[(has.len() - 1) / 2];
+        let mut durable: Vec<_> = followers.chain([self.nodes[0].synced]).collect();
+        durable.sort_unstable();
+        let committed = durable[(durable.len() - 1) / 2];
         for entry in self.committed..committed {
             for spend in std::mem::take(&mut self.entries[entry]) {
                 self.answer(spend);
             }
-            self.nodes[0].under_way -= 1;
+            self.nodes[0].in_flight -= 1;
         }
         if committed > self.committed {
             self.committed = committed;
@@ -475,7 +481,7 @@ impl<'a> Simulation<'a> {
         self.messages[message].left -= 1;
         if self.messages[message].left == 0 {
             let sent = self.handle_message(0, self.messages[message].clicks.len());
-            self.at(sent + self.group.one_way, Event::Answered { message });
+            self.schedule(sent + self.group.one_way, Event::ResponseArrived { message });
         }
     }
 
@@ -485,18 +491,18 @@ impl<'a> Simulation<'a> {
         }
     }
 
-    /// Tells whether what was clicked then is told of: the queues have filled, and
-    /// there is time left for an answer.
+    /// Returns `true` for clicks in the middle half of the time: after the queues have
+    /// filled, and early enough to be served before the end.
     const fn is_counted(&self, clicked: Nanos) -> bool {
         clicked > self.end / 4 && clicked < self.end * 3 / 4
     }
 
-    /// Writes or reads a message on a core, and returns when that is done.
+    /// Writes or reads a message on a core; returns when that is done.
     fn handle_message(&mut self, node: usize, spends: usize) -> Nanos {
         self.work(node, self.costs.message + self.costs.message_spend * spends as u64)
     }
 
-    /// Keeps the core of a node busy that is free first, and returns until when.
+    /// Occupies the core of a node that is free first; returns when it is done.
     fn work(&mut self, node: usize, cost: Nanos) -> Nanos {
         let node = &mut self.nodes[node];
         node.busy += cost;
@@ -506,11 +512,11 @@ impl<'a> Simulation<'a> {
     }
 
     fn exponential(&mut self, mean: f64) -> Nanos {
-        (-mean * (1.0 - self.chance.random::<f64>()).ln()) as Nanos
+        (-mean * (1.0 - self.rng.random::<f64>()).ln()) as Nanos
     }
 
-    fn at(&mut self, time: Nanos, event: Event) {
-        self.drawn += 1;
-        self.events.push(Reverse((time, self.drawn, event)));
+    fn schedule(&mut self, time: Nanos, event: Event) {
+        self.scheduled += 1;
+        self.events.push(Reverse((time, self.scheduled, event)));
     }
 }

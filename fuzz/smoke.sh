@@ -1,11 +1,11 @@
 #!/bin/sh
-# Fuzzes every target, or the named ones, for a short while (20 seconds unless
-# told otherwise), on the stable toolchain. Without sanitizers: the code has no `unsafe` of its own.
+# Fuzzes every target, or the named ones, for 20 seconds each by default. Runs on the
+# stable toolchain, without sanitizers, because jeton has no `unsafe` code.
 #
 #     fuzz/smoke.sh [SECONDS [TARGET...]]
 #
-# A crash is kept in fuzz/artifacts/TARGET. Copy it to fuzz/seeds/TARGET under a
-# name that says what it found, and tests/fuzz_seeds.rs replays it for ever.
+# A crash is kept in fuzz/artifacts/TARGET. Copy it to fuzz/seeds/TARGET and name it
+# for what it found; tests/fuzz_seeds.rs then replays it in every test run.
 set -eu
 seconds=${1:-20}
 [ $# -eq 0 ] || shift
@@ -23,7 +23,7 @@ for target in ${*:-$(cargo fuzz list)}; do
         echo "$target: $(grep '^Done ' "$log")"
     else
         tail -n 60 "$log" >&2
-        echo "$target: failed, the whole log is in $log" >&2
+        echo "$target: failed; the whole log is in $log" >&2
         exit 1
     fi
 done

@@ -1,7 +1,7 @@
-//! Promise: what a fuzzer may try, every test run tries a little of. The seeds
-//! of all fuzz targets, crashes found included, and random bytes go through
-//! the same functions here, on the stable toolchain and without a fuzzer.
-#![allow(clippy::unwrap_used, reason = "helpers of tests, not only tests")]
+//! Runs the seeds of all fuzz targets, including crashes that were found, and
+//! random bytes through the functions that the targets call. Needs no fuzzer and
+//! no nightly toolchain.
+#![allow(clippy::unwrap_used, reason = "clippy allows it in tests, but not in their helpers")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use proptest::test_runner::{RngSeed, TestRunner};
 /// A property that must hold for any bytes.
 type Body = fn(&[u8]);
 
-/// All fuzz targets and their bodies.
+/// The fuzz targets and the functions that they call, sorted by name.
 const TARGETS: [(&str, Body); 12] = [
     ("key_file", jeton::keyring::fuzzing::key_file),
     ("ledger_replay", jeton::ledger::fuzzing::replay),
@@ -28,13 +28,13 @@ const TARGETS: [(&str, Body); 12] = [
     ("url_query", jeton::token::fuzzing::url_query),
 ];
 
-fn fuzz(folder: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz").join(folder)
+fn fuzz_path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz").join(name)
 }
 
-/// The names in a folder without their extension, sorted.
-fn names(folder: &str) -> Vec<String> {
-    let entries = fs::read_dir(fuzz(folder)).unwrap();
+/// Returns the names in a directory below `fuzz/`, without their extension, sorted.
+fn names(dir: &str) -> Vec<String> {
+    let entries = fs::read_dir(fuzz_path(dir)).unwrap();
     let stem = |path: PathBuf| path.file_stem().unwrap().to_str().unwrap().to_owned();
     let mut names: Vec<_> = entries.map(|entry| stem(entry.unwrap().path())).collect();
     names.sort();
@@ -42,17 +42,17 @@ fn names(folder: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_target_is_here_and_has_seeds() {
+fn every_target_is_listed_and_has_seeds() {
     let expected: Vec<_> = TARGETS.iter().map(|(name, _)| *name).collect();
     assert_eq!(names("fuzz_targets"), expected);
     assert_eq!(names("seeds"), expected);
 }
 
 #[test]
-fn the_seeds_hold() {
+fn the_properties_hold_for_every_seed() {
     for (name, body) in TARGETS {
         let mut count = 0;
-        for entry in fs::read_dir(fuzz("seeds").join(name)).unwrap() {
+        for entry in fs::read_dir(fuzz_path("seeds").join(name)).unwrap() {
             let path = entry.unwrap().path();
             let data = fs::read(&path).unwrap();
             println!("{}", path.display());
@@ -63,9 +63,9 @@ fn the_seeds_hold() {
     }
 }
 
-/// The same bytes in every run: any at all, and each seed with a part replaced.
+/// The same inputs in every run: random bytes, and seeds with a part replaced.
 #[test]
-fn random_bytes_hold() {
+fn the_properties_hold_for_random_bytes() {
     for (name, body) in TARGETS {
         let config = ProptestConfig {
             cases: 1_024,
@@ -73,8 +73,10 @@ fn random_bytes_hold() {
             rng_seed: RngSeed::Fixed(0x6675_7a7a),
             ..ProptestConfig::default()
         };
-        let mut seeds: Vec<_> =
-            fs::read_dir(fuzz("seeds").join(name)).unwrap().map(|e| e.unwrap().path()).collect();
+        let mut seeds: Vec<_> = fs::read_dir(fuzz_path("seeds").join(name))
+            .unwrap()
+            .map(|e| e.unwrap().path())
+            .collect();
         seeds.sort();
         let seeds: Vec<_> = seeds.into_iter().map(|path| fs::read(path).unwrap()).collect();
         let bytes = prop::collection::vec(any::<u8>(), 0..=64);

@@ -1,7 +1,7 @@
-//! The promises of the profile room, through its own door: what a PKI or a
-//! folder of profiles gives to whom, and what it refuses.
+//! The public API of `profile`: which profiles a PKI or a directory of profiles yields
+//! for each user, and what it rejects.
 
-#![expect(clippy::unwrap_used, reason = "a fixture that cannot be made fails its test")]
+#![expect(clippy::unwrap_used, reason = "a fixture that cannot be created fails its test")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,10 +13,10 @@ use jeton::profile::{
 use jeton::token::{ProfileKind, UnixSeconds, UserName};
 use tempfile::TempDir;
 
-/// 2027-01-01, when all fixtures are valid.
+/// 2027-01-01, when all certificates of the fixtures are valid.
 const NOW: UnixSeconds = UnixSeconds::new(1_798_761_600);
 
-/// 2030-01-01, when none is.
+/// 2030-01-01, when none of them is.
 const TOO_LATE: UnixSeconds = UnixSeconds::new(1_893_456_000);
 
 const TEMPLATE: &str = "# comment\nclient\nproto udp\nremote vpn.example.com 1194\ndev tun\n\
@@ -36,7 +36,7 @@ fn put(path: impl AsRef<Path>, content: &str) {
     fs::write(path, content).unwrap();
 }
 
-/// A PKI in a folder of its own, made from the fixtures.
+/// A copy of the fixtures' PKI in a temporary directory.
 struct Pki {
     dir: TempDir,
 }
@@ -110,7 +110,7 @@ fn a_pki_lists_users_with_a_valid_client_certificate() {
 }
 
 #[test]
-fn each_kind_has_its_lines_and_no_other() {
+fn each_kind_has_exactly_its_own_lines() {
     let pki = Pki::new();
     let lines = [
         "# OVPN_ACCESS_SERVER_USERNAME=alice",
@@ -138,7 +138,7 @@ fn each_kind_has_its_lines_and_no_other() {
 }
 
 #[test]
-fn a_profile_holds_the_pem_of_the_certificate_and_nothing_above_it() {
+fn a_profile_contains_pem_blocks_without_the_text_above_them() {
     let profile = Pki::new().load("alice", ProfileKind::Autologin).unwrap();
     assert!(!profile.text().contains("Certificate:"));
     assert!(profile.text().contains("<cert>\n-----BEGIN CERTIFICATE-----\n"));
@@ -162,7 +162,7 @@ fn a_revoked_user_is_refused() {
 }
 
 #[test]
-fn a_certificate_issued_again_after_a_revocation_is_good() {
+fn a_certificate_issued_after_a_revocation_is_accepted() {
     let pki = Pki::new();
     let older = "R\t290225122213Z\t261123122213Z\t0001\tunknown\t/CN=alice\n";
     pki.edit("index.txt", |text| format!("{older}{text}"));
@@ -182,7 +182,7 @@ fn a_certificate_that_the_index_does_not_list_is_refused() {
 }
 
 #[test]
-fn without_a_whole_index_nobody_gets_a_profile() {
+fn a_damaged_index_yields_no_profiles() {
     let pki = Pki::new();
     let source = pki.open();
     for damage in ["V\n", "\n", "V\t290225122213Z\t\tAB", "\u{0}"] {
@@ -202,7 +202,7 @@ fn without_a_whole_index_nobody_gets_a_profile() {
 }
 
 #[test]
-fn a_certificate_counts_within_its_time_only() {
+fn a_certificate_is_rejected_outside_its_validity() {
     let pki = Pki::new();
     for kind in ProfileKind::ALL {
         let late = pki.open().load(&user("alice"), kind, TOO_LATE).unwrap_err();
@@ -215,23 +215,23 @@ fn a_certificate_counts_within_its_time_only() {
 }
 
 #[test]
-fn another_ones_certificate_is_refused() {
+fn a_certificate_of_another_name_is_refused() {
     let pki = Pki::new();
     fs::copy(pki.path("issued/bob.crt"), pki.path("issued/alice.crt")).unwrap();
     assert!(matches!(pki.refusal("alice"), ProfileError::CertificateOfAnother { .. }));
     assert!(matches!(pki.refusal("server"), ProfileError::CertificateOfAnother { .. }));
-    assert!(matches!(pki.refusal("nobody"), ProfileError::NotFound { .. }));
+    assert!(matches!(pki.refusal("dave"), ProfileError::NotFound { .. }));
 }
 
 #[test]
-fn a_server_locked_profile_needs_no_certificate_of_the_user() {
+fn a_server_locked_profile_needs_no_user_certificate() {
     let pki = Pki::new();
-    let profile = pki.load("nobody", ProfileKind::ServerLocked).unwrap();
+    let profile = pki.load("dave", ProfileKind::ServerLocked).unwrap();
     assert_eq!(profile.text(), pki.load("alice", ProfileKind::ServerLocked).unwrap().text());
 }
 
 #[test]
-fn an_autologin_profile_with_a_locked_key_is_refused() {
+fn an_autologin_profile_with_an_encrypted_key_is_refused() {
     let pki = Pki::new();
     pki.edit("private/alice.key", |text| text.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY"));
     let refusal = pki.load("alice", ProfileKind::Autologin).unwrap_err();
@@ -243,7 +243,7 @@ fn an_autologin_profile_with_a_locked_key_is_refused() {
 }
 
 #[test]
-fn a_template_that_clients_reject_is_refused_with_its_lines() {
+fn a_rejected_template_is_reported_with_its_line_numbers() {
     let pki = Pki::new();
     put(pki.path("../client-template.txt"), &format!("{TEMPLATE}up /bin/x\nca ca.crt\n"));
     let refusal = EasyRsa::open(pki.files()).unwrap_err().to_string();
@@ -252,7 +252,7 @@ fn a_template_that_clients_reject_is_refused_with_its_lines() {
 }
 
 #[test]
-fn a_template_may_bring_windows_line_ends_and_its_own_blocks() {
+fn a_template_may_have_windows_line_endings_and_its_own_blocks() {
     let pki = Pki::new();
     let ca = fs::read_to_string(pki.path("ca.crt")).unwrap();
     let template = format!("\u{feff}{TEMPLATE}auth-user-pass\n<ca>\n{ca}</ca>\n");
@@ -264,7 +264,7 @@ fn a_template_may_bring_windows_line_ends_and_its_own_blocks() {
 }
 
 #[test]
-fn opening_a_pki_names_everything_that_is_missing() {
+fn checking_a_pki_reports_every_missing_file() {
     let pki = Pki::new();
     let mut files = pki.files();
     files.pki = PathBuf::from("/nowhere/pki");
@@ -281,12 +281,12 @@ fn opening_a_pki_names_everything_that_is_missing() {
 }
 
 #[test]
-fn every_file_behind_a_profile_moves_its_fingerprint() {
+fn changing_any_file_of_a_profile_changes_its_fingerprint() {
     let pki = Pki::new();
     let source = pki.open();
-    let now = || source.fingerprint(&user("alice"), ProfileKind::UserLocked);
-    let mut seen = vec![now()];
-    assert_eq!(seen[0], now());
+    let fingerprint = || source.fingerprint(&user("alice"), ProfileKind::UserLocked);
+    let mut seen = vec![fingerprint()];
+    assert_eq!(seen[0], fingerprint());
     assert_ne!(seen[0], Fingerprint::default());
     for name in [
         "ca.crt",
@@ -297,17 +297,17 @@ fn every_file_behind_a_profile_moves_its_fingerprint() {
         "../client-template.txt",
     ] {
         pki.edit(name, |text| format!("{text} "));
-        assert!(!seen.contains(&now()), "{name}");
-        seen.push(now());
+        assert!(!seen.contains(&fingerprint()), "{name}");
+        seen.push(fingerprint());
     }
 }
 
 #[test]
-fn no_error_and_no_debug_shows_a_key() {
+fn neither_errors_nor_debug_output_contain_a_key() {
     let pki = Pki::new();
     let key = fs::read_to_string(pki.path("private/alice.key")).unwrap();
     let secret = key.lines().nth(1).unwrap();
-    // A key that lost its tags reads as directives.
+    // Without its tags, the lines of a key read as directives.
     put(pki.path("../client-template.txt"), &format!("{TEMPLATE}{secret}\nup {secret}\n"));
     let error = EasyRsa::open(pki.files()).unwrap_err();
     assert!(!format!("{error} {error:?}").contains(&secret[..8]), "{error:?}");
@@ -317,7 +317,7 @@ fn no_error_and_no_debug_shows_a_key() {
     assert!(!format!("{profile:?}").contains(&secret[..8]));
 }
 
-/// A folder of stored profiles, with one for all kinds for alice.
+/// A directory of stored profiles, with one file for all kinds for alice.
 struct Stored {
     dir: TempDir,
     profile: String,
@@ -346,7 +346,7 @@ impl Stored {
 }
 
 #[test]
-fn one_stored_profile_is_rendered_to_the_kind_asked_for() {
+fn one_stored_profile_is_rendered_to_the_requested_kind() {
     let stored = Stored::new();
     let pki = Pki::new();
     for kind in ProfileKind::ALL {
@@ -360,7 +360,7 @@ fn one_stored_profile_is_rendered_to_the_kind_asked_for() {
 }
 
 #[test]
-fn the_file_of_one_kind_is_served_as_it_is_stored() {
+fn a_file_for_one_kind_is_served_unchanged() {
     let stored = Stored::new();
     stored.put("alice/autologin.ovpn", &stored.profile);
     assert_eq!(stored.load("alice", ProfileKind::Autologin).unwrap().text(), stored.profile);
@@ -370,7 +370,7 @@ fn the_file_of_one_kind_is_served_as_it_is_stored() {
 }
 
 #[test]
-fn a_stored_file_of_another_kind_is_refused() {
+fn a_stored_file_that_does_not_fit_its_kind_is_refused() {
     let stored = Stored::new();
     stored.put("alice/user-locked.ovpn", &stored.profile);
     stored.put("alice/server-locked.ovpn", &stored.profile);
@@ -387,7 +387,7 @@ fn a_stored_file_of_another_kind_is_refused() {
 }
 
 #[test]
-fn a_stored_certificate_counts_within_its_time_only() {
+fn a_stored_profile_is_refused_after_its_certificate_expires() {
     let stored = Stored::new();
     let source = Directory::open(stored.dir.path()).unwrap();
     for kind in ProfileKind::ALL {
@@ -397,7 +397,7 @@ fn a_stored_certificate_counts_within_its_time_only() {
 }
 
 #[test]
-fn names_that_look_like_each_others_files_stay_apart() {
+fn user_names_that_resemble_file_names_are_not_confused() {
     let stored = Stored::new();
     stored.put("bob.ovpn/autologin.ovpn", &stored.profile);
     let source = Directory::open(stored.dir.path()).unwrap();
@@ -411,7 +411,7 @@ fn names_that_look_like_each_others_files_stay_apart() {
 }
 
 #[test]
-fn a_folder_that_is_not_there_is_named() {
+fn a_missing_directory_is_named() {
     let error = Directory::open("/nowhere").unwrap_err();
     assert_eq!(error.to_string(), "/nowhere is no folder");
 }

@@ -1,4 +1,4 @@
-//! The load of the benches: clients that spend at a ledger.
+//! The load of the benchmarks: concurrent clients of a ledger.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -8,8 +8,8 @@ use jeton::clock::{Clock as _, SystemClock};
 use jeton::ledger::{Ledger, RequestId, Spend};
 use jeton::token::{KeyId, Nonce, ProfileKind, TokenId, UserName};
 
-/// Each client spends, waits for the grant, spends again, as long as there is `time`;
-/// every token is new. Returns how many were granted.
+/// Runs `clients` tasks for `time`. Each spends one use of a new token at a time and
+/// waits for its grant. Returns the number of grants.
 pub(crate) async fn spend_for<L: Ledger + ?Sized + 'static>(
     time: Duration,
     ledger: &Arc<L>,

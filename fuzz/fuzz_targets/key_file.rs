@@ -1,4 +1,4 @@
-//! Reading any key file ends without a panic, and what is read can be written.
+//! Reading a key file never panics, and an accepted key survives a round trip through a file.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| jeton::keyring::fuzzing::key_file(data));

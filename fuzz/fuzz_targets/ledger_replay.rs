@@ -1,4 +1,4 @@
-//! A log means the same after a restart, and no token is used too often.
+//! A log means the same after a restart from a snapshot, and no token is used too often.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| jeton::ledger::fuzzing::replay(data));

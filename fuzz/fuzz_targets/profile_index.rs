@@ -1,4 +1,4 @@
-//! An index is read whole, or refused.
+//! A PKI's index is read whole or rejected.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| jeton::profile::fuzzing::index(data));

@@ -1,4 +1,4 @@
-//! A snapshot says what its state is.
+//! An accepted snapshot is written back unchanged.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| jeton::ledger::fuzzing::snapshot(data));

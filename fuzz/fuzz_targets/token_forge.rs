@@ -1,4 +1,4 @@
-//! What no key signed never verifies; what a key signed always does.
+//! Unsigned bytes never verify; signed tokens verify until one bit changes.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| jeton::token::fuzzing::token_forge(data));

@@ -1,17 +1,17 @@
-//! What a folder looks like from outside, to tell whether anything touched it.
+//! Metadata of all files in a directory, to check that nothing changed them.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-/// A file or folder with all that changes when something touches it: its mode,
-/// its time of change and its length.
+/// The path, mode, nanoseconds of the change time (ctime), and length of a file or
+/// directory.
 pub(crate) type Footprint = (PathBuf, u32, i64, u64);
 
-/// Returns every file below `folder`, sorted.
-pub(crate) fn footprints(folder: &Path) -> Vec<Footprint> {
+/// Returns the footprints of everything below `dir`, sorted by path.
+pub(crate) fn footprints(dir: &Path) -> Vec<Footprint> {
     let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
+    for entry in fs::read_dir(dir).unwrap() {
         let entry = entry.unwrap();
         let metadata = entry.metadata().unwrap();
         let (mode, changed) = (metadata.permissions().mode(), metadata.ctime_nsec());

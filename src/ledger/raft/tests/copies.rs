@@ -1,25 +1,25 @@
-//! Copies of a ledger on a real disk: refused where they stand, and what a new
-//! ledger takes over of them.
+//! Copies of a ledger directory on a real disk: their refusal, and what a restored
+//! ledger takes from them.
 
 use std::collections::BTreeSet;
 
 use super::*;
 
-/// Copies a folder as a backup does.
-fn copy(from: &Path, to: &Path) {
+/// Copies a directory as a backup does, without its inode numbers.
+fn copy_dir(from: &Path, to: &Path) {
     FileDisk::create_dir(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();
         let to = to.join(path.file_name().unwrap());
         if path.is_dir() {
-            copy(&path, &to);
+            copy_dir(&path, &to);
         } else {
             fs::copy(&path, &to).unwrap();
         }
     }
 }
 
-/// Returns names and contents of all files below a folder.
+/// Returns the paths and contents of all files below a directory.
 fn files(dir: &Path) -> BTreeSet<(PathBuf, Vec<u8>)> {
     let paths = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     let found = paths.flat_map(|path| {
@@ -37,7 +37,7 @@ async fn open(dir: &Path) -> Result<RaftLedger, OpenError> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_copy_is_refused_unchanged_until_somebody_vouches_for_it() {
+async fn a_copy_is_refused_and_left_unchanged_until_it_is_accepted() {
     let parent = tempfile::tempdir().unwrap();
     let dir = created(parent.path()).await;
     open(&dir).await.unwrap().close().await;
@@ -45,7 +45,7 @@ async fn a_copy_is_refused_unchanged_until_somebody_vouches_for_it() {
     fs::rename(&dir, &moved).unwrap();
     open(&moved).await.unwrap().close().await;
 
-    copy(&moved, &dir);
+    copy_dir(&moved, &dir);
     let before = files(&dir);
     for _ in 0..2 {
         let refused = open(&dir).await.unwrap_err();
@@ -66,17 +66,17 @@ async fn a_copy_is_refused_unchanged_until_somebody_vouches_for_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_older_log_in_a_folder_that_stayed_is_refused() {
+async fn an_older_log_in_the_original_directory_is_refused() {
     let parent = tempfile::tempdir().unwrap();
     let dir = created(parent.path()).await;
     let old = parent.path().join("old");
-    for forget in [false, true] {
+    for loses_mark in [false, true] {
         open(&dir).await.unwrap().close().await;
-        copy(&dir, &old);
+        copy_dir(&dir, &old);
         open(&dir).await.unwrap().close().await;
         fs::remove_dir_all(dir.join("log")).unwrap();
         fs::rename(old.join("log"), dir.join("log")).unwrap();
-        if forget {
+        if loses_mark {
             fs::remove_file(dir.join("log/place")).unwrap();
         }
         let refused = open(&dir).await.unwrap_err();
@@ -87,31 +87,31 @@ async fn an_older_log_in_a_folder_that_stayed_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_not_ours_is_not_removed() {
+async fn creating_a_ledger_does_not_remove_an_existing_staging_directory() {
     let parent = tempfile::tempdir().unwrap();
     let dir = created(parent.path()).await;
-    let aside = parent.path().join("ledger.new");
-    fs::rename(&dir, &aside).unwrap();
-    let before = files(&aside);
-    let making = create(&parent.path().join("ledger"), identity(), clock()).await.unwrap_err();
-    assert!(matches!(making, OpenError::Io { .. }), "{making:?}");
-    assert_eq!(files(&aside), before);
+    let staging = parent.path().join("ledger.new");
+    fs::rename(&dir, &staging).unwrap();
+    let before = files(&staging);
+    let refused = create(&parent.path().join("ledger"), identity(), clock()).await.unwrap_err();
+    assert!(matches!(refused, OpenError::Io { .. }), "{refused:?}");
+    assert_eq!(files(&staging), before);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_restored_ledger_keeps_what_was_forbidden_and_refuses_what_was_minted() {
+async fn a_restored_ledger_keeps_revocations_and_refuses_earlier_tokens() {
     let parent = tempfile::tempdir().unwrap();
     let dir = created(parent.path()).await;
     let alice = || UserName::new("alice").unwrap();
     let ledger = open(&dir).await.unwrap();
     ledger.revoke(Revocation::Key(KeyId([9; 4]))).await.unwrap();
     assert!(ledger.spend(spend(1, 9, 1)).await.unwrap().is_ok());
-    // One half of it stands in a snapshot, the other in the log behind that.
+    // Half of the changes are in a snapshot, the others in the log after it.
     ledger.compact().await.unwrap();
     ledger.permit(alice(), true).await.unwrap();
     ledger.revoke(Revocation::Batch(Batch([7; 4]))).await.unwrap();
-    let served = LedgerCopy::read(&dir).unwrap_err();
-    assert!(matches!(served, OpenError::Log { source: LogError::Locked, .. }), "{served:?}");
+    let in_use = LedgerCopy::read(&dir).unwrap_err();
+    assert!(matches!(in_use, OpenError::Log { source: LogError::Locked, .. }), "{in_use:?}");
     ledger.close().await;
 
     let before = files(&dir);
@@ -125,27 +125,27 @@ async fn a_restored_ledger_keeps_what_was_forbidden_and_refuses_what_was_minted(
     assert_eq!(files(&dir), before);
     drop(old);
 
-    let born_later = |number, request| Spend { issued_at: born_at, ..spend(number, 1, request) };
-    let foreign = Spend {
+    let issued_later = |number, request| Spend { issued_at: born_at, ..spend(number, 1, request) };
+    let revoked = Spend {
         token: TokenId { key_id: KeyId([9; 4]), ..spend(3, 1, 0).token },
-        ..born_later(3, 12)
+        ..issued_later(3, 12)
     };
-    // The second time it comes from the snapshot alone.
-    for again in [false, true] {
+    // The second round follows a restart.
+    for is_restarted in [false, true] {
         let ledger = open(&new).await.unwrap();
         // A repeated request does not get its old verdict.
         for request in [1, 10] {
             let refused = ledger.spend(spend(1, 9, request)).await.unwrap();
             assert_eq!(refused, Err(SpendRefusal::BeforeLedger));
         }
-        let granted = ledger.spend(born_later(2, 20 + u32::from(again))).await.unwrap();
-        assert_eq!(granted.is_ok(), !again);
-        assert_eq!(ledger.spend(foreign.clone()).await.unwrap(), Err(SpendRefusal::Revoked));
+        let granted = ledger.spend(issued_later(2, 20 + u32::from(is_restarted))).await.unwrap();
+        assert_eq!(granted.is_ok(), !is_restarted);
+        assert_eq!(ledger.spend(revoked.clone()).await.unwrap(), Err(SpendRefusal::Revoked));
         assert_eq!(ledger.autologin_users(), BTreeSet::from([alice()]));
         assert_eq!(ledger.status().born_at, born_at);
         ledger.close().await;
     }
-    // Without what it began with it is not believed.
+    // Without the snapshot that it started from, it is refused.
     fs::remove_dir_all(new.join("snapshot")).unwrap();
     FileDisk::create_dir(&new.join("snapshot")).unwrap();
     let refused = open(&new).await.unwrap_err();
@@ -153,7 +153,7 @@ async fn a_restored_ledger_keeps_what_was_forbidden_and_refuses_what_was_minted(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_copy_that_is_not_whole_is_not_read() {
+async fn an_incomplete_or_damaged_copy_is_not_restored() {
     let parent = tempfile::tempdir().unwrap();
     let dir = created(parent.path()).await;
     let ledger = open(&dir).await.unwrap();

@@ -1,4 +1,4 @@
-//! What becomes of a spend when one thing fails.
+//! Spends under a single fault.
 
 use std::time::Duration;
 
@@ -8,92 +8,96 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::sim_disk::Trouble;
 use super::spend;
-use super::world::{Wire, simulate};
+use super::world::{NetworkFaults, simulate};
 use super::*;
 
 #[test]
-fn an_answer_that_was_lost_is_found_again_and_counts_once() {
+fn a_repeated_request_whose_response_was_lost_counts_once() {
     simulate(1, |world| async move {
-        world.found(3).await;
+        world.create_cluster(3).await;
         let leader = world.leader().await;
         let node = 1 + leader % 3;
-        // Questions arrive, answers do not.
+        // Requests arrive; responses do not.
         world.cut(leader, node);
         let ledger = world.node(node);
-        let asked = Instant::now();
+        let began = Instant::now();
         let spending = tokio::spawn(async move { ledger.spend(spend(1, 3, 1)).await });
         sleep(Duration::from_millis(900)).await;
         let counted = world.node(leader).applied.show(|s| s.token(spend(1, 3, 1).token).cloned());
-        assert_eq!(counted.unwrap().used, 1, "the leader has counted it");
+        assert_eq!(counted.unwrap().used, 1, "the leader has not counted the use once");
         assert!(!spending.is_finished());
         world.heal();
         let grant = spending.await.unwrap().unwrap().unwrap();
         assert_eq!(grant.used(), 1);
-        assert!(asked.elapsed() < Duration::from_secs(5));
-        assert_eq!(world.settled().await.token(spend(1, 3, 1).token).unwrap().used, 1);
+        assert!(began.elapsed() < Duration::from_secs(5));
+        assert_eq!(world.converged().await.token(spend(1, 3, 1).token).unwrap().used, 1);
     });
 }
 
 #[test]
-fn after_a_leader_died_others_grant_within_three_seconds() {
+fn other_nodes_grant_within_three_seconds_of_a_leader_crash() {
     for seed in 0..20 {
         simulate(seed, |world| async move {
-            world.found(3).await;
+            world.create_cluster(3).await;
             let leader = world.leader().await;
             let node = 1 + leader % 3;
-            let dead = Instant::now();
+            let crashed = Instant::now();
             world.crash(leader).await;
             let grant = world.node(node).spend(spend(1, 1, 1)).await;
             assert_eq!(grant.unwrap().unwrap().used(), 1);
-            assert!(dead.elapsed() <= Duration::from_secs(3), "{:?}", dead.elapsed());
+            assert!(crashed.elapsed() <= Duration::from_secs(3), "{:?}", crashed.elapsed());
         });
     }
 }
 
-/// What is lost here is never sent again, as TCP would, but by who asked.
+/// The simulated network loses messages, and unlike TCP it never retransmits them.
 #[test]
-fn after_a_leader_died_on_a_bad_network_others_grant_within_three_seconds() {
+fn a_node_grants_within_three_seconds_of_a_leader_crash_on_a_lossy_network() {
     for seed in 0..50 {
         simulate(seed, |world| async move {
-            world.found(3).await;
+            world.create_cluster(3).await;
             for request in 0..50 {
                 let leader = world.leader().await;
                 let grant = world.node(leader).spend(spend(1, 100, request)).await;
                 assert!(grant.is_ok_and(|grant| grant.is_ok()));
             }
-            world.set_wire(Wire { lost: 5, twice: 5, delay: 50 });
+            world.set_network_faults(NetworkFaults {
+                lost_percent: 5,
+                duplicated_percent: 5,
+                delay_max_ms: 50,
+            });
             let leader = world.leader().await;
             sleep(Duration::from_secs(2)).await;
-            let dead = Instant::now();
+            let crashed = Instant::now();
             world.crash(leader).await;
-            // Whose question is lost waits for longer: what counts is that anybody is served.
-            let mut asked = FuturesUnordered::new();
+            // A lost request takes longer, so the test waits for the first of many.
+            let mut pending = FuturesUnordered::new();
             let mut request = 0;
             loop {
                 for node in (1..=3).filter(|node| *node != leader) {
                     request += 1;
                     let ledger = world.node(node);
-                    asked.push(async move { ledger.spend(spend(2, 1_000, request)).await });
+                    pending.push(async move { ledger.spend(spend(2, 1_000, request)).await });
                 }
-                let in_time = timeout(Duration::from_millis(100), asked.next()).await;
-                if let Ok(Some(Ok(grant))) = in_time {
+                let first = timeout(Duration::from_millis(100), pending.next()).await;
+                if let Ok(Some(Ok(grant))) = first {
                     assert!(grant.is_ok());
                     break;
                 }
             }
-            assert!(dead.elapsed() <= Duration::from_secs(3), "{:?}", dead.elapsed());
+            assert!(crashed.elapsed() <= Duration::from_secs(3), "{:?}", crashed.elapsed());
         });
     }
 }
 
-/// Followers had the entry before its leader's disk did, which then lost it.
+/// The followers may hold an entry that the leader sent before its own disk lost it.
 #[test]
-fn a_leader_that_lost_what_it_sent_does_not_lead_on() {
+fn a_leader_that_lost_entries_it_had_sent_does_not_continue_its_term() {
     for seed in 0..10 {
         simulate(seed, |world| async move {
-            world.found(3).await;
+            world.create_cluster(3).await;
             let leader = world.leader().await;
-            world.trouble(leader, Trouble::PowerFailure);
+            world.plan_disk_fault(leader, Trouble::PowerFailure);
             for request in 0..20 {
                 let ledger = world.node(leader);
                 let spent = ledger.spend(spend(1, 200, request)).await;
@@ -107,15 +111,15 @@ fn a_leader_that_lost_what_it_sent_does_not_lead_on() {
                 let grant = world.node(leader).spend(spend(1, 200, request)).await;
                 assert!(grant.is_ok_and(|grant| grant.is_ok()));
             }
-            world.settled().await;
+            world.converged().await;
         });
     }
 }
 
 #[test]
-fn without_a_majority_nothing_is_granted() {
+fn nothing_is_granted_without_a_majority() {
     simulate(3, |world| async move {
-        world.found(3).await;
+        world.create_cluster(3).await;
         let leader = world.leader().await;
         for node in (1..=3).filter(|node| *node != leader) {
             world.crash(node).await;

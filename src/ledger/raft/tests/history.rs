@@ -1,5 +1,6 @@
-//! People who redeem and revoke links at any node while the nodes fail, and what
-//! has to be true of what they were told.
+//! The workload of a simulation run: clients that redeem and revoke links at any node.
+//! Their history, which is every request and its response, is checked against the
+//! ledger.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
@@ -13,77 +14,79 @@ use super::{spend, token_of};
 use crate::ledger::{Ledger as _, LedgerError, Revocation, Spend, SpendRefusal, State};
 use crate::token::{ProfileKind, UserName, VerifiedToken};
 
-/// How many links all people share. Each has one more of its own, for `autologin`.
+/// The number of links that all clients share. Link `LINKS + n` is an `autologin` link
+/// that only client `n` uses.
 const LINKS: u8 = 40;
 
-/// How many people there are.
-pub(super) const PEOPLE: u8 = 4;
+/// The number of clients.
+pub(super) const CLIENTS: u8 = 4;
 
-/// How often an `autologin` link may be used: oftener than anybody tries.
+/// The use limit of an `autologin` link, which no client reaches.
 const AUTOLOGIN_MAX: u32 = 200;
 
-/// How long the news of a revocation may be under way, on the worst wire.
-const WIRE_MAX: Duration = Duration::from_millis(100);
+/// The longest round trip in a simulation run: 50 ms each way.
+const ROUND_TRIP_MAX: Duration = Duration::from_millis(100);
 
-/// How far the time of the ledger may come in one night, in seconds, whatever the
-/// clock of one node says: the links live longer.
-const AHEAD_MAX: u64 = 1_200;
+/// How far the ledger's time may advance in one run, in seconds, even if one clock is
+/// wrong. Links live longer than this.
+const ADVANCE_MAX: u64 = 1_200;
 
 static TOKENS: LazyLock<Vec<VerifiedToken>> =
-    LazyLock::new(|| (0..LINKS + PEOPLE).map(|number| token_of(&link(number, 0))).collect());
+    LazyLock::new(|| (0..LINKS + CLIENTS).map(|number| token_of(&spend_link(number, 0))).collect());
 
-/// The wish to use a link once.
-fn link(number: u8, request: u32) -> Spend {
+/// Returns a request to use a link once.
+fn spend_link(number: u8, request: u32) -> Spend {
     match number.checked_sub(LINKS) {
         None => spend(number, 1 + u32::from(number % 3), request),
-        Some(person) => Spend {
+        Some(client) => Spend {
             kind: ProfileKind::Autologin,
-            user: user(person),
+            user: user(client),
             ..spend(number, AUTOLOGIN_MAX, request)
         },
     }
 }
 
-fn user(person: u8) -> UserName {
-    UserName::new(format!("person-{person}")).unwrap()
+fn user(client: u8) -> UserName {
+    UserName::new(format!("client-{client}")).unwrap()
 }
 
-/// What the people were told.
+/// The requests of all clients and their responses. Clones are the same history.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Told(Arc<Mutex<Inner>>);
+pub(super) struct ClientHistory(Arc<Mutex<Inner>>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// Counts what happens: what has a lower number came before.
+    /// A counter that orders requests and responses.
     step: u64,
-    wishes: BTreeMap<u32, Wish>,
-    revoked: BTreeMap<u8, Revoked>,
-    /// Who may have `autologin`, unless that is not known.
+    /// By request number.
+    redemptions: BTreeMap<u32, Redemption>,
+    /// The links that a client has asked to revoke.
+    revocations: BTreeMap<u8, RevocationStatus>,
+    /// Whether each client may have `autologin`; `None` if the outcome is unknown.
     permissions: BTreeMap<u8, Option<bool>>,
-    /// At which node which link was seen to be revoked.
-    seen: BTreeSet<(u64, u8)>,
+    /// The nodes that have reported a link as revoked, with the link.
+    reported_revoked: BTreeSet<(u64, u8)>,
 }
 
-/// One wish: to use a link once.
+/// The attempts to use a link once, all with the same request id.
 #[derive(Debug)]
-struct Wish {
-    number: u8,
-    asked: u64,
+struct Redemption {
+    link: u8,
+    began: u64,
     granted: BTreeSet<u32>,
     refused: Option<SpendRefusal>,
     unknown: bool,
 }
 
-/// A link that somebody wanted to be revoked.
 #[derive(Debug, Default)]
-struct Revoked {
-    /// When a node first said that it is.
-    done: Option<(u64, Instant)>,
+struct RevocationStatus {
+    /// When a node first confirmed the revocation.
+    confirmed: Option<(u64, Instant)>,
 }
 
-/// How much was told, to see that a story tells something.
+/// The number of responses of each kind, to check that the runs cover all kinds.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(super) struct Sum {
+pub(super) struct ResponseCounts {
     pub(super) granted: usize,
     pub(super) revoked: usize,
     pub(super) refused_as_revoked: usize,
@@ -91,36 +94,36 @@ pub(super) struct Sum {
     pub(super) autologin_granted: usize,
 }
 
-impl Told {
-    /// Lets a person use links until `count` wishes were made, and now and then
-    /// revoke one, or allow or deny itself `autologin`.
-    pub(super) async fn live(&self, world: &World, person: u8, count: u32) {
-        let first = u32::from(person) * 1_000;
+impl ClientHistory {
+    /// Runs a client that redeems `count` links, and at times revokes a link, or allows
+    /// or denies its own `autologin`.
+    pub(super) async fn run_client(&self, world: &World, client: u8, count: u32) {
+        let first = u32::from(client) * 1_000;
         for request in first..first + count {
             match world.roll(10) {
                 0 => self.revoke(world).await,
-                1 => self.permit(world, person).await,
+                1 => self.permit(world, client).await,
                 _ => {}
             }
-            let any = u8::try_from(world.roll(LINKS.into())).unwrap();
-            let number = if world.percent(15) { LINKS + person } else { any };
+            let shared = u8::try_from(world.roll(LINKS.into())).unwrap();
+            let number = if world.chance(15) { LINKS + client } else { shared };
             self.redeem(world, number, request).await;
             sleep(Duration::from_millis(world.roll(50) as u64)).await;
         }
     }
 
-    /// Who does not hear what came of a wish asks again, at another node, as the
-    /// same wish.
+    /// Tries up to three times to use a link once, each time at any node and with the
+    /// same request id, until the outcome is known.
     async fn redeem(&self, world: &World, number: u8, request: u32) {
         self.begin(request, number);
         for _ in 0..3 {
-            let Some((node, ledger)) = any_node(world) else { continue };
-            self.look(node, &ledger, number);
-            let answer = ledger.spend(link(number, request)).await;
+            let Some((node, ledger)) = random_node(world) else { continue };
+            self.check_standing(node, &ledger, number);
+            let response = ledger.spend(spend_link(number, request)).await;
             drop(ledger);
-            let over = !matches!(answer, Err(LedgerError::OutcomeUnknown(_)));
-            self.note(request, &answer.map(|answer| answer.map(|grant| grant.used())));
-            if over {
+            let is_known = !matches!(response, Err(LedgerError::OutcomeUnknown(_)));
+            self.record(request, &response.map(|verdict| verdict.map(|grant| grant.used())));
+            if is_known {
                 return;
             }
         }
@@ -128,92 +131,100 @@ impl Told {
 
     async fn revoke(&self, world: &World) {
         let number = u8::try_from(world.roll(LINKS.into())).unwrap();
-        let Some((_, ledger)) = any_node(world) else { return };
-        let Spend { token, expires_at, .. } = link(number, 0);
+        let Some((_, ledger)) = random_node(world) else { return };
+        let Spend { token, expires_at, .. } = spend_link(number, 0);
         let expires_at = (world.roll(2) == 0).then_some(expires_at);
-        self.inner().revoked.entry(number).or_default();
+        self.inner().revocations.entry(number).or_default();
         let revoking = ledger.revoke(Revocation::Token { nonce: token.nonce, expires_at });
         if revoking.await.is_ok() {
-            let mut told = self.inner();
-            let step = told.next_step();
-            let revoked = told.revoked.entry(number).or_default();
-            revoked.done.get_or_insert_with(|| (step, Instant::now()));
+            let mut inner = self.inner();
+            let step = inner.next_step();
+            let revocation = inner.revocations.entry(number).or_default();
+            revocation.confirmed.get_or_insert_with(|| (step, Instant::now()));
         }
     }
 
-    async fn permit(&self, world: &World, person: u8) {
+    async fn permit(&self, world: &World, client: u8) {
         let autologin = world.roll(2) == 0;
-        let Some((_, ledger)) = any_node(world) else { return };
-        let answer = ledger.permit(user(person), autologin).await;
-        let mut told = self.inner();
-        let known = told.permissions.entry(person).or_insert(Some(false));
-        match answer {
+        let Some((_, ledger)) = random_node(world) else { return };
+        let response = ledger.permit(user(client), autologin).await;
+        let mut inner = self.inner();
+        let known = inner.permissions.entry(client).or_insert(Some(false));
+        match response {
             Ok(()) => *known = known.map(|_| autologin),
-            // It may be carried out at any time: from now on nobody can tell.
+            // It may still be applied at any time, so the permission stays unknown.
             Err(LedgerError::OutcomeUnknown(_)) => *known = None,
             Err(LedgerError::Unavailable(_) | LedgerError::Overloaded) => {}
         }
     }
 
-    /// Looks at how a link stands, as a node does before it spends a use. A node
-    /// that is not sure says so; one that is may be a little behind.
-    fn look(&self, node: u64, ledger: &RaftLedger, number: u8) {
+    /// Checks the standing of a link at a node. A node that is not fresh returns an
+    /// error; the standing at a fresh node may be a little old.
+    fn check_standing(&self, node: u64, ledger: &RaftLedger, number: u8) {
         let Ok(standing) = ledger.standing(&TOKENS[usize::from(number)]) else { return };
-        let mut told = self.inner();
+        let mut inner = self.inner();
         if standing.revoked {
-            assert!(told.revoked.contains_key(&number), "nobody has revoked link {number}");
-            told.seen.insert((node, number));
+            assert!(inner.revocations.contains_key(&number), "no client revoked link {number}");
+            inner.reported_revoked.insert((node, number));
             return;
         }
         assert!(
-            !told.seen.contains(&(node, number)),
-            "node {node} forgot that {number} is revoked"
+            !inner.reported_revoked.contains(&(node, number)),
+            "node {node} forgot that link {number} is revoked"
         );
-        if let Some((_, done)) = told.revoked.get(&number).and_then(|revoked| revoked.done) {
-            let age_max = Options::default().max_staleness + WIRE_MAX;
-            assert!(done.elapsed() <= age_max, "node {node} does not know of link {number}");
+        let revocation = inner.revocations.get(&number);
+        if let Some((_, confirmed)) = revocation.and_then(|revocation| revocation.confirmed) {
+            let age_max = Options::default().max_staleness + ROUND_TRIP_MAX;
+            assert!(
+                confirmed.elapsed() <= age_max,
+                "node {node} does not know that link {number} is revoked"
+            );
         }
     }
 
-    fn begin(&self, request: u32, number: u8) {
-        let mut told = self.inner();
-        let asked = told.next_step();
-        let wish = Wish { number, asked, granted: BTreeSet::new(), refused: None, unknown: false };
-        told.wishes.insert(request, wish);
+    fn begin(&self, request: u32, link: u8) {
+        let mut inner = self.inner();
+        let began = inner.next_step();
+        let granted = BTreeSet::new();
+        let redemption = Redemption { link, began, granted, refused: None, unknown: false };
+        inner.redemptions.insert(request, redemption);
     }
 
-    fn note(&self, request: u32, answer: &Result<Result<u32, SpendRefusal>, LedgerError>) {
-        let mut told = self.inner();
-        let Inner { wishes, revoked, permissions, .. } = &mut *told;
-        let wish = wishes.get_mut(&request).unwrap();
-        let revoked = revoked.get(&wish.number);
-        let permitted = match wish.number.checked_sub(LINKS) {
-            Some(person) => permissions.get(&person).copied().unwrap_or(Some(false)),
+    /// Records a response, and checks it against earlier ones.
+    fn record(&self, request: u32, response: &Result<Result<u32, SpendRefusal>, LedgerError>) {
+        let mut inner = self.inner();
+        let Inner { redemptions, revocations, permissions, .. } = &mut *inner;
+        let redemption = redemptions.get_mut(&request).unwrap();
+        let revocation = revocations.get(&redemption.link);
+        let permitted = match redemption.link.checked_sub(LINKS) {
+            Some(client) => permissions.get(&client).copied().unwrap_or(Some(false)),
             None => None,
         };
-        match answer {
+        match response {
             Ok(Ok(used)) => {
-                let done = revoked.and_then(|revoked| revoked.done);
-                let is_late = done.is_some_and(|(step, _)| step < wish.asked);
-                assert!(!is_late, "granted after it was revoked: {wish:?}, {done:?}");
-                assert_ne!(permitted, Some(false), "granted without permission: {wish:?}");
-                wish.granted.insert(*used);
+                let confirmed = revocation.and_then(|revocation| revocation.confirmed);
+                let is_late = confirmed.is_some_and(|(step, _)| step < redemption.began);
+                assert!(!is_late, "granted after a revocation: {redemption:?}, {confirmed:?}");
+                assert_ne!(permitted, Some(false), "granted without permission: {redemption:?}");
+                redemption.granted.insert(*used);
             }
             Ok(Err(refusal)) => {
                 match refusal {
                     SpendRefusal::UsedUp => {}
-                    SpendRefusal::Revoked => assert!(revoked.is_some(), "not revoked: {wish:?}"),
+                    SpendRefusal::Revoked => {
+                        assert!(revocation.is_some(), "not revoked: {redemption:?}");
+                    }
                     SpendRefusal::AutologinDenied => {
-                        assert!(wish.number >= LINKS, "it is no autologin: {wish:?}");
-                        assert_ne!(permitted, Some(true), "a permission was lost: {wish:?}");
+                        assert!(redemption.link >= LINKS, "not an autologin link: {redemption:?}");
+                        assert_ne!(permitted, Some(true), "a permission was lost: {redemption:?}");
                     }
                     SpendRefusal::BeforeLedger
                     | SpendRefusal::Expired
-                    | SpendRefusal::Contradiction => panic!("{refusal:?}: {wish:?}"),
+                    | SpendRefusal::Contradiction => panic!("{refusal:?}: {redemption:?}"),
                 }
-                wish.refused = Some(*refusal);
+                redemption.refused = Some(*refusal);
             }
-            Err(LedgerError::OutcomeUnknown(_)) => wish.unknown = true,
+            Err(LedgerError::OutcomeUnknown(_)) => redemption.unknown = true,
             Err(LedgerError::Unavailable(_) | LedgerError::Overloaded) => {}
         }
     }
@@ -222,45 +233,48 @@ impl Told {
         self.0.lock().unwrap()
     }
 
-    pub(super) fn sum(&self) -> Sum {
-        let told = self.inner();
-        let count = |of: &dyn Fn(&Wish) -> bool| told.wishes.values().filter(|w| of(w)).count();
-        let refused = |refusal| count(&|wish| wish.refused == Some(refusal));
-        Sum {
-            granted: count(&|wish| !wish.granted.is_empty()),
-            revoked: told.revoked.values().filter(|revoked| revoked.done.is_some()).count(),
+    pub(super) fn counts(&self) -> ResponseCounts {
+        let inner = self.inner();
+        let count = |test: &dyn Fn(&Redemption) -> bool| {
+            inner.redemptions.values().filter(|redemption| test(redemption)).count()
+        };
+        let refused = |refusal| count(&|redemption| redemption.refused == Some(refusal));
+        ResponseCounts {
+            granted: count(&|redemption| !redemption.granted.is_empty()),
+            revoked: inner.revocations.values().filter(|r| r.confirmed.is_some()).count(),
             refused_as_revoked: refused(SpendRefusal::Revoked),
             refused_as_denied: refused(SpendRefusal::AutologinDenied),
-            autologin_granted: count(&|wish| wish.number >= LINKS && !wish.granted.is_empty()),
+            autologin_granted: count(&|r| r.link >= LINKS && !r.granted.is_empty()),
         }
     }
 
-    /// Checks what was told against what the ledger holds in the end.
+    /// Checks the history against the final state of the ledger.
     pub(super) fn check(&self, state: &State) {
-        let told = self.inner();
-        // A leader's clock may be slow, and the night short.
-        let ahead = state.log_time().get().saturating_sub(NOW);
-        assert!(ahead < AHEAD_MAX, "the ledger was carried {ahead} s into the future");
-        let mut by_number: BTreeMap<u8, Vec<&Wish>> = BTreeMap::new();
-        for (request, wish) in &told.wishes {
-            assert!(wish.granted.len() <= 1, "wish {request} has two verdicts: {wish:?}");
-            assert!(wish.granted.is_empty() || wish.refused.is_none(), "wish {request}: {wish:?}");
-            by_number.entry(wish.number).or_default().push(wish);
+        let inner = self.inner();
+        // The ledger's time may be behind `NOW` if a leader's clock was slow.
+        let advance = state.log_time().get().saturating_sub(NOW);
+        assert!(advance < ADVANCE_MAX, "the ledger's time advanced by {advance} s");
+        let mut by_link: BTreeMap<u8, Vec<&Redemption>> = BTreeMap::new();
+        for (request, redemption) in &inner.redemptions {
+            let Redemption { link, granted, refused, .. } = redemption;
+            assert!(granted.len() <= 1, "request {request} has two verdicts: {redemption:?}");
+            assert!(granted.is_empty() || refused.is_none(), "request {request}: {redemption:?}");
+            by_link.entry(*link).or_default().push(redemption);
         }
-        for (number, wishes) in by_number {
-            check_count(&link(number, 0), &wishes, state);
+        for (number, redemptions) in by_link {
+            check_count(&spend_link(number, 0), &redemptions, state);
         }
         for number in 0..LINKS {
             let token = &TOKENS[usize::from(number)];
             let is_revoked = state.standing(token.id(), token.claims()).revoked;
-            let revoked = told.revoked.get(&number);
-            assert!(!is_revoked || revoked.is_some(), "nobody has revoked link {number}");
-            let is_lost = !is_revoked && revoked.is_some_and(|revoked| revoked.done.is_some());
+            let revocation = inner.revocations.get(&number);
+            assert!(!is_revoked || revocation.is_some(), "no client revoked link {number}");
+            let is_lost = !is_revoked && revocation.is_some_and(|r| r.confirmed.is_some());
             assert!(!is_lost, "the revocation of link {number} was lost");
         }
-        for (person, known) in &told.permissions {
-            let is = state.autologin_users().contains(&user(*person));
-            assert!(known.is_none_or(|known| known == is), "person {person}: {known:?}, {is}");
+        for (client, known) in &inner.permissions {
+            let actual = state.autologin_users().contains(&user(*client));
+            assert!(known.is_none_or(|known| known == actual), "client {client}: {known:?}");
         }
     }
 }
@@ -272,28 +286,28 @@ impl Inner {
     }
 }
 
-fn any_node(world: &World) -> Option<(u64, Arc<RaftLedger>)> {
+fn random_node(world: &World) -> Option<(u64, Arc<RaftLedger>)> {
     let ids = world.ids();
     let node = ids[world.roll(ids.len())];
     world.running(node).map(|ledger| (node, ledger))
 }
 
-/// Checks the wishes for one link against what was counted of it.
-fn check_count(link: &Spend, wishes: &[&Wish], state: &State) {
+/// Checks the redemptions of one link against the ledger's count.
+fn check_count(link: &Spend, redemptions: &[&Redemption], state: &State) {
     let (token, max) = (link.token, link.max.get());
     let used = state.token(token).map_or(0, |token| token.used);
-    let grants: Vec<u32> = wishes.iter().flat_map(|wish| wish.granted.clone()).collect();
+    let grants: Vec<u32> = redemptions.iter().flat_map(|r| r.granted.clone()).collect();
     let distinct: BTreeSet<u32> = grants.iter().copied().collect();
-    let unknown = wishes.iter().filter(|wish| wish.granted.is_empty() && wish.unknown).count();
+    let unknown = redemptions.iter().filter(|r| r.granted.is_empty() && r.unknown).count();
     assert!(used <= max, "{token:?} was used {used} times of {max}");
     assert_eq!(distinct.len(), grants.len(), "{token:?}: one use was granted twice");
     assert!(distinct.iter().all(|n| *n <= used), "{token:?}: a grant was not counted");
-    assert!(grants.len() <= used as usize, "{token:?}: {grants:?} of {used}");
+    assert!(grants.len() <= used as usize, "{token:?}: grants {grants:?} for {used} uses");
     assert!(
         used as usize <= grants.len() + unknown,
-        "{token:?}: {used} were counted, {} granted, {unknown} unknown",
+        "{token:?}: {used} counted, {} granted, {unknown} unknown",
         grants.len()
     );
-    let is_used_up = wishes.iter().any(|wish| wish.refused == Some(SpendRefusal::UsedUp));
-    assert!(!is_used_up || used == max, "{token:?}: refused while {used} of {max} were used");
+    let is_used_up = redemptions.iter().any(|r| r.refused == Some(SpendRefusal::UsedUp));
+    assert!(!is_used_up || used == max, "{token:?}: refused as used up after {used} of {max} uses");
 }

@@ -1,4 +1,4 @@
-//! The engine on a real disk: openraft's own suite, restarts, refusals.
+//! `RaftLedger` on a real disk: openraft's own test suite, restarts, refusals.
 
 mod copies;
 mod faults;
@@ -10,7 +10,7 @@ mod seeds;
 #[expect(
     dead_code,
     clippy::cast_possible_truncation,
-    reason = "the tests of the log use more of it, and its numbers are small"
+    reason = "the log's tests use more of it, and its numbers are small"
 )]
 mod sim_disk;
 mod simulation;
@@ -84,7 +84,7 @@ impl TrustedKeys for OneKey {
     }
 }
 
-/// A token that says what `spend` does.
+/// Returns a token with the claims of `spend`.
 fn token_of(spend: &Spend) -> VerifiedToken {
     let claims = Claims {
         purpose: Purpose::Profile(spend.kind),
@@ -102,7 +102,7 @@ fn token_of(spend: &Spend) -> VerifiedToken {
 
 struct Stores;
 
-/// openraft's suite asks for a fresh pair of stores for each of its tests.
+/// openraft's suite builds new stores for each of its tests.
 impl StoreBuilder<TypeConfig, LogStore, StateMachine, tempfile::TempDir> for Stores {
     async fn build(
         &self,
@@ -121,12 +121,12 @@ impl StoreBuilder<TypeConfig, LogStore, StateMachine, tempfile::TempDir> for Sto
     }
 }
 
-/// The nodes of these numbers.
+/// Returns the node ids of these numbers.
 fn nodes<const N: usize>(numbers: [u64; N]) -> BTreeSet<NodeId> {
     BTreeSet::from(numbers.map(NodeId))
 }
 
-/// The suite makes up nodes of its own.
+/// openraft's suite creates node ids from numbers.
 impl From<u64> for NodeId {
     fn from(number: u64) -> Self {
         Self(number)
@@ -139,7 +139,7 @@ async fn the_stores_pass_openrafts_suite() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_64_at_once_exactly_three_are_granted_and_a_restart_remembers() {
+async fn exactly_three_of_64_concurrent_spends_are_granted_and_a_restart_keeps_the_count() {
     let parent = tempfile::tempdir().unwrap();
     let dir = created(parent.path()).await;
     let ledger = Arc::new(RaftLedger::open(&dir, clock(), Options::default()).await.unwrap());
@@ -148,8 +148,8 @@ async fn of_64_at_once_exactly_three_are_granted_and_a_restart_remembers() {
         tokio::spawn(async move { (request, ledger.spend(spend(1, 3, request)).await.unwrap()) })
     });
     let mut granted = Vec::new();
-    for answer in spends.collect::<Vec<_>>() {
-        match answer.await.unwrap() {
+    for spend in spends.collect::<Vec<_>>() {
+        match spend.await.unwrap() {
             (request, Ok(grant)) => granted.push((grant.used(), grant.left(), request)),
             (_, Err(refusal)) => assert_eq!(refusal, SpendRefusal::UsedUp),
         }
@@ -161,7 +161,7 @@ async fn of_64_at_once_exactly_three_are_granted_and_a_restart_remembers() {
 
     let ledger = RaftLedger::open(&dir, clock(), Options::default()).await.unwrap();
     assert_eq!(ledger.spend(spend(1, 3, 99)).await.unwrap(), Err(SpendRefusal::UsedUp));
-    // A repeated request gets its verdict again, also over a restart.
+    // A repeated request gets its old verdict, even after a restart.
     for (used, _, request) in granted {
         let again = ledger.spend(spend(1, 3, request)).await.unwrap().unwrap();
         assert_eq!(again.used(), used);
@@ -182,15 +182,15 @@ async fn a_lone_node_grants_as_soon_as_it_is_open() {
     }
 }
 
-/// A real disk whose syncs fail from some moment on, then succeed again, as
-/// Linux really does (the second sync of lost pages says yes).
+/// A real disk with one sync that fails. As on Linux, later syncs succeed although
+/// pages were lost.
 #[derive(Debug)]
-struct BreakingDisk(FileDisk, Arc<AtomicBool>);
+struct FailingDisk(FileDisk, Arc<AtomicBool>);
 
 #[derive(Debug)]
-struct BreakingFile(Box<dyn DiskFile>, Arc<AtomicBool>);
+struct FailingFile(Box<dyn DiskFile>, Arc<AtomicBool>);
 
-impl Disk for BreakingDisk {
+impl Disk for FailingDisk {
     fn path(&self, name: &str) -> PathBuf {
         self.0.path(name)
     }
@@ -208,7 +208,7 @@ impl Disk for BreakingDisk {
     }
 
     fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
-        Ok(Box::new(BreakingFile(self.0.create(name)?, Arc::clone(&self.1))))
+        Ok(Box::new(FailingFile(self.0.create(name)?, Arc::clone(&self.1))))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -224,7 +224,7 @@ impl Disk for BreakingDisk {
     }
 }
 
-impl DiskFile for BreakingFile {
+impl DiskFile for FailingFile {
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         self.0.write_all_at(bytes, offset)
     }
@@ -241,17 +241,17 @@ impl DiskFile for BreakingFile {
 async fn after_one_failed_sync_nothing_is_granted_until_a_restart() {
     let parent = tempfile::tempdir().unwrap();
     let dir = created(parent.path()).await;
-    let broken = Arc::new(AtomicBool::new(false));
-    let log = Box::new(BreakingDisk(FileDisk::new(dir.join("log")), Arc::clone(&broken)));
+    let fails_once = Arc::new(AtomicBool::new(false));
+    let log = Box::new(FailingDisk(FileDisk::new(dir.join("log")), Arc::clone(&fails_once)));
     let opening = Opening::of(&dir, clock(), Options::default()).unwrap();
     let ledger = RaftLedger::start(Opening { log, ..opening }).await.unwrap();
     ledger.raft.wait_for_recovery(Some(Duration::from_secs(10))).await.unwrap();
     assert_eq!(ledger.spend(spend(1, 9, 1)).await.unwrap().unwrap().used(), 1);
 
-    broken.store(true, Ordering::SeqCst);
+    fails_once.store(true, Ordering::SeqCst);
     let unknown = ledger.spend(spend(1, 9, 2)).await.unwrap_err();
     assert!(matches!(unknown, LedgerError::OutcomeUnknown(_)), "{unknown:?}");
-    assert!(!broken.load(Ordering::SeqCst), "the disk works again");
+    assert!(!fails_once.load(Ordering::SeqCst), "no sync failed");
     for request in 3..20 {
         let refused = ledger.spend(spend(1, 9, request)).await.unwrap_err();
         assert!(matches!(refused, LedgerError::Unavailable(_)), "{refused:?}");
@@ -261,7 +261,7 @@ async fn after_one_failed_sync_nothing_is_granted_until_a_restart() {
 
     let ledger = RaftLedger::open(&dir, clock(), Options::default()).await.unwrap();
     let used = ledger.spend(spend(1, 9, 99)).await.unwrap().unwrap().used();
-    assert!(used == 2 || used == 3, "the unknown use was burnt or not: {used}");
+    assert!(used == 2 || used == 3, "expected use 2 or 3, got {used}");
     ledger.close().await;
 }
 
@@ -292,16 +292,15 @@ async fn a_snapshot_replaces_the_log_and_loses_nothing() {
     assert_eq!(ledger.spend(spend(7, 2, 1_001)).await.unwrap(), Err(SpendRefusal::UsedUp));
     ledger.close().await;
 
-    // Without its snapshot the log is not believed.
+    // A purged log without its snapshot is refused.
     fs::remove_dir_all(dir.join("snapshot")).unwrap();
     FileDisk::create_dir(&dir.join("snapshot")).unwrap();
     let refused = RaftLedger::open(&dir, clock(), Options::default()).await.unwrap_err();
     assert!(matches!(refused, OpenError::SnapshotMissing(_)), "{refused:?}");
 }
 
-/// Under load the log is cut short again and again, and nothing is lost.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_log_stays_short_by_itself() {
+async fn snapshots_keep_the_log_short_and_lose_no_uses() {
     let parent = tempfile::tempdir().unwrap();
     let dir = created(parent.path()).await;
     let opening = Opening::of(&dir, clock(), Options::default()).unwrap();
@@ -311,15 +310,15 @@ async fn the_log_stays_short_by_itself() {
     for request in 0..1_000 {
         assert!(ledger.spend(spend(1, 1_000, request)).await.unwrap().is_ok());
     }
-    // A snapshot that is due may still be on its way to a slow disk.
+    // On a slow disk, the last snapshot may still be in progress.
     let is_short = || {
-        let is_cut = ledger.view.metrics(|it| it.purged.is_some_and(|at| at.index() > 500));
-        is_cut && ledger.writer.bytes_since_purge() < 100_000
+        let is_purged = ledger.view.metrics(|m| m.purged.is_some_and(|at| at.index() > 500));
+        is_purged && ledger.writer.bytes_since_purge() < 100_000
     };
-    let begun = std::time::Instant::now();
+    let started = std::time::Instant::now();
     while !is_short() {
-        let left = ledger.writer.bytes_since_purge();
-        assert!(begun.elapsed() < Duration::from_secs(10), "{left} bytes are left");
+        let len = ledger.writer.bytes_since_purge();
+        assert!(started.elapsed() < Duration::from_secs(10), "the log still has {len} bytes");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert!(fs::read_dir(dir.join("snapshot")).unwrap().count() <= 3);
@@ -353,7 +352,7 @@ async fn a_damaged_snapshot_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_ledger_is_opened_once() {
+async fn an_open_ledger_cannot_be_opened_again() {
     let parent = tempfile::tempdir().unwrap();
     let dir = created(parent.path()).await;
     let ledger = RaftLedger::open(&dir, clock(), Options::default()).await.unwrap();
@@ -364,7 +363,7 @@ async fn one_ledger_is_opened_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_ledger_that_is_not_whole_is_refused_and_left_alone() {
+async fn an_incomplete_ledger_is_refused_and_left_unchanged() {
     let parent = tempfile::tempdir().unwrap();
     let dir = created(parent.path()).await;
     let exists = create(&dir, identity(), clock()).await.unwrap_err();

@@ -1,5 +1,5 @@
-//! openraft's runtime for tests: tokio's, but for chance, which a thread can fix
-//! by a seed.
+//! openraft's async runtime for tests: tokio's, except that its random numbers come
+//! from a seed that each thread can set.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -13,12 +13,12 @@ use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 thread_local! {
-    static CHANCE: RefCell<Option<SmallRng>> = const { RefCell::new(None) };
+    static RNG: RefCell<Option<SmallRng>> = const { RefCell::new(None) };
 }
 
-/// Fixes what openraft draws on this thread from now on.
+/// Seeds the random numbers that openraft draws on this thread.
 pub(crate) fn set_seed(seed: u64) {
-    CHANCE.set(Some(SmallRng::seed_from_u64(seed)));
+    RNG.set(Some(SmallRng::seed_from_u64(seed)));
 }
 
 #[derive(Debug)]
@@ -35,7 +35,7 @@ impl AsyncRuntime for SeededRuntime {
     type Timeout<R, T: Future<Output = R> + OptionalSend> = <Inner as AsyncRuntime>::Timeout<R, T>;
     type ThreadLocalRng = SmallRng;
     type Mpsc = <Inner as AsyncRuntime>::Mpsc;
-    /// tokio's own wakes those who wait in an order of its own chance.
+    /// tokio's watch channel wakes its waiters in a random order.
     type Watch = openraft_rt_sim::SimWatch;
     type Oneshot = <Inner as AsyncRuntime>::Oneshot;
     type Mutex<T: OptionalSend + 'static> = <Inner as AsyncRuntime>::Mutex<T>;
@@ -75,7 +75,7 @@ impl AsyncRuntime for SeededRuntime {
     }
 
     fn thread_rng() -> Self::ThreadLocalRng {
-        let seed = CHANCE.with_borrow_mut(|chance| chance.as_mut().map(|rng| rng.random()));
+        let seed = RNG.with_borrow_mut(|rng| rng.as_mut().map(|rng| rng.random()));
         SmallRng::seed_from_u64(seed.unwrap_or_else(|| rand::rng().random()))
     }
 

@@ -1,252 +1,261 @@
-//! A night: people at all nodes, and a dozen things that go wrong.
+//! Simulation runs: clients at all nodes, and a dozen random faults.
 
 use std::io;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
-use super::history::{PEOPLE, Sum, Told};
+use super::history::{CLIENTS, ClientHistory, ResponseCounts};
 use super::sim_disk::{SimDisk, Trouble};
-use super::world::{LogKept, Wire, World, simulate};
+use super::world::{LogRetention, NetworkFaults, World, simulate};
 use super::*;
 use super::{nodes, seeds};
 use crate::ledger::{Membership as _, MembershipError, NodeId};
 
-/// A night has several snapshots, and who lags a little needs one.
-const LOG_KEPT: LogKept = LogKept { snapshot_every: 8_000, entries: 5 };
+/// Small enough that a run takes several snapshots and that a lagging node needs one.
+const LOG_RETENTION: LogRetention = LogRetention { snapshot_every: 8_000, entries: 5 };
 
-/// How many machines there are at most, those that were replaced among them.
+/// The highest number of machines, including those that were replaced.
 const MACHINES_MAX: usize = 6;
 
-/// How long whoever changes the members waits.
-const CHANGE_WITHIN: Duration = Duration::from_secs(3);
+/// The time limit for a membership change.
+const CHANGE_TIMEOUT: Duration = Duration::from_secs(3);
 
-struct Night {
+struct SimulationRun {
     world: World,
-    told: Told,
+    history: ClientHistory,
     backup: Option<Backup>,
-    came: Came,
+    coverage: Coverage,
 }
 
-/// The disks of a node as they once were.
+/// An older copy of a node's disks.
 struct Backup {
     node: u64,
-    /// The start in which they were copied, or after which.
+    /// The number of the node's last start before the copy.
     run: u64,
-    /// The last index that they may hold.
+    /// The last log index that the copy may contain.
     log_end: u64,
     disks: [SimDisk; 3],
 }
 
-/// What came up, to see that seeds tell different things.
+/// What happened in a run, to check that the runs cover all cases.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-struct Came {
-    told: Sum,
+struct Coverage {
+    responses: ResponseCounts,
     replaced: usize,
     old_disks_refused: usize,
     wrong_clocks: usize,
-    /// Of snapshots on the wire, beyond the first of each.
+    /// Snapshot pieces that arrived, without the first of each snapshot.
     pieces: usize,
 }
 
-impl Night {
-    fn any(&self) -> u64 {
+impl SimulationRun {
+    fn random_node(&self) -> u64 {
         let ids = self.world.ids();
         ids[self.world.roll(ids.len())]
     }
 
-    fn any_member(&self) -> u64 {
+    fn random_member(&self) -> u64 {
         let members = Vec::from_iter(self.world.members());
         members[self.world.roll(members.len())]
     }
 
-    /// Does one thing to the world that a night may bring.
-    async fn fault(&mut self) {
+    /// Injects one random fault, changes the members, or ends the network's faults.
+    async fn inject_fault(&mut self) {
         let world = self.world.clone();
         match world.roll(14) {
-            0 => world.isolate(self.any()),
-            1 => world.cut(self.any(), self.any()),
-            2 => restart_after(&world, self.any(), None).await,
+            0 => world.isolate(self.random_node()),
+            1 => world.cut(self.random_node(), self.random_node()),
+            2 => crash_and_restart(&world, self.random_node(), None).await,
             3 => self.back_up().await,
-            4 => world.set_wire(Wire { lost: 5, twice: 10, delay: 50 }),
-            5 => world.set_clock(self.any(), world.roll(120).cast_signed() as i64 - 60),
+            4 => world.set_network_faults(NetworkFaults {
+                lost_percent: 5,
+                duplicated_percent: 10,
+                delay_max_ms: 50,
+            }),
+            5 => world.set_clock(self.random_node(), world.roll(120).cast_signed() as i64 - 60),
             6 => self.set_wrong_clock(),
             7 => {
-                let (of, heir) = (self.any(), self.any());
+                let (node, target) = (self.random_node(), self.random_node());
                 let change = async |ledger: Arc<RaftLedger>| {
-                    ledger.transfer_leader(Some(NodeId(heir))).await
+                    ledger.transfer_leader(Some(NodeId(target))).await
                 };
-                let _ = change_at(&world, of, change).await;
+                let _ = change_at(&world, node, change).await;
             }
             8 => self.change_voters().await,
             9 => {
-                let trouble = if world.roll(2) == 0 {
+                let fault = if world.roll(2) == 0 {
                     Trouble::PowerFailure
                 } else {
                     Trouble::Error(io::ErrorKind::StorageFull)
                 };
-                restart_after(&world, self.any(), Some(trouble)).await;
+                crash_and_restart(&world, self.random_node(), Some(fault)).await;
             }
             10 => self.replace().await,
-            11 => self.put_back().await,
+            11 => self.restore_backup().await,
             _ => {
                 world.heal();
-                world.set_wire(Wire { delay: 5, ..Wire::default() });
+                world.set_network_faults(NetworkFaults {
+                    delay_max_ms: 5,
+                    ..NetworkFaults::default()
+                });
             }
         }
     }
 
-    /// A clock that no other node believes: of one node at a time, and never twice
-    /// in the same way, as else nobody could say which is wrong.
+    /// Sets one clock so far off that the other nodes reject it. Only one clock is wrong at
+    /// a time, and it is ahead and behind in turns; otherwise wrong clocks could agree.
     fn set_wrong_clock(&mut self) {
         for node in self.world.ids() {
             self.world.set_clock(node, 0);
         }
-        let off = 61 + self.world.roll(4_000).cast_signed() as i64;
-        let node = if self.world.roll(2) == 0 { self.leader() } else { self.any() };
-        let is_ahead = self.came.wrong_clocks.is_multiple_of(2);
-        self.world.set_clock(node, if is_ahead { off } else { -off });
-        self.came.wrong_clocks += 1;
+        let offset = 61 + self.world.roll(4_000).cast_signed() as i64;
+        let node = if self.world.roll(2) == 0 { self.leader() } else { self.random_node() };
+        let is_ahead = self.coverage.wrong_clocks.is_multiple_of(2);
+        self.world.set_clock(node, if is_ahead { offset } else { -offset });
+        self.coverage.wrong_clocks += 1;
     }
 
-    /// Returns a node that takes itself for the leader, if there is one, else any.
+    /// Returns a node that considers itself the leader, or any node if there is none.
     fn leader(&self) -> u64 {
-        let leads = |node: &u64| self.world.running(*node).is_some_and(|ledger| ledger.is_leader());
-        self.world.ids().into_iter().find(leads).unwrap_or_else(|| self.any())
+        let is_leader =
+            |node: &u64| self.world.running(*node).is_some_and(|ledger| ledger.is_leader());
+        self.world.ids().into_iter().find(is_leader).unwrap_or_else(|| self.random_node())
     }
 
-    /// Three voters become one, or one three.
+    /// Promotes or demotes two random nodes.
     async fn change_voters(&self) {
-        let both = nodes([self.any(), self.any()]);
-        let (of, grow) = (self.any(), self.world.roll(2) == 0);
+        let both = nodes([self.random_node(), self.random_node()]);
+        let (node, promotes) = (self.random_node(), self.world.roll(2) == 0);
         let change = async |ledger: Arc<RaftLedger>| {
-            if grow { ledger.promote(both).await } else { ledger.demote(both).await }
+            if promotes { ledger.promote(both).await } else { ledger.demote(both).await }
         };
-        let _ = change_at(&self.world, of, change).await;
+        let _ = change_at(&self.world, node, change).await;
     }
 
-    /// A machine is lost, and a new one takes its place. Then the old one is found
-    /// and switched on again; if it was removed, nobody may listen to it.
+    /// Replaces a lost machine with a new one and then starts the old one again. If it was
+    /// removed from the cluster, the members must refuse it.
     async fn replace(&mut self) {
         let world = &self.world;
         if world.ids().len() == MACHINES_MAX {
             return;
         }
-        let old = self.any_member();
+        let old = self.random_member();
         world.crash(old).await;
         let new = world.ids().last().unwrap() + 1;
         world.add_machine(new);
         world.start(new).await;
         for _ in 0..2 {
-            let of = self.any_member();
-            let added = change_at(world, of, async |ledger: Arc<RaftLedger>| {
+            let node = self.random_member();
+            let added = change_at(world, node, async |ledger: Arc<RaftLedger>| {
                 ledger.add_learner(NodeId(new), format!("node-{new}")).await
             });
             if added.await.is_none() {
                 continue;
             }
-            let removed = change_at(world, of, async |ledger: Arc<RaftLedger>| {
+            let removed = change_at(world, node, async |ledger: Arc<RaftLedger>| {
                 match ledger.replace(NodeId(old), NodeId(new)).await {
-                    // It was a learner.
+                    // The old node was a learner.
                     Err(MembershipError::EvenVoters(_)) => ledger.remove(nodes([old])).await,
                     other => other,
                 }
             });
             if removed.await.is_some() {
-                self.came.replaced += 1;
+                self.coverage.replaced += 1;
                 break;
             }
         }
         world.start(old).await;
     }
 
-    /// Copies the disks of a node while it runs, or stops it for that.
+    /// Copies the disks of a node, either while it runs or while it is stopped.
     async fn back_up(&mut self) {
-        let node = self.any();
+        let node = self.random_node();
         let Some(ledger) = self.world.running(node) else { return };
-        // Of a voter alone nobody else can tell whether it has forgotten something.
-        let is_one_of_many = ledger.view.metrics(|metrics| {
+        // No other node can detect that a lone voter has lost data.
+        let has_other_voters = ledger.view.metrics(|metrics| {
             let config = metrics.membership_config.membership().get_joint_config();
             config.iter().all(|voters| voters.len() > 1)
         });
         let (run, log_end) = (ledger.peers.runs.run().unwrap(), ledger.writer.last_durable());
         drop(ledger);
-        let runs_on = self.world.roll(2) == 0;
-        if !runs_on {
+        let keeps_running = self.world.roll(2) == 0;
+        if !keeps_running {
             self.world.stop(node).await;
         }
-        if is_one_of_many {
-            let disks = self.world.copy_of_disks(node);
+        if has_other_voters {
+            let disks = self.world.copy_disks(node);
             self.backup = Some(Backup { node, run, log_end, disks });
         }
-        if !runs_on {
+        if !keeps_running {
             self.world.start(node).await;
         }
     }
 
-    /// Puts the copy in place of a node's disks for a while: nobody may listen to it.
-    async fn put_back(&mut self) {
+    /// Runs a node on the backup of its disks for a while. The other nodes must refuse it.
+    async fn restore_backup(&mut self) {
         let world = self.world.clone();
-        // Who has not heard of what is missing cannot tell.
+        // Only nodes that know what the backup lacks can refuse it.
         let is_known = |backup: &Backup| {
             world.members().contains(&backup.node)
                 && world
-                    .all_know(backup.node)
-                    .is_some_and(|met| met.run != backup.run || met.holds > backup.log_end)
+                    .known_to_all(backup.node)
+                    .is_some_and(|peer| peer.run != backup.run || peer.holds > backup.log_end)
         };
         let Some(backup) = self.backup.take_if(|backup| is_known(backup)) else { return };
-        let strangers: Vec<u64> =
+        let non_members: Vec<u64> =
             world.ids().into_iter().filter(|id| !world.members().contains(id)).collect();
-        for stranger in &strangers {
-            world.crash(*stranger).await;
+        for non_member in &non_members {
+            world.crash(*non_member).await;
         }
         world.crash(backup.node).await;
-        let good = world.copy_of_disks(backup.node);
-        world.put_disks(backup.node, backup.disks);
+        let current = world.copy_disks(backup.node);
+        world.replace_disks(backup.node, backup.disks);
         let ledger = world.start(backup.node).await;
-        let until = Instant::now() + Duration::from_millis(world.roll(6_000) as u64);
-        while Instant::now() < until {
+        let end = Instant::now() + Duration::from_millis(world.roll(6_000) as u64);
+        while Instant::now() < end {
             sleep(Duration::from_millis(100)).await;
-            assert!(!ledger.is_leader(), "an old disk leads");
+            assert!(!ledger.is_leader(), "a node on an old disk is the leader");
             let refused = ledger.status().ready.unwrap_err();
             if refused.to_string().contains("old disk") {
-                self.came.old_disks_refused += 1;
+                self.coverage.old_disks_refused += 1;
                 break;
             }
         }
         drop(ledger);
         world.crash(backup.node).await;
-        world.put_disks(backup.node, good);
-        for node in strangers.into_iter().chain([backup.node]) {
+        world.replace_disks(backup.node, current);
+        for node in non_members.into_iter().chain([backup.node]) {
             world.start(node).await;
         }
     }
 
-    /// All is well again, and what was told has to be true.
-    async fn morning(mut self) -> Came {
+    /// Waits until the healed cluster converges. Checks the history, and that nodes that
+    /// are not members are not ready.
+    async fn check(mut self) -> Coverage {
         let world = self.world;
-        self.came.told = self.told.sum();
-        self.came.pieces = world.pieces();
+        self.coverage.responses = self.history.counts();
+        self.coverage.pieces = world.pieces();
         world.leader().await;
-        self.told.check(&world.settled().await);
-        // Who does not belong to it any more knows, or at least vouches for nothing.
+        self.history.check(&world.converged().await);
         let members = world.members();
-        let strangers: Vec<u64> =
+        let non_members: Vec<u64> =
             world.ids().into_iter().filter(|id| !members.contains(id)).collect();
-        if !strangers.is_empty() {
+        if !non_members.is_empty() {
             sleep(Duration::from_secs(15)).await;
         }
-        for stranger in strangers {
-            assert!(world.node(stranger).status().ready.is_err(), "{stranger} is not a member");
+        for node in non_members {
+            let ready = world.node(node).status().ready;
+            assert!(ready.is_err(), "node {node} is ready but not a member");
         }
-        self.came
+        self.coverage
     }
 }
 
-/// Cuts the power of a node, some time after one of its disks got into trouble.
-async fn restart_after(world: &World, node: u64, trouble: Option<Trouble>) {
-    if let Some(trouble) = trouble {
-        world.trouble(node, trouble);
+/// Crashes and restarts a node, after an optional fault of one of its disks.
+async fn crash_and_restart(world: &World, node: u64, fault: Option<Trouble>) {
+    if let Some(fault) = fault {
+        world.plan_disk_fault(node, fault);
         sleep(Duration::from_millis(world.roll(3_000) as u64)).await;
     }
     world.crash(node).await;
@@ -254,75 +263,76 @@ async fn restart_after(world: &World, node: u64, trouble: Option<Trouble>) {
     world.start(node).await;
 }
 
-/// Has a node change the members. Many of these wishes are refused, or time out in
-/// the middle of it.
+/// Requests a membership change at a node. Many of these requests are refused, or time
+/// out halfway; returns `None` then.
 async fn change_at(
     world: &World,
     node: u64,
     change: impl AsyncFnOnce(Arc<RaftLedger>) -> Result<(), MembershipError>,
 ) -> Option<()> {
-    timeout(CHANGE_WITHIN, change(world.running(node)?)).await.ok()?.ok()
+    timeout(CHANGE_TIMEOUT, change(world.running(node)?)).await.ok()?.ok()
 }
 
-/// One story: three voters and a learner, people everywhere, a dozen faults.
-async fn night(world: World) -> Came {
-    world.keep_log(LOG_KEPT);
-    world.found(3).await;
-    world.join(4).await;
-    let told = Told::default();
-    let people: Vec<_> = (0..PEOPLE)
-        .map(|person| {
-            let (told, world) = (told.clone(), world.clone());
-            tokio::spawn(async move { told.live(&world, person, 25).await })
+/// Runs the workload of all clients and twelve faults on three voters and a learner.
+async fn run(world: World) -> Coverage {
+    world.set_log_retention(LOG_RETENTION);
+    world.create_cluster(3).await;
+    world.add_learner(4).await;
+    let history = ClientHistory::default();
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|client| {
+            let (history, world) = (history.clone(), world.clone());
+            tokio::spawn(async move { history.run_client(&world, client, 25).await })
         })
         .collect();
-    let mut night = Night { world: world.clone(), told, backup: None, came: Came::default() };
+    let coverage = Coverage::default();
+    let mut run = SimulationRun { world: world.clone(), history, backup: None, coverage };
     for _ in 0..12 {
         sleep(Duration::from_millis(world.roll(1_500) as u64)).await;
-        night.fault().await;
+        run.inject_fault().await;
     }
     world.heal();
-    world.set_wire(Wire::default());
+    world.set_network_faults(NetworkFaults::default());
     for node in world.ids() {
         world.set_clock(node, 0);
         if world.running(node).is_none() {
             world.start(node).await;
         }
     }
-    for person in people {
-        person.await.unwrap();
+    for client in clients {
+        client.await.unwrap();
     }
-    night.morning().await
+    run.check().await
 }
 
 #[test]
 fn simulated_faults_never_add_uses_or_lose_grants() {
-    let nights = seeds::tell(30, |seed| simulate(seed, night));
-    if nights.len() < 30 {
+    let runs = seeds::run_seeds(30, |seed| simulate(seed, run));
+    if runs.len() < 30 {
         return;
     }
-    let some = |count: &dyn Fn(&Came) -> usize| nights.iter().map(count).sum::<usize>() > 0;
-    assert!(nights.iter().any(|came| came.told.granted > 20));
-    assert!(some(&|came| came.told.revoked));
-    assert!(some(&|came| came.told.refused_as_revoked));
-    assert!(some(&|came| came.told.refused_as_denied));
-    assert!(some(&|came| came.told.autologin_granted));
-    assert!(some(&|came| came.replaced));
-    assert!(some(&|came| came.old_disks_refused));
-    assert!(some(&|came| came.wrong_clocks));
-    assert!(some(&|came| came.pieces));
+    let some = |count: &dyn Fn(&Coverage) -> usize| runs.iter().map(count).sum::<usize>() > 0;
+    assert!(runs.iter().any(|run| run.responses.granted > 20));
+    assert!(some(&|run| run.responses.revoked));
+    assert!(some(&|run| run.responses.refused_as_revoked));
+    assert!(some(&|run| run.responses.refused_as_denied));
+    assert!(some(&|run| run.responses.autologin_granted));
+    assert!(some(&|run| run.replaced));
+    assert!(some(&|run| run.old_disks_refused));
+    assert!(some(&|run| run.wrong_clocks));
+    assert!(some(&|run| run.pieces));
 }
 
 #[test]
-fn a_seed_tells_the_same_story_again() {
-    let story = |seed| {
+fn a_seed_always_gives_the_same_run() {
+    let outcome = |seed| {
         simulate(seed, |world| async move {
             let began = Instant::now();
-            let came = night(world.clone()).await;
+            let coverage = run(world.clone()).await;
             let node = world.node(1);
-            (came, began.elapsed(), node.status().applied, node.status().leader)
+            (coverage, began.elapsed(), node.status().applied, node.status().leader)
         })
     };
-    assert_eq!(story(5), story(5));
-    assert_ne!(story(5), story(6));
+    assert_eq!(outcome(5), outcome(5));
+    assert_ne!(outcome(5), outcome(6));
 }

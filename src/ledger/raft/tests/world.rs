@@ -1,6 +1,6 @@
-//! Several nodes in one thread, on simulated disks, clocks and wires. Time is
-//! virtual and chance comes from a seed, so that a seed always tells the same
-//! story.
+//! Several nodes in one thread, with simulated disks, clocks and network. Time is
+//! virtual and all randomness comes from a seed, so the same seed always gives the
+//! same run.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,22 +30,22 @@ thread_local! {
     static PANICS: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Counts the panics of each thread: that of a task would pass unseen, as one more
-/// node that fails.
+/// Counts the panics of each thread. Otherwise, a panic in a task would look like the
+/// failure of a node.
 fn count_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let report = panic::take_hook();
+        let default_hook = panic::take_hook();
         panic::set_hook(Box::new(move |panic| {
             PANICS.set(PANICS.get() + 1);
-            report(panic);
+            default_hook(panic);
         }));
     });
     PANICS.set(0);
 }
 
-/// Runs a story in virtual time.
-pub(super) fn simulate<F: Future>(seed: u64, story: impl FnOnce(World) -> F) -> F::Output {
+/// Runs `simulation` in virtual time.
+pub(super) fn simulate<F: Future>(seed: u64, simulation: impl FnOnce(World) -> F) -> F::Output {
     count_panics();
     set_seed(seed);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -53,13 +53,13 @@ pub(super) fn simulate<F: Future>(seed: u64, story: impl FnOnce(World) -> F) -> 
         .start_paused(true)
         .build()
         .unwrap();
-    let end = runtime.block_on(story(World::new(seed)));
+    let output = runtime.block_on(simulation(World::new(seed)));
     drop(runtime);
     assert_eq!(PANICS.get(), 0, "a task of a node panicked");
-    end
+    output
 }
 
-/// All nodes and the wires between them. Clones are the same world.
+/// All nodes and the network between them. Clones are handles to the same world.
 #[derive(Clone, Debug)]
 pub(super) struct World(Arc<Mutex<Inner>>);
 
@@ -68,47 +68,47 @@ struct Inner {
     dice: Dice,
     run: u64,
     began: Instant,
-    nodes: BTreeMap<u64, Machine>,
-    /// Which node does not reach which.
+    nodes: BTreeMap<u64, SimMachine>,
+    /// The links that lose all messages: from the first node to the second.
     cut: BTreeSet<(u64, u64)>,
-    wire: Wire,
-    log_kept: LogKept,
-    /// How many pieces of snapshots went over the wires, beyond the first of each.
+    network_faults: NetworkFaults,
+    log_retention: LogRetention,
+    /// The number of snapshot pieces that arrived, without the first of each snapshot.
     pieces: usize,
 }
 
-/// How much log the nodes keep.
+/// How much log each node keeps.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct LogKept {
-    /// How many bytes make a snapshot due.
+pub(super) struct LogRetention {
+    /// A snapshot is due after this many bytes of log.
     pub(super) snapshot_every: u64,
-    /// How many entries are kept behind it.
+    /// The number of entries to keep behind a snapshot.
     pub(super) entries: u64,
 }
 
-/// How bad the wires are.
+/// Faults that apply to every link.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Wire {
-    /// Of a hundred messages, and of a hundred answers, so many are lost.
-    pub(super) lost: usize,
-    /// Of a hundred messages so many come twice.
-    pub(super) twice: usize,
-    /// The longest delay of a message or an answer, in milliseconds.
-    pub(super) delay: usize,
+pub(super) struct NetworkFaults {
+    /// The percentage of requests, and of responses, that are lost.
+    pub(super) lost_percent: usize,
+    /// The percentage of requests that arrive twice.
+    pub(super) duplicated_percent: usize,
+    /// The longest delay of a request or a response, in milliseconds.
+    pub(super) delay_max_ms: usize,
 }
 
-/// A machine: its disks, its clock, and the node that runs on it, if one does.
+/// A machine: its disks, its clock, and its node if it is running.
 #[derive(Debug)]
-pub(super) struct Machine {
+pub(super) struct SimMachine {
     pub(super) disks: [SimDisk; 3],
     clock: Arc<SimClock>,
     /// The number of its last start.
     run: u64,
     ledger: Option<Arc<RaftLedger>>,
-    /// Whether what is running has power: false for good once it was cut.
     power: Power,
 }
 
+/// Whether the current run of a node has power. Once `false`, it stays `false`.
 type Power = Arc<AtomicBool>;
 
 #[derive(Debug)]
@@ -139,8 +139,8 @@ impl World {
             began: Instant::now(),
             nodes: BTreeMap::new(),
             cut: BTreeSet::new(),
-            wire: Wire::default(),
-            log_kept: LogKept { snapshot_every: SNAPSHOT_EVERY, entries: KEPT_ENTRIES },
+            network_faults: NetworkFaults::default(),
+            log_retention: LogRetention { snapshot_every: SNAPSHOT_EVERY, entries: KEPT_ENTRIES },
             pieces: 0,
         })))
     }
@@ -153,29 +153,30 @@ impl World {
         self.inner().dice.roll(sides)
     }
 
-    pub(super) fn percent(&self, chance: usize) -> bool {
-        self.roll(100) < chance
+    /// Returns `true` with a probability of `percent`.
+    pub(super) fn chance(&self, percent: usize) -> bool {
+        self.roll(100) < percent
     }
 
-    pub(super) fn set_wire(&self, wire: Wire) {
-        self.inner().wire = wire;
+    pub(super) fn set_network_faults(&self, faults: NetworkFaults) {
+        self.inner().network_faults = faults;
     }
 
-    /// Nodes that are started from now on keep so much log.
-    pub(super) fn keep_log(&self, log_kept: LogKept) {
-        self.inner().log_kept = log_kept;
+    /// Sets the log retention of nodes that start from now on.
+    pub(super) fn set_log_retention(&self, log_retention: LogRetention) {
+        self.inner().log_retention = log_retention;
     }
 
     pub(super) fn pieces(&self) -> usize {
         self.inner().pieces
     }
 
-    /// From now on `from` does not reach `to`.
+    /// Cuts the link from `from` to `to`, in this direction only.
     pub(super) fn cut(&self, from: u64, to: u64) {
         self.inner().cut.insert((from, to));
     }
 
-    /// From now on nobody reaches `node`, and it reaches nobody.
+    /// Cuts all links from and to `node`.
     pub(super) fn isolate(&self, node: u64) {
         for other in self.ids() {
             self.cut(node, other);
@@ -183,6 +184,7 @@ impl World {
         }
     }
 
+    /// Restores all links.
     pub(super) fn heal(&self) {
         self.inner().cut.clear();
     }
@@ -191,16 +193,17 @@ impl World {
         self.inner().nodes.keys().copied().collect()
     }
 
+    /// Sets the clock of a machine `offset` seconds off the true time.
     pub(super) fn set_clock(&self, node: u64, offset: i64) {
         self.inner().nodes[&node].clock.offset.store(offset, Ordering::SeqCst);
     }
 
-    /// Gives a machine the disks of another one.
-    pub(super) fn put_disks(&self, node: u64, disks: [SimDisk; 3]) {
+    /// Replaces the disks of a machine.
+    pub(super) fn replace_disks(&self, node: u64, disks: [SimDisk; 3]) {
         self.inner().nodes.get_mut(&node).unwrap().disks = disks;
     }
 
-    pub(super) fn copy_of_disks(&self, node: u64) -> [SimDisk; 3] {
+    pub(super) fn copy_disks(&self, node: u64) -> [SimDisk; 3] {
         let inner = self.inner();
         inner.nodes[&node].disks.each_ref().map(|disk| disk.reboot(Survivors::Everything))
     }
@@ -210,7 +213,7 @@ impl World {
         Identity { ledger_id: LEDGER, node_id, born_at: UnixSeconds::new(NOW) }
     }
 
-    /// Puts up a machine with an empty log.
+    /// Adds a machine with an empty log.
     pub(super) fn add_machine(&self, node: u64) {
         let disks = [SimDisk::new(), SimDisk::new(), SimDisk::new()];
         let log = Box::new(disks[0].handle());
@@ -219,7 +222,7 @@ impl World {
         let clock = SimClock { began: inner.began, offset: AtomicI64::new(0) };
         inner.nodes.insert(
             node,
-            Machine {
+            SimMachine {
                 disks,
                 clock: Arc::new(clock),
                 run: 0,
@@ -229,12 +232,12 @@ impl World {
         );
     }
 
-    /// Starts the node of a machine.
+    /// Starts the node on a machine.
     pub(super) async fn start(&self, node: u64) -> Arc<RaftLedger> {
         let opening = {
             let mut inner = self.inner();
             inner.run += 1;
-            let (run, log_kept) = (inner.run, inner.log_kept);
+            let (run, log_retention) = (inner.run, inner.log_retention);
             let machine = inner.nodes.get_mut(&node).unwrap();
             machine.run = run;
             machine.power = Arc::new(AtomicBool::new(true));
@@ -251,8 +254,8 @@ impl World {
                 home: Box::new(home),
                 clock: Arc::clone(&machine.clock) as Arc<dyn Clock>,
                 options: Options { transport, address, ..Options::default() },
-                snapshot_every: log_kept.snapshot_every,
-                kept_entries: log_kept.entries,
+                snapshot_every: log_retention.snapshot_every,
+                kept_entries: log_retention.entries,
                 run,
                 segment_len: segment_len(),
                 start_writer: Writer::start_inline,
@@ -263,7 +266,7 @@ impl World {
         ledger
     }
 
-    /// Returns a running node.
+    /// Returns a node, which must be running.
     pub(super) fn node(&self, node: u64) -> Arc<RaftLedger> {
         self.running(node).unwrap()
     }
@@ -272,24 +275,24 @@ impl World {
         self.inner().nodes.get(&node)?.ledger.clone()
     }
 
-    /// Stops a node in order; it hands over and writes what it has to.
+    /// Stops a node gracefully: a leader transfers its leadership first.
     pub(super) async fn stop(&self, node: u64) {
         let Some(ledger) = self.running(node) else { return };
         if ledger.is_leader() {
             let _ = ledger.changes.hand_over(None).await;
         }
         self.inner().nodes.get_mut(&node).unwrap().ledger = None;
-        end(ledger).await;
+        close(ledger).await;
     }
 
-    /// Lets a disk of a machine, most often that of its log, fail at one of its next
-    /// operations.
-    pub(super) fn trouble(&self, node: u64, trouble: Trouble) {
+    /// Makes one of the next operations of one disk fail; in three of five cases, the
+    /// disk is that of the log.
+    pub(super) fn plan_disk_fault(&self, node: u64, fault: Trouble) {
         let (disk, n) = (self.roll(5).saturating_sub(2), self.roll(40) as u64);
-        self.inner().nodes[&node].disks[disk].plan(if disk == 0 { n } else { n % 8 }, trouble);
+        self.inner().nodes[&node].disks[disk].plan(if disk == 0 { n } else { n % 8 }, fault);
     }
 
-    /// Cuts the power of a machine and gives it back: what was not synced is lost.
+    /// Cuts the power of a machine. Writes that were not synced may be lost.
     pub(super) async fn crash(&self, node: u64) {
         let seed = self.roll(usize::MAX) as u64;
         let ledger = {
@@ -300,27 +303,27 @@ impl World {
             machine.power.store(false, Ordering::SeqCst);
             machine.ledger.take()
         };
-        // It talks to nobody any more, and writes to a disk that is no more.
+        // The old node can send nothing, and the disk that it writes to is not used again.
         if let Some(ledger) = ledger {
-            end(ledger).await;
+            close(ledger).await;
         }
     }
 
-    /// Founds a cluster of node 1 and grows it by nodes `2..=count`, all voters.
-    pub(super) async fn found(&self, count: u64) {
+    /// Creates a cluster of the voters `1..=count`.
+    pub(super) async fn create_cluster(&self, count: u64) {
         self.add_machine(1);
         self.start(1).await.found().await.unwrap();
         let others: BTreeSet<u64> = (2..=count).collect();
         for node in &others {
-            self.join(*node).await;
+            self.add_learner(*node).await;
         }
         if !others.is_empty() {
             self.node(1).promote(others.into_iter().map(NodeId).collect()).await.unwrap();
         }
     }
 
-    /// Puts up one more node, as a learner.
-    pub(super) async fn join(&self, node: u64) -> Arc<RaftLedger> {
+    /// Starts a new node and adds it as a learner.
+    pub(super) async fn add_learner(&self, node: u64) -> Arc<RaftLedger> {
         self.add_machine(node);
         let ledger = self.start(node).await;
         let member = self.inner().nodes.values().find_map(|machine| machine.ledger.clone());
@@ -328,7 +331,7 @@ impl World {
         ledger
     }
 
-    /// Returns the members, by the last change that a running node knows to be
+    /// Returns the members of the newest membership that a running node knows to be
     /// committed.
     pub(super) fn members(&self) -> BTreeSet<u64> {
         let running = self.ids().into_iter().filter_map(|id| self.running(id));
@@ -341,9 +344,9 @@ impl World {
         members.max_by_key(|(changed, _)| *changed).unwrap().1
     }
 
-    /// Returns what is known of the last start of `node` by the one that knows least, if
-    /// all other machines run and know of it.
-    pub(super) fn all_know(&self, node: u64) -> Option<PeerRecord> {
+    /// Returns the least of what the other nodes know about the last start of `node`.
+    /// Returns `None` if one of them is down or does not know of that start.
+    pub(super) fn known_to_all(&self, node: u64) -> Option<PeerRecord> {
         let inner = self.inner();
         let run = inner.nodes[&node].run;
         let others = inner.nodes.iter().filter(|(id, _)| **id != node);
@@ -353,7 +356,7 @@ impl World {
         known?.into_iter().min_by_key(|met| met.holds)
     }
 
-    /// Waits until the members that run have a leader that they agree on.
+    /// Waits until the running members agree on a leader; returns it.
     pub(super) async fn leader(&self) -> u64 {
         for _ in 0..3_000 {
             let leaders: BTreeSet<_> = self.all(|ledger| ledger.status().leader);
@@ -367,7 +370,7 @@ impl World {
         panic!("no leader: {:?}", self.all(|ledger| format!("{:?}", ledger.status())));
     }
 
-    /// Waits until `node` knows of a leader, and returns it.
+    /// Waits until `node` knows a leader; returns it.
     pub(super) async fn leader_of(&self, node: u64) -> u64 {
         loop {
             if let Some(leader) = self.node(node).status().leader {
@@ -377,31 +380,32 @@ impl World {
         }
     }
 
-    /// Looks at all members that run.
-    fn all<T: Ord>(&self, look: impl Fn(&RaftLedger) -> T) -> BTreeSet<T> {
-        self.members().into_iter().filter_map(|id| self.running(id)).map(|one| look(&one)).collect()
+    /// Returns the distinct results of `get` over all running members.
+    fn all<T: Ord>(&self, get: impl Fn(&RaftLedger) -> T) -> BTreeSet<T> {
+        self.members().into_iter().filter_map(|id| self.running(id)).map(|one| get(&one)).collect()
     }
 
-    /// Waits until all members that run hold the same, and returns it.
-    pub(super) async fn settled(&self) -> State {
+    /// Waits until all running members are ready and have applied the same log; returns
+    /// their state.
+    pub(super) async fn converged(&self) -> State {
         for _ in 0..3_000 {
             let last: BTreeSet<_> = self.all(|one| one.view.metrics(|m| m.last_log_index));
             let applied = self.all(|one| Some(one.status().applied));
             let ready = self.all(|one| one.status().ready.is_ok());
             if last.len() == 1 && applied == last && ready == BTreeSet::from([true]) {
                 let hashes = self.all(|one| one.applied.show(snapshot::state_hash));
-                assert_eq!(hashes.len(), 1, "the nodes hold different states");
+                assert_eq!(hashes.len(), 1, "the nodes have different states");
                 let any = self.members().into_iter().find_map(|id| self.running(id)).unwrap();
                 return any.applied.show(State::clone);
             }
             sleep(Duration::from_millis(10)).await;
         }
-        panic!("they do not settle: {:#?}", self.all(|one| format!("{:?}", one.status())));
+        panic!("the nodes do not converge: {:#?}", self.all(|one| format!("{:?}", one.status())));
     }
 }
 
-/// Ends a node without a word to the others.
-async fn end(ledger: Arc<RaftLedger>) {
+/// Closes a node without a message to the others.
+async fn close(ledger: Arc<RaftLedger>) {
     let _ = ledger.raft.shutdown().await;
     let mut ledger = ledger;
     for _ in 0..20_000 {
@@ -411,7 +415,7 @@ async fn end(ledger: Arc<RaftLedger>) {
         };
         sleep(Duration::from_millis(1)).await;
     }
-    panic!("someone holds on to a stopped node");
+    panic!("a stopped node is still in use");
 }
 
 fn segment_len() -> SegmentLen {
@@ -419,7 +423,7 @@ fn segment_len() -> SegmentLen {
 }
 
 fn is_further_piece(message: &[u8]) -> bool {
-    // Nothing shorter holds a piece, but the last.
+    // Messages with a full piece are longer. A shorter last piece is not counted.
     let body = (message.len() > PIECE_LEN).then(|| decode_head(message).ok()).flatten();
     body.is_some_and(
         |(_, body)| matches!(decode_body(body), Ok(Request::Snapshot(piece)) if piece.offset > 0),
@@ -430,16 +434,18 @@ impl Transport for SimTransport {
     fn call(&self, to: &PeerAddress, message: Vec<u8>, within: Duration) -> Reply<'_> {
         let (world, from, to) = (self.world.clone(), self.from, to.clone());
         if !self.power.load(Ordering::SeqCst) {
-            return Box::pin(std::future::ready(Err(TransportError::Unknown("dead".to_owned()))));
+            return Box::pin(std::future::ready(Err(TransportError::Unknown(
+                "the power is off".to_owned(),
+            ))));
         }
-        // What was sent arrives even if the sender does not wait for the answer.
-        let sent = tokio::spawn(async move { world.carry(from, &to, message, within).await });
+        // A request arrives even if the sender stops waiting for the response.
+        let sent = tokio::spawn(async move { world.deliver(from, &to, message, within).await });
         Box::pin(async move { sent.await.unwrap() })
     }
 }
 
 impl World {
-    async fn carry(
+    async fn deliver(
         &self,
         from: u64,
         to: &PeerAddress,
@@ -449,44 +455,44 @@ impl World {
         let Some(target) = to.address.strip_prefix("node-").and_then(|id| id.parse().ok()) else {
             return Err(TransportError::NotDelivered("no address".to_owned()));
         };
-        self.travel(from, target, within).await?;
+        self.pass_link(from, target, within).await?;
         if is_further_piece(&message) {
             self.inner().pieces += 1;
         }
         let Some(ledger) = self.running(target) else {
-            return Err(TransportError::NotDelivered("nobody listens".to_owned()));
+            return Err(TransportError::NotDelivered("the node is down".to_owned()));
         };
         let power = Arc::clone(&self.inner().nodes[&target].power);
-        let twice = self.inner().wire.twice;
-        if self.percent(twice) {
-            let (world, again) = (self.clone(), message.clone());
+        let duplicated_percent = self.inner().network_faults.duplicated_percent;
+        if self.chance(duplicated_percent) {
+            let (world, duplicate) = (self.clone(), message.clone());
             tokio::spawn(async move {
                 sleep(Duration::from_millis(world.roll(500) as u64)).await;
                 if let Some(ledger) = world.running(target) {
-                    ledger.receive(NodeId(from), &again).await;
+                    ledger.receive(NodeId(from), &duplicate).await;
                 }
             });
         }
-        let answer = ledger.receive(NodeId(from), &message).await;
+        let response = ledger.receive(NodeId(from), &message).await;
         drop(ledger);
         if !power.load(Ordering::SeqCst) {
-            return Err(TransportError::Unknown("it died over it".to_owned()));
+            return Err(TransportError::Unknown("the node crashed".to_owned()));
         }
-        self.travel(target, from, within).await?;
-        Ok(answer)
+        self.pass_link(target, from, within).await?;
+        Ok(response)
     }
 
-    /// One way of a message, if it arrives.
-    async fn travel(&self, from: u64, to: u64, within: Duration) -> Result<(), TransportError> {
-        let (wire, is_cut) = {
+    /// Delays or loses a message on the link from `from` to `to`.
+    async fn pass_link(&self, from: u64, to: u64, within: Duration) -> Result<(), TransportError> {
+        let (faults, is_cut) = {
             let inner = self.inner();
-            (inner.wire, inner.cut.contains(&(from, to)))
+            (inner.network_faults, inner.cut.contains(&(from, to)))
         };
-        if is_cut || self.percent(wire.lost) {
+        if is_cut || self.chance(faults.lost_percent) {
             sleep(within).await;
             return Err(TransportError::Unknown("lost".to_owned()));
         }
-        sleep(Duration::from_millis(self.roll(wire.delay + 1) as u64)).await;
+        sleep(Duration::from_millis(self.roll(faults.delay_max_ms + 1) as u64)).await;
         Ok(())
     }
 }
