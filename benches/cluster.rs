@@ -282,7 +282,7 @@ async fn open(
     let door = Arc::new(ClusterDoor {
         identity,
         receiver: Arc::clone(&ledger) as _,
-        cluster: Arc::clone(&ledger) as _,
+        membership: Arc::clone(&ledger) as _,
         invites: Arc::new(Invites::default()),
         authority,
         public_url: "https://vpn.example.com".to_owned(),

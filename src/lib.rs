@@ -66,9 +66,13 @@ pub mod qr;
 #[cfg(feature = "raft")]
 pub mod random;
 #[cfg(feature = "server")]
+mod rate_limit;
+#[cfg(feature = "server")]
 pub mod redeem;
 #[cfg(feature = "server")]
 mod signing;
 #[cfg(feature = "server")]
 pub mod tls;
 pub mod token;
+#[cfg(feature = "server")]
+mod web_security;

@@ -1,10 +1,9 @@
-//! The certificate of a listener: read from disk, checked, replaced without a
-//! restart.
+//! The certificate of a listener, reloaded without a restart.
 //!
-//! TLS 1.2 and 1.3 by rustls with aws-lc-rs, whose key exchange prefers the
-//! post-quantum hybrid: a profile holds keys that live for years. There is no
-//! 0-RTT, because a replayed `GET` would spend a use, no key log, and no
-//! application protocol but HTTP/1.1.
+//! TLS 1.2 and 1.3 by rustls with aws-lc-rs, which prefers the post-quantum hybrid
+//! key exchange: profiles contain keys that are valid for years. There is no 0-RTT,
+//! because a replayed `GET` would spend a use, no key log, and no application
+//! protocol but HTTP/1.1.
 
 use std::fmt;
 use std::fs::{self, File, Metadata};
@@ -30,11 +29,11 @@ use crate::token::UnixSeconds;
 
 const VERSIONS: [&SupportedProtocolVersion; 2] = [&TLS13, &TLS12];
 
-/// How often [`ReloadingCertificate::watch`] looks at the files.
+/// How often [`ReloadingCertificate::watch`] checks the files.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A certificate chain and its key, which can be replaced while connections
-/// are served. Each handshake takes the pair that is current when it begins.
+/// A certificate chain and its key, which can be replaced while connections are
+/// served. Each handshake uses the pair that is current when it begins.
 pub struct ReloadingCertificate {
     chain_path: PathBuf,
     key_path: PathBuf,
@@ -49,24 +48,24 @@ struct Pair {
     not_after: UnixSeconds,
 }
 
-/// What the watcher saw last.
+/// What the watcher found last.
 #[derive(Clone, Copy, Eq, PartialEq)]
 struct Watched {
-    files: [Option<FileStamp>; 2],
-    /// The pair in these files was refused. It may have been read while half
-    /// of it was written, so it is tried again.
-    refused: bool,
+    files: [Option<FileVersion>; 2],
+    /// The pair in these files was rejected. It may have been read while only half of
+    /// it was written, so it is tried again.
+    rejected: bool,
 }
 
-/// What tells that a file was replaced or rewritten.
+/// Changes when a file is replaced or rewritten.
 #[derive(Clone, Copy, Eq, PartialEq)]
-struct FileStamp {
+struct FileVersion {
     inode: u64,
     len: u64,
     changed: (i64, i64),
 }
 
-/// Why a certificate or its key is refused. Nothing of the key is in it.
+/// Why a certificate or its key is rejected. Contains no part of the key.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum TlsError {
@@ -75,48 +74,48 @@ pub enum TlsError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The key file is open to others than its owner.
-    #[error("{path} is a private key with mode {mode:03o}, which lets others in")]
+    /// Users other than the owner have access to the key file.
+    #[error("{path} is a private key with mode {mode:03o}, which gives other users access")]
     KeyMode {
         /// The file.
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
     },
-    /// The file holds no certificate.
-    #[error("{path} holds no certificate in PEM")]
+    /// The file contains no certificate.
+    #[error("{path} contains no PEM certificate")]
     NoCertificate {
         /// The file.
         path: PathBuf,
     },
-    /// The file holds no private key.
-    #[error("{path} holds no private key in PEM without a passphrase")]
+    /// The file contains no unencrypted private key.
+    #[error("{path} contains no PEM private key without a passphrase")]
     NoKey {
         /// The file.
         path: PathBuf,
     },
-    /// The first certificate of the chain cannot be read.
-    #[error("the first certificate in {path} cannot be read")]
+    /// The first certificate of the chain cannot be parsed.
+    #[error("the first certificate in {path} cannot be parsed")]
     Certificate {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The parser's error.
         source: x509_cert::der::Error,
     },
-    /// The key is of no use, or is not that of the certificate.
-    #[error("the key in {key} does not go with the certificate in {chain}")]
+    /// The key cannot be used, or does not match the certificate.
+    #[error("the key in {key} does not match the certificate in {chain}")]
     Pair {
         /// The file of the certificate.
         chain: PathBuf,
         /// The file of the key.
         key: PathBuf,
-        /// What rustls said.
+        /// The error of rustls.
         source: rustls::Error,
     },
-    /// The provider cannot do what is asked of it.
+    /// The provider lacks something that TLS needs.
     #[error("cannot set up TLS")]
     Setup(#[source] rustls::Error),
 }
@@ -126,19 +125,19 @@ impl ReloadingCertificate {
     ///
     /// # Errors
     ///
-    /// [`TlsError`] if either cannot be read, if the key file can be read or
-    /// written by its group or by others, or if the two do not belong together.
+    /// Returns [`TlsError`] if either cannot be read, if group or others can read or
+    /// write the key file, or if the two do not match.
     pub fn load(chain: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Result<Self, TlsError> {
         let (chain_path, key_path) = (chain.into(), key.into());
         let provider = Arc::new(aws_lc_rs::default_provider());
-        // Looked at before they are read: what changes meanwhile is seen later.
-        let files = [FileStamp::of(&chain_path), FileStamp::of(&key_path)];
+        // Before the files are read, so that a change meanwhile is noticed later.
+        let files = [FileVersion::of(&chain_path), FileVersion::of(&key_path)];
         let current = ArcSwap::from_pointee(Pair::read(&chain_path, &key_path, &provider)?);
-        let watched = Mutex::new(Watched { files, refused: false });
+        let watched = Mutex::new(Watched { files, rejected: false });
         Ok(Self { chain_path, key_path, provider, current, watched })
     }
 
-    /// Reads both files again. The old pair stays if the new one is refused.
+    /// Reads both files again. Keeps the old pair if the new one is rejected.
     ///
     /// # Errors
     ///
@@ -149,14 +148,13 @@ impl ReloadingCertificate {
         Ok(())
     }
 
-    /// Returns the first moment at which the current certificate is no longer
-    /// valid.
+    /// Returns when the current certificate expires.
     #[must_use]
     pub fn not_after(&self) -> UnixSeconds {
         self.current.load().not_after
     }
 
-    /// Makes the configuration of a listener that shows the current certificate.
+    /// Returns the configuration of a listener that presents the current certificate.
     ///
     /// # Errors
     ///
@@ -171,12 +169,11 @@ impl ReloadingCertificate {
         Ok(config)
     }
 
-    /// Looks at the files each second and reloads them when they change, until
-    /// the future is dropped.
+    /// Checks the files each second and reloads them when they change, until the
+    /// future is dropped.
     ///
-    /// They are looked at and not subscribed to, because a subscription is lost
-    /// when a file is renamed over or a folder's symlink is swapped, which is
-    /// how certificates are replaced.
+    /// It polls, because a file watch is lost when a file is renamed over or a
+    /// directory's symlink is swapped, which is how certificates are replaced.
     pub async fn watch(self: Arc<Self>) {
         let mut ticks = tokio::time::interval(WATCH_INTERVAL);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -187,12 +184,14 @@ impl ReloadingCertificate {
             match reloaded.await {
                 Ok(None) => {}
                 Ok(Some(result)) => self.report(&result),
-                Err(error) => tracing::error!(target: "jeton::tls", %error, "the watcher failed"),
+                Err(error) => {
+                    tracing::error!(target: "jeton::tls", %error, "the certificate watcher failed");
+                }
             }
         }
     }
 
-    /// Writes down how a reload went.
+    /// Logs the result of a reload.
     fn report(&self, result: &Result<(), TlsError>) {
         let chain = self.chain_path.display();
         match result {
@@ -210,17 +209,17 @@ impl ReloadingCertificate {
         }
     }
 
-    /// Reloads if a file changed or the last attempt failed; `None` if there is
-    /// nothing new to say.
+    /// Reloads if a file changed or the last attempt failed. Returns `None` if there is
+    /// nothing new to report.
     fn reload_if_changed(&self) -> Option<Result<(), TlsError>> {
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
-        let files = [FileStamp::of(&self.chain_path), FileStamp::of(&self.key_path)];
+        let files = [FileVersion::of(&self.chain_path), FileVersion::of(&self.key_path)];
         let changed = watched.files != files;
-        if !changed && !watched.refused {
+        if !changed && !watched.rejected {
             return None;
         }
         let result = self.reload();
-        *watched = Watched { files, refused: result.is_err() };
+        *watched = Watched { files, rejected: result.is_err() };
         (changed || result.is_ok()).then_some(result)
     }
 }
@@ -255,11 +254,11 @@ impl Pair {
     }
 }
 
-impl FileStamp {
-    /// Looks at a file; `None` if that cannot be done, which is a look as well.
+impl FileVersion {
+    /// Returns the version of a file, or `None` if it cannot be read.
     fn of(path: &Path) -> Option<Self> {
         let file = fs::metadata(path).ok()?;
-        // The time of change: that of modification can be set back.
+        // ctime, because mtime can be set back.
         let changed = (file.ctime(), file.ctime_nsec());
         Some(Self { inode: file.ino(), len: file.len(), changed })
     }
@@ -285,15 +284,15 @@ fn not_after(path: &Path, chain: &[CertificateDer<'_>]) -> Result<UnixSeconds, T
 fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
     let error = |source| io_error(path, source);
     let mut file = File::open(path).map_err(error)?;
-    refuse_open_key(path, &file.metadata().map_err(error)?)?;
+    reject_shared_key(path, &file.metadata().map_err(error)?)?;
     let mut pem = Zeroizing::new(Vec::new());
     file.read_to_end(&mut pem).map_err(error)?;
-    // What the parser says may quote the file.
+    // The parser's error may quote the file.
     PrivateKeyDer::from_pem_slice(&pem).map_err(|_| TlsError::NoKey { path: path.to_owned() })
 }
 
-/// Refuses a key that its group or anybody else may read or write.
-fn refuse_open_key(path: &Path, file: &Metadata) -> Result<(), TlsError> {
+/// Rejects a key that group or others may read or write.
+fn reject_shared_key(path: &Path, file: &Metadata) -> Result<(), TlsError> {
     let mode = file.mode() & 0o777;
     if mode & 0o077 != 0 {
         return Err(TlsError::KeyMode { path: path.to_owned(), mode });

@@ -15,6 +15,8 @@ const ROOMS: &[(&str, u8, &[&str])] = &[
     ("plain_text", 0, &[]),
     ("qr", 0, &[]),
     ("random", 0, &[]),
+    ("rate_limit", 0, &[]),
+    ("web_security", 0, &[]),
     ("failure", 1, &[]),
     ("keyring", 1, &[]),
     ("profile", 1, &[]),

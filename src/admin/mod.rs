@@ -25,7 +25,6 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::middleware::DefaultHeaders;
 use actix_web::web::{Data, ServiceConfig};
 use actix_web::{App, HttpServer};
 
@@ -33,6 +32,8 @@ use api::AdminError;
 pub use api::{Inviter, NoInvitation};
 pub use door::{AdminDoor, ServedCertificate};
 pub use session::Sessions;
+
+use crate::web_security::security_headers;
 
 /// The most connections that are served at a time; further ones wait. It is small,
 /// because each holds a file, and the ledger needs files, too.
@@ -75,12 +76,4 @@ fn configure(app: &mut ServiceConfig, door: &Arc<AdminDoor>) {
     // What pages do not know is lost, so they come last.
     api::configure(app);
     pages::configure(app);
-}
-
-fn security_headers() -> DefaultHeaders {
-    DefaultHeaders::new()
-        .add(("Cache-Control", "no-store"))
-        .add(("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"))
-        .add(("Referrer-Policy", "no-referrer"))
-        .add(("X-Content-Type-Options", "nosniff"))
 }

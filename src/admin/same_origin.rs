@@ -4,9 +4,9 @@
 //! something must have come from a page of this very origin, which browsers
 //! tell in `Sec-Fetch-Site` and, before that was known, in `Origin`.
 
-use actix_web::http::header::{HOST, HeaderMap, HeaderName, ORIGIN};
+use actix_web::http::header::{HOST, HeaderMap, ORIGIN};
 
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+use crate::web_security::{SEC_FETCH_SITE, is_own_site, values};
 
 /// Who sent a request, as its headers say.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -25,10 +25,11 @@ pub(super) enum Sender {
 /// the user typed. Without it, `Origin` must name the host and port of `Host`.
 /// A header that comes twice is nobody's that we know.
 pub(super) fn sender(headers: &HeaderMap) -> Sender {
-    match (one(headers, &SEC_FETCH_SITE), one(headers, &ORIGIN)) {
-        (One::None, One::None) => Sender::Silent,
-        (One::Value("same-origin" | "none"), _) => Sender::Own,
-        (One::None, One::Value(origin)) if is_host(origin, headers) => Sender::Own,
+    let (sites, origins) = (values(headers, SEC_FETCH_SITE), values(headers, ORIGIN));
+    match (sites.as_slice(), origins.as_slice()) {
+        ([], []) => Sender::Silent,
+        ([site], _) if is_own_site(*site) => Sender::Own,
+        ([], [Some(origin)]) if is_host(origin, headers) => Sender::Own,
         _ => Sender::Other,
     }
 }
@@ -37,32 +38,15 @@ pub(super) fn sender(headers: &HeaderMap) -> Sender {
 /// scheme is left out: behind a proxy this door does not know it.
 fn is_host(origin: &str, headers: &HeaderMap) -> bool {
     let authority = origin.split_once("://").map(|(_scheme, authority)| authority);
-    match (authority, one(headers, &HOST)) {
-        (Some(authority), One::Value(host)) => authority.eq_ignore_ascii_case(host),
+    match (authority, values(headers, HOST).as_slice()) {
+        (Some(authority), [Some(host)]) => authority.eq_ignore_ascii_case(host),
         _ => false,
-    }
-}
-
-/// What a header says that should come once.
-enum One<'a> {
-    None,
-    Value(&'a str),
-    /// It comes twice, or is no text.
-    Odd,
-}
-
-fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> One<'a> {
-    let mut values = headers.get_all(name);
-    match (values.next(), values.next()) {
-        (None, _) => One::None,
-        (Some(value), None) => value.to_str().map_or(One::Odd, One::Value),
-        (Some(_), Some(_)) => One::Odd,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use actix_web::http::header::HeaderValue;
+    use actix_web::http::header::{HeaderName, HeaderValue};
 
     use super::*;
 

@@ -1,4 +1,4 @@
-//! Where the others reach a node.
+//! The address at which other nodes reach a node.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-/// The longest name of a host (RFC 1035).
+/// The maximum length of a host name in bytes (RFC 1035).
 const HOST_LEN_MAX: usize = 253;
 
 /// A host and a port: `node2.example.com:7443`, `192.0.2.7:7443` or
@@ -14,9 +14,9 @@ const HOST_LEN_MAX: usize = 253;
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct NodeAddress(String);
 
-/// A text is no such address.
+/// The text is not an address.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
-#[error("it is not HOST:PORT such as node2.example.com:7443 or [2001:db8::7]:7443")]
+#[error("expected HOST:PORT such as node2.example.com:7443 or [2001:db8::7]:7443")]
 pub struct AddressError;
 
 impl NodeAddress {
@@ -45,7 +45,7 @@ impl FromStr for NodeAddress {
             || is_name(host),
             |address| address.parse::<Ipv6Addr>().is_ok_and(|address| !address.is_unspecified()),
         );
-        // Nobody is reached at "any address".
+        // The unspecified address is not one to connect to.
         if is_port && is_host && host != "0.0.0.0" {
             return Ok(Self(text.to_owned()));
         }
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_can_be_reached_is_an_address() {
+    fn accepts_only_addresses_to_connect_to() {
         for good in ["a:1", "node2.example.com:7443", "192.0.2.7:65535", "[2001:db8::7]:7443"] {
             let address: NodeAddress = good.parse().unwrap();
             assert_eq!(address.to_string(), good);

@@ -1,11 +1,10 @@
-//! The cluster's certificate authority: it says which key speaks for which node
-//! of one ledger, and nothing else. Every member has its key, so that each can
-//! let a further node in and renew its own certificate; who has it can pass for
-//! any node (see SECURITY.md).
+//! The cluster's certificate authority: it binds keys to the nodes of one ledger.
+//! Every member has the authority's key, which lets it renew its own certificate and
+//! admit new nodes. Anyone with the key can impersonate any node (see SECURITY.md).
 //!
 //! ```text
 //! DIR/cluster/ca.pem      the certificate
-//! DIR/cluster/ca-key.pem  its key, for the owner only
+//! DIR/cluster/ca-key.pem  its key, accessible by the owner only
 //! ```
 
 use std::fmt;
@@ -31,22 +30,22 @@ use super::name;
 use crate::ledger::NodeId;
 use crate::token::UnixSeconds;
 
-/// The folder within the ledger's.
-const FOLDER: &str = "cluster";
+/// The directory within the ledger's.
+const DIRECTORY: &str = "cluster";
 const CERTIFICATE: &str = "ca.pem";
 const KEY: &str = "ca-key.pem";
 
 const DAY: u64 = 24 * 60 * 60;
 
-/// How long the authority is good for, in seconds: a century, because nothing
-/// replaces it.
+/// How long the authority is valid, in seconds: a century, because nothing renews
+/// it.
 const AUTHORITY_LIFETIME: u64 = 36_525 * DAY;
 
-/// How long a node's certificate is good for, in seconds.
+/// How long a node's certificate is valid, in seconds.
 const NODE_LIFETIME: u64 = 90 * DAY;
 
-/// How long before now certificates are good already, in seconds: a node whose
-/// clock is behind is to be told so, and not to be cut off.
+/// How long before its issue a certificate is valid, in seconds, so that a node whose
+/// clock is behind can connect and learn that it is.
 const BACKDATED: u64 = 7 * DAY;
 
 /// The cluster's certificate authority, with its key.
@@ -62,15 +61,15 @@ pub(super) struct Issued {
     /// The node's certificate, then the authority's.
     pub(super) chain: Vec<CertificateDer<'static>>,
     pub(super) key: PrivateKeyDer<'static>,
-    /// The first moment at which it is no longer good.
+    /// When it expires.
     pub(super) not_after: UnixSeconds,
 }
 
-/// What tells one authority from all others: the SHA-256 of its certificate.
+/// Identifies an authority: the SHA-256 of its certificate.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct AuthorityFingerprint(pub(super) [u8; 32]);
 
-/// Why there is no authority.
+/// Why an authority or a certificate cannot be created, read or written.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum AuthorityError {
@@ -79,28 +78,28 @@ pub enum AuthorityError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// Others than the owner may look at the key.
+    /// Users other than the owner have access to the key.
     #[error("{0} is the key of the cluster and others can read it")]
     Exposed(PathBuf),
-    /// What is read is no certificate with its key, or that of another ledger.
-    #[error("the certificate authority is damaged, or that of another ledger")]
+    /// The certificate and key are damaged, or belong to another ledger.
+    #[error("the certificate authority is damaged, or belongs to another ledger")]
     Damaged,
-    /// A certificate cannot be made.
-    #[error("cannot make a certificate")]
+    /// A certificate cannot be created.
+    #[error("cannot create a certificate")]
     Make(#[from] rcgen::Error),
 }
 
 impl Authority {
-    /// Makes the authority of a ledger. It is nowhere but in memory yet.
+    /// Creates the authority of a ledger, in memory only.
     ///
     /// # Errors
     ///
-    /// [`AuthorityError::Make`] if there is no randomness.
+    /// Returns [`AuthorityError::Make`] if there is no randomness.
     pub fn make(ledger_id: [u8; 16], now: UnixSeconds) -> Result<Self, AuthorityError> {
-        let mut params = own_params(ledger_id);
+        let mut params = authority_params(ledger_id);
         set_validity(&mut params, now, AUTHORITY_LIFETIME);
         let key = KeyPair::generate()?;
         let certificate = params.self_signed(&key)?;
@@ -108,42 +107,41 @@ impl Authority {
         Ok(Self { ledger_id, certificate: certificate.into(), pem, key })
     }
 
-    /// Takes the authority of a ledger from its certificate and key, both PEM.
+    /// Parses the certificate and key of a ledger's authority, both PEM.
     ///
     /// # Errors
     ///
-    /// [`AuthorityError::Damaged`] unless the two belong together and to this
+    /// Returns [`AuthorityError::Damaged`] unless the two match each other and the
     /// ledger.
     pub fn from_pem(ledger_id: [u8; 16], pem: &str, key: &str) -> Result<Self, AuthorityError> {
         let damaged = AuthorityError::Damaged;
         let Ok(certificate) = CertificateDer::from_pem_slice(pem.as_bytes()) else {
             return Err(damaged);
         };
-        // What the parser says may quote the key.
+        // The parser's error may quote the key.
         let Ok(key) = KeyPair::from_pem(key) else { return Err(damaged) };
         let parsed = x509_cert::Certificate::from_der(&certificate).map_err(|_| damaged)?;
         let parsed = parsed.tbs_certificate();
         let public = parsed.subject_public_key_info().to_der();
         let is_pair = public.is_ok_and(|public| public == key.subject_public_key_info());
-        let is_ours = parsed.subject().to_string() == format!("CN={}", title(ledger_id));
+        let is_ours = parsed.subject().to_string() == format!("CN={}", common_name(ledger_id));
         if !is_pair || !is_ours {
             return Err(AuthorityError::Damaged);
         }
         Ok(Self { ledger_id, certificate, pem: pem.to_owned(), key })
     }
 
-    /// Reads the authority that lies in a ledger's folder; `None` if there is
-    /// none.
+    /// Reads the authority in a ledger's directory. Returns `None` if there is none.
     ///
     /// # Errors
     ///
-    /// [`AuthorityError`]; a key that others may read is refused.
+    /// Returns [`AuthorityError`]. A key to which others have access is rejected.
     pub fn read(ledger_dir: &Path, ledger_id: [u8; 16]) -> Result<Option<Self>, AuthorityError> {
-        let folder = ledger_dir.join(FOLDER);
-        if !folder.exists() {
+        let directory = ledger_dir.join(DIRECTORY);
+        if !directory.exists() {
             return Ok(None);
         }
-        let (certificate, key) = (folder.join(CERTIFICATE), folder.join(KEY));
+        let (certificate, key) = (directory.join(CERTIFICATE), directory.join(KEY));
         let mode = fs::metadata(&key).map_err(io_error(&key))?.permissions().mode();
         if mode & 0o077 != 0 {
             return Err(AuthorityError::Exposed(key));
@@ -153,48 +151,48 @@ impl Authority {
         Self::from_pem(ledger_id, &pem, &key).map(Some)
     }
 
-    /// Writes the authority into a ledger's folder, which must have none: whole,
-    /// durably, for the owner only.
+    /// Writes the authority into a ledger's directory, which must have none:
+    /// atomically, durably, accessible by the owner only.
     ///
     /// # Errors
     ///
-    /// [`AuthorityError::Io`].
+    /// Returns [`AuthorityError::Io`].
     pub fn write(&self, ledger_dir: &Path) -> Result<(), AuthorityError> {
-        let making = ledger_dir.join(format!("{FOLDER}.new"));
-        // Left behind by a crash; nobody has used it.
-        let _ = fs::remove_dir_all(&making);
-        let made = DirBuilder::new().mode(0o700).create(&making);
-        made.map_err(io_error(&making))?;
+        let temporary = ledger_dir.join(format!("{DIRECTORY}.new"));
+        // A crash may have left one.
+        let _ = fs::remove_dir_all(&temporary);
+        let created = DirBuilder::new().mode(0o700).create(&temporary);
+        created.map_err(io_error(&temporary))?;
         for (name, text) in [(CERTIFICATE, self.pem.clone()), (KEY, self.key_pem().to_string())] {
-            let path = making.join(name);
+            let path = temporary.join(name);
             write_new(&path, &Zeroizing::new(text)).map_err(io_error(&path))?;
         }
-        let sync = |folder: &Path| File::open(folder)?.sync_all();
-        sync(&making)
-            .and_then(|()| fs::rename(&making, ledger_dir.join(FOLDER)))
+        let sync = |directory: &Path| File::open(directory)?.sync_all();
+        sync(&temporary)
+            .and_then(|()| fs::rename(&temporary, ledger_dir.join(DIRECTORY)))
             .and_then(|()| sync(ledger_dir))
             .map_err(io_error(ledger_dir))
     }
 
-    /// Returns the ledger whose nodes it names.
+    /// Returns the id of the ledger.
     #[must_use]
     pub const fn ledger_id(&self) -> [u8; 16] {
         self.ledger_id
     }
 
-    /// Returns the fingerprint of its certificate.
+    /// Returns the fingerprint of the certificate.
     #[must_use]
     pub fn fingerprint(&self) -> AuthorityFingerprint {
         AuthorityFingerprint::of(&self.certificate)
     }
 
-    /// Returns its certificate, PEM.
+    /// Returns the certificate, PEM.
     #[must_use]
     pub fn pem(&self) -> &str {
         &self.pem
     }
 
-    /// Returns its key, PEM.
+    /// Returns the key, PEM.
     #[must_use]
     pub fn key_pem(&self) -> Zeroizing<String> {
         Zeroizing::new(self.key.serialize_pem())
@@ -204,7 +202,7 @@ impl Authority {
         &self.certificate
     }
 
-    /// Makes a fresh key and a certificate for a node.
+    /// Creates a new key and a certificate for a node.
     pub(super) fn issue(
         &self,
         node_id: NodeId,
@@ -220,8 +218,8 @@ impl Authority {
         params.use_authority_key_identifier_extension = true;
         set_validity(&mut params, now, NODE_LIFETIME);
         let key = KeyPair::generate()?;
-        let own = own_params(self.ledger_id);
-        let certificate = params.signed_by(&key, &Issuer::from_params(&own, &self.key))?;
+        let issuer = authority_params(self.ledger_id);
+        let certificate = params.signed_by(&key, &Issuer::from_params(&issuer, &self.key))?;
         Ok(Issued {
             chain: vec![certificate.into(), self.certificate.clone()],
             key: PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
@@ -244,7 +242,7 @@ impl AuthorityFingerprint {
     }
 }
 
-/// Writes 64 hexadecimal digits.
+/// Writes 64 lower-case hexadecimal digits.
 impl fmt::Display for AuthorityFingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
@@ -268,24 +266,24 @@ impl FromStr for AuthorityFingerprint {
     }
 }
 
-/// All of the authority's certificate but its validity and key.
-fn own_params(ledger_id: [u8; 16]) -> CertificateParams {
+/// Returns the authority's certificate without validity and key.
+fn authority_params(ledger_id: [u8; 16]) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name.remove(DnType::CommonName);
-    params.distinguished_name.push(DnType::CommonName, title(ledger_id));
+    params.distinguished_name.push(DnType::CommonName, common_name(ledger_id));
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params
 }
 
-fn title(ledger_id: [u8; 16]) -> String {
+fn common_name(ledger_id: [u8; 16]) -> String {
     format!("jeton cluster {:032x}", u128::from_be_bytes(ledger_id))
 }
 
 fn set_validity(params: &mut CertificateParams, now: UnixSeconds, lifetime: u64) {
-    let moment = |at: UnixSeconds| date_time_ymd(1970, 1, 1) + Duration::from_secs(at.get());
-    params.not_before = moment(now.minus(BACKDATED));
-    params.not_after = moment(now.plus(lifetime));
+    let date = |at: UnixSeconds| date_time_ymd(1970, 1, 1) + Duration::from_secs(at.get());
+    params.not_before = date(now.minus(BACKDATED));
+    params.not_after = date(now.plus(lifetime));
 }
 
 fn write_new(path: &Path, text: &str) -> io::Result<()> {
@@ -306,7 +304,7 @@ mod tests {
     const NOW: UnixSeconds = UnixSeconds::new(1_790_000_000);
 
     #[test]
-    fn an_authority_is_read_as_it_was_written_or_not_at_all() {
+    fn reads_what_was_written_and_rejects_exposed_or_damaged_files() {
         let dir = tempfile::tempdir().unwrap();
         assert!(Authority::read(dir.path(), [7; 16]).unwrap().is_none());
         let made = Authority::make([7; 16], NOW).unwrap();
@@ -344,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn no_key_is_in_what_is_logged() {
+    fn debug_output_contains_no_key() {
         let authority = Authority::make([7; 16], NOW).unwrap();
         let key = authority.key_pem();
         let line = key.lines().nth(1).unwrap();

@@ -1,5 +1,5 @@
-//! This node's certificate: made at each start, renewed while it runs, and never
-//! written to a disk.
+//! This node's certificate: issued at each start, renewed while the node runs, and
+//! never written to disk.
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,56 +21,57 @@ use crate::ledger::NodeId;
 use crate::tls::TlsError;
 use crate::token::UnixSeconds;
 
-/// How long before it ends a certificate is renewed, in seconds: a third of the
-/// time that it is good for.
+/// How long before its expiry a certificate is renewed, in seconds: a third of its
+/// lifetime.
 const RENEWED_BEFORE: u64 = 30 * 24 * 60 * 60;
 
-/// How often that is looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(60 * 60);
+/// How often the expiry is checked.
+const CHECK_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
-/// This node's certificate under the cluster's authority. Each handshake takes
-/// the one that is current when it begins.
+/// This node's certificate. Each handshake uses the one that is current when it
+/// begins.
 pub struct NodeCertificate {
     authority: Arc<Authority>,
     node_id: NodeId,
     provider: Arc<CryptoProvider>,
-    current: ArcSwap<Current>,
+    current: ArcSwap<IssuedCertificate>,
 }
 
-struct Current {
+struct IssuedCertificate {
     certified: Arc<CertifiedKey>,
     not_after: UnixSeconds,
 }
 
 impl NodeCertificate {
-    /// Has the authority make a certificate for a node.
+    /// Issues a certificate for a node.
     ///
     /// # Errors
     ///
-    /// [`AuthorityError::Make`] if there is no randomness.
+    /// Returns [`AuthorityError::Make`] if there is no randomness.
     pub fn issue(
         authority: Arc<Authority>,
         node_id: NodeId,
         now: UnixSeconds,
     ) -> Result<Self, AuthorityError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let current = ArcSwap::from_pointee(Current::issue(&authority, node_id, now, &provider)?);
+        let current =
+            ArcSwap::from_pointee(IssuedCertificate::issue(&authority, node_id, now, &provider)?);
         Ok(Self { authority, node_id, provider, current })
     }
 
-    /// Returns the authority that it is under.
+    /// Returns the authority that issued it.
     #[must_use]
     pub const fn authority(&self) -> &Arc<Authority> {
         &self.authority
     }
 
-    /// Makes the configuration of the listener: TLS 1.3, without resumption, so
-    /// that each connection proves anew who calls. One who shows a certificate
-    /// needs one of this authority; who shows none may be here to join.
+    /// Returns the configuration of the listener: TLS 1.3 without resumption, so that
+    /// each connection authenticates the caller again. A caller may present a
+    /// certificate of this authority, or none if it wants to join.
     ///
     /// # Errors
     ///
-    /// [`TlsError::Setup`].
+    /// Returns [`TlsError::Setup`].
     pub fn server_config(self: &Arc<Self>) -> Result<ServerConfig, TlsError> {
         let general = |error: String| TlsError::Setup(rustls::Error::General(error));
         let verifier = WebPkiClientVerifier::builder_with_provider(
@@ -92,11 +93,11 @@ impl NodeCertificate {
         Ok(config)
     }
 
-    /// Makes the configuration of a caller, who trusts this authority only.
+    /// Returns the configuration of a caller, which trusts this authority only.
     ///
     /// # Errors
     ///
-    /// [`TlsError::Setup`].
+    /// Returns [`TlsError::Setup`].
     pub fn client_config(self: &Arc<Self>) -> Result<ClientConfig, TlsError> {
         let resolver: Arc<Self> = Arc::clone(self);
         let mut config = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
@@ -111,23 +112,23 @@ impl NodeCertificate {
     /// Renews the certificate for as long as the future is polled.
     pub async fn keep_fresh(&self, clock: &dyn Clock) {
         loop {
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(CHECK_INTERVAL).await;
             match self.renew_if_due(clock.now()) {
                 Ok(false) => {}
-                Ok(true) => tracing::info!("the certificate between nodes is renewed"),
+                Ok(true) => tracing::info!("renewed this node's certificate"),
                 Err(error) => {
-                    tracing::error!(%error, "the certificate between nodes is not renewed");
+                    tracing::error!(%error, "cannot renew this node's certificate");
                 }
             }
         }
     }
 
-    /// Makes a new certificate if the current one ends soon; tells whether.
+    /// Issues a new certificate if the current one expires soon. Returns `true` if so.
     fn renew_if_due(&self, now: UnixSeconds) -> Result<bool, AuthorityError> {
         if now.plus(RENEWED_BEFORE) < self.current.load().not_after {
             return Ok(false);
         }
-        let renewed = Current::issue(&self.authority, self.node_id, now, &self.provider)?;
+        let renewed = IssuedCertificate::issue(&self.authority, self.node_id, now, &self.provider)?;
         self.current.store(Arc::new(renewed));
         Ok(true)
     }
@@ -139,7 +140,7 @@ impl NodeCertificate {
     }
 }
 
-impl Current {
+impl IssuedCertificate {
     fn issue(
         authority: &Authority,
         node_id: NodeId,
@@ -183,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_certificate_is_renewed_when_a_third_of_its_time_is_left() {
+    fn renews_a_certificate_when_a_third_of_its_lifetime_is_left() {
         let day = 24 * 60 * 60;
         let now = UnixSeconds::new(1_790_000_000);
         let authority = Arc::new(Authority::make([7; 16], now).unwrap());

@@ -1,4 +1,4 @@
-//! One connection to another node: HTTP/1.1 over mutual TLS, a request at a time.
+//! One connection to another node: HTTP/1.1 over mutual TLS, one request at a time.
 
 use std::error::Error;
 use std::io;
@@ -18,39 +18,39 @@ use tokio_rustls::TlsConnector;
 use crate::ledger::raft::TransportError;
 use crate::plain_text::error_chain;
 
-/// A connection whose other end has proved who it is.
-pub(super) struct Connection {
+/// A connection to an authenticated node.
+pub(super) struct PeerConnection {
     sender: SendRequest<Full<Bytes>>,
     host: String,
 }
 
-/// An answer, whole.
-pub(super) struct Answer {
+/// A complete response.
+pub(super) struct PeerResponse {
     pub(super) status: StatusCode,
     pub(super) body: Vec<u8>,
 }
 
-/// Why there is no answer.
+/// Why there is no response.
 pub(super) enum CallFailure {
-    /// Not a byte of the request was written. It is given back.
+    /// No byte of the request was written. Holds the body.
     NotSent(Vec<u8>, String),
-    /// Some of it was, and the other one may have understood.
+    /// The other node may have received the request.
     Unknown(String),
 }
 
 impl CallFailure {
-    /// Nothing came for as long as somebody waited.
-    pub(super) fn in_time() -> Self {
-        Self::Unknown("it did not come in time".to_owned())
+    /// Returns the failure of a request that timed out.
+    pub(super) fn timed_out() -> Self {
+        Self::Unknown("timed out".to_owned())
     }
 }
 
-impl Connection {
-    /// Connects to whoever proves to be `name` at `address`.
+impl PeerConnection {
+    /// Connects to `address`, where the node must present a certificate for `name`.
     ///
     /// # Errors
     ///
-    /// [`TransportError::NotDelivered`]: nothing was asked yet.
+    /// Returns [`TransportError::NotDelivered`].
     pub(super) async fn open(
         address: &str,
         name: String,
@@ -63,31 +63,31 @@ impl Connection {
             let stream = TlsConnector::from(tls).connect(server, stream).await?;
             let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
             tokio::spawn(async move {
-                // How it ends is told to whoever waits for an answer.
+                // The caller of `post` gets the error.
                 let _ = connection.await;
             });
             Ok::<_, Box<dyn Error + Send + Sync>>(Self { sender, host: name })
         };
         opened.await.map_err(|error| {
             let why = error_chain(&*error);
-            let meaning = meaning(&*error).map(|meaning| format!(": {meaning}"));
-            TransportError::NotDelivered(why + &meaning.unwrap_or_default())
+            let explanation = explanation(&*error).map(|text| format!(": {text}"));
+            TransportError::NotDelivered(why + &explanation.unwrap_or_default())
         })
     }
 
-    /// Tells whether the other end has closed it, as far as is known.
+    /// Returns `true` if the connection is known to be closed.
     pub(super) fn is_closed(&self) -> bool {
         self.sender.is_closed()
     }
 
-    /// Sends a body to `path` and returns the answer, of at most `len_max` bytes.
-    /// If the future is dropped, so must the connection be.
+    /// Sends a body to `path` and returns the response, of at most `len_max` bytes. If
+    /// the future is dropped, the connection must not be used again.
     pub(super) async fn post(
         &mut self,
         path: &'static str,
         body: Vec<u8>,
         len_max: usize,
-    ) -> Result<Answer, CallFailure> {
+    ) -> Result<PeerResponse, CallFailure> {
         if let Err(error) = self.sender.ready().await {
             return Err(CallFailure::NotSent(body, error_chain(&error)));
         }
@@ -110,23 +110,23 @@ impl Connection {
         let body = Limited::new(response.into_body(), len_max).collect().await;
         let body = body.map_err(|error| {
             let is_long = error.downcast_ref::<LengthLimitError>().is_some();
-            let why = if is_long { "it is too long".to_owned() } else { error_chain(&*error) };
+            let why =
+                if is_long { "the response is too long".to_owned() } else { error_chain(&*error) };
             CallFailure::Unknown(why)
         })?;
-        Ok(Answer { status, body: body.to_bytes().into() })
+        Ok(PeerResponse { status, body: body.to_bytes().into() })
     }
 }
 
-/// Says what it means that a node shows a certificate that does not hold, and what
-/// to do about it.
-fn meaning(error: &(dyn Error + 'static)) -> Option<&'static str> {
+/// Returns what the rejection of a node's certificate means, and what to do about it.
+fn explanation(error: &(dyn Error + 'static)) -> Option<&'static str> {
     let error = error.downcast_ref::<io::Error>()?.get_ref()?;
     let rustls::Error::InvalidCertificate(error) = error.downcast_ref()? else { return None };
     if matches!(error, CertificateError::UnknownIssuer | CertificateError::BadSignature) {
         return Some(
-            "that node and this one are under different authorities. Either the address is that of \
-             another cluster, or one of the two was left behind when the cluster's authority was \
-             made anew: correct `cluster.address`, or join afresh",
+            "that node and this one are under different authorities. Either the address belongs to \
+             another cluster, or one of the two was left out when the cluster's authority was \
+             replaced: correct `cluster.address`, or join again",
         );
     }
     let is_other = matches!(
@@ -134,7 +134,7 @@ fn meaning(error: &(dyn Error + 'static)) -> Option<&'static str> {
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }
     );
     is_other.then_some(
-        "another node has that address: correct `cluster.address` in the jeton.toml of the one that \
-         is meant, and restart it",
+        "another node has that address: correct `cluster.address` in the jeton.toml of the intended \
+         node, and restart it",
     )
 }

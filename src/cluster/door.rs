@@ -1,8 +1,8 @@
-//! What is behind the door between nodes: `POST /raft` for nodes with a certificate,
-//! `POST /join` for a node that was invited, nothing else.
+//! The requests at the cluster door: `POST /raft` from nodes with a certificate and
+//! `POST /join` from invited nodes.
 //!
-//! Who has a certificate of this cluster's authority is heard by the ledger, which
-//! knows who is a member; the door proves only who it is.
+//! The door only authenticates the sender of a message. The ledger knows who is a
+//! member.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -23,33 +23,34 @@ use tokio::time::timeout;
 
 use super::address::NodeAddress;
 use super::authority::Authority;
-use super::connection_limit::Seat;
+use super::connection_limit::Slot;
 use super::invite::{Invites, Secret};
-use super::welcome::{self, JoinRequest, Refused, TrustedKeyFile, Welcome};
+use super::welcome::{self, JoinRefusal, JoinRequest, TrustedKeyFile, Welcome};
 use crate::ledger::raft::{Identity, MESSAGE_FORMAT, MESSAGE_LEN_MAX, RaftLedger};
 use crate::ledger::{Membership, MembershipError, NodeId};
 
-/// Where members send their messages.
-pub(super) const MESSAGES: &str = "/raft";
+/// The path to which nodes send messages.
+pub(super) const MESSAGE_PATH: &str = "/raft";
 
-/// How long a member may take to send a message, once its head is there.
+/// How long a node may take to send the body of a message.
 const MESSAGE_TIME: Duration = Duration::from_secs(30);
 
-/// How long a guest may take to send its wish.
-const WISH_TIME: Duration = Duration::from_secs(5);
+/// How long a new node may take to send its request to join.
+const JOIN_REQUEST_TIME: Duration = Duration::from_secs(5);
 
-/// What to do about a node that says what is not understood.
+/// What to do about a request that cannot be parsed.
 const SAME_VERSION: &str = "bring both nodes to the same version of jeton";
 
-/// How a node is told that it was not let in.
-type Rejection = (StatusCode, Refused);
+/// The response to a node that is not admitted.
+type Rejection = (StatusCode, JoinRefusal);
 
-/// What is sent back.
-pub(super) type Body = BoxBody<Bytes, io::Error>;
+/// The body of a response.
+pub(super) type ResponseBody = BoxBody<Bytes, io::Error>;
 
-/// Who is told what another node says.
+/// Handles the messages of other nodes.
 pub trait Receive: Send + Sync {
-    /// Does what a message of the node `from` asks and returns the answer.
+    /// Carries out a message of the node `from` and returns the answer. An empty answer
+    /// stands for an unknown outcome.
     fn receive<'a>(
         &'a self,
         from: NodeId,
@@ -67,112 +68,121 @@ impl Receive for RaftLedger {
     }
 }
 
-/// What stands behind the door between nodes.
+/// The state of the cluster door.
 pub struct ClusterDoor {
     /// This node and its ledger.
     pub identity: Identity,
-    /// Who is told what members say.
+    /// Handles messages.
     pub receiver: Arc<dyn Receive>,
-    /// Who adds a new node to the members.
-    pub cluster: Arc<dyn Membership>,
-    /// Whom this node has invited.
+    /// Adds new nodes to the members.
+    pub membership: Arc<dyn Membership>,
+    /// The open invitations of this node.
     pub invites: Arc<Invites>,
-    /// The authority that all members are under.
+    /// The authority of all members.
     pub authority: Arc<Authority>,
-    /// Where the world reaches the download nodes.
+    /// The URL at which users reach the nodes.
     pub public_url: String,
-    /// Returns the public keys that this node trusts at present.
+    /// Returns the public keys that this node trusts now.
     pub trusted: Box<dyn Fn() -> Vec<TrustedKeyFile> + Send + Sync>,
 }
 
 impl ClusterDoor {
-    /// Answers a request of the node `caller`, if it has proved to be one, who has
-    /// the seat `seat`.
-    pub(super) async fn answer(
+    /// Handles a request. `caller` is the authenticated node, if any.
+    pub(super) async fn handle(
         self: Arc<Self>,
         request: Request<Incoming>,
         caller: Option<NodeId>,
-        seat: Arc<Seat>,
-    ) -> Result<Response<Body>, Infallible> {
+        slot: Arc<Slot>,
+    ) -> Result<Response<ResponseBody>, Infallible> {
         let path = request.uri().path();
         Ok(match (request.method(), path, caller) {
-            (&Method::POST, MESSAGES, Some(caller)) => self.hear(caller, request).await,
-            // Before a byte of the body is read.
-            (&Method::POST, MESSAGES, None) => say(StatusCode::FORBIDDEN),
-            (&Method::POST, welcome::PATH, _) => self.join(request, seat).await,
-            _ => say(StatusCode::NOT_FOUND),
+            (&Method::POST, MESSAGE_PATH, Some(caller)) => self.receive(caller, request).await,
+            // Without reading the body.
+            (&Method::POST, MESSAGE_PATH, None) => empty(StatusCode::FORBIDDEN),
+            (&Method::POST, welcome::JOIN_PATH, _) => self.join(request, slot).await,
+            _ => empty(StatusCode::NOT_FOUND),
         })
     }
 
-    /// Hands a member's message to the ledger. What was received is carried out to
-    /// its end even if the caller is gone.
-    async fn hear(self: Arc<Self>, caller: NodeId, request: Request<Incoming>) -> Response<Body> {
+    /// Passes a message to the ledger. A message that was received completely is
+    /// carried out even if the caller disconnects.
+    async fn receive(
+        self: Arc<Self>,
+        caller: NodeId,
+        request: Request<Incoming>,
+    ) -> Response<ResponseBody> {
         let message = match read(request.into_body(), MESSAGE_LEN_MAX, MESSAGE_TIME).await {
             Ok(message) => message,
-            Err(status) => return say(status),
+            Err(status) => return empty(status),
         };
-        let heard = tokio::spawn(async move { self.receiver.receive(caller, &message).await });
-        match heard.await {
+        let received = tokio::spawn(async move { self.receiver.receive(caller, &message).await });
+        match received.await {
             Ok(answer) if !answer.is_empty() => Response::new(whole(answer)),
-            // It may have been carried out, so there must be no answer at all: the
-            // body is never finished.
+            // The message may have been carried out, so the response breaks off: the
+            // caller must not take it for an answer.
             Ok(_) | Err(_) => Response::new(broken()),
         }
     }
 
-    async fn join(self: Arc<Self>, request: Request<Incoming>, seat: Arc<Seat>) -> Response<Body> {
-        let body = match read(request.into_body(), welcome::REQUEST_LEN_MAX, WISH_TIME).await {
-            Ok(body) => body,
-            Err(status) => return say(status),
-        };
-        // To its end, so that an invitation is given back if nobody came in.
-        let joined = tokio::spawn(async move { self.let_in(&body, &seat).await });
+    async fn join(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        slot: Arc<Slot>,
+    ) -> Response<ResponseBody> {
+        let body =
+            match read(request.into_body(), welcome::REQUEST_LEN_MAX, JOIN_REQUEST_TIME).await {
+                Ok(body) => body,
+                Err(status) => return empty(status),
+            };
+        // In a task, so that an invitation is returned even if the caller disconnects.
+        let joined = tokio::spawn(async move { self.admit(&body, &slot).await });
         match joined.await {
             Ok(Ok(welcome)) => json(StatusCode::OK, &welcome),
             Ok(Err((status, refused))) => json(status, &refused),
-            Err(_) => say(StatusCode::INTERNAL_SERVER_ERROR),
+            Err(_) => empty(StatusCode::INTERNAL_SERVER_ERROR),
         }
     }
 
-    /// Lets the node in that knows the secret of an open invitation.
-    async fn let_in(&self, body: &[u8], seat: &Seat) -> Result<Welcome, Rejection> {
+    /// Adds the node to the members if it knows the secret of an open invitation.
+    async fn admit(&self, body: &[u8], slot: &Slot) -> Result<Welcome, Rejection> {
         let request: JoinRequest = serde_json::from_slice(body).map_err(|_| {
-            let error = "the request to join is not understood";
+            let error = "the request to join cannot be parsed";
             reject(StatusCode::BAD_REQUEST, error, SAME_VERSION)
         })?;
         let secret = request.secret.parse::<Secret>().ok();
-        let Some(taken) = secret.and_then(|secret| self.invites.take(&secret)) else {
-            // What a stranger says of himself is not worth a line of any length.
-            tracing::warn!("a node wanted to join without a good invitation");
+        let Some(invite) = secret.and_then(|secret| self.invites.take(&secret)) else {
+            // Nothing from the request is logged: the caller is not authenticated.
+            tracing::warn!("rejected a request to join without a valid invitation");
             return Err(reject(
                 StatusCode::FORBIDDEN,
-                "the invitation was used already, has expired, or is not this node's",
-                "ask for a new one: `jeton cluster invite`. It is good once, for 15 minutes, while \
-                 the node that made it runs",
+                "the invitation has been used, has expired, or is not from this node",
+                "create a new one with `jeton cluster invite`. It is valid once, for 15 minutes, \
+                 while the inviting node runs",
             ));
         };
-        // Whoever was invited does not have to make room for a stranger.
-        seat.keep();
+        // An invited node is not evicted for an unauthenticated one.
+        slot.release();
         let address = match address_of(&request) {
             Ok(address) => address,
             Err(rejection) => {
-                self.invites.give_back(taken);
+                self.invites.give_back(invite);
                 return Err(rejection);
             }
         };
-        if let Err(error) = self.cluster.add_learner(request.node_id, address.to_string()).await {
+        if let Err(error) = self.membership.add_learner(request.node_id, address.to_string()).await
+        {
             let is_unknown = matches!(error, MembershipError::OutcomeUnknown(_));
             let hint = if is_unknown {
-                "if `jeton cluster status` lists a node that nobody started, remove it; then ask \
-                 for a new invitation"
+                "if `jeton cluster status` lists a node that was never started, remove it; then \
+                 create a new invitation"
             } else {
-                self.invites.give_back(taken);
-                "the invitation is still good; look at `jeton cluster status` and try again"
+                self.invites.give_back(invite);
+                "the invitation is still valid; check `jeton cluster status` and try again"
             };
             return Err(reject(StatusCode::CONFLICT, &error.to_string(), hint));
         }
         let JoinRequest { node_id, version, .. } = request;
-        tracing::info!(%node_id, %address, version, "a node has joined");
+        tracing::info!(%node_id, %address, version, "a node joined");
         Ok(self.welcome())
     }
 
@@ -191,21 +201,21 @@ impl ClusterDoor {
     }
 }
 
-/// Returns where the one who wants to join is reached, if it talks as the nodes here.
+/// Returns the address of the new node, if its message format is the one used here.
 fn address_of(request: &JoinRequest) -> Result<NodeAddress, Rejection> {
     let Ok(address) = request.address.parse() else {
-        let error = "the new node says no address";
+        let error = "the request to join has no valid address";
         return Err(reject(StatusCode::BAD_REQUEST, error, SAME_VERSION));
     };
     if request.format != MESSAGE_FORMAT {
         let error = format!(
-            "the new node has jeton {}, which does not talk to the nodes of this cluster",
+            "the new node has jeton {}, which is incompatible with this cluster",
             request.version.replace(char::is_control, " ")
         );
         let hint = concat!(
             "install jeton ",
             env!("CARGO_PKG_VERSION"),
-            " there, as here. The invitation is still good"
+            " there, as here. The invitation is still valid"
         );
         return Err(reject(StatusCode::CONFLICT, &error, hint));
     }
@@ -213,10 +223,10 @@ fn address_of(request: &JoinRequest) -> Result<NodeAddress, Rejection> {
 }
 
 fn reject(status: StatusCode, error: &str, hint: &str) -> Rejection {
-    (status, Refused { error: error.to_owned(), hint: hint.to_owned() })
+    (status, JoinRefusal { error: error.to_owned(), hint: hint.to_owned() })
 }
 
-/// Reads a body, whole.
+/// Reads a complete body.
 async fn read(body: Incoming, len_max: usize, within: Duration) -> Result<Bytes, StatusCode> {
     match timeout(within, Limited::new(body, len_max).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
@@ -226,31 +236,31 @@ async fn read(body: Incoming, len_max: usize, within: Duration) -> Result<Bytes,
     }
 }
 
-/// Says nothing but the status, and ends the connection.
-fn say(status: StatusCode) -> Response<Body> {
+/// Returns a response without a body, which closes the connection.
+fn empty(status: StatusCode) -> Response<ResponseBody> {
     let mut response = Response::new(Empty::new().map_err(|never| match never {}).boxed());
     *response.status_mut() = status;
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }
 
-fn json(status: StatusCode, value: &impl Serialize) -> Response<Body> {
+fn json(status: StatusCode, value: &impl Serialize) -> Response<ResponseBody> {
     let Ok(text) = serde_json::to_vec(value) else {
-        return say(StatusCode::INTERNAL_SERVER_ERROR);
+        return empty(StatusCode::INTERNAL_SERVER_ERROR);
     };
-    let mut response = say(status);
+    let mut response = empty(status);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     *response.body_mut() = whole(text);
     response
 }
 
-fn whole(bytes: Vec<u8>) -> Body {
+fn whole(bytes: Vec<u8>) -> ResponseBody {
     Full::new(Bytes::from(bytes)).map_err(|never| match never {}).boxed()
 }
 
-/// Returns a body that breaks the connection.
-fn broken() -> Body {
-    let broken = Err::<Frame<Bytes>, _>(io::Error::other("there is no answer"));
+/// Returns a body that breaks off.
+fn broken() -> ResponseBody {
+    let broken = Err::<Frame<Bytes>, _>(io::Error::other("no answer"));
     StreamBody::new(stream::iter([broken])).boxed()
 }
 

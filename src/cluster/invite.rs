@@ -1,5 +1,5 @@
-//! What lets one node in: a secret, good once and for a quarter of an hour. The
-//! node that made it remembers only its hash, and forgets it when it stops.
+//! Invitations: secrets that admit one node each, within 15 minutes. The inviting
+//! node keeps only their hashes, in memory.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -16,28 +16,28 @@ use zeroize::Zeroizing;
 use super::address::NodeAddress;
 use super::authority::AuthorityFingerprint;
 
-/// How many may be open at a time.
+/// How many invitations may be open at a time.
 const OPEN_MAX: usize = 100;
 
-/// What a join line begins with; the number is the version of what follows.
+/// The start of a join line. The number is the version of the rest.
 const PREFIX: &str = "jeton-join:1:";
 
-/// What an invited node knows and a stranger does not. It is not shown by `Debug`.
+/// The secret of an invitation. `Debug` does not show it.
 #[derive(Clone, Eq, PartialEq)]
 pub struct Secret(Zeroizing<[u8; 32]>);
 
-/// The invitations of a node that nobody has used yet.
+/// The open invitations of a node: until when each secret's hash is valid.
 #[derive(Debug, Default)]
 pub struct Invites(Mutex<HashMap<[u8; 32], Instant>>);
 
-/// A hundred nodes are invited already and have not come.
+/// A hundred invitations are open.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 #[error("too many invitations are open")]
 pub struct NoMoreInvites;
 
-/// An invitation in use. Unless it is used up, it can be given back.
+/// An invitation in use, which can be given back.
 #[derive(Debug)]
-pub(super) struct Taken {
+pub(super) struct TakenInvite {
     hash: [u8; 32],
     until: Instant,
 }
@@ -46,29 +46,28 @@ pub(super) struct Taken {
 /// `jeton-join:1:HOST:PORT:FINGERPRINT:SECRET`.
 #[derive(Clone, Eq, PartialEq)]
 pub struct JoinLine {
-    /// Where the inviting node is.
+    /// The address of the inviting node.
     pub address: NodeAddress,
-    /// The authority that it must be under.
+    /// The authority of its certificate.
     pub fingerprint: AuthorityFingerprint,
-    /// What lets the new node in.
+    /// The secret that admits the new node.
     pub secret: Secret,
 }
 
-/// A text is no join line.
+/// The text is not a join line.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
-#[error("that is no join line, or not a whole one: jeton-join:1:HOST:PORT:FINGERPRINT:SECRET")]
+#[error("not a complete join line: expected jeton-join:1:HOST:PORT:FINGERPRINT:SECRET")]
 pub struct JoinLineError;
 
 impl Invites {
-    /// How long an invitation is good for.
+    /// How long an invitation is valid.
     pub const LIFETIME: Duration = Duration::from_secs(15 * 60);
 
-    /// Lets in whoever knows `secret`, once, until [`LIFETIME`](Self::LIFETIME)
-    /// has passed.
+    /// Opens an invitation for `secret`.
     ///
     /// # Errors
     ///
-    /// [`NoMoreInvites`].
+    /// Returns [`NoMoreInvites`] if too many are open.
     pub fn open(&self, secret: &Secret) -> Result<(), NoMoreInvites> {
         let mut open = self.live();
         if open.len() >= OPEN_MAX {
@@ -78,19 +77,19 @@ impl Invites {
         Ok(())
     }
 
-    /// Takes the invitation that `secret` opens; nobody else can meanwhile.
-    pub(super) fn take(&self, secret: &Secret) -> Option<Taken> {
+    /// Takes the invitation for `secret`, if it is open.
+    pub(super) fn take(&self, secret: &Secret) -> Option<TakenInvite> {
         let hash = secret.hash();
         let until = self.live().remove(&hash)?;
-        Some(Taken { hash, until })
+        Some(TakenInvite { hash, until })
     }
 
-    /// Lets the invitation be used after all, because nobody came in.
-    pub(super) fn give_back(&self, Taken { hash, until }: Taken) {
+    /// Opens a taken invitation again.
+    pub(super) fn give_back(&self, TakenInvite { hash, until }: TakenInvite) {
         self.live().insert(hash, until);
     }
 
-    /// Returns those that are still good.
+    /// Returns the invitations that have not expired.
     fn live(&self) -> MutexGuard<'_, HashMap<[u8; 32], Instant>> {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
@@ -100,13 +99,13 @@ impl Invites {
 }
 
 impl Secret {
-    /// Takes 32 random bytes.
+    /// Makes a secret of 32 random bytes.
     #[must_use]
     pub fn new(bytes: [u8; 32]) -> Self {
         Self(Zeroizing::new(bytes))
     }
 
-    /// Returns the text of it: 43 characters.
+    /// Returns the text, 43 characters.
     #[must_use]
     pub fn to_text(&self) -> Zeroizing<String> {
         Zeroizing::new(BASE64_URL_SAFE_NO_PAD.encode(*self.0))
@@ -134,7 +133,7 @@ impl fmt::Debug for Secret {
 }
 
 impl JoinLine {
-    /// Returns the line, which holds the secret.
+    /// Returns the line, secret included.
     #[must_use]
     pub fn to_text(&self) -> Zeroizing<String> {
         let Self { address, fingerprint, secret } = self;
@@ -147,7 +146,7 @@ impl FromStr for JoinLine {
 
     fn from_str(text: &str) -> Result<Self, JoinLineError> {
         let rest = text.trim().strip_prefix(PREFIX).ok_or(JoinLineError)?;
-        // An address may have colons in it.
+        // The address may contain colons.
         let mut parts = rest.rsplitn(3, ':');
         let mut part = || parts.next().ok_or(JoinLineError);
         let secret = part()?.parse()?;
@@ -168,7 +167,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn an_invitation_is_good_once_and_for_a_quarter_of_an_hour() {
+    async fn an_invitation_is_valid_once_and_for_15_minutes() {
         let invites = Invites::default();
         let (one, two) = (Secret::new([1; 32]), Secret::new([2; 32]));
         invites.open(&one).unwrap();
@@ -186,7 +185,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn invitations_do_not_pile_up() {
+    async fn limits_the_open_invitations() {
         let invites = Invites::default();
         for number in 0..100 {
             invites.open(&Secret::new([number; 32])).unwrap();

@@ -1,5 +1,5 @@
-//! The asking side of a join: it speaks only to a node under the authority that
-//! the join line names, and tells its secret to nobody else.
+//! The caller of `POST /join`. It sends the secret only to a node of the authority that
+//! the join line names.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,41 +18,42 @@ use tokio::time::timeout;
 
 use super::address::NodeAddress;
 use super::authority::AuthorityFingerprint;
-use super::connection::{CallFailure, Connection};
+use super::connection::{CallFailure, PeerConnection};
 use super::invite::JoinLine;
-use super::welcome::{self, JoinRequest, Refused, WELCOME_LEN_MAX, Welcome};
+use super::welcome::{self, JoinRefusal, JoinRequest, WELCOME_LEN_MAX, Welcome};
 use crate::ledger::NodeId;
 use crate::ledger::raft::{MESSAGE_FORMAT, TransportError};
 
-/// How long to wait for a connection, and for the answer: the members have to
-/// agree on it.
+/// How long to wait for a connection.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
-const ANSWER_TIME: Duration = Duration::from_secs(30);
+
+/// How long to wait for the response, for which the members have to agree.
+const RESPONSE_TIME: Duration = Duration::from_secs(30);
 
 /// Why a node did not join.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum JoinError {
-    /// Nobody answers there, or not who was meant.
+    /// No node answers there, or another one than intended.
     #[error("cannot reach the node at {address}: {why}")]
     Unreachable {
-        /// Where.
+        /// The address of the inviting node.
         address: NodeAddress,
-        /// What happened.
+        /// The cause.
         why: String,
     },
-    /// The node there is under another authority.
+    /// The node there has another authority.
     #[error("the node at {0} does not belong to the cluster of this join line")]
     OtherCluster(NodeAddress),
-    /// The connection broke before the answer was there.
-    #[error("it is not known whether the node at {address} let this one in: {why}")]
+    /// The connection failed before the response arrived.
+    #[error("it is unknown whether the node at {address} admitted this one: {why}")]
     Unknown {
-        /// Where.
+        /// The address of the inviting node.
         address: NodeAddress,
-        /// What happened.
+        /// The cause.
         why: String,
     },
-    /// The node says no.
+    /// The node refused.
     #[error("{error}")]
     Refused {
         /// What is wrong.
@@ -60,19 +61,20 @@ pub enum JoinError {
         /// What to do.
         hint: String,
     },
-    /// What came is no answer to this.
-    #[error("the node at {0} gives an answer that is not understood")]
-    Stranger(NodeAddress),
+    /// The response cannot be parsed.
+    #[error("the response of the node at {0} cannot be parsed")]
+    BadResponse(NodeAddress),
     /// TLS cannot be set up here.
     #[error("cannot set up TLS")]
     Setup(#[from] rustls::Error),
 }
 
-/// Asks the node that `line` names to let a node in, which then is a member.
+/// Asks the node in `line` to add this node to the members.
 ///
 /// # Errors
 ///
-/// [`JoinError`]; only after [`JoinError::Unknown`] may it be a member anyway.
+/// Returns [`JoinError`]. After [`JoinError::Unknown`] this node may be a member; after
+/// any other error it is not.
 pub async fn join(
     line: &JoinLine,
     node_id: NodeId,
@@ -88,26 +90,26 @@ pub async fn join(
         format: MESSAGE_FORMAT,
     };
     let tls = Arc::new(client_config(line.fingerprint)?);
-    // It is not known which node of the cluster that is, so the name says nothing.
-    let opening = Connection::open(address.as_str(), "cluster.jeton".to_owned(), tls);
+    // Any node of the cluster will do, so the verifier ignores the name.
+    let opening = PeerConnection::open(address.as_str(), "cluster.jeton".to_owned(), tls);
     let opened = timeout(CONNECT_TIME, opening).await.unwrap_or_else(|_| {
-        Err(TransportError::NotDelivered("it does not take a connection".to_owned()))
+        Err(TransportError::NotDelivered("the node does not accept a connection".to_owned()))
     });
     let mut connection = opened.map_err(|error| unreachable(address, &error))?;
-    let body = serde_json::to_vec(&request).map_err(|_| JoinError::Stranger(address.clone()))?;
-    let asked = connection.post(welcome::PATH, body, WELCOME_LEN_MAX);
-    let answered = timeout(ANSWER_TIME, asked)
-        .await
-        .unwrap_or_else(|_| Err(CallFailure::Unknown("it did not answer in time".to_owned())));
-    let answer = answered.map_err(|no_answer| match no_answer {
+    let body = serde_json::to_vec(&request).map_err(|_| JoinError::BadResponse(address.clone()))?;
+    let request = connection.post(welcome::JOIN_PATH, body, WELCOME_LEN_MAX);
+    let response = timeout(RESPONSE_TIME, request).await;
+    let response = response.unwrap_or_else(|_| Err(CallFailure::timed_out()));
+    let response = response.map_err(|failure| match failure {
         CallFailure::NotSent(_, why) => JoinError::Unreachable { address: address.clone(), why },
         CallFailure::Unknown(why) => JoinError::Unknown { address: address.clone(), why },
     })?;
-    let stranger = |_| JoinError::Stranger(address.clone());
-    if answer.status.is_success() {
-        return serde_json::from_slice(&answer.body).map_err(stranger);
+    let bad_response = |_| JoinError::BadResponse(address.clone());
+    if response.status.is_success() {
+        return serde_json::from_slice(&response.body).map_err(bad_response);
     }
-    let Refused { error, hint } = serde_json::from_slice(&answer.body).map_err(stranger)?;
+    let JoinRefusal { error, hint } =
+        serde_json::from_slice(&response.body).map_err(bad_response)?;
     Err(JoinError::Refused { error, hint })
 }
 
@@ -133,8 +135,8 @@ fn client_config(fingerprint: AuthorityFingerprint) -> Result<ClientConfig, rust
     Ok(config)
 }
 
-/// Believes a node that is under the authority with this fingerprint, which the
-/// node shows behind its own certificate.
+/// Trusts a node whose certificate was issued by the authority with this fingerprint.
+/// The node sends the authority's certificate after its own.
 #[derive(Debug)]
 struct UnderAuthority {
     fingerprint: AuthorityFingerprint,
@@ -150,9 +152,9 @@ impl ServerCertVerifier for UnderAuthority {
         _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let meant =
-            |shown: &&CertificateDer<'_>| AuthorityFingerprint::of(shown) == self.fingerprint;
-        let authority = intermediates.iter().find(meant);
+        let is_named =
+            |sent: &&CertificateDer<'_>| AuthorityFingerprint::of(sent) == self.fingerprint;
+        let authority = intermediates.iter().find(is_named);
         let authority = authority.ok_or(CertificateError::UnknownIssuer)?;
         let mut roots = RootCertStore::empty();
         roots.add(authority.clone().into_owned())?;

@@ -1,8 +1,7 @@
-//! How callers come to the door: TCP, TLS, HTTP, and how long each may take.
+//! The listener of the cluster door: TCP, TLS, HTTP, and their time limits.
 //!
-//! A member keeps its connection and sends as many messages as it likes. Whoever
-//! shows no certificate is a guest (see `guests`): it may ask one thing, in seconds,
-//! and makes room when others come.
+//! A node keeps its connection and sends any number of messages. A caller without a
+//! certificate gets one request, within seconds, and a slot from `connection_limit`.
 
 use std::future::Future;
 use std::io;
@@ -22,52 +21,54 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::connection_limit::{ConnectionLimit, GUESTS_MAX, Leave, Seat};
+use super::connection_limit::{ConnectionLimit, Eviction, SLOTS_MAX, Slot};
 use super::door::ClusterDoor;
 use super::name;
 use crate::ledger::NodeId;
 
-/// How long a caller may take to shake hands.
+/// How long the TLS handshake may take.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(3);
 
-/// How long a guest may take for the head of its request, and for all of it; the
-/// members have to agree on one who was invited.
+/// How long an unauthenticated caller may take to send the head of its request.
 const HEAD_TIME: Duration = Duration::from_secs(5);
-const GUEST_TIME: Duration = Duration::from_secs(45);
 
-/// How many bytes of a guest's head are read.
-const GUEST_HEAD_MAX: usize = 8 * 1024;
+/// How long an unauthenticated connection may last after its handshake. The members
+/// have to agree on a new one in that time.
+const UNAUTHENTICATED_TIME: Duration = Duration::from_secs(45);
 
-/// How long a member's connection is kept between two messages; longer than callers
-/// do.
+/// The maximum size of the head of an unauthenticated request, in bytes.
+const HEAD_LEN_MAX: usize = 8 * 1024;
+
+/// How long a node's connection may be idle. Callers close it earlier.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
 
-/// How many connections members may have in all: a hundred nodes with some each.
-const MEMBER_CONNECTIONS_MAX: usize = 2_048;
+/// How many connections all nodes together may have: a hundred nodes with some each.
+const NODE_CONNECTIONS_MAX: usize = 2_048;
 
-/// How many files the door needs, if there are not too many nodes.
-pub const FILES_RESERVED: u64 = GUESTS_MAX as u64 + 256;
+/// How many files the door needs in a cluster of usual size.
+pub const FILES_RESERVED: u64 = SLOTS_MAX as u64 + 256;
 
-/// How long messages under way may take when the door is closed.
+/// How long requests under way may take when the listener stops.
 const STOP_TIME: Duration = Duration::from_secs(1);
 
-/// How long to wait when the system gives no connection: it has no file left.
-const NO_FILE: Duration = Duration::from_millis(100);
+/// How long to wait after an accept error, such as for lack of files.
+const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
-/// What all callers share.
-struct Hall {
+/// What all connections share.
+struct Listener {
     door: Arc<ClusterDoor>,
     acceptor: TlsAcceptor,
-    members: Semaphore,
+    node_connections: Semaphore,
     closed: watch::Receiver<bool>,
+    started: Instant,
 }
 
-/// Serves the door on `listener` until `shutdown` is done. What members say is
-/// carried out to its end even if they are gone.
+/// Serves the cluster door on `listener` until `shutdown` completes. Messages that were
+/// received are carried out even if their senders disconnect.
 ///
 /// # Errors
 ///
-/// What the system said when the listener could not be used.
+/// Returns the system's error if the listener cannot be used.
 pub async fn run(
     listener: TcpListener,
     tls: ServerConfig,
@@ -77,88 +78,90 @@ pub async fn run(
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let (closing, closed) = watch::channel(false);
-    let hall = Arc::new(Hall {
+    let shared = Arc::new(Listener {
         door,
         acceptor: TlsAcceptor::from(Arc::new(tls)),
-        members: Semaphore::new(MEMBER_CONNECTIONS_MAX),
+        node_connections: Semaphore::new(NODE_CONNECTIONS_MAX),
         closed,
+        started: Instant::now(),
     });
-    let guests = Arc::new(ConnectionLimit::default());
-    let mut callers = JoinSet::new();
+    let limit = Arc::new(ConnectionLimit::new());
+    let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
     loop {
         let accepted = tokio::select! {
             biased;
             () = &mut shutdown => break,
-            Some(_) = callers.join_next() => continue,
+            Some(_) = connections.join_next() => continue,
             accepted = listener.accept() => accepted,
         };
         match accepted {
             Ok((stream, from)) => {
-                if let Some((seat, leave)) = guests.admit(from.ip(), Instant::now()) {
-                    callers.spawn(Arc::clone(&hall).attend(stream, seat, leave));
+                if let Some((slot, eviction)) = limit.admit(from.ip(), shared.started.elapsed()) {
+                    connections.spawn(Arc::clone(&shared).run(stream, slot, eviction));
                 }
             }
             Err(error) => {
-                tracing::warn!(%error, "the door between nodes takes no connection at present");
-                sleep(NO_FILE).await;
+                tracing::warn!(%error, "the cluster door cannot accept a connection");
+                sleep(ACCEPT_RETRY).await;
             }
         }
     }
     drop(listener);
     closing.send_replace(true);
-    let all = async { while callers.join_next().await.is_some() {} };
-    // Whoever takes longer is cut off when the set is dropped.
+    let all = async { while connections.join_next().await.is_some() {} };
+    // Dropping the set closes the connections that take longer.
     let _ = timeout(STOP_TIME, all).await;
     Ok(())
 }
 
-impl Hall {
-    /// Attends to a caller until it goes, or has to.
-    async fn attend(self: Arc<Self>, stream: TcpStream, seat: Seat, leave: Leave) {
+impl Listener {
+    /// Serves a connection until it ends or is evicted.
+    async fn run(self: Arc<Self>, stream: TcpStream, slot: Slot, eviction: Eviction) {
         tokio::select! {
-            () = leave.told() => {}
-            () = self.talk(stream, seat) => {}
+            () = eviction.wait() => {}
+            () = self.authenticate(stream, slot) => {}
         }
     }
 
-    async fn talk(&self, stream: TcpStream, seat: Seat) {
-        // An answer that is late is an answer still.
+    /// Completes the handshake and serves the connection.
+    async fn authenticate(&self, stream: TcpStream, slot: Slot) {
+        // Without it responses are only slower.
         let _ = stream.set_nodelay(true);
-        let shaken = timeout(HANDSHAKE_TIME, self.acceptor.accept(stream)).await;
-        let Ok(Ok(stream)) = shaken else { return };
+        let handshake = timeout(HANDSHAKE_TIME, self.acceptor.accept(stream)).await;
+        let Ok(Ok(stream)) = handshake else { return };
         let caller = self.caller(&stream);
         if caller.is_none() {
-            let _ = timeout(GUEST_TIME, self.serve(stream, None, seat)).await;
+            let _ = timeout(UNAUTHENTICATED_TIME, self.serve(stream, None, slot)).await;
             return;
         }
-        seat.note_node(Instant::now());
-        if let Ok(_permit) = self.members.try_acquire() {
-            self.serve(stream, caller, seat).await;
+        slot.authenticated(self.started.elapsed());
+        if let Ok(_permit) = self.node_connections.try_acquire() {
+            self.serve(stream, caller, slot).await;
         }
     }
 
-    /// Returns which node has connected, if it is one.
+    /// Returns the node that the client certificate names.
     fn caller(&self, stream: &TlsStream<TcpStream>) -> Option<NodeId> {
         let leaf = stream.get_ref().1.peer_certificates()?.first()?;
         name::node_of(leaf, self.door.identity.ledger_id)
     }
 
-    /// Answers requests on one connection; of a guest, one.
-    async fn serve(&self, stream: TlsStream<TcpStream>, caller: Option<NodeId>, seat: Seat) {
-        let seat = Arc::new(seat);
-        let answer =
-            service_fn(|request| Arc::clone(&self.door).answer(request, caller, Arc::clone(&seat)));
+    /// Serves the requests of one connection: one, if it is unauthenticated.
+    async fn serve(&self, stream: TlsStream<TcpStream>, caller: Option<NodeId>, slot: Slot) {
+        let slot = Arc::new(slot);
+        let handler =
+            service_fn(|request| Arc::clone(&self.door).handle(request, caller, Arc::clone(&slot)));
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new());
         if caller.is_some() {
             http.header_read_timeout(KEEP_ALIVE);
         } else {
-            http.header_read_timeout(HEAD_TIME).keep_alive(false).max_buf_size(GUEST_HEAD_MAX);
+            http.header_read_timeout(HEAD_TIME).keep_alive(false).max_buf_size(HEAD_LEN_MAX);
         }
-        let mut connection = pin!(http.serve_connection(TokioIo::new(stream), answer));
+        let mut connection = pin!(http.serve_connection(TokioIo::new(stream), handler));
         let mut closed = self.closed.clone();
-        // How it ends concerns the caller only.
+        // Only the caller needs to know how the connection ends.
         tokio::select! {
             _ = connection.as_mut() => return,
             _ = closed.wait_for(|closed| *closed) => connection.as_mut().graceful_shutdown(),

@@ -1,23 +1,22 @@
-//! The door between nodes: who may speak, over which wires, and how a further
-//! node comes in.
+//! The cluster door: connections between nodes, and how a new node joins.
 //!
 //! ```text
-//! address      HOST:PORT, where the others reach a node
-//! name         the name in a node's certificate: NODE.LEDGER.cluster.jeton
-//! authority    the cluster's own CA: DIR/cluster/ca.pem and ca-key.pem
-//! certificate  this node's certificate, made of it at each start and renewed
-//! connection   one HTTP/1.1 connection over mutual TLS
-//! peers        the way out: the engine's `Transport` over such connections
-//! listen       the way in: TCP, TLS, HTTP, and how long each may take
-//! guests       who is at the door without a certificate, and has to make room
-//! door         what is asked there: POST /raft for members, POST /join for the invited
-//! invite       what lets one node in, once
-//! welcome      what the two say to each other at POST /join
-//! join         the asking side of it
+//! address           HOST:PORT, at which other nodes reach a node
+//! name              the name in a node's certificate: NODE.LEDGER.cluster.jeton
+//! authority         the cluster's own CA: DIR/cluster/ca.pem and ca-key.pem
+//! certificate       this node's certificate, issued at each start and renewed
+//! connection        one HTTP/1.1 connection over mutual TLS
+//! peers             the caller: implements `Transport` over kept connections
+//! listen            the listener: TCP, TLS, HTTP, and their time limits
+//! connection_limit  limits on unauthenticated connections
+//! door              the requests: POST /raft from nodes, POST /join from new ones
+//! invite            invitations, each good for one node
+//! welcome           the messages of POST /join
+//! join              the caller of POST /join
 //! ```
 //!
-//! This room carries bytes and proves who sent them. What the bytes say, and who
-//! is a member, is the ledger's to judge. The CLI puts both together.
+//! This room carries bytes and authenticates their senders. The ledger decides what
+//! the bytes mean and who is a member. `docs/node-protocol.md` specifies both.
 
 mod address;
 mod authority;

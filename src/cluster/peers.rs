@@ -1,15 +1,14 @@
-//! The way to the other nodes: the engine's [`Transport`] over kept connections.
+//! The calls to other nodes: implements [`Transport`] over kept connections.
 //!
-//! A connection carries one message at a time, so that none waits behind another:
-//! a heartbeat that finds all connections busy opens its own. What is kept idle is
-//! used again, newest first. A message that could not be written on an old
-//! connection goes out on a new one; a message that may have been understood is
-//! never sent a second time.
+//! A connection carries one message at a time, so no message waits behind another: a
+//! heartbeat that finds all connections busy opens one. Idle connections are used
+//! again, newest first. A message that could not be written on an idle connection is
+//! sent on another one. A message that the node may have received is never sent again.
 //!
-//! Whoever asks may leave before the answer comes, as heartbeats do: they have less
-//! time than TCP needs to send a lost packet again, or to open a connection far away.
-//! What they began is carried on without them, so that the next one finds the
-//! connection ready. Else a lossy network would never have one.
+//! A heartbeat has less time than TCP needs to retransmit a lost packet or to connect
+//! to a distant node. So opening a connection and waiting for an answer continue after
+//! the caller has given up, and the next message finds the connection ready. Otherwise
+//! a lossy network would never have one.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -23,25 +22,25 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::certificate::NodeCertificate;
-use super::connection::{CallFailure, Connection};
+use super::connection::{CallFailure, PeerConnection};
 use super::{door, name};
 use crate::ledger::NodeId;
 use crate::ledger::raft::{MESSAGE_LEN_MAX, PeerAddress, Reply, Transport, TransportError};
 use crate::tls::TlsError;
 
-/// How many connections to one node are kept idle.
+/// How many idle connections to one node are kept.
 const IDLE_MAX: usize = 8;
 
-/// How long one is kept idle. The door keeps them longer.
+/// How long an idle connection is kept. The listener keeps it longer.
 const IDLE_TIME: Duration = Duration::from_secs(20);
 
-/// How long a connection may take to be opened, whoever waits for it.
+/// How long opening a connection may take, even after the caller has given up.
 const OPEN_TIME: Duration = Duration::from_secs(3);
 
 /// How late an answer may be for its connection to be kept.
 const LATE: Duration = Duration::from_secs(1);
 
-/// Carries messages to the other nodes of a ledger.
+/// Sends messages to the other nodes of a ledger.
 pub struct PeerNetwork {
     ledger_id: [u8; 16],
     tls: Arc<ClientConfig>,
@@ -52,21 +51,21 @@ pub struct PeerNetwork {
 struct Pool {
     address: String,
     idle: Mutex<Vec<Idle>>,
-    /// The last message got no answer, which was said.
+    /// The last message got no answer, and this was logged.
     is_silent: AtomicBool,
 }
 
 struct Idle {
-    connection: Connection,
+    connection: PeerConnection,
     since: Instant,
 }
 
 impl PeerNetwork {
-    /// Makes a network that shows `certificate` and trusts its authority only.
+    /// Creates a network that presents `certificate` and trusts only its authority.
     ///
     /// # Errors
     ///
-    /// [`TlsError::Setup`].
+    /// Returns [`TlsError::Setup`].
     pub fn new(certificate: &Arc<NodeCertificate>) -> Result<Self, TlsError> {
         Ok(Self {
             ledger_id: certificate.authority().ledger_id(),
@@ -75,8 +74,8 @@ impl PeerNetwork {
         })
     }
 
-    /// Sends a message and returns the answer; says in the log when a node falls
-    /// silent, and when it speaks again.
+    /// Sends a message and returns the answer. Logs when a node stops answering, and
+    /// when it answers again.
     async fn ask(
         &self,
         to: &PeerAddress,
@@ -112,34 +111,34 @@ impl PeerNetwork {
         while let Some(connection) = pool.take() {
             match pool.ask(connection, message, deadline).await {
                 Err(CallFailure::NotSent(unsent, _)) => message = unsent,
-                other => return judge(other),
+                other => return outcome(other),
             }
         }
         let connection = self.open(pool, to, deadline).await?;
-        judge(pool.ask(connection, message, deadline).await)
+        outcome(pool.ask(connection, message, deadline).await)
     }
 
-    /// Opens a connection. If that takes too long for this message, it is kept for
-    /// the next one.
+    /// Opens a connection. If that takes too long for this message, the connection is
+    /// kept for the next one.
     async fn open(
         &self,
         pool: &Arc<Pool>,
         to: &PeerAddress,
         deadline: Instant,
-    ) -> Result<Connection, TransportError> {
-        let (wanted, opened) = oneshot::channel();
+    ) -> Result<PeerConnection, TransportError> {
+        let (caller, opened) = oneshot::channel();
         let (pool, tls) = (Arc::clone(pool), Arc::clone(&self.tls));
         let name = name::of(to.node_id, self.ledger_id);
         tokio::spawn(async move {
-            let opening = timeout(OPEN_TIME, Connection::open(&pool.address, name, tls));
+            let opening = timeout(OPEN_TIME, PeerConnection::open(&pool.address, name, tls));
             let Ok(opened) = opening.await else { return };
-            if let Err(Ok(unwanted)) = wanted.send(opened) {
-                pool.keep(unwanted);
+            if let Err(Ok(late)) = caller.send(opened) {
+                pool.keep(late);
             }
         });
         let opened = timeout_at(deadline, opened).await;
         opened.ok().and_then(Result::ok).unwrap_or_else(|| {
-            let why = format!("{} does not take a connection", to.address);
+            let why = format!("{} does not accept a connection", to.address);
             Err(TransportError::NotDelivered(why))
         })
     }
@@ -168,33 +167,34 @@ impl Transport for PeerNetwork {
 }
 
 impl Pool {
-    /// Takes the connection that was used last.
-    fn take(&self) -> Option<Connection> {
+    /// Takes the most recently used connection.
+    fn take(&self) -> Option<PeerConnection> {
         let mut idle = lock(&self.idle);
         idle.retain(|idle| idle.since.elapsed() < IDLE_TIME && !idle.connection.is_closed());
         idle.pop().map(|idle| idle.connection)
     }
 
-    /// Keeps a connection on which nothing is under way.
-    fn keep(&self, connection: Connection) {
+    /// Keeps an idle connection.
+    fn keep(&self, connection: PeerConnection) {
         let mut idle = lock(&self.idle);
         if idle.len() < IDLE_MAX {
             idle.push(Idle { connection, since: Instant::now() });
         }
     }
 
-    /// Asks over a connection, which is kept only if an answer comes, be it late.
+    /// Sends a message over a connection, which is kept only if an answer arrives, even a
+    /// late one.
     async fn ask(
         self: &Arc<Self>,
-        mut connection: Connection,
+        mut connection: PeerConnection,
         message: Vec<u8>,
         deadline: Instant,
     ) -> Result<(StatusCode, Vec<u8>), CallFailure> {
         let pool = Arc::clone(self);
         let asked = tokio::spawn(async move {
-            let asked = connection.post(door::MESSAGES, message, MESSAGE_LEN_MAX);
+            let asked = connection.post(door::MESSAGE_PATH, message, MESSAGE_LEN_MAX);
             let answered = timeout_at(deadline + LATE, asked).await;
-            let answered = answered.unwrap_or_else(|_| Err(CallFailure::in_time()));
+            let answered = answered.unwrap_or_else(|_| Err(CallFailure::timed_out()));
             answered.map(|answer| {
                 pool.keep(connection);
                 (answer.status, answer.body)
@@ -203,10 +203,10 @@ impl Pool {
         let answered = match timeout_at(deadline, asked).await {
             Ok(Ok(answered)) => answered,
             Ok(Err(_)) => Err(CallFailure::Unknown("this node is stopping".to_owned())),
-            Err(_) => Err(CallFailure::in_time()),
+            Err(_) => Err(CallFailure::timed_out()),
         };
-        // One message may be slow. After a second one the others are not tried, which
-        // may lead to the same silence.
+        // One message may be slow. After the second one without an answer the other
+        // connections are probably dead as well.
         if matches!(answered, Err(CallFailure::Unknown(_)))
             && self.is_silent.load(Ordering::Relaxed)
         {
@@ -216,13 +216,15 @@ impl Pool {
     }
 }
 
-/// Tells what an answer, or none, says about the message.
-fn judge(answered: Result<(StatusCode, Vec<u8>), CallFailure>) -> Result<Vec<u8>, TransportError> {
+/// Returns the answer, or what is known of the message without one.
+fn outcome(
+    answered: Result<(StatusCode, Vec<u8>), CallFailure>,
+) -> Result<Vec<u8>, TransportError> {
     match answered {
         Ok((StatusCode::OK, body)) => Ok(body),
-        // The door turned the message away before anybody looked at it.
+        // The door rejected the message unread.
         Ok((status, _)) => {
-            Err(TransportError::NotDelivered(format!("the node's door says {status}")))
+            Err(TransportError::NotDelivered(format!("the node returns status {status}")))
         }
         Err(CallFailure::NotSent(_, why)) => Err(TransportError::NotDelivered(why)),
         Err(CallFailure::Unknown(why)) => Err(TransportError::Unknown(why)),

@@ -1,5 +1,5 @@
-//! The door and the ways to it, over real sockets: who gets in, and what a
-//! caller learns when it does not.
+//! The cluster door and its callers over real sockets: who is admitted, and what a
+//! rejected caller learns.
 
 use std::collections::BTreeSet;
 use std::future::{Future, ready};
@@ -16,10 +16,10 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio_rustls::TlsConnector;
 
-use super::connection::{CallFailure, Connection};
-use super::connection_limit::GUESTS_MAX;
-use super::door::MESSAGES;
-use super::welcome::PATH;
+use super::connection::{CallFailure, PeerConnection};
+use super::connection_limit::SLOTS_MAX;
+use super::door::MESSAGE_PATH;
+use super::welcome::JOIN_PATH;
 use super::*;
 use crate::ledger::raft::{Identity, PeerAddress, Transport, TransportError};
 use crate::ledger::{MemberList, Membership, MembershipError, MembershipFuture, NodeId};
@@ -34,11 +34,11 @@ fn now() -> UnixSeconds {
     SystemClock.now()
 }
 
-/// Says who sent what; waits where the message says so.
+/// Answers with the sender and the message; waits or fails if the message says so.
 #[derive(Default)]
 struct Echo {
     go: Notify,
-    heard: Mutex<Vec<Vec<u8>>>,
+    received: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Receive for Echo {
@@ -48,7 +48,7 @@ impl Receive for Echo {
         message: &'a [u8],
     ) -> Pin<Box<dyn Future<Output = Vec<u8>> + Send + 'a>> {
         Box::pin(async move {
-            self.heard.lock().unwrap().push(message.to_owned());
+            self.received.lock().unwrap().push(message.to_owned());
             match message {
                 b"wait" => self.go.notified().await,
                 b"fail" => return Vec::new(),
@@ -59,7 +59,7 @@ impl Receive for Echo {
     }
 }
 
-/// Members that take everybody, or say why not.
+/// A membership that adds every node, or refuses all.
 #[derive(Debug, Default)]
 struct Members {
     added: Mutex<Vec<(NodeId, String)>>,
@@ -121,7 +121,7 @@ impl Membership for Members {
 }
 
 /// Node 1 with its door open.
-struct Open {
+struct TestNode {
     address: NodeAddress,
     authority: Arc<Authority>,
     echo: Arc<Echo>,
@@ -129,7 +129,7 @@ struct Open {
     invites: Arc<Invites>,
 }
 
-impl Open {
+impl TestNode {
     fn new() -> Self {
         let authority = Arc::new(Authority::make(LEDGER, now()).unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -144,7 +144,7 @@ impl Open {
                 born_at: UnixSeconds::new(5),
             },
             receiver: Arc::clone(&echo) as _,
-            cluster: Arc::clone(&members) as _,
+            membership: Arc::clone(&members) as _,
             invites: Arc::clone(&invites),
             authority: Arc::clone(&authority),
             public_url: "https://vpn.example.com".to_owned(),
@@ -171,7 +171,7 @@ impl Open {
     }
 }
 
-/// A caller that shows nothing.
+/// A caller without a certificate.
 #[derive(Debug)]
 struct NoCertificate;
 
@@ -185,126 +185,128 @@ impl ResolvesClientCert for NoCertificate {
     }
 }
 
-fn network(authority: &Arc<Authority>, node: u64) -> PeerNetwork {
-    let node_id = NodeId(node);
+fn network(authority: &Arc<Authority>, id: u64) -> PeerNetwork {
+    let node_id = NodeId(id);
     let certificate = NodeCertificate::issue(Arc::clone(authority), node_id, now()).unwrap();
     PeerNetwork::new(&Arc::new(certificate)).unwrap()
 }
 
-fn own() -> NodeAddress {
+fn own_address() -> NodeAddress {
     "127.0.0.1:9".parse().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_ledger_is_told_which_node_a_message_proved_to_come_from() {
-    let open = Open::new();
-    let two = network(&open.authority, 2);
+async fn the_ledger_gets_the_authenticated_sender_of_a_message() {
+    let node = TestNode::new();
+    let two = network(&node.authority, 2);
     for message in [b"hello".to_vec(), vec![9; 1 << 20]] {
-        let answer = two.call(&open.to(1), message.clone(), PATIENCE).await.unwrap();
+        let answer = two.call(&node.to(1), message.clone(), PATIENCE).await.unwrap();
         assert_eq!(answer, [&2_u64.to_be_bytes()[..], &message].concat());
     }
-    let three = network(&open.authority, 3);
-    let answer = three.call(&open.to(1), b"x".to_vec(), PATIENCE).await.unwrap();
+    let three = network(&node.authority, 3);
+    let answer = three.call(&node.to(1), b"x".to_vec(), PATIENCE).await.unwrap();
     assert_eq!(answer, [&3_u64.to_be_bytes()[..], b"x"].concat());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_heartbeat_does_not_wait_for_a_snapshot() {
-    let open = Open::new();
-    let two = Arc::new(network(&open.authority, 2));
-    let (slow, to) = (Arc::clone(&two), open.to(1));
+    let node = TestNode::new();
+    let two = Arc::new(network(&node.authority, 2));
+    let (slow, to) = (Arc::clone(&two), node.to(1));
     let slow = tokio::spawn(async move { slow.call(&to, b"wait".to_vec(), PATIENCE).await });
-    while open.echo.heard.lock().unwrap().is_empty() {
+    while node.echo.received.lock().unwrap().is_empty() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    two.call(&open.to(1), b"beat".to_vec(), PATIENCE).await.unwrap();
+    two.call(&node.to(1), b"beat".to_vec(), PATIENCE).await.unwrap();
     assert!(!slow.is_finished());
-    open.echo.go.notify_one();
+    node.echo.go.notify_one();
     slow.await.unwrap().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_not_of_this_cluster_is_not_heard() {
-    let open = Open::new();
+async fn rejects_callers_and_nodes_of_other_clusters() {
+    let node = TestNode::new();
     let not_delivered = |answer: Result<Vec<u8>, _>| match answer {
         Err(TransportError::NotDelivered(why)) => why,
         other => panic!("{other:?}"),
     };
     // Another authority, even one for the same ledger.
     let other = Arc::new(Authority::make(LEDGER, now()).unwrap());
-    let why = network(&other, 2).call(&open.to(1), b"x".to_vec(), PATIENCE).await;
+    let why = network(&other, 2).call(&node.to(1), b"x".to_vec(), PATIENCE).await;
     assert!(not_delivered(why).contains("under different authorities"));
-    // The right authority, but the node that is meant is another one.
-    let why = network(&open.authority, 2).call(&open.to(4), b"x".to_vec(), PATIENCE).await;
+    // The right authority, but another node.
+    let why = network(&node.authority, 2).call(&node.to(4), b"x".to_vec(), PATIENCE).await;
     assert!(not_delivered(why).contains("another node has that address"));
-    // One who believes this authority and has a certificate of another.
+    // A caller that trusts this authority and has a certificate of another one.
     let certificate =
-        NodeCertificate::issue(Arc::clone(&open.authority), NodeId(2), now()).unwrap();
+        NodeCertificate::issue(Arc::clone(&node.authority), NodeId(2), now()).unwrap();
     let certificate = Arc::new(certificate);
-    let stranger = Arc::new(NodeCertificate::issue(other, NodeId(2), now()).unwrap());
+    let foreign = Arc::new(NodeCertificate::issue(other, NodeId(2), now()).unwrap());
     let trusting = certificate.client_config().unwrap();
     let name = "0000000000000001.07070707070707070707070707070707.cluster.jeton";
-    for (client, path, heard) in [
-        (None, MESSAGES, Some(403)),
+    for (client, path, status) in [
+        (None, MESSAGE_PATH, Some(403)),
         (None, "/", Some(404)),
-        (None, PATH, Some(400)),
-        (Some(stranger), MESSAGES, None),
-        (Some(certificate), MESSAGES, Some(200)),
+        (None, JOIN_PATH, Some(400)),
+        (Some(foreign), MESSAGE_PATH, None),
+        (Some(certificate), MESSAGE_PATH, Some(200)),
     ] {
         let mut tls: ClientConfig = trusting.clone();
         tls.client_auth_cert_resolver = match client {
             Some(client) => client,
             None => Arc::new(NoCertificate),
         };
-        let opened = Connection::open(open.address.as_str(), name.to_owned(), Arc::new(tls)).await;
-        // In TLS 1.3 the caller learns that it is refused when it reads.
+        let opened =
+            PeerConnection::open(node.address.as_str(), name.to_owned(), Arc::new(tls)).await;
+        // In TLS 1.3 the caller learns of a rejection only when it reads.
         let answer = match opened {
             Ok(mut connection) => connection.post(path, b"y".to_vec(), 1_000).await,
             Err(error) => Err(CallFailure::Unknown(error.to_string())),
         };
-        assert_eq!(answer.ok().map(|answer| answer.status.as_u16()), heard, "{path}");
+        assert_eq!(answer.ok().map(|answer| answer.status.as_u16()), status, "{path}");
     }
-    assert_eq!(*open.echo.heard.lock().unwrap(), [b"y"]);
+    assert_eq!(*node.echo.received.lock().unwrap(), [b"y"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_may_have_been_understood_is_not_said_to_be_undelivered() {
-    let open = Open::new();
-    let two = network(&open.authority, 2);
-    two.call(&open.to(1), b"x".to_vec(), PATIENCE).await.unwrap();
+async fn a_message_that_may_have_been_received_is_not_reported_as_undelivered() {
+    let node = TestNode::new();
+    let two = network(&node.authority, 2);
+    two.call(&node.to(1), b"x".to_vec(), PATIENCE).await.unwrap();
     let unknown = |answer| matches!(answer, Err(TransportError::Unknown(_)));
-    assert!(unknown(two.call(&open.to(1), b"wait".to_vec(), SECOND).await));
-    assert!(unknown(two.call(&open.to(1), b"fail".to_vec(), PATIENCE).await));
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let nobody = PeerAddress { node_id: NodeId(1), address: nobody };
-    let answer = two.call(&nobody, b"x".to_vec(), PATIENCE).await;
+    assert!(unknown(two.call(&node.to(1), b"wait".to_vec(), SECOND).await));
+    assert!(unknown(two.call(&node.to(1), b"fail".to_vec(), PATIENCE).await));
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let closed = PeerAddress { node_id: NodeId(1), address: closed };
+    let answer = two.call(&closed, b"x".to_vec(), PATIENCE).await;
     assert!(matches!(answer, Err(TransportError::NotDelivered(_))), "{answer:?}");
-    // One who takes connections and says nothing.
-    let mute = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mute = PeerAddress { node_id: NodeId(1), address: mute.local_addr().unwrap().to_string() };
+    // A listener that sends nothing.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent =
+        PeerAddress { node_id: NodeId(1), address: silent.local_addr().unwrap().to_string() };
     let begun = std::time::Instant::now();
-    let answer = two.call(&mute, b"x".to_vec(), SECOND / 5).await;
+    let answer = two.call(&silent, b"x".to_vec(), SECOND / 5).await;
     assert!(matches!(answer, Err(TransportError::NotDelivered(_))), "{answer:?}");
     assert!(begun.elapsed() < PATIENCE);
 }
 
-/// Listens in a node's place, takes one connection, and passes on what comes over it
-/// once it may.
-async fn one_way_to(open: &Open, may: Arc<Notify>) -> PeerAddress {
+/// Starts a proxy to a node that accepts one connection and forwards it once `start`
+/// is notified.
+async fn proxy_to(node: &TestNode, start: Arc<Notify>) -> PeerAddress {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (address, behind) = (listener.local_addr().unwrap(), open.address.to_string());
+    let (address, target) = (listener.local_addr().unwrap(), node.address.to_string());
     tokio::spawn(async move {
         let (mut caller, _) = listener.accept().await.unwrap();
         drop(listener);
-        may.notified().await;
-        let mut node = TcpStream::connect(behind).await.unwrap();
-        tokio::io::copy_bidirectional(&mut caller, &mut node).await.unwrap();
+        start.notified().await;
+        let mut target = TcpStream::connect(target).await.unwrap();
+        tokio::io::copy_bidirectional(&mut caller, &mut target).await.unwrap();
     });
     PeerAddress { node_id: NodeId(1), address: address.to_string() }
 }
 
-/// Asks until an answer comes. Who is slow to answer is not asked twice.
-async fn answered(network: &PeerNetwork, to: &PeerAddress) {
+/// Sends messages until one is answered. A slow answer is waited for.
+async fn wait_for_answer(network: &PeerNetwork, to: &PeerAddress) {
     let begun = std::time::Instant::now();
     while network.call(to, b"x".to_vec(), PATIENCE / 2).await.is_err() {
         assert!(begun.elapsed() < PATIENCE);
@@ -313,73 +315,77 @@ async fn answered(network: &PeerNetwork, to: &PeerAddress) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_that_was_opened_too_late_is_for_the_next_message() {
-    let open = Open::new();
-    let two = network(&open.authority, 2);
-    let may = Arc::new(Notify::new());
-    let to = one_way_to(&open, Arc::clone(&may)).await;
+async fn a_connection_opened_too_late_is_kept_for_the_next_message() {
+    let node = TestNode::new();
+    let two = network(&node.authority, 2);
+    let start = Arc::new(Notify::new());
+    let to = proxy_to(&node, Arc::clone(&start)).await;
     let answer = two.call(&to, b"late".to_vec(), SECOND / 5).await;
     assert!(matches!(answer, Err(TransportError::NotDelivered(_))), "{answer:?}");
-    may.notify_one();
-    answered(&two, &to).await;
-    assert_eq!(*open.echo.heard.lock().unwrap(), [b"x"], "what was not delivered never is");
+    start.notify_one();
+    wait_for_answer(&two, &to).await;
+    assert_eq!(
+        *node.echo.received.lock().unwrap(),
+        [b"x"],
+        "the undelivered message is not sent later"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_late_answer_leaves_its_connection_to_the_next_message() {
-    let open = Open::new();
-    let two = network(&open.authority, 2);
-    let may = Arc::new(Notify::new());
-    may.notify_one();
-    let to = one_way_to(&open, may).await;
-    answered(&two, &to).await;
+async fn a_late_answer_keeps_its_connection_for_the_next_message() {
+    let node = TestNode::new();
+    let two = network(&node.authority, 2);
+    let start = Arc::new(Notify::new());
+    start.notify_one();
+    let to = proxy_to(&node, start).await;
+    wait_for_answer(&two, &to).await;
     let answer = two.call(&to, b"wait".to_vec(), SECOND).await;
     assert!(matches!(answer, Err(TransportError::Unknown(_))), "{answer:?}");
-    open.echo.go.notify_one();
-    answered(&two, &to).await;
+    node.echo.go.notify_one();
+    wait_for_answer(&two, &to).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_invited_node_is_let_in_once() {
-    let open = Open::new();
-    let line = open.invite(1);
-    let welcome = join(&line, NodeId(0xabc), &own(), "1.2.3").await.unwrap();
-    assert_eq!(*open.members.added.lock().unwrap(), [(NodeId(0xabc), "127.0.0.1:9".to_owned())]);
+async fn an_invited_node_is_admitted_once() {
+    let node = TestNode::new();
+    let line = node.invite(1);
+    let welcome = join(&line, NodeId(0xabc), &own_address(), "1.2.3").await.unwrap();
+    assert_eq!(*node.members.added.lock().unwrap(), [(NodeId(0xabc), "127.0.0.1:9".to_owned())]);
     let authority = Authority::from_pem(LEDGER, &welcome.ca, &welcome.ca_key).unwrap();
     assert_eq!(authority.fingerprint(), line.fingerprint);
     assert_eq!((welcome.born_at, welcome.trusted.len()), (5, 1));
-    let refused = join(&line, NodeId(0xabd), &own(), "1.2.3").await.unwrap_err();
+    let refused = join(&line, NodeId(0xabd), &own_address(), "1.2.3").await.unwrap_err();
     assert!(matches!(&refused, JoinError::Refused { hint, .. } if hint.contains("invite")));
-    assert_eq!(open.members.added.lock().unwrap().len(), 1);
+    assert_eq!(node.members.added.lock().unwrap().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_invitation_stays_good_if_the_members_cannot_agree() {
-    let open = Open::new();
-    let line = open.invite(1);
-    *open.members.refuses.lock().unwrap() = Some(MembershipError::InProgress);
-    let refused = join(&line, NodeId(2), &own(), "1.2.3").await.unwrap_err();
+async fn an_invitation_stays_valid_if_the_membership_cannot_change() {
+    let node = TestNode::new();
+    let line = node.invite(1);
+    *node.members.refuses.lock().unwrap() = Some(MembershipError::InProgress);
+    let refused = join(&line, NodeId(2), &own_address(), "1.2.3").await.unwrap_err();
     assert!(matches!(refused, JoinError::Refused { .. }), "{refused:?}");
-    *open.members.refuses.lock().unwrap() = None;
-    join(&line, NodeId(2), &own(), "1.2.3").await.unwrap();
+    *node.members.refuses.lock().unwrap() = None;
+    join(&line, NodeId(2), &own_address(), "1.2.3").await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_secret_is_told_only_to_the_cluster_that_was_meant() {
-    let open = Open::new();
-    let mut line = open.invite(1);
-    let meant = line.fingerprint;
+async fn the_secret_is_sent_only_to_the_authority_of_the_join_line() {
+    let node = TestNode::new();
+    let mut line = node.invite(1);
+    let fingerprint = line.fingerprint;
     line.fingerprint = Authority::make(LEDGER, now()).unwrap().fingerprint();
-    let refused = join(&line, NodeId(2), &own(), "1.2.3").await.unwrap_err();
+    let refused = join(&line, NodeId(2), &own_address(), "1.2.3").await.unwrap_err();
     assert!(matches!(refused, JoinError::OtherCluster(_)), "{refused:?}");
-    line.fingerprint = meant;
+    line.fingerprint = fingerprint;
     line.secret = Secret::new([9; 32]);
-    let refused = join(&line, NodeId(2), &own(), "1.2.3").await.unwrap_err();
+    let refused = join(&line, NodeId(2), &own_address(), "1.2.3").await.unwrap_err();
     assert!(matches!(refused, JoinError::Refused { .. }), "{refused:?}");
-    assert!(open.members.added.lock().unwrap().is_empty());
+    assert!(node.members.added.lock().unwrap().is_empty());
 }
 
-/// Tells whether the other end has closed a connection.
+/// Returns `true` if the other end has closed the connection.
 async fn is_closed(stream: &mut TcpStream) -> bool {
     let mut byte = [0; 64];
     match tokio::time::timeout(Duration::from_millis(1), stream.read(&mut byte)).await {
@@ -389,46 +395,49 @@ async fn is_closed(stream: &mut TcpStream) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn strangers_that_stay_keep_neither_members_nor_the_invited_out() {
-    let open = Open::new();
-    // A node has come from here before; else so many would be turned away.
-    network(&open.authority, 2).call(&open.to(1), b"x".to_vec(), PATIENCE).await.unwrap();
+async fn idle_unauthenticated_connections_keep_out_neither_nodes_nor_invited_ones() {
+    let node = TestNode::new();
+    // A node has connected from this subnet; otherwise its rate would be exceeded.
+    network(&node.authority, 2).call(&node.to(1), b"x".to_vec(), PATIENCE).await.unwrap();
     let certificate =
-        NodeCertificate::issue(Arc::clone(&open.authority), NodeId(3), now()).unwrap();
-    let mut stranger = Arc::new(certificate).client_config().unwrap();
-    stranger.client_auth_cert_resolver = Arc::new(NoCertificate);
-    let stranger = TlsConnector::from(Arc::new(stranger));
+        NodeCertificate::issue(Arc::clone(&node.authority), NodeId(3), now()).unwrap();
+    let mut client = Arc::new(certificate).client_config().unwrap();
+    client.client_auth_cert_resolver = Arc::new(NoCertificate);
+    let client = TlsConnector::from(Arc::new(client));
     let name = "0000000000000001.07070707070707070707070707070707.cluster.jeton";
-    // Some shake hands and say no more, some do not even do that.
-    let (mut mute, mut shaken) = (Vec::new(), Vec::new());
-    for number in 0..3 * GUESTS_MAX {
-        let stream = TcpStream::connect(open.address.as_str()).await.unwrap();
+    // Half of them complete the handshake, and none sends a request.
+    let (mut without_tls, mut with_tls) = (Vec::new(), Vec::new());
+    for number in 0..3 * SLOTS_MAX {
+        let stream = TcpStream::connect(node.address.as_str()).await.unwrap();
         if number % 2 == 0 {
-            mute.push(stream);
+            without_tls.push(stream);
         } else {
             let name = name.to_owned().try_into().unwrap();
-            shaken.push(stranger.connect(name, stream).await.unwrap());
+            with_tls.push(client.connect(name, stream).await.unwrap());
         }
         if number % 64 == 0 {
             let begun = std::time::Instant::now();
-            let two = network(&open.authority, 2);
-            two.call(&open.to(1), b"x".to_vec(), PATIENCE).await.unwrap();
-            // They may stay for three seconds and more.
-            assert!(begun.elapsed() < 2 * SECOND, "a member waits behind strangers");
+            let two = network(&node.authority, 2);
+            two.call(&node.to(1), b"x".to_vec(), PATIENCE).await.unwrap();
+            // Idle connections last three seconds or more.
+            assert!(
+                begun.elapsed() < 2 * SECOND,
+                "a node waits behind unauthenticated connections"
+            );
         }
     }
-    join(&open.invite(1), NodeId(0xabc), &own(), "1.2.3").await.unwrap();
+    join(&node.invite(1), NodeId(0xabc), &own_address(), "1.2.3").await.unwrap();
     let mut left = 0;
-    let shaken = shaken.iter_mut().map(|stream| stream.get_mut().0);
-    let mut sockets: Vec<_> = shaken.chain(&mut mute).collect();
+    let with_tls = with_tls.iter_mut().map(|stream| stream.get_mut().0);
+    let mut sockets: Vec<_> = with_tls.chain(&mut without_tls).collect();
     for stream in &mut sockets {
         left += usize::from(!is_closed(stream).await);
     }
-    assert!((1..=GUESTS_MAX).contains(&left), "{left} strangers are inside");
-    // They may not stay for long either.
+    assert!((1..=SLOTS_MAX).contains(&left), "{left} unauthenticated connections are open");
+    // The others are closed as well, after their time limits.
     let begun = std::time::Instant::now();
     while left > 0 {
-        assert!(begun.elapsed() < PATIENCE, "{left} strangers are still inside");
+        assert!(begun.elapsed() < PATIENCE, "{left} unauthenticated connections are still open");
         tokio::time::sleep(Duration::from_millis(50)).await;
         left = 0;
         for stream in &mut sockets {
@@ -438,20 +447,20 @@ async fn strangers_that_stay_keep_neither_members_nor_the_invited_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stranger_that_comes_too_often_costs_no_handshakes() {
-    let open = Open::new();
+async fn connections_over_the_rate_are_closed_before_the_handshake() {
+    let node = TestNode::new();
     let begun = std::time::Instant::now();
     let mut streams = Vec::new();
-    for _ in 0..GUESTS_MAX {
-        streams.push(TcpStream::connect(open.address.as_str()).await.unwrap());
+    for _ in 0..SLOTS_MAX {
+        streams.push(TcpStream::connect(node.address.as_str()).await.unwrap());
     }
-    // Who was let in may stay for three seconds, who was turned away is gone at once.
+    // Admitted connections stay open for three seconds, the others are closed at once.
     loop {
         for stream in streams.iter_mut().rev() {
             if is_closed(stream).await {
                 return;
             }
         }
-        assert!(begun.elapsed() < 2 * SECOND, "nobody is turned away");
+        assert!(begun.elapsed() < 2 * SECOND, "no connection is rejected");
     }
 }

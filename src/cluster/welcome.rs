@@ -1,4 +1,4 @@
-//! What a new node and the one that invited it say to each other.
+//! The messages of `POST /join`.
 
 use std::fmt;
 
@@ -7,50 +7,50 @@ use zeroize::Zeroizing;
 
 use crate::ledger::NodeId;
 
-/// The one path at which a node without a certificate is heard.
-pub(super) const PATH: &str = "/join";
+/// The one path for callers without a certificate.
+pub(super) const JOIN_PATH: &str = "/join";
 
-/// The longest wish to join, in bytes.
+/// The maximum size of a request to join, in bytes.
 pub(super) const REQUEST_LEN_MAX: usize = 8 * 1024;
 
-/// The longest welcome, in bytes: a thousand trusted keys and more.
+/// The maximum size of a welcome in bytes: over a thousand trusted keys.
 pub(super) const WELCOME_LEN_MAX: usize = 1024 * 1024;
 
-/// A node asks to be let in.
+/// A new node's request to become a member.
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct JoinRequest {
     /// The secret of the join line.
     pub secret: Zeroizing<String>,
-    /// The id that the new node drew.
+    /// The new node's id.
     pub node_id: NodeId,
-    /// Where the others will reach it.
+    /// The address at which other nodes reach it.
     pub address: String,
-    /// The version of jeton there.
+    /// Its version of jeton.
     pub version: String,
-    /// The version of the messages that it would send, see
+    /// Its message format, see
     /// [`MESSAGE_FORMAT`](crate::ledger::raft::MESSAGE_FORMAT).
     pub format: u16,
 }
 
-/// What makes a node a member: it holds the key of the cluster's authority.
+/// What a new member needs, including the key of the cluster's authority.
 #[derive(Deserialize, Serialize)]
 pub struct Welcome {
     /// The certificate of the cluster's authority, PEM.
     pub ca: String,
     /// Its key, PEM.
     pub ca_key: Zeroizing<String>,
-    /// The ledger that is shared, 32 hexadecimal digits.
+    /// The ledger's id, 32 hexadecimal digits.
     pub ledger_id: String,
-    /// When it began to count, in Unix seconds.
+    /// When the ledger began to count, in Unix seconds.
     pub born_at: u64,
-    /// Where the world reaches the download nodes.
+    /// The URL at which users reach the nodes.
     pub public_url: String,
     /// The public keys that the inviting node trusts.
     pub trusted: Vec<TrustedKeyFile>,
-    /// The node that invited.
+    /// The inviting node.
     pub node_id: NodeId,
-    /// The version of jeton there.
+    /// Its version of jeton.
     pub version: String,
 }
 
@@ -63,9 +63,9 @@ pub struct TrustedKeyFile {
     pub pem: String,
 }
 
-/// Why a node is not let in.
+/// Why a node is not admitted.
 #[derive(Debug, Deserialize, Serialize)]
-pub(super) struct Refused {
+pub(super) struct JoinRefusal {
     /// What is wrong.
     pub(super) error: String,
     /// What to do.

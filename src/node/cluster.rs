@@ -106,7 +106,7 @@ impl ClusterLink {
         let door = ClusterDoor {
             identity: self.identity,
             receiver: Arc::clone(ledger) as _,
-            cluster: Arc::clone(ledger) as _,
+            membership: Arc::clone(ledger) as _,
             invites: Arc::clone(&self.invites),
             authority: Arc::clone(self.certificate.authority()),
             public_url: public_url.to_string(),

@@ -1,5 +1,5 @@
-//! The way from a request to a redemption: the door's own reasons to refuse
-//! come first, and each decision is written down once.
+//! From a request to a redemption: the door's own reasons to refuse come first,
+//! and each decision is logged once.
 
 use std::net::IpAddr;
 
@@ -8,16 +8,17 @@ use actix_web::http::header::{HeaderMap, HeaderName};
 
 use super::client_address::UnknownClient;
 use super::door::PublicDoor;
-use super::redemption_log::Asker;
+use super::redemption_log::RequestContext;
 use super::refusal::Denial;
 use crate::ledger::RequestId;
 use crate::redeem::{Delivery, Intent};
 
-/// Where browsers say that they only prepare for a click.
+/// The headers by which browsers mark a request that only prepares for a click.
 const PURPOSES: [HeaderName; 2] =
     [HeaderName::from_static("sec-purpose"), HeaderName::from_static("purpose")];
 
-/// Redeems `token`, which a route found in its request, or found missing.
+/// Redeems the token that a route found in its request. A missing token is refused
+/// here as well.
 pub(super) async fn redeem(
     request: &HttpRequest,
     door: &PublicDoor,
@@ -26,18 +27,18 @@ pub(super) async fn redeem(
     token: Result<&str, Denial>,
 ) -> Result<Delivery, Denial> {
     let client = door.client(request);
-    let asker = Asker { client: client.ok(), request_id, intent };
+    let context = RequestContext { client: client.ok(), request_id, intent };
     let admitted = admit(request, door, client, intent);
     match admitted.and_then(|client| Ok((token?, client))) {
-        Ok((token, client)) => door.redeem(token, client, asker).await,
+        Ok((token, client)) => door.redeem(token, client, context).await,
         Err(denial) => {
-            door.log.refused(&denial, asker, door.now());
+            door.log.refused(&denial, context, door.now());
             Err(denial)
         }
     }
 }
 
-/// Returns who asks, if he may ask now.
+/// Returns the client's address if its request may be redeemed now.
 fn admit(
     request: &HttpRequest,
     door: &PublicDoor,

@@ -1,4 +1,4 @@
-//! The answer that is a profile: a file to save, or what `HEAD` tells of it.
+//! The response that is a profile: a file to save, or only its headers for `HEAD`.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -17,7 +17,7 @@ use crate::token::UserName;
 /// OpenVPN GUI compares the whole value with this, so it has no parameters.
 const PROFILE_TYPE: &str = "application/x-openvpn-profile";
 
-/// Every ASCII character but those of `attr-char`. Source: RFC 8187, section 3.2.1.
+/// Every ASCII character except those of `attr-char`. Source: RFC 8187, section 3.2.1.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'!')
     .remove(b'#')
@@ -35,21 +35,21 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
 const USES_LEFT: HeaderName = HeaderName::from_static("jeton-uses-left");
 const EXPIRES: HeaderName = HeaderName::from_static("jeton-expires");
 
-/// Answers with the profile.
+/// Returns the response with the profile.
 pub(super) fn profile(delivery: Delivery) -> HttpResponse {
     profile_head(&delivery).body(Bytes::from_owner(ProfileBytes(delivery.profile)))
 }
 
-/// Answers as [`profile`] would, without the profile, and tells how the token
-/// stands.
-pub(super) fn standing(delivery: &Delivery) -> HttpResponse {
+/// Returns the response of [`profile`] without the profile, with the uses that are
+/// left and the expiry.
+pub(super) fn head(delivery: &Delivery) -> HttpResponse {
     profile_head(delivery)
         .insert_header((USES_LEFT, uses_left(delivery)))
         .insert_header((EXPIRES, delivery.token.claims().expires_at().to_string()))
-        .body(Unsent(delivery.profile.text().len()))
+        .body(OmittedBody(delivery.profile.text().len()))
 }
 
-/// Writes how many uses are left.
+/// Returns how many uses are left, or `unlimited`.
 pub(super) fn uses_left(delivery: &Delivery) -> String {
     delivery.uses_left.map_or_else(|| "unlimited".to_owned(), |left| left.to_string())
 }
@@ -62,16 +62,17 @@ fn profile_head(delivery: &Delivery) -> HttpResponseBuilder {
     head
 }
 
-/// Names the file `USER.ovpn` twice: in ASCII for whoever reads nothing else,
-/// and last by RFC 8187, because OpenVPN GUI keeps the last it understands.
+/// Names the file `USER.ovpn` twice: in ASCII for simple clients, then as RFC 8187
+/// has it, because OpenVPN GUI uses the last name that it understands.
 fn content_disposition(user: &UserName) -> String {
-    let ascii: String = user.as_str().chars().map(plain).collect();
+    let ascii: String = user.as_str().chars().map(plain_or_underscore).collect();
     let whole = utf8_percent_encode(user.as_str(), ESCAPED);
     format!("attachment; filename=\"{ascii}.ovpn\"; filename*=utf-8''{whole}.ovpn")
 }
 
-/// Keeps what every file system and every reader of a quoted string takes.
-fn plain(c: char) -> char {
+/// Keeps the characters that every file system and every parser of a quoted string
+/// accepts.
+fn plain_or_underscore(c: char) -> char {
     if c.is_ascii_alphanumeric() || matches!(c, ' ' | '.' | '-' | '_' | '@' | '+') {
         c
     } else {
@@ -79,8 +80,8 @@ fn plain(c: char) -> char {
     }
 }
 
-/// A profile as the owner of the bytes that are sent, so that no second copy
-/// is left behind when it is wiped.
+/// Owns the bytes that are sent, so that no second copy of the profile remains when
+/// it is wiped.
 struct ProfileBytes(Profile);
 
 impl AsRef<[u8]> for ProfileBytes {
@@ -89,10 +90,10 @@ impl AsRef<[u8]> for ProfileBytes {
     }
 }
 
-/// A body of a known length that is not there: what `HEAD` tells of.
-struct Unsent(usize);
+/// The body that `HEAD` leaves out. Only its length is known.
+struct OmittedBody(usize);
 
-impl MessageBody for Unsent {
+impl MessageBody for OmittedBody {
     type Error = Infallible;
 
     fn size(&self) -> BodySize {
@@ -118,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_named_after_its_user_in_two_spellings() {
+    fn names_the_file_after_the_user_in_two_spellings() {
         assert_eq!(
             disposition("alice"),
             "attachment; filename=\"alice.ovpn\"; filename*=utf-8''alice.ovpn"
@@ -147,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn every_user_name_makes_a_header() {
+    fn every_user_name_makes_a_valid_header() {
         for user in ["\u{674e}\u{96f7}", "'", "a'b*\"c", "\u{a0}", "\u{202e}x", ".."] {
             let Ok(user) = UserName::new(user) else { continue };
             let value = content_disposition(&user);

@@ -1,8 +1,7 @@
-//! Where a request really came from.
+//! The address that a request came from.
 //!
-//! `X-Forwarded-For` is a claim. Each proxy appends the address that it saw, so
-//! it is read from the right, and only as long as the one who said so is a
-//! listed proxy.
+//! Each proxy appends the address of its client to `X-Forwarded-For`. So the header
+//! is read from the right, and an entry counts only if a listed proxy wrote it.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -13,27 +12,26 @@ use crate::token::IpNetwork;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The networks of the reverse proxies that are believed. By default nobody is.
+/// The networks of the reverse proxies that are trusted; none by default.
 #[derive(Clone, Debug, Default)]
 pub struct TrustedProxies(Vec<IpNetwork>);
 
-/// A listed proxy named a client in a way that cannot be read.
+/// A listed proxy sent a client address that cannot be parsed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct UnknownClient;
 
 impl TrustedProxies {
-    /// Believes proxies in these networks.
+    /// Trusts proxies in these networks.
     #[must_use]
     pub const fn new(networks: Vec<IpNetwork>) -> Self {
         Self(networks)
     }
 
-    /// Returns the address a request came from: the last one before the listed
-    /// proxies. An IPv4 address dressed as IPv6 becomes IPv4.
+    /// Returns the client's address: the last one before the listed proxies. An
+    /// IPv4-mapped address becomes IPv4.
     ///
-    /// Without an address that can be read there is no client, and not the
-    /// proxy in its place: that one may well stand in a network that a token
-    /// is bound to.
+    /// An address that cannot be parsed is an error. The proxy's own address must
+    /// not replace it, because a token may be bound to the proxy's network.
     pub(super) fn client(&self, request: &HttpRequest) -> Result<IpAddr, UnknownClient> {
         let peer = request.peer_addr().ok_or(UnknownClient)?.ip();
         self.behind(peer, request.headers())
@@ -55,7 +53,7 @@ impl TrustedProxies {
     }
 }
 
-/// Reads `192.0.2.1`, `2001:db8::1`, `[2001:db8::1]`, each also with a port.
+/// Parses `192.0.2.1`, `2001:db8::1` or `[2001:db8::1]`, with or without a port.
 fn address(hop: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(hop).ok()?.trim_matches([' ', '\t']);
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
@@ -79,14 +77,14 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_believed_unless_listed() {
+    fn ignores_proxies_that_are_not_listed() {
         let spoofed = ["203.0.113.9"];
         assert_eq!(client(&[], "192.0.2.1", &spoofed).unwrap(), "192.0.2.1");
         assert_eq!(client(&["10.0.0.0/8"], "192.0.2.1", &spoofed).unwrap(), "192.0.2.1");
     }
 
     #[test]
-    fn the_client_is_the_last_address_before_the_listed_proxies() {
+    fn returns_the_last_address_before_the_listed_proxies() {
         let proxies = ["10.0.0.0/8", "2001:db8:1::/48"];
         for (peer, forwarded, expected) in [
             ("10.0.0.1", &["203.0.113.9"][..], "203.0.113.9"),
@@ -106,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_cannot_be_read_is_nobody() {
+    fn rejects_an_address_that_cannot_be_parsed() {
         for forwarded in ["unknown", "", "203.0.113.9,", "203.0.113.9 x", "_hidden", "1.2.3"] {
             assert_eq!(client(&["10.0.0.1"], "10.0.0.1", &[forwarded]), Err(UnknownClient));
         }

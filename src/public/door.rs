@@ -1,7 +1,5 @@
-//! What stands behind the public door, shared by all its routes.
+//! What all routes of the public door share.
 
-use std::fmt::Debug;
-use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,19 +9,19 @@ use zeroize::Zeroizing;
 
 use super::client_address::{TrustedProxies, UnknownClient};
 use super::limits::PublicLimits;
-use super::rate::RateLimiter;
-use super::redemption_log::{Asker, RedemptionLog};
+use super::redemption_log::{RedemptionLog, RequestContext};
 use super::refusal::Denial;
-use crate::ledger::{Ledger, LedgerError, RequestId};
-use crate::random;
+use super::request_id::RequestIds;
+use crate::ledger::{Ledger, LedgerError};
+use crate::rate_limit::{RateLimiter, Subnet};
 use crate::redeem::{Attempt, Delivery, Redeemer, Refusal, Refused};
 use crate::token::url::PublicUrl;
 use crate::token::{KeyPurpose, UnixSeconds};
 
-/// How a redemption ends that neither delivers nor refuses.
+/// Why the outcome of a redemption is unknown if its task ended without one.
 const ABORTED: &str = "the redemption panicked, or the server stopped";
 
-/// What the public door needs.
+/// The state of the public door.
 #[derive(Debug)]
 pub struct PublicDoor {
     pub(super) request_ids: Box<dyn RequestIds>,
@@ -36,30 +34,10 @@ pub struct PublicDoor {
     opened: Instant,
 }
 
-/// A source of request ids. Each must be new, or two wishes become one.
-pub trait RequestIds: Debug + Send + Sync {
-    /// Draws the next id.
-    ///
-    /// # Errors
-    ///
-    /// Why there is none; then the request is not even looked at.
-    fn next(&self) -> io::Result<RequestId>;
-}
-
-/// Request ids from the system's random source.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct RandomRequestIds;
-
-impl RequestIds for RandomRequestIds {
-    fn next(&self) -> io::Result<RequestId> {
-        random::bytes().map(RequestId).map_err(io::Error::other)
-    }
-}
-
 impl PublicDoor {
-    /// Puts together what the public door needs. `ledger` is the one that
-    /// `redeemer` spends in; `public_url` stands in the links of the share page,
-    /// because the `Host` of a request is the client's word.
+    /// Creates the state of the public door. `ledger` is the one that `redeemer`
+    /// spends in. The share page's links contain `public_url`, because `Host` is the
+    /// client's choice.
     #[must_use]
     pub fn new(
         redeemer: Arc<Redeemer>,
@@ -70,23 +48,23 @@ impl PublicDoor {
         request_ids: Box<dyn RequestIds>,
         log: RedemptionLog,
     ) -> Self {
-        let rate = RateLimiter::new(limits);
+        let rate = RateLimiter::new(limits.rate, limits.rate_clients);
         let opened = Instant::now();
         Self { request_ids, log, redeemer, ledger, public_url, proxies, rate, opened }
     }
 
-    /// Returns where the world reaches this door.
+    /// Returns the URL at which users reach this door.
     pub(super) const fn public_url(&self) -> &PublicUrl {
         &self.public_url
     }
 
-    /// Returns the time that tokens are judged by.
+    /// Returns the time by which tokens are judged.
     pub(super) fn now(&self) -> UnixSeconds {
         self.redeemer.now()
     }
 
-    /// Tells whether a profile could be delivered now, and if not, what anybody may
-    /// know of why.
+    /// Returns why no profile can be delivered now, if so, in words that any client
+    /// may see.
     pub(super) fn readiness(&self) -> Result<(), String> {
         if !self.redeemer.trusts_keys_for(KeyPurpose::Profile) {
             return Err("no key for profiles is trusted".to_owned());
@@ -94,42 +72,42 @@ impl PublicDoor {
         self.ledger.status().ready.map_err(|why| why.in_public())
     }
 
-    /// Returns where a request came from.
+    /// Returns the address that a request came from.
     pub(super) fn client(&self, request: &HttpRequest) -> Result<IpAddr, UnknownClient> {
         self.proxies.client(request)
     }
 
     /// Admits one request for a profile, or returns how long to wait.
     pub(super) fn admit(&self, client: IpAddr) -> Result<(), Duration> {
-        self.rate.admit(client, self.opened.elapsed())
+        self.rate.admit(Subnet::of(client), self.opened.elapsed())
     }
 
-    /// Redeems a token and writes the decision down.
+    /// Redeems a token and logs the decision.
     ///
-    /// It runs as a task of its own. A handler is dropped where it stands when
-    /// its client disconnects, and a use that was spent would then be in no
-    /// log. Only the caller can deliver, so a client that left costs a use at
-    /// most and is never given a profile for nothing.
+    /// This runs in a task of its own. actix drops a handler when its client
+    /// disconnects, and a use that was spent would then be missing from the log. If
+    /// the client has gone, the profile is dropped. That can burn a use; it cannot
+    /// add one.
     pub(super) async fn redeem(
         &self,
         token: &str,
         client: IpAddr,
-        asker: Asker,
+        context: RequestContext,
     ) -> Result<Delivery, Denial> {
         let redeemer = Arc::clone(&self.redeemer);
         let log = self.log.clone();
         let token = Zeroizing::new(token.to_owned());
         let task = tokio::spawn(async move {
-            let attempt = Attempt { token: &token, client, intent: asker.intent };
+            let attempt = Attempt { token: &token, client, intent: context.intent };
             let decision = redeemer.redeem(attempt).await.map_err(Denial::Redemption);
-            log.decided(&decision, asker, redeemer.now());
+            log.decided(&decision, context, redeemer.now());
             decision
         });
         task.await.unwrap_or_else(|_| {
-            // A panic's message is not ours to write down.
+            // The message of a panic is not logged: it may contain secrets.
             let refusal = Refusal::OutcomeUnknown(LedgerError::OutcomeUnknown(ABORTED.to_owned()));
             let decision = Err(Denial::Redemption(Refused { refusal, token: None }));
-            self.log.decided(&decision, asker, self.now());
+            self.log.decided(&decision, context, self.now());
             decision
         })
     }

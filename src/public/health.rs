@@ -1,13 +1,14 @@
-//! Whether this node is alive, and whether it could deliver now, else why not.
-//! Anybody may ask, so the answer has no path, no name and nothing that the system
-//! said; the log and the operators' door have.
+//! Health checks: whether this node is alive and whether it can deliver profiles.
+//!
+//! Anyone may ask, so the reason contains no path, name or system error. The log and
+//! the admin door have the details.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::answer;
 use super::door::PublicDoor;
+use super::response;
 
 const ALIVE: &str = "/healthz";
 const READY: &str = "/readyz";
@@ -36,7 +37,7 @@ async fn ready(door: web::Data<PublicDoor>) -> HttpResponse {
 }
 
 async fn not_allowed(request: HttpRequest) -> HttpResponse {
-    answer::not_allowed(&request, "GET, HEAD")
+    response::not_allowed(&request, "GET, HEAD")
 }
 
 fn line(status: StatusCode, text: impl Into<String>) -> HttpResponse {

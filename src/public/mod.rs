@@ -1,23 +1,25 @@
 //! The public door: where holders of a link download their profile.
 //!
-//! Scaffolding: `door` is what all routes share, `limits` what is allowed,
-//! `rate` and `client_address` are pure decisions about who asks, `admission`
-//! leads a request to its redemption, `answer` has the bodies and headers,
-//! `refusal` the table of all refusals, `request_log` and `redemption_log` the
-//! two lines that are written, `tls_connection` counts handshakes,
-//! `unwanted_body` keeps the connection clean.
+//! ```text
+//! profile          GET and HEAD of a profile; attachment is the response
+//! share            the page for people, and its download button
+//! health           whether the node is alive and ready
 //!
-//! Content: `profile` is the route that gives a profile (`attachment` is its
-//! answer), `share` is the page for people and the button on it, `health` tells
-//! whether the node is alive and ready. What people read is in `page` (the
-//! templates), `notice` (the refusals), `humanize`. A further page is
-//! a further file with its own `configure`, named in [`configure`] below.
+//! admission        from a request to a redemption
+//! door             what all routes share; limits is what they allow
+//! client_address   the client's address, behind trusted proxies
+//! refusal          the table of refusals; notice is the same for people
+//! response, page   everything that is not a profile
+//! request_log      one log line for each request; request_id names it
+//! redemption_log   one log line, metric and event for each decision
+//! unwanted_body    rejects bodies of GET and HEAD
+//! tls_connection   counts handshakes
+//! ```
 //!
-//! There is no TLS here beyond taking a configuration, and no operators' door.
-//! No route reads a path that the router decoded.
+//! A new route is a new file with its own `configure`, called in [`configure`] below.
+//! No route reads a path that the router has decoded.
 
 mod admission;
-mod answer;
 mod attachment;
 mod client_address;
 mod door;
@@ -26,10 +28,11 @@ mod limits;
 mod notice;
 mod page;
 mod profile;
-mod rate;
 mod redemption_log;
 mod refusal;
+mod request_id;
 mod request_log;
+mod response;
 mod share;
 #[cfg(test)]
 mod tests;
@@ -43,41 +46,47 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
+use actix_web::http::header;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use rustls::ServerConfig;
 
 pub use client_address::TrustedProxies;
-pub use door::{PublicDoor, RandomRequestIds, RequestIds};
-pub use limits::{PublicLimits, Rate};
+pub use door::PublicDoor;
+pub use limits::PublicLimits;
 pub use redemption_log::RedemptionLog;
+pub use request_id::{RandomRequestIds, RequestIds};
 
-/// Puts all routes of the public door into an application.
+pub use crate::rate_limit::Rate;
+use crate::web_security::security_headers;
+
+/// Adds the routes of the public door to an application.
 pub fn configure(config: &mut web::ServiceConfig, door: &Arc<PublicDoor>) {
-    // What is wrapped last is met first.
+    let hsts = (header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
+    // The middleware that is added last runs first.
     let routes = web::scope("")
         .configure(health::configure)
         .configure(profile::configure)
         .configure(share::configure)
         .default_service(web::to(no_such_page))
-        .wrap(from_fn(unwanted_body::refuse))
+        .wrap(from_fn(unwanted_body::reject))
         .wrap(from_fn(request_log::log))
-        .wrap(answer::security_headers());
+        .wrap(security_headers().add(hsts));
     config.app_data(web::Data::from(Arc::clone(door))).service(routes);
 }
 
-/// Serves the public door on `listener` until `shutdown` is done.
+/// Serves the public door on `listener` until `shutdown` completes.
 ///
-/// Then no connection is accepted any more, downloads that have begun are
-/// finished within [`PublicLimits::stop_time`], and the future is done. Signals are
-/// left to the caller. Without `tls` it speaks plain HTTP, which is for use
-/// behind a proxy only. HTTP/2 is never offered.
+/// It then accepts no more connections, and returns when the downloads under way
+/// are done, or after [`PublicLimits::stop_time`]. It handles no signals. Without
+/// `tls` it serves plain HTTP, which is for use behind a proxy only. HTTP/2 is never
+/// offered.
 ///
 /// `workers` is the number of threads; by default one for each processor.
 ///
 /// # Errors
 ///
-/// What the system said when the listener or a thread could not be used.
+/// Returns the system's error if the listener or a thread cannot be used.
 pub async fn run(
     listener: TcpListener,
     tls: Option<ServerConfig>,
@@ -86,8 +95,8 @@ pub async fn run(
     workers: Option<NonZeroUsize>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    // actix has no time limit for responses. Linux has one, and a connection
-    // inherits it from its listener.
+    // actix has no timeout for responses. Linux has one, which a connection inherits
+    // from its listener.
     #[cfg(target_os = "linux")]
     socket2::SockRef::from(&listener).set_tcp_user_timeout(Some(limits.unread_time))?;
     let workers = workers.or_else(|| available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
@@ -113,5 +122,5 @@ pub async fn run(
 }
 
 async fn no_such_page(request: HttpRequest) -> HttpResponse {
-    answer::no_such_page(&request)
+    response::no_such_page(&request)
 }

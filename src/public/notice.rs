@@ -1,7 +1,7 @@
-//! What people read when a link gives nothing: what happened, and what to do.
+//! The text of the page that people see when a request is refused: what happened and
+//! what to do.
 //!
-//! The table of refusals has the same for programs, in one line. No arm is a
-//! `_` here either.
+//! The table of refusals has one line for programs. No arm is a `_` here either.
 
 use std::borrow::Cow;
 
@@ -14,25 +14,25 @@ use crate::token::UnixSeconds;
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Notice {
     pub(super) title: Cow<'static, str>,
-    /// What happened at a moment, such as `It expired on`, and that moment.
+    /// A sentence that ends with a time, such as `It expired on`, and the time.
     pub(super) when: Option<(&'static str, Moment)>,
     pub(super) text: Cow<'static, str>,
-    /// Whether asking again may help.
+    /// Whether the page has a button to try again.
     pub(super) try_again: bool,
 }
 
 impl Notice {
-    /// Says one line under its title.
+    /// Returns a notice of one line.
     pub(super) fn plain(title: &str, line: &str) -> Self {
         notice(title.to_owned(), line.to_owned())
     }
 
-    /// Says for people what `denial` is at `now`.
+    /// Returns the notice of `denial` at `now`.
     pub(super) fn of(denial: &Denial, now: UnixSeconds) -> Self {
         match denial {
             Denial::Redemption(refused) => of(&refused.refusal, now),
             Denial::Link(_) => not_found(),
-            // Nobody reads this one: it is answered without a body.
+            // Never shown: the response has no body.
             Denial::Prefetch => notice("Not now", "Open the link itself."),
             Denial::TooManyRequests(wait) => {
                 let wait = counted(wait.as_secs().saturating_add(1), "second");
@@ -43,22 +43,22 @@ impl Notice {
                 notice("Too many requests", text).try_again()
             }
             Denial::UnknownClient => notice(
-                "Set up incompletely",
-                "The proxy in front of this server did not say who asks. Tell your \
+                "Server not set up correctly",
+                "The proxy in front of this server did not pass on your address. Tell your \
                  administrator. Nothing was used up.",
             ),
             Denial::CrossSite => notice(
                 "Open the link itself",
-                "Another website asked for this download, so it was refused. If you want the \
+                "Another website started this download, so it was refused. If you want the \
                  profile, open the link from the message you received. Nothing was used up.",
             ),
             Denial::BodyTooLarge => notice(
-                "Too much was sent",
-                "The request was larger than this page ever sends. Nothing was used up.",
+                "Request too large",
+                "The request was larger than any that this page sends. Nothing was used up.",
             ),
             Denial::BodyIncomplete => notice(
-                "The request did not arrive",
-                "The connection was too slow or broke off. Nothing was used up.",
+                "Request incomplete",
+                "The connection was too slow or was lost. Nothing was used up.",
             )
             .try_again(),
         }
@@ -73,21 +73,21 @@ impl Notice {
     }
 }
 
-/// The one page for all that can be wrong before the signature holds.
+/// Returns the one notice for every token that is not verified.
 fn not_found() -> Notice {
     notice(
         "Link not found",
-        "Perhaps a part of the link was lost when it was copied. Open it again from the message \
+        "Part of the link may have been lost when it was copied. Open it again from the message \
          you received, or ask your administrator for a new one.",
     )
 }
 
-/// The notices of what a redemption can refuse, in the order of its checks.
+/// Returns the notice of a refused redemption, in the order of the checks.
 fn of(refusal: &Refusal, now: UnixSeconds) -> Notice {
     match refusal {
         Refusal::Unverified(_) | Refusal::NotAProfileToken => not_found(),
         Refusal::NotYet(at) => {
-            notice("This link is not valid yet", "Come back then. Nothing was used up.")
+            notice("This link is not valid yet", "Open it again then. Nothing was used up.")
                 .at("It becomes valid on", Moment::beginning(*at, now))
         }
         Refusal::Expired(at) => {
@@ -96,8 +96,8 @@ fn of(refusal: &Refusal, now: UnixSeconds) -> Notice {
         }
         Refusal::OutsideNetwork(_) => notice(
             "Not valid from your network",
-            "This link works from certain networks only, such as that of your office. Open it \
-             again from there, or ask your administrator. Nothing was used up.",
+            "This link works only from certain networks, such as your office network. Open it \
+             there, or ask your administrator. Nothing was used up.",
         ),
         Refusal::Revoked => notice(
             "This link was revoked",
@@ -105,23 +105,23 @@ fn of(refusal: &Refusal, now: UnixSeconds) -> Notice {
         ),
         Refusal::BeforeLedger => notice(
             "This link is no longer valid",
-            "It was issued before this server began to count. Ask your administrator for a new \
-             one.",
+            "It was issued before this server began to count uses. Ask your administrator for a \
+             new one.",
         ),
         Refusal::AutologinDenied => notice(
             "Not permitted",
-            "This link is for a profile that connects without a password (autologin), and its \
-             user is not permitted to have one. Ask your administrator. Nothing was used up.",
+            "This link is for a profile that connects without a password (autologin), which its \
+             user is not allowed to have. Ask your administrator. Nothing was used up.",
         ),
         Refusal::NoProfile(_) => notice(
             "Profile not available",
-            "The link is good, but there is no profile behind it at present. Ask your \
+            "The link is valid, but its profile is not available at present. Ask your \
              administrator. Nothing was used up.",
         ),
         Refusal::UsedUp => notice(
             "This link is used up",
             "The profile was downloaded as often as the link allows. Ask your administrator for \
-             a new one. If it was not you who downloaded it, say so.",
+             a new link. If you did not download it, tell them.",
         ),
         Refusal::Contradiction => notice(
             "This link is no longer valid",
@@ -131,7 +131,7 @@ fn of(refusal: &Refusal, now: UnixSeconds) -> Notice {
         | Refusal::LedgerOverloaded
         | Refusal::ProfileUnreadable(_) => notice(
             "Try again shortly",
-            "The server cannot hand out profiles at this moment. Nothing was used up.",
+            "The server cannot deliver profiles at the moment. Nothing was used up.",
         )
         .try_again(),
         Refusal::OutcomeUnknown(_) => notice(

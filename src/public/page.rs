@@ -1,8 +1,7 @@
 //! The pages for people, from the templates in `templates/`.
 //!
-//! Each page is whole in itself: its style lies in it and is allowed by its
-//! hash, it has no script, and it loads nothing. Everything that a template
-//! writes is escaped, but for the style.
+//! Each page contains its style, which the policy allows by its hash. It has no
+//! script and loads nothing. Everything in a template but the style is escaped.
 
 use std::sync::LazyLock;
 
@@ -25,7 +24,7 @@ const STYLE: &str =
 
 const X_ROBOTS_TAG: HeaderName = HeaderName::from_static("x-robots-tag");
 
-/// What a page may do: wear its style and send its form back to this door.
+/// Allows a page its style and a form that is sent to this door.
 static POLICY: LazyLock<String> = LazyLock::new(|| {
     let hash = BASE64_STANDARD.encode(Sha256::digest(STYLE));
     format!(
@@ -34,26 +33,26 @@ static POLICY: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// The page of a link that is good.
+/// The page of a valid link.
 #[derive(Template)]
 #[template(path = "share.html")]
 pub(super) struct SharePage<'a> {
     pub(super) site: &'a str,
     pub(super) user: &'a str,
     pub(super) kind: KindWords,
-    /// How many uses are left; `None` if any number is.
+    /// Uses left; `None` if unlimited.
     pub(super) uses_left: Option<u32>,
     pub(super) expires: Moment,
     /// The network that the link is bound to.
     pub(super) network: Option<String>,
-    /// Where OpenVPN Connect imports from.
+    /// The link from which OpenVPN Connect imports the profile.
     pub(super) import: &'a str,
-    /// Where the download is asked for.
+    /// The path to which the download form is sent.
     pub(super) action: &'a str,
     pub(super) qr: Option<QrDrawing>,
 }
 
-/// The page of a link that gives nothing.
+/// The page of a request that is refused.
 #[derive(Template)]
 #[template(path = "notice.html")]
 struct NoticePage<'a> {
@@ -61,12 +60,12 @@ struct NoticePage<'a> {
     notice: &'a Notice,
 }
 
-/// Answers with the page of a good link.
+/// Returns the page of a valid link.
 pub(super) fn share(page: &SharePage<'_>) -> HttpResponse {
-    answer(HttpResponse::Ok(), page)
+    render(HttpResponse::Ok(), page)
 }
 
-/// Answers with a notice; `head` has its status.
+/// Returns a page with a notice. `head` has its status.
 pub(super) fn notice(
     head: HttpResponseBuilder,
     request: &HttpRequest,
@@ -74,10 +73,10 @@ pub(super) fn notice(
 ) -> HttpResponse {
     let door = request.app_data::<web::Data<PublicDoor>>();
     let site = door.map_or("", |door| door.public_url().host());
-    answer(head, &NoticePage { site, notice })
+    render(head, &NoticePage { site, notice })
 }
 
-fn answer(mut head: HttpResponseBuilder, page: &impl Template) -> HttpResponse {
+fn render(mut head: HttpResponseBuilder, page: &impl Template) -> HttpResponse {
     match page.render() {
         Ok(html) => head
             .insert_header((header::CONTENT_TYPE, "text/html; charset=utf-8"))
@@ -85,7 +84,7 @@ fn answer(mut head: HttpResponseBuilder, page: &impl Template) -> HttpResponse {
             .insert_header((X_ROBOTS_TAG, "noindex"))
             .body(html),
         Err(error) => {
-            tracing::error!(target: "jeton::request", %error, "a page cannot be written");
+            tracing::error!(target: "jeton::request", %error, "a page cannot be rendered");
             head.status(StatusCode::INTERNAL_SERVER_ERROR).finish()
         }
     }

@@ -1,19 +1,21 @@
-//! The route that gives a profile:
+//! The route that delivers a profile:
 //!
 //! - `GET /rest/GetProfileViaToken?token=T` and `.../T`: the profile, for one use
-//! - `HEAD` on both: what `GET` would answer, spending nothing
+//! - `HEAD` on both: the headers that `GET` would return; spends nothing
 
 use actix_web::http::Uri;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::web::{self, Data, ReqData};
+use actix_web::{HttpRequest, HttpResponse};
 
 use super::door::PublicDoor;
 use super::refusal::Denial;
-use super::{admission, answer, attachment, request_log};
+use super::{admission, attachment, response};
+use crate::ledger::RequestId;
 use crate::redeem::Intent;
 use crate::token::url::{REST_PATH, UrlError, token_in_path, token_in_query};
 
-/// Behind the path comes the token. Whatever else comes there is caught as
-/// well, to be refused like any other text that is no token.
+/// Matches any text after the path, so that text that is not a token is refused as
+/// such.
 const TOKEN_IN_PATH: &str = "/rest/GetProfileViaToken/{token:.*}";
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
@@ -26,34 +28,32 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
     }
 }
 
-async fn get(request: HttpRequest, door: web::Data<PublicDoor>) -> HttpResponse {
-    let Some(request_id) = request_log::id_of(&request) else {
-        return answer::out_of_order(&request);
-    };
+async fn get(request: HttpRequest, door: Data<PublicDoor>, id: ReqData<RequestId>) -> HttpResponse {
     let token = token_in(request.uri()).map_err(Denial::Link);
-    match admission::redeem(&request, &door, request_id, Intent::Spend(request_id), token).await {
+    match admission::redeem(&request, &door, *id, Intent::Spend(*id), token).await {
         Ok(delivery) => attachment::profile(delivery),
-        Err(denial) => answer::refusal(&request, &door, &denial),
+        Err(denial) => response::refusal(&request, &door, &denial),
     }
 }
 
-async fn head(request: HttpRequest, door: web::Data<PublicDoor>) -> HttpResponse {
-    let Some(request_id) = request_log::id_of(&request) else {
-        return answer::out_of_order(&request);
-    };
+async fn head(
+    request: HttpRequest,
+    door: Data<PublicDoor>,
+    id: ReqData<RequestId>,
+) -> HttpResponse {
     let token = token_in(request.uri()).map_err(Denial::Link);
-    match admission::redeem(&request, &door, request_id, Intent::Look, token).await {
-        Ok(delivery) => attachment::standing(&delivery),
-        Err(denial) => answer::refusal(&request, &door, &denial),
+    match admission::redeem(&request, &door, *id, Intent::Look, token).await {
+        Ok(delivery) => attachment::head(&delivery),
+        Err(denial) => response::refusal(&request, &door, &denial),
     }
 }
 
 async fn not_allowed(request: HttpRequest) -> HttpResponse {
-    answer::not_allowed(&request, "GET, HEAD")
+    response::not_allowed(&request, "GET, HEAD")
 }
 
-/// Finds the token in the request as it was sent. The router has decoded its
-/// copy of the path, so that copy is not looked at.
+/// Returns the token in the request target as it was sent. The router's copy of the
+/// path is percent-decoded, so it is not used.
 fn token_in(uri: &Uri) -> Result<&str, UrlError> {
     if uri.path() == REST_PATH {
         token_in_query(uri.query().unwrap_or_default())

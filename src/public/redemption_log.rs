@@ -1,101 +1,101 @@
-//! What is written down of each decision: one line, who asked for which token
-//! and what became of it; and, where a profile was wanted and not only looked
-//! at, a number and an event for the operators. Neither a token nor a profile is in them.
+//! The record of each decision: one log line and, unless the link was only looked
+//! at, a metric and an event for operators. None of them contains a token's text or a
+//! profile.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use tracing::field;
 
-use super::refusal::{Denial, Row, Severity};
-use super::{attachment, request_log};
+use super::refusal::{Denial, RefusalRow, Severity};
+use super::{attachment, request_id};
 use crate::activity::{Activity, Event, TokenSeen, What};
 use crate::ledger::RequestId;
 use crate::metrics::Metrics;
 use crate::redeem::{Delivery, Intent};
 use crate::token::{ProfileKind, Purpose, UnixSeconds, VerifiedToken};
 
-/// Where decisions are written down.
+/// Records decisions.
 #[derive(Clone, Debug)]
 pub struct RedemptionLog {
-    /// What operators are shown.
+    /// The events that operators see.
     pub activity: Arc<Activity>,
-    /// What counts them.
+    /// The counters.
     pub metrics: Arc<Metrics>,
 }
 
-/// Who asked, in which request, and what for.
+/// What is recorded of a request.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Asker {
-    /// `None` if that could not be found out.
+pub(super) struct RequestContext {
+    /// `None` if unknown.
     pub(super) client: Option<IpAddr>,
     pub(super) request_id: RequestId,
     pub(super) intent: Intent,
 }
 
 impl RedemptionLog {
-    /// Writes down a decision of the moment `now`.
+    /// Records a decision made at `now`.
     pub(super) fn decided(
         &self,
         decision: &Result<Delivery, Denial>,
-        asker: Asker,
+        context: RequestContext,
         now: UnixSeconds,
     ) {
         match decision {
-            Ok(delivery) => self.delivered(delivery, asker, now),
-            Err(denial) => self.refused(denial, asker, now),
+            Ok(delivery) => self.delivered(delivery, context, now),
+            Err(denial) => self.refused(denial, context, now),
         }
     }
 
-    /// Writes down that a profile goes out, or would for [`Intent::Look`].
-    fn delivered(&self, delivery: &Delivery, asker: Asker, now: UnixSeconds) {
-        write_delivery(delivery, asker);
-        if asker.intent != Intent::Look {
+    /// Records a delivery. For [`Intent::Look`] only the log line is written.
+    fn delivered(&self, delivery: &Delivery, context: RequestContext, now: UnixSeconds) {
+        write_delivery(delivery, context);
+        if context.intent != Intent::Look {
             self.metrics.redeemed(delivery.kind);
             let token = seen(&delivery.token);
             let what = What::Delivered { token, uses_left: delivery.uses_left };
-            self.activity.note(Event { at: now, client: asker.client, what });
+            self.activity.note(Event { at: now, client: context.client, what });
         }
     }
 
-    /// Writes down a refusal and why.
-    pub(super) fn refused(&self, denial: &Denial, asker: Asker, now: UnixSeconds) {
+    /// Records a refusal.
+    pub(super) fn refused(&self, denial: &Denial, context: RequestContext, now: UnixSeconds) {
         let row = denial.row();
-        write_refusal(denial, &row, asker);
-        if asker.intent == Intent::Look {
+        write_refusal(denial, &row, context);
+        if context.intent == Intent::Look {
             return;
         }
         self.metrics.refused(row.reason);
-        // Nobody has clicked yet when a browser prefetches.
+        // A prefetch happens before the user clicks.
         if !matches!(denial, Denial::Prefetch) {
             let what = What::Refused { token: denial.token().map(seen), reason: row.reason };
-            self.activity.note(Event { at: now, client: asker.client, what });
+            self.activity.note(Event { at: now, client: context.client, what });
         }
     }
 }
 
-fn write_delivery(delivery: &Delivery, asker: Asker) {
+fn write_delivery(delivery: &Delivery, context: RequestContext) {
     let claims = delivery.token.claims();
     tracing::info!(
         target: "jeton::redemption",
-        outcome = match asker.intent {
+        outcome = match context.intent {
             Intent::Look => "shown",
             Intent::Spend(_) => "delivered",
         },
         token = %delivery.token.id(),
         user = %claims.user,
         kind = %delivery.kind,
-        client = asker.client.map(field::display),
+        client = context.client.map(field::display),
         uses_left = attachment::uses_left(delivery),
-        request_id = request_log::shown(asker.request_id),
+        request_id = request_id::to_hex(context.request_id),
     );
 }
 
-/// Writes the line of a refusal, at the level of its row.
-fn write_refusal(denial: &Denial, row: &Row, asker: Asker) {
+/// Writes the log line of a refusal, at the level of its row.
+fn write_refusal(denial: &Denial, row: &RefusalRow, context: RequestContext) {
     let token = denial.token();
     let cause = denial.cause();
-    // The level of an event is fixed where it is written.
+    // The level of a tracing event must be a constant.
     macro_rules! event {
         ($level:ident) => {
             tracing::event!(
@@ -107,8 +107,8 @@ fn write_refusal(denial: &Denial, row: &Row, asker: Asker) {
                 token = token.map(|token| field::display(token.id())),
                 user = token.map(|token| field::display(&token.claims().user)),
                 kind = token.and_then(kind).map(field::display),
-                client = asker.client.map(field::display),
-                request_id = request_log::shown(asker.request_id),
+                client = context.client.map(field::display),
+                request_id = request_id::to_hex(context.request_id),
             )
         };
     }

@@ -1,9 +1,7 @@
-//! The table of refusals: what each is to its holder, to the log and to the
-//! metrics.
+//! The table of refusals: status, text, log level and label of each.
 //!
-//! No arm is a `_`, so that a new reason does not compile until it has its row.
-//! 401 is not in the table: a client that knows a password would answer it by
-//! asking a second time.
+//! No arm is a `_`, so a new reason does not compile until it has a row. No row has
+//! status 401: a client that knows a password would repeat its request.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -17,67 +15,66 @@ use crate::redeem::{Refusal, Refused};
 use crate::token::VerifiedToken;
 use crate::token::url::UrlError;
 
-/// Why the door gives no profile.
+/// Why a request gets no profile.
 #[derive(Debug)]
 pub(super) enum Denial {
     /// The redemption was refused.
     Redemption(Refused),
-    /// The link holds no clean token, so there was nothing to redeem.
+    /// The link contains no well-formed token.
     Link(UrlError),
-    /// A browser only prepares for a click that may never come.
+    /// A browser only prepares for a click.
     Prefetch,
-    /// The client asks too often and may ask again after this time.
+    /// The client exceeds its rate and may ask again after this time.
     TooManyRequests(Duration),
-    /// A listed proxy did not say who asks.
+    /// A listed proxy did not identify the client.
     UnknownClient,
-    /// A page of another site pressed the button.
+    /// A page of another site sent the form.
     CrossSite,
-    /// The body is larger than any form of ours.
+    /// The body exceeds the size of the form.
     BodyTooLarge,
-    /// The body did not come in time, or not whole.
+    /// The body is incomplete, or took too long.
     BodyIncomplete,
 }
 
 /// One row of the table.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Row {
+pub(super) struct RefusalRow {
     pub(super) status: StatusCode,
-    /// What the holder reads, in one line; nothing if there is no reader.
+    /// The text for the client, one line; empty for a response without a body.
     pub(super) text: Cow<'static, str>,
     pub(super) severity: Severity,
     pub(super) reason: Reason,
-    /// Seconds after which asking again makes sense.
+    /// Seconds after which the client may try again.
     pub(super) retry_after_s: Option<u64>,
 }
 
-/// How loud the log is about it.
+/// The log level.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Severity {
-    /// Of no interest unless something is being looked into.
+    /// Useful only while debugging.
     Debug,
-    /// Happens every day.
+    /// Expected in normal use.
     Info,
-    /// Someone should wonder: a link was used twice, or by the wrong person.
+    /// Deserves a look: a link was used twice, or by the wrong person.
     Warn,
-    /// Someone has to act.
+    /// An operator has to act.
     Error,
 }
 
-/// What a holder reads whose token was not verified. It is one text for all
-/// that can be wrong before the signature holds, so that nobody can feel his
-/// way towards a signature.
+/// The text for every token that is not verified. It is the same for every cause, so
+/// that an attacker learns nothing about how to forge a signature.
 const TOKEN_NOT_FOUND: &str = "AUTH ERROR: token not found";
 
-/// When to ask again if the ledger cannot decide: elections and restarts take
-/// a few seconds.
+/// When to retry if the ledger cannot decide. Elections and restarts take a few
+/// seconds.
 const LEDGER_RETRY_S: u64 = 5;
 
-/// When to ask again if too much is waiting.
+/// When to retry if the ledger is overloaded.
 const OVERLOAD_RETRY_S: u64 = 1;
 
 impl Denial {
-    /// Finds the row.
-    pub(super) fn row(&self) -> Row {
+    /// Returns the row.
+    pub(super) fn row(&self) -> RefusalRow {
         match self {
             Self::Redemption(refused) => of(&refused.refusal),
             Self::Link(_) => {
@@ -92,11 +89,12 @@ impl Denial {
                     .retry_after(wait.as_secs().saturating_add(1))
             }
             Self::UnknownClient => {
-                let text = "the proxy did not say who asks; ask your administrator";
+                let text = "the proxy did not identify the client; ask your administrator";
                 row(StatusCode::BAD_REQUEST, text, Severity::Error, Reason::UnknownClient)
             }
             Self::CrossSite => {
-                let text = "another site asked for this; open the link itself, nothing was used up";
+                let text =
+                    "another site sent this request; open the link itself, nothing was used up";
                 row(StatusCode::FORBIDDEN, text, Severity::Warn, Reason::CrossSite)
             }
             Self::BodyTooLarge => {
@@ -104,29 +102,19 @@ impl Denial {
                 row(StatusCode::PAYLOAD_TOO_LARGE, text, Severity::Info, Reason::BodyTooLarge)
             }
             Self::BodyIncomplete => {
-                let text = "the body of this request did not come; nothing was used up";
+                let text = "the body of this request did not arrive; nothing was used up";
                 row(StatusCode::REQUEST_TIMEOUT, text, Severity::Debug, Reason::BodyIncomplete)
             }
         }
     }
-}
 
-impl Denial {
-    /// Returns the token, if there was a true one.
+    /// Returns the token if it was verified.
     pub(super) fn token(&self) -> Option<&VerifiedToken> {
-        match self {
-            Self::Redemption(refused) => refused.token.as_deref(),
-            Self::Link(_)
-            | Self::Prefetch
-            | Self::TooManyRequests(_)
-            | Self::UnknownClient
-            | Self::CrossSite
-            | Self::BodyTooLarge
-            | Self::BodyIncomplete => None,
-        }
+        let Self::Redemption(refused) = self else { return None };
+        refused.token.as_deref()
     }
 
-    /// Returns what lies behind the label, for the log only.
+    /// Returns the cause, for the log only.
     pub(super) fn cause(&self) -> Option<String> {
         match self {
             Self::Redemption(refused) => refused.refusal.source().map(error_chain),
@@ -141,8 +129,8 @@ impl Denial {
     }
 }
 
-/// The rows of what a redemption can refuse, in the order of its checks.
-fn of(refusal: &Refusal) -> Row {
+/// Returns the row of a refused redemption, in the order of the checks.
+fn of(refusal: &Refusal) -> RefusalRow {
     match refusal {
         Refusal::Unverified(_) => {
             row(StatusCode::NOT_FOUND, TOKEN_NOT_FOUND, Severity::Info, Reason::Unverified)
@@ -168,7 +156,7 @@ fn of(refusal: &Refusal) -> Row {
             row(StatusCode::GONE, "this link was revoked", Severity::Warn, Reason::Revoked)
         }
         Refusal::BeforeLedger => {
-            let text = "this link was issued before this server began to count; \
+            let text = "this link was issued before this server began to count uses; \
                         ask your administrator for a new one";
             row(StatusCode::GONE, text, Severity::Warn, Reason::BeforeLedger)
         }
@@ -185,12 +173,12 @@ fn of(refusal: &Refusal) -> Row {
             row(StatusCode::SERVICE_UNAVAILABLE, text, Severity::Error, Reason::ProfileUnreadable)
                 .retry_after(LEDGER_RETRY_S)
         }
-        // Someone else may have had the profile: who was sent the link will ask.
+        // If another person took the profile, the intended user will ask.
         Refusal::UsedUp => {
             row(StatusCode::GONE, "this link is used up", Severity::Warn, Reason::UsedUp)
         }
         Refusal::Contradiction => {
-            let text = "this link is not valid any more, ask your administrator for a new one";
+            let text = "this link is no longer valid; ask your administrator for a new one";
             row(StatusCode::GONE, text, Severity::Error, Reason::Contradiction)
         }
         Refusal::LedgerUnavailable(_) => {
@@ -217,11 +205,11 @@ fn row(
     text: impl Into<Cow<'static, str>>,
     severity: Severity,
     reason: Reason,
-) -> Row {
-    Row { status, text: text.into(), severity, reason, retry_after_s: None }
+) -> RefusalRow {
+    RefusalRow { status, text: text.into(), severity, reason, retry_after_s: None }
 }
 
-impl Row {
+impl RefusalRow {
     fn retry_after(self, seconds: u64) -> Self {
         Self { retry_after_s: Some(seconds), ..self }
     }
@@ -255,7 +243,7 @@ mod tests {
             (Refusal::NoProfile(no_profile), 404, "profile not available, ask your administrator"),
             (Refusal::ProfileUnreadable(unreadable), 503, "nothing was used up"),
             (Refusal::UsedUp, 410, "used up"),
-            (Refusal::Contradiction, 410, "not valid any more"),
+            (Refusal::Contradiction, 410, "no longer valid"),
             (Refusal::LedgerUnavailable(down), 503, "try again shortly; nothing was used up"),
             (Refusal::LedgerOverloaded, 503, "try again shortly; nothing was used up"),
             (Refusal::OutcomeUnknown(late), 503, "may have been used up"),
@@ -263,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn every_refusal_has_its_status_and_says_why() {
+    fn every_refusal_has_its_status_and_text() {
         for (refusal, status, text) in every_refusal() {
             let row = of(&refusal);
             assert_eq!(row.status.as_u16(), status, "{refusal}");
@@ -292,13 +280,13 @@ mod tests {
     }
 
     #[test]
-    fn nothing_but_the_log_tells_first_layer_failures_apart() {
-        let shown = |row: Row| (row.status, row.text, row.retry_after_s);
-        let unverified = shown(of(&Refusal::Unverified(VerifyError::Signature)));
-        assert_eq!(shown(of(&Refusal::Unverified(VerifyError::TooLong))), unverified);
-        assert_eq!(shown(of(&Refusal::NotAProfileToken)), unverified);
+    fn responses_do_not_distinguish_unverified_tokens() {
+        let visible = |row: RefusalRow| (row.status, row.text, row.retry_after_s);
+        let unverified = visible(of(&Refusal::Unverified(VerifyError::Signature)));
+        assert_eq!(visible(of(&Refusal::Unverified(VerifyError::TooLong))), unverified);
+        assert_eq!(visible(of(&Refusal::NotAProfileToken)), unverified);
         for error in [UrlError::Missing, UrlError::Repeated, UrlError::Character] {
-            assert_eq!(shown(Denial::Link(error).row()), unverified, "{error}");
+            assert_eq!(visible(Denial::Link(error).row()), unverified, "{error}");
         }
     }
 }

@@ -1,7 +1,7 @@
-//! One line for each request: which route, how it ended, how long it took.
+//! One log line for each request: its route, status and duration.
 //!
-//! The path, the query and the headers are not in it, because a token lies in
-//! them. Health checks are not logged.
+//! Path, query and headers are not logged, because they may contain a token. Health
+//! checks are not logged either.
 
 use std::time::Instant;
 
@@ -9,13 +9,13 @@ use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage as _, HttpRequest, web};
+use actix_web::{Error, HttpMessage as _, web};
 
 use super::door::PublicDoor;
-use super::{answer, health};
+use super::{health, request_id, response};
 use crate::ledger::RequestId;
 
-/// Names the request, lets it pass, and writes its line.
+/// Gives the request an id, handles it, and writes its line.
 pub(super) async fn log<B: MessageBody>(
     door: web::Data<PublicDoor>,
     request: ServiceRequest,
@@ -26,24 +26,14 @@ pub(super) async fn log<B: MessageBody>(
         Ok(id) => id,
         Err(error) => {
             tracing::error!(target: "jeton::request", %error, "no randomness for a request id");
-            let answer = answer::out_of_order(request.request());
-            return Ok(request.into_response(answer).map_into_right_body());
+            let refused = response::unavailable(request.request());
+            return Ok(request.into_response(refused).map_into_right_body());
         }
     };
     request.extensions_mut().insert(id);
     let response = next.call(request).await?;
     write_line(&response, id, begun);
     Ok(response.map_into_left_body())
-}
-
-/// Returns the id that [`log`] gave to `request`.
-pub(super) fn id_of(request: &HttpRequest) -> Option<RequestId> {
-    request.extensions().get().copied()
-}
-
-/// Writes a request id as the logs show it, 32 hex digits.
-pub(super) fn shown(id: RequestId) -> String {
-    format!("{:032x}", u128::from_be_bytes(id.0))
 }
 
 fn write_line<B>(response: &ServiceResponse<B>, id: RequestId, begun: Instant) {
@@ -53,27 +43,27 @@ fn write_line<B>(response: &ServiceResponse<B>, id: RequestId, begun: Instant) {
         return;
     }
     let status = response.status();
-    // The level of an event is fixed where it is written.
+    // The level of a tracing event must be a constant.
     macro_rules! event {
         ($level:ident) => {
             tracing::event!(
                 target: "jeton::request",
                 tracing::Level::$level,
                 route,
-                method = known(response.request().method()),
+                method = name_of(response.request().method()),
                 status = status.as_u16(),
                 micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
-                request_id = shown(id),
+                request_id = request_id::to_hex(id),
             )
         };
     }
-    // Anybody can cause refusals, and no rate limit stands before some of them:
-    // they must not fill a disk. What matters of them is in the redemption log.
+    // Any client can cause refusals, some without a rate limit, so they must not fill
+    // the disk. The redemption log has those that matter.
     if status.is_client_error() { event!(DEBUG) } else { event!(INFO) }
 }
 
-/// Names a method, but none that a client made up.
-fn known(method: &Method) -> &'static str {
+/// Returns the name of a standard method, or `OTHER`: clients can invent names.
+fn name_of(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::HEAD => "HEAD",

@@ -1,87 +1,87 @@
-//! The share page, which people are sent:
+//! The share page:
 //!
-//! - `GET /t/T`: what the link gives and how to take it; spends nothing, and
-//!   holds no https link to the profile that a scanner could follow
-//! - `HEAD /t/T`: what `GET` would answer
-//! - `POST /t/T`: the button on it: the profile, for one use
+//! - `GET /t/T`: describes the link and how to use it; spends nothing, and has no
+//!   https link to the profile that a scanner could follow
+//! - `HEAD /t/T`: the headers that `GET` would return
+//! - `POST /t/T`: its download button: the profile, for one use
 
 use std::time::Duration;
 
-use actix_web::http::header::{self, HeaderName};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::http::header;
+use actix_web::web::{self, Data, ReqData};
+use actix_web::{HttpRequest, HttpResponse};
 
 use super::door::PublicDoor;
 use super::page::{self, SharePage};
 use super::refusal::Denial;
-use super::{admission, answer, attachment, request_log};
+use super::{admission, attachment, response};
 use crate::humanize::{KindWords, Moment};
+use crate::ledger::RequestId;
 use crate::qr::QrDrawing;
 use crate::redeem::{Delivery, Intent};
 use crate::token::url::{PublicUrl, SHARE_PATH, token_in_path};
+use crate::web_security::{SEC_FETCH_SITE, is_own_site, values};
 
-/// Behind the path comes the token. Whatever else comes there is caught as
-/// well, to be refused like any other text that is no token.
+/// Matches any text after the path, so that text that is not a token is refused as
+/// such.
 const TOKEN_IN_PATH: &str = "/t/{token:.*}";
 
-/// The most bytes of a form. Ours has none; some browsers send a little.
+/// The maximum size of the form in bytes. It has no fields, but some browsers send a
+/// few bytes.
 const BODY_LEN_MAX: usize = 1024;
 
-/// How long a client may take for its form.
+/// How long a client may take to send the form.
 const BODY_TIME: Duration = Duration::from_secs(5);
-
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
     let resource = web::resource(TOKEN_IN_PATH)
-        .route(web::get().to(look))
-        .route(web::head().to(look))
+        .route(web::get().to(view))
+        .route(web::head().to(view))
         .route(web::post().to(download))
         .default_service(web::to(not_allowed));
     config.service(resource);
 }
 
-async fn look(request: HttpRequest, door: web::Data<PublicDoor>) -> HttpResponse {
-    let Some(request_id) = request_log::id_of(&request) else {
-        return answer::out_of_order(&request);
-    };
+async fn view(
+    request: HttpRequest,
+    door: Data<PublicDoor>,
+    id: ReqData<RequestId>,
+) -> HttpResponse {
     let token = token_in(&request);
-    let delivery = admission::redeem(&request, &door, request_id, Intent::Look, token).await;
-    match delivery.and_then(|delivery| show(&request, &door, &delivery)) {
+    let delivery = admission::redeem(&request, &door, *id, Intent::Look, token).await;
+    match delivery.and_then(|delivery| render(&request, &door, &delivery)) {
         Ok(page) => page,
-        Err(denial) => answer::refusal(&request, &door, &denial),
+        Err(denial) => response::refusal(&request, &door, &denial),
     }
 }
 
 async fn download(
     request: HttpRequest,
     body: web::Payload,
-    door: web::Data<PublicDoor>,
+    door: Data<PublicDoor>,
+    id: ReqData<RequestId>,
 ) -> HttpResponse {
-    let Some(request_id) = request_log::id_of(&request) else {
-        return answer::out_of_order(&request);
-    };
-    let token = match form(&request, body, door.public_url()).await {
+    let token = match read_form(&request, body, door.public_url()).await {
         Ok(()) => token_in(&request),
         Err(denial) => Err(denial),
     };
-    let intent = Intent::Spend(request_id);
-    match admission::redeem(&request, &door, request_id, intent, token).await {
+    match admission::redeem(&request, &door, *id, Intent::Spend(*id), token).await {
         Ok(delivery) => attachment::profile(delivery),
-        Err(denial) => answer::refusal(&request, &door, &denial),
+        Err(denial) => response::refusal(&request, &door, &denial),
     }
 }
 
 async fn not_allowed(request: HttpRequest) -> HttpResponse {
-    answer::not_allowed(&request, "GET, HEAD, POST")
+    response::not_allowed(&request, "GET, HEAD, POST")
 }
 
-/// Finds the token in the path as it was sent, not as the router decoded it.
+/// Returns the token in the path as it was sent, not as the router decoded it.
 fn token_in(request: &HttpRequest) -> Result<&str, Denial> {
     token_in_path(request.uri().path(), SHARE_PATH).map_err(Denial::Link)
 }
 
-/// Makes the page of a link that `delivery` tells of.
-fn show(
+/// Returns the page of the link that `delivery` describes.
+fn render(
     request: &HttpRequest,
     door: &PublicDoor,
     delivery: &Delivery,
@@ -102,8 +102,12 @@ fn show(
     }))
 }
 
-/// Takes the form, which says nothing: that it was sent is what counts.
-async fn form(request: &HttpRequest, body: web::Payload, own: &PublicUrl) -> Result<(), Denial> {
+/// Checks where the form was sent from, and discards its content.
+async fn read_form(
+    request: &HttpRequest,
+    body: web::Payload,
+    own: &PublicUrl,
+) -> Result<(), Denial> {
     if !is_same_site(request, own) {
         return Err(Denial::CrossSite);
     }
@@ -111,22 +115,21 @@ async fn form(request: &HttpRequest, body: web::Payload, own: &PublicUrl) -> Res
     match body {
         Ok(Ok(Ok(_))) => Ok(()),
         Ok(Err(_too_large)) => Err(Denial::BodyTooLarge),
-        // It broke off, or was too slow.
+        // The connection broke, or was too slow.
         Ok(Ok(Err(_))) | Err(_) => Err(Denial::BodyIncomplete),
     }
 }
 
-/// Tells whether the button was pressed on a page of ours, or by a program,
-/// which says nothing about pages.
+/// Returns `true` if the form was sent by our own page, or by a program, which sends
+/// neither header.
 ///
-/// `Origin: null` is what browsers say on our own page, because its policy is
-/// to send no referrer. Pages of others can make a browser say so too, and then
-/// `Sec-Fetch-Site` tells them from ours. A browser too old for that header is
-/// let pass: who can name the link could as well open it.
+/// Our page has the policy `no-referrer`, so browsers send `Origin: null` for it.
+/// Other sites can cause that as well, but `Sec-Fetch-Site` exposes them. A browser
+/// too old for that header is accepted: a site that knows the link could simply open
+/// it.
 fn is_same_site(request: &HttpRequest, own: &PublicUrl) -> bool {
-    let all = |name: HeaderName, is_good: &dyn Fn(&str) -> bool| {
-        request.headers().get_all(name).all(|value| value.to_str().is_ok_and(is_good))
-    };
-    all(SEC_FETCH_SITE, &|site| matches!(site, "same-origin" | "none"))
-        && all(header::ORIGIN, &|origin| origin == "null" || own.is_origin(origin))
+    let all = |name| values(request.headers(), name).into_iter();
+    let is_own = |origin: &str| origin == "null" || own.is_origin(origin);
+    all(SEC_FETCH_SITE).all(is_own_site)
+        && all(header::ORIGIN).all(|origin| origin.is_some_and(is_own))
 }

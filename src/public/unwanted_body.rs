@@ -1,8 +1,8 @@
-//! Refusing bodies where there is nothing to do with them.
+//! Rejects requests whose method has no use for a body.
 //!
-//! A `GET` with a body is how one request is smuggled behind another: what
-//! follows its head may be a body to one hop and a request to the next. So
-//! nothing that follows on its connection is looked at.
+//! A `GET` with a body can smuggle a request: one hop takes the bytes after the head
+//! for a body, the next one for a request. So nothing that follows on the connection
+//! is processed.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,21 +13,21 @@ use actix_web::http::header::{self, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpRequest};
 
-use super::answer;
+use super::response;
 
-/// What is known of a connection: whether it is at its end. actix closes a
-/// connection only after it has answered what was pipelined on it.
+/// Whether a connection had an unwanted body. actix closes a connection only after it
+/// has answered the requests that were pipelined on it.
 #[derive(Debug, Default)]
 struct Ended(AtomicBool);
 
-/// Prepares a new connection for [`refuse`].
+/// Prepares a new connection for [`reject`].
 pub(super) fn prepare(data: &mut Extensions) {
     data.insert(Ended::default());
 }
 
-/// Answers a `GET` or `HEAD` that brings a body, and whatever follows it on
-/// the same connection; lets all others pass.
-pub(super) async fn refuse<B: MessageBody>(
+/// Rejects a `GET` or `HEAD` with a body, and each request after it on the same
+/// connection.
+pub(super) async fn reject<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
@@ -37,13 +37,13 @@ pub(super) async fn refuse<B: MessageBody>(
         ended.store(true, Ordering::Relaxed);
     }
     if is_unwanted || ended.is_some_and(|Ended(ended)| ended.load(Ordering::Relaxed)) {
-        let answer = answer::unwanted_body(request.request());
-        return Ok(request.into_response(answer).map_into_right_body());
+        let rejected = response::unwanted_body(request.request());
+        return Ok(request.into_response(rejected).map_into_right_body());
     }
     next.call(request).await.map(ServiceResponse::map_into_left_body)
 }
 
-/// Tells whether a request has a body although its method has no use for one.
+/// Returns `true` for a `GET` or `HEAD` with a body.
 fn has_unwanted_body(request: &HttpRequest) -> bool {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return false;

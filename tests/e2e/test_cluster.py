@@ -288,15 +288,15 @@ class Joining(Case):
         line = self.world.must("cluster", "invite").strip()
         self.assertRegex(line, r"\Ajeton-join:1:127\.0\.0\.1:\d+:[0-9a-f]{64}:[\w-]{43}\Z")
         with Member(self.world, line):
-            done = self.refused(line, "used already")
+            done = self.refused(line, "has been used")
             self.assertIn("jeton cluster invite", done.stderr)
 
     def test_the_secret_is_sent_only_to_the_inviting_cluster(self):
         line = self.world.must("cluster", "invite").strip()
         head, fingerprint, secret = line.rsplit(":", 2)
         self.refused(f"{head}:{'0' * 64}:{secret}", "does not belong to the cluster")
-        self.refused(f"{head}:{fingerprint}:{'A' * 43}", "used already")
-        self.refused(line[:-1], "no join line")
+        self.refused(f"{head}:{fingerprint}:{'A' * 43}", "has been used")
+        self.refused(line[:-1], "not a complete join line")
         # The invitation is still good.
         with Member(self.world, line) as member:
             self.assertEqual(len(status(self.world)), 2)

@@ -1,4 +1,4 @@
-//! Connections: bodies, slow clients, health and the end of the server.
+//! Connections: bodies, slow clients, health checks and shutdown.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
@@ -8,16 +8,16 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
 
-use super::house::{House, limits, profile_of};
+use super::fixture::{Fixture, limits, profile_of};
 use crate::keyring::Keyring;
 use crate::public::{PublicLimits, TrustedProxies};
 use crate::token::url::REST_PATH as R;
 
 #[test]
-fn a_get_with_a_body_is_refused_and_ends_the_connection() {
-    let house = House::new();
-    let server = house.open();
-    let token = house.mint(1);
+fn rejects_a_get_with_a_body_and_closes_the_connection() {
+    let fixture = Fixture::new();
+    let server = fixture.open();
+    let token = fixture.mint(1);
     for body in [
         "Content-Length: 5\r\n\r\nhello",
         "Content-Length: 5\r\n\r\n",
@@ -30,9 +30,9 @@ fn a_get_with_a_body_is_refused_and_ends_the_connection() {
         for method in ["GET", "HEAD"] {
             let head = format!("{method} {R}?token={} HTTP/1.1\r\nHost: x\r\n", token.as_str());
             let smuggled = format!("GET {R}/{} HTTP/1.1\r\nHost: x\r\n\r\n", token.as_str());
-            let answer = server.send(format!("{head}{body}{smuggled}"));
-            assert_eq!((answer.status, house.used(&token)), (400, 0), "{method} {body}");
-            assert_eq!(answer.header("connection"), Some("close"), "{method} {body}");
+            let response = server.send(format!("{head}{body}{smuggled}"));
+            assert_eq!((response.status, fixture.used(&token)), (400, 0), "{method} {body}");
+            assert_eq!(response.header("connection"), Some("close"), "{method} {body}");
         }
     }
     let link = format!("{R}?token={}", token.as_str());
@@ -40,12 +40,12 @@ fn a_get_with_a_body_is_refused_and_ends_the_connection() {
 }
 
 #[test]
-fn a_head_that_comes_slowly_is_cut_off() {
-    let house = House::new();
+fn disconnects_a_client_that_sends_its_head_slowly() {
+    let fixture = Fixture::new();
     let head_time = Duration::from_millis(400);
     let limits = PublicLimits { head_time, ..limits() };
-    let server = house.open_with(limits, None, TrustedProxies::default());
-    let token = house.mint(1);
+    let server = fixture.open_with(limits, None, TrustedProxies::default());
+    let token = fixture.mint(1);
     let begun = Instant::now();
     let mut silent = server.connect();
     let mut partial = server.connect();
@@ -59,34 +59,34 @@ fn a_head_that_comes_slowly_is_cut_off() {
         }
     }
     for stream in [&mut silent, &mut partial, &mut trickle] {
-        let mut answer = Vec::new();
-        // A reset is as good an end as any.
-        let _ = stream.read_to_end(&mut answer);
-        assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 408"), "{answer:?}");
+        let mut response = Vec::new();
+        // The connection may be reset.
+        let _ = stream.read_to_end(&mut response);
+        assert!(response.is_empty() || response.starts_with(b"HTTP/1.1 408"), "{response:?}");
     }
-    // A reader gives up after 20 seconds.
+    // `read_to_end` times out after 20 seconds.
     assert!(begun.elapsed() < Duration::from_secs(15));
-    assert_eq!(house.used(&token), 0);
+    assert_eq!(fixture.used(&token), 0);
 }
 
-/// It asks again and again and reads no answer, until no more bytes fit into
-/// the buffers on the way.
+/// The client sends requests and reads no responses, until all buffers between the
+/// two are full.
 #[test]
-fn a_client_that_reads_nothing_is_cut_off() {
-    let house = House::new();
+fn disconnects_a_client_that_reads_nothing() {
+    let fixture = Fixture::new();
     let limits = PublicLimits { unread_time: Duration::from_secs(1), ..limits() };
-    let server = house.open_with(limits, None, TrustedProxies::default());
-    // Only what connects once the server runs has its limits.
+    let server = fixture.open_with(limits, None, TrustedProxies::default());
+    // Only connections made after the server has started have its limits.
     assert_eq!(server.get("/healthz").status, 200);
-    let deaf = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    // With less to fill, its window closes altogether.
-    deaf.set_recv_buffer_size(4_096).unwrap();
-    deaf.connect(&server.address.into()).unwrap();
-    let mut deaf = TcpStream::from(deaf);
-    deaf.set_write_timeout(Some(Duration::from_secs(30))).unwrap();
-    let questions = "GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n".repeat(100);
+    let client = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    // A small buffer fills up, and the window closes.
+    client.set_recv_buffer_size(4_096).unwrap();
+    client.connect(&server.address.into()).unwrap();
+    let mut client = TcpStream::from(client);
+    client.set_write_timeout(Some(Duration::from_secs(30))).unwrap();
+    let requests = "GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n".repeat(100);
     let end = loop {
-        if let Err(error) = deaf.write_all(questions.as_bytes()) {
+        if let Err(error) = client.write_all(requests.as_bytes()) {
             break error.kind();
         }
     };
@@ -94,31 +94,31 @@ fn a_client_that_reads_nothing_is_cut_off() {
 }
 
 #[test]
-fn health_says_yes_or_why_not_and_nothing_else() {
-    let house = House::new();
-    let server = house.open();
-    let asked = |path: &str| {
-        let answer = server.get(path);
-        (answer.status, answer.body)
+fn health_checks_return_ok_or_one_reason() {
+    let fixture = Fixture::new();
+    let server = fixture.open();
+    let get = |path: &str| {
+        let response = server.get(path);
+        (response.status, response.body)
     };
-    assert_eq!(asked("/healthz"), (200, "ok\n".to_owned()));
-    assert_eq!(asked("/readyz"), (200, "ok\n".to_owned()));
+    assert_eq!(get("/healthz"), (200, "ok\n".to_owned()));
+    assert_eq!(get("/readyz"), (200, "ok\n".to_owned()));
     assert_eq!(server.head("/readyz").status, 200);
     assert_eq!(server.ask("POST", "/readyz", &[]).status, 405);
-    house.redeemer.replace_keys(Keyring::new([]).unwrap());
-    assert_eq!(asked("/healthz"), (200, "ok\n".to_owned()));
-    assert_eq!(asked("/readyz"), (503, "not ready: no key for profiles is trusted\n".to_owned()));
+    fixture.redeemer.replace_keys(Keyring::new([]).unwrap());
+    assert_eq!(get("/healthz"), (200, "ok\n".to_owned()));
+    assert_eq!(get("/readyz"), (503, "not ready: no key for profiles is trusted\n".to_owned()));
 }
 
 #[test]
-fn a_server_that_stops_finishes_its_downloads_and_takes_no_new_ones() {
-    let house = House::new();
-    let gate = house.gate();
+fn shutdown_finishes_downloads_and_accepts_no_new_ones() {
+    let fixture = Fixture::new();
+    let gate = fixture.gate();
     let (waiting, waits) = mpsc::channel();
     *gate.waiting.lock().unwrap() = Some(waiting);
-    let mut server = house.open();
+    let mut server = fixture.open();
     let address = server.address;
-    let token = house.mint(1);
+    let token = fixture.mint(1);
     let link = format!("{R}?token={}", token.as_str());
     let shut = gate.shut.lock().unwrap();
 
@@ -133,22 +133,22 @@ fn a_server_that_stops_finishes_its_downloads_and_takes_no_new_ones() {
             thread::sleep(Duration::from_millis(10));
         }
         drop(shut);
-        let answer = download.join().unwrap();
-        assert_eq!((answer.status, answer.body), (200, profile_of("alice")));
+        let response = download.join().unwrap();
+        assert_eq!((response.status, response.body), (200, profile_of("alice")));
     });
-    assert_eq!(house.used(&token), 1);
+    assert_eq!(fixture.used(&token), 1);
     server.join().unwrap();
 }
 
-/// A client that leaves costs a use at most; nobody gets a profile for it.
+/// A client that disconnects can burn a use; it never gains a profile.
 #[test]
-fn a_client_that_leaves_does_not_stop_its_redemption_halfway() {
-    let house = House::new();
-    let gate = house.gate();
+fn a_redemption_completes_after_its_client_disconnects() {
+    let fixture = Fixture::new();
+    let gate = fixture.gate();
     let (waiting, waits) = mpsc::channel();
     *gate.waiting.lock().unwrap() = Some(waiting);
-    let server = house.open();
-    let token = house.mint(1);
+    let server = fixture.open();
+    let token = fixture.mint(1);
     let shut = gate.shut.lock().unwrap();
     let mut stream = server.connect();
     let head = format!("GET {R}?token={} HTTP/1.1\r\nHost: x\r\n\r\n", token.as_str());
@@ -157,8 +157,8 @@ fn a_client_that_leaves_does_not_stop_its_redemption_halfway() {
     drop(stream);
     drop(shut);
     let begun = Instant::now();
-    while house.used(&token) == 0 {
-        assert!(begun.elapsed() < Duration::from_secs(10), "the redemption never ended");
+    while fixture.used(&token) == 0 {
+        assert!(begun.elapsed() < Duration::from_secs(10), "the redemption never completed");
         thread::sleep(Duration::from_millis(10));
     }
     assert_eq!(server.get(&format!("{R}?token={}", token.as_str())).status, 410);

@@ -1,4 +1,4 @@
-//! What is written down, and what never is.
+//! What is logged, and what never is.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -8,18 +8,18 @@ use actix_web::test::{TestRequest, call_service, init_service, read_body};
 use actix_web::{App, rt};
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::house::{House, SECRET_LINE, limits};
+use super::fixture::{Fixture, SECRET_LINE, limits};
 use crate::activity::EventLine;
 use crate::ledger::LedgerError;
 use crate::metrics::Readings;
 use crate::public::{TrustedProxies, configure};
 use crate::token::url::REST_PATH as R;
 
-/// Everything that was written.
+/// Collects log lines.
 #[derive(Clone, Default)]
-struct Paper(Arc<Mutex<Vec<u8>>>);
+struct LogBuffer(Arc<Mutex<Vec<u8>>>);
 
-impl io::Write for Paper {
+impl io::Write for LogBuffer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().unwrap().extend_from_slice(bytes);
         Ok(bytes.len())
@@ -30,7 +30,7 @@ impl io::Write for Paper {
     }
 }
 
-impl<'a> MakeWriter<'a> for Paper {
+impl<'a> MakeWriter<'a> for LogBuffer {
     type Writer = Self;
 
     fn make_writer(&'a self) -> Self {
@@ -38,24 +38,24 @@ impl<'a> MakeWriter<'a> for Paper {
     }
 }
 
-impl Paper {
+impl LogBuffer {
     fn lines(&self, target: &str) -> Vec<String> {
         let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
         text.lines().filter(|line| line.contains(target)).map(str::to_owned).collect()
     }
 }
 
-/// Sends requests with everything logged and returns the paper.
-fn written(house: &House, requests: &[(Method, String)]) -> Paper {
-    let paper = Paper::default();
+/// Sends requests at the most verbose level and returns the log.
+fn log_of(fixture: &Fixture, requests: &[(Method, String)]) -> LogBuffer {
+    let log = LogBuffer::default();
     let subscriber = tracing_subscriber::fmt()
-        .with_writer(paper.clone())
+        .with_writer(log.clone())
         .with_ansi(false)
         .with_max_level(tracing::Level::TRACE)
         .finish();
     let _logging = tracing::subscriber::set_default(subscriber);
     rt::System::new().block_on(async {
-        let door = house.door(&limits(), TrustedProxies::default());
+        let door = fixture.door(&limits(), TrustedProxies::default());
         let app = init_service(App::new().configure(|app| configure(app, &door))).await;
         for (method, uri) in requests {
             let request = TestRequest::with_uri(uri).method(method.clone());
@@ -63,19 +63,19 @@ fn written(house: &House, requests: &[(Method, String)]) -> Paper {
             read_body(call_service(&app, request).await).await;
         }
     });
-    paper
+    log
 }
 
 #[test]
-fn each_decision_is_one_line_that_says_who_and_what() {
-    let house = House::new();
-    let token = house.mint(1);
+fn each_decision_is_one_line_with_its_token_and_client() {
+    let fixture = Fixture::new();
+    let token = fixture.mint(1);
     let link = format!("{R}?token={}", token.as_str());
     let path = format!("{R}/{}", token.as_str());
-    let asked = [(Method::HEAD, path), (Method::GET, link.clone()), (Method::GET, link)];
-    let paper = written(&house, &asked);
+    let requests = [(Method::HEAD, path), (Method::GET, link.clone()), (Method::GET, link)];
+    let log = log_of(&fixture, &requests);
     let id = token.id().to_string();
-    let lines = paper.lines("jeton::redemption");
+    let lines = log.lines("jeton::redemption");
     let expected = [
         (" INFO", vec!["outcome=\"shown\"", "uses_left=\"1\""]),
         (" INFO", vec!["outcome=\"delivered\"", "uses_left=\"0\"", "user=alice"]),
@@ -92,37 +92,37 @@ fn each_decision_is_one_line_that_says_who_and_what() {
 }
 
 #[test]
-fn a_look_at_the_share_page_is_shown_and_its_button_delivers() {
-    let house = House::new();
-    let token = house.mint(1);
+fn viewing_the_share_page_logs_shown_and_its_button_delivered() {
+    let fixture = Fixture::new();
+    let token = fixture.mint(1);
     let page = format!("/t/{}", token.as_str());
-    let asked = [Method::GET, Method::HEAD, Method::POST, Method::POST];
-    let paper = written(&house, &asked.map(|method| (method, page.clone())));
-    let lines = paper.lines("jeton::redemption");
+    let requests = [Method::GET, Method::HEAD, Method::POST, Method::POST];
+    let log = log_of(&fixture, &requests.map(|method| (method, page.clone())));
+    let lines = log.lines("jeton::redemption");
     let expected = ["\"shown\"", "\"shown\"", "\"delivered\"", "\"refused\" reason=\"used-up\""];
     assert_eq!(lines.len(), expected.len(), "{lines:#?}");
     for (line, outcome) in lines.iter().zip(expected) {
         assert!(line.contains(&format!("outcome={outcome}")), "{outcome}: {line}");
     }
-    let lines = paper.lines("jeton::request");
+    let lines = log.lines("jeton::request");
     assert!(lines.iter().all(|line| line.contains("route=\"/t/{token:.*}\"")), "{lines:#?}");
 }
 
 #[test]
-fn operators_see_what_was_wanted_and_not_what_was_looked_at() {
-    let house = House::new();
-    let token = house.mint(1);
+fn operators_see_downloads_and_not_views() {
+    let fixture = Fixture::new();
+    let token = fixture.mint(1);
     let page = format!("/t/{}", token.as_str());
     let bad = format!("{R}?token=x");
-    let asked = [
+    let requests = [
         (Method::HEAD, format!("{R}?token={}", token.as_str())),
         (Method::GET, page.clone()),
         (Method::POST, page.clone()),
         (Method::POST, page),
         (Method::GET, bad),
     ];
-    written(&house, &asked);
-    let events = house.activity.recent(9, |_| true);
+    log_of(&fixture, &requests);
+    let events = fixture.activity.recent(9, |_| true);
     let lines: Vec<_> =
         events.iter().map(|event| serde_json::to_value(EventLine::of(event)).unwrap()).collect();
     let client = |line: &serde_json::Value| line["client"] == "192.0.2.1";
@@ -134,7 +134,7 @@ fn operators_see_what_was_wanted_and_not_what_was_looked_at() {
     assert!(is("delivered", None), "{lines:#?}");
     assert!(is("refused", Some("used-up")), "{lines:#?}");
     assert!(is("refused", Some("unverified")), "{lines:#?}");
-    let numbers = house.metrics.show(&Readings::default()).unwrap();
+    let numbers = fixture.metrics.show(&Readings::default()).unwrap();
     for line in [
         "redemptions_total{profile_type=\"user-locked\"} 1",
         "refusals_total{reason=\"used-up\"} 1",
@@ -147,11 +147,11 @@ fn operators_see_what_was_wanted_and_not_what_was_looked_at() {
 
 #[test]
 fn each_request_is_one_line_without_its_path() {
-    let house = House::new();
-    let asked =
+    let fixture = Fixture::new();
+    let requests =
         ["/rest/GetProfileViaToken?token=x", "/rest/GetProfileViaToken/x", "/x", "/healthz"]
             .map(|uri| (Method::GET, uri.to_owned()));
-    let lines = written(&house, &asked).lines("jeton::request");
+    let lines = log_of(&fixture, &requests).lines("jeton::request");
     assert_eq!(lines.len(), 3, "{lines:#?}");
     for (line, route) in lines.iter().zip([
         "route=\"/rest/GetProfileViaToken\"",
@@ -164,11 +164,11 @@ fn each_request_is_one_line_without_its_path() {
 }
 
 #[test]
-fn no_token_and_no_profile_is_ever_written() {
-    let house = House::new();
-    let token = house.mint(2);
+fn no_token_and_no_profile_is_logged() {
+    let fixture = Fixture::new();
+    let token = fixture.mint(2);
     let text = token.as_str();
-    let mut asked = Vec::new();
+    let mut requests = Vec::new();
     for method in [Method::GET, Method::HEAD, Method::POST] {
         for uri in [
             format!("{R}?token={text}"),
@@ -179,16 +179,16 @@ fn no_token_and_no_profile_is_ever_written() {
             format!("/t/{text}"),
             format!("/{text}"),
         ] {
-            asked.push((method.clone(), uri));
+            requests.push((method.clone(), uri));
         }
     }
-    let mut papers = vec![written(&house, &asked)];
-    *house.ledger.fault.lock().unwrap() = Some(LedgerError::Overloaded);
-    papers.push(written(&house, &asked));
-    for paper in papers {
-        let all = paper.lines("");
+    let mut logs = vec![log_of(&fixture, &requests)];
+    *fixture.ledger.fault.lock().unwrap() = Some(LedgerError::Overloaded);
+    logs.push(log_of(&fixture, &requests));
+    for log in logs {
+        let all = log.lines("");
         assert!(!all.is_empty());
-        // The middle of the text, so that a cut or decorated copy is found too.
+        // Parts of the middle, so that a truncated or decorated copy is found too.
         for secret in [&text[8..40], &text[text.len() - 40..text.len() - 8], SECRET_LINE] {
             let found: Vec<_> = all.iter().filter(|line| line.contains(secret)).collect();
             assert!(found.is_empty(), "{found:#?}");

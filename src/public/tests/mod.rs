@@ -1,7 +1,7 @@
-//! The public door, tried from outside: over TCP, byte by byte.
+//! Tests of the public door from outside: over TCP, byte by byte.
 
 mod connection;
-mod house;
+mod fixture;
 mod log;
 mod profile;
 mod refusal;

@@ -1,10 +1,10 @@
-//! What a delivery is, and what spends nothing.
+//! Deliveries, and requests that spend nothing.
 
 use std::io::Write as _;
 use std::sync::Barrier;
 use std::thread;
 
-use super::house::{House, profile_of, read_response, request};
+use super::fixture::{Fixture, profile_of, read_response, request};
 use crate::token::url::REST_PATH as R;
 use crate::token::{Claims, UserName};
 
@@ -17,29 +17,29 @@ const SECURITY_HEADERS: [(&str, &str); 5] = [
 ];
 
 #[test]
-fn a_profile_comes_as_a_file_that_clients_take() {
-    let house = House::new();
-    let server = house.open();
-    let link = format!("{R}?token={}", house.mint(1).as_str());
+fn a_profile_is_delivered_as_a_file_that_clients_accept() {
+    let fixture = Fixture::new();
+    let server = fixture.open();
+    let link = format!("{R}?token={}", fixture.mint(1).as_str());
     let coding = "Accept-Encoding: gzip, br, zstd";
-    let answer = server.ask("GET", &link, &[coding, "Range: bytes=0-1", "If-None-Match: *"]);
-    assert_eq!((answer.status, answer.body.as_str()), (200, profile_of("alice").as_str()));
+    let response = server.ask("GET", &link, &[coding, "Range: bytes=0-1", "If-None-Match: *"]);
+    assert_eq!((response.status, response.body.as_str()), (200, profile_of("alice").as_str()));
     let expected = [
         ("content-type", "application/x-openvpn-profile"),
         ("content-disposition", "attachment; filename=\"alice.ovpn\"; filename*=utf-8''alice.ovpn"),
     ];
     for (name, value) in expected.into_iter().chain(SECURITY_HEADERS) {
-        assert_eq!(answer.header(name), Some(value), "{name}");
+        assert_eq!(response.header(name), Some(value), "{name}");
     }
     let expected = 2 + SECURITY_HEADERS.len() + ["content-length", "connection", "date"].len();
-    assert_eq!(answer.headers.len(), expected, "{:?}", answer.headers);
+    assert_eq!(response.headers.len(), expected, "{:?}", response.headers);
 }
 
 #[test]
-fn every_answer_has_the_security_headers() {
-    let house = House::new();
-    let server = house.open();
-    let token = house.mint(1);
+fn every_response_has_the_security_headers() {
+    let fixture = Fixture::new();
+    let server = fixture.open();
+    let token = fixture.mint(1);
     let link = format!("{R}/{}", token.as_str());
     for (method, target, headers) in [
         ("GET", "/", &[][..]),
@@ -53,45 +53,48 @@ fn every_answer_has_the_security_headers() {
         ("HEAD", R, &[]),
         ("HEAD", &link, &[]),
     ] {
-        let answer = server.ask(method, target, headers);
+        let response = server.ask(method, target, headers);
         for (name, value) in SECURITY_HEADERS {
-            assert_eq!(answer.header(name), Some(value), "{method} {target} {name}");
+            assert_eq!(response.header(name), Some(value), "{method} {target} {name}");
         }
-        assert_eq!(answer.header("server"), None);
+        assert_eq!(response.header("server"), None);
     }
 }
 
 #[test]
-fn head_tells_what_get_would_answer_and_spends_nothing() {
-    let house = House::new();
-    let server = house.open();
-    let token = house.mint(3);
+fn head_returns_the_headers_of_get_and_spends_nothing() {
+    let fixture = Fixture::new();
+    let server = fixture.open();
+    let token = fixture.mint(3);
     let links = [format!("{R}?token={}", token.as_str()), format!("{R}/{}?null", token.as_str())];
     for link in links.iter().cycle().take(10) {
-        let answer = server.head(link);
-        assert_eq!((answer.status, answer.body.as_str()), (200, ""));
-        assert_eq!(answer.header("jeton-uses-left"), Some("3"));
-        assert_eq!(answer.header("jeton-expires"), Some("2027-01-15T09:00:00Z"));
-        assert_eq!(answer.header("content-length"), Some(&*profile_of("alice").len().to_string()));
+        let response = server.head(link);
+        assert_eq!((response.status, response.body.as_str()), (200, ""));
+        assert_eq!(response.header("jeton-uses-left"), Some("3"));
+        assert_eq!(response.header("jeton-expires"), Some("2027-01-15T09:00:00Z"));
+        assert_eq!(
+            response.header("content-length"),
+            Some(&*profile_of("alice").len().to_string())
+        );
     }
-    assert_eq!(house.used(&token), 0);
+    assert_eq!(fixture.used(&token), 0);
 
     let mut looked = server.head(&links[0]);
     looked.headers.retain(|(name, _)| !name.starts_with("jeton-"));
     looked.body = profile_of("alice");
-    assert_eq!(server.get(&links[0]).shown(), looked.shown());
+    assert_eq!(server.get(&links[0]).without_date(), looked.without_date());
     assert_eq!(server.head(&links[0]).header("jeton-uses-left"), Some("2"));
 
-    let unlimited = format!("{R}?token={}", house.mint(0).as_str());
+    let unlimited = format!("{R}?token={}", fixture.mint(0).as_str());
     assert_eq!(server.head(&unlimited).header("jeton-uses-left"), Some("unlimited"));
     assert_eq!(server.get(&unlimited).header("jeton-uses-left"), None);
 }
 
 #[test]
-fn a_browser_that_only_prepares_for_a_click_spends_nothing() {
-    let house = House::new();
-    let server = house.open();
-    let token = house.mint(1);
+fn a_prefetch_spends_nothing() {
+    let fixture = Fixture::new();
+    let server = fixture.open();
+    let token = fixture.mint(1);
     let link = format!("{R}?token={}", token.as_str());
     for purpose in [
         "Sec-Purpose: prefetch",
@@ -100,34 +103,34 @@ fn a_browser_that_only_prepares_for_a_click_spends_nothing() {
         "Purpose: prefetch",
         "purpose: Prefetch",
     ] {
-        let answer = server.ask("GET", &link, &[purpose]);
-        assert_eq!((answer.status, answer.body.as_str()), (503, ""), "{purpose}");
-        assert_eq!(house.used(&token), 0, "{purpose}");
+        let response = server.ask("GET", &link, &[purpose]);
+        assert_eq!((response.status, response.body.as_str()), (503, ""), "{purpose}");
+        assert_eq!(fixture.used(&token), 0, "{purpose}");
     }
     assert_eq!(server.ask("GET", &link, &["Sec-Purpose: fetch"]).status, 200);
 }
 
 #[test]
 fn other_methods_are_not_allowed_and_spend_nothing() {
-    let house = House::new();
-    let server = house.open();
-    let token = house.mint(1);
+    let fixture = Fixture::new();
+    let server = fixture.open();
+    let token = fixture.mint(1);
     for link in [format!("{R}?token={}", token.as_str()), format!("{R}/{}", token.as_str())] {
         for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "get", "BREW"] {
-            let answer = server.ask(method, &link, &[]);
-            assert_eq!(answer.status, 405, "{method}");
-            assert_eq!(answer.header("allow"), Some("GET, HEAD"), "{method}");
+            let response = server.ask(method, &link, &[]);
+            assert_eq!(response.status, 405, "{method}");
+            assert_eq!(response.header("allow"), Some("GET, HEAD"), "{method}");
         }
     }
-    assert_eq!(house.used(&token), 0);
+    assert_eq!(fixture.used(&token), 0);
 }
 
 #[test]
-fn a_file_is_named_after_any_user() {
-    let house = House::new();
-    let server = house.open();
+fn a_file_is_named_after_its_user() {
+    let fixture = Fixture::new();
+    let server = fixture.open();
     let user = UserName::new("J\u{fc}rgen \"x\"").unwrap();
-    let token = house.sign(&Claims { user, ..house.claims(1) });
+    let token = fixture.sign(&Claims { user, ..fixture.claims(1) });
     assert_eq!(
         server.get(&format!("{R}/{}", token.as_str())).header("content-disposition"),
         Some(
@@ -136,12 +139,12 @@ fn a_file_is_named_after_any_user() {
     );
 }
 
-/// The last byte of all requests is held back and sent at once.
+/// The last byte of each request is held back until all others are sent.
 #[test]
-fn of_64_downloads_at_once_a_token_for_three_gives_three() {
-    let house = House::new();
-    let server = house.open();
-    let token = house.mint(3);
+fn sixty_four_downloads_at_once_get_three_profiles_for_three_uses() {
+    let fixture = Fixture::new();
+    let server = fixture.open();
+    let token = fixture.mint(3);
     let together = Barrier::new(64);
     let download = |path: &str| {
         let bytes = request("GET", path, &[]);
@@ -150,9 +153,9 @@ fn of_64_downloads_at_once_a_token_for_three_gives_three() {
         stream.write_all(first).unwrap();
         together.wait();
         stream.write_all(&[*last]).unwrap();
-        let answer = read_response(&mut stream);
-        assert_eq!(answer.body == profile_of("alice"), answer.status == 200);
-        answer.status
+        let response = read_response(&mut stream);
+        assert_eq!(response.body == profile_of("alice"), response.status == 200);
+        response.status
     };
     let links = [format!("{R}?token={}", token.as_str()), format!("{R}/{}", token.as_str())];
     let statuses: Vec<u16> = thread::scope(|scope| {
@@ -162,5 +165,5 @@ fn of_64_downloads_at_once_a_token_for_three_gives_three() {
     });
     assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 3);
     assert_eq!(statuses.iter().filter(|status| **status == 410).count(), 61);
-    assert_eq!(house.used(&token), 3);
+    assert_eq!(fixture.used(&token), 3);
 }

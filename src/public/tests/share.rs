@@ -1,7 +1,6 @@
-//! The share page: it tells everything, spends nothing, and gives the profile
-//! at the press of its button.
+//! The share page: viewing it spends nothing, its button delivers the profile.
 
-use super::house::{House, NOW, PUBLIC_URL, Response, Server, limits, profile_of, wait_for};
+use super::fixture::{Fixture, NOW, PUBLIC_URL, Response, Server, limits, profile_of, wait_for};
 use crate::ledger::{Ledger, LedgerError, Revocation};
 use crate::public::{PublicLimits, Rate, TrustedProxies};
 use crate::token::url::REST_PATH;
@@ -25,11 +24,18 @@ fn press(server: &Server, token: &Token, headers: &[&str]) -> Response {
     server.ask("POST", &page_of(token), headers)
 }
 
-/// Finds a refusal that is a page for browsers and a line for programs, the
-/// same by `GET`, `HEAD` and `POST`, and nothing spent.
-fn assert_refused(house: &House, token: &Token, status: u16, line: &str, title: &str, said: &str) {
-    let server = house.open();
-    let used = house.used(token);
+/// Checks that a refusal is a page for browsers and a line for programs, that it is
+/// the same for `GET`, `HEAD` and `POST`, and that nothing is spent.
+fn assert_refused(
+    fixture: &Fixture,
+    token: &Token,
+    status: u16,
+    line: &str,
+    title: &str,
+    said: &str,
+) {
+    let server = fixture.open();
+    let used = fixture.used(token);
     for method in ["GET", "POST"] {
         let text = server.ask(method, &page_of(token), &["Accept: */*"]);
         assert_eq!((text.status, text.body.as_str()), (status, &*format!("{line}\n")), "{method}");
@@ -44,11 +50,11 @@ fn assert_refused(house: &House, token: &Token, status: u16, line: &str, title: 
     assert_eq!(head.body, "");
     let page = look(&server, token);
     head.body.clone_from(&page.body);
-    assert_eq!(head.shown(), page.shown());
-    assert_eq!(house.used(token), used);
+    assert_eq!(head.without_date(), page.without_date());
+    assert_eq!(fixture.used(token), used);
 }
 
-/// Finds the headers that keep a page in its place.
+/// Checks the headers that restrict a page.
 fn assert_is_page(page: &Response) {
     let policy = page.header("content-security-policy").unwrap();
     for rule in
@@ -71,11 +77,11 @@ fn assert_is_page(page: &Response) {
 }
 
 #[test]
-fn the_page_says_what_the_link_gives_and_how_to_take_it() {
-    let house = House::new();
-    let server = house.open();
-    let token = house.mint(3);
-    house.clock.set(NOW.plus(180));
+fn the_page_describes_the_link_and_how_to_use_it() {
+    let fixture = Fixture::new();
+    let server = fixture.open();
+    let token = fixture.mint(3);
+    fixture.clock.set(NOW.plus(180));
     let page = look(&server, &token);
     assert_eq!(page.status, 200);
     assert_is_page(&page);
@@ -93,34 +99,34 @@ fn the_page_says_what_the_link_gives_and_how_to_take_it() {
     ] {
         assert!(page.body.contains(part), "{part}: {}", page.body);
     }
-    assert!(!page.body.contains("vpn.test"), "the Host header is not believed");
+    assert!(!page.body.contains("vpn.test"), "the Host header is not trusted");
 }
 
 #[test]
-fn the_page_tells_kinds_counts_and_networks_apart() {
-    let house = House::new();
-    let server = house.open();
-    wait_for(house.ledger.permit(UserName::new("alice").unwrap(), true)).unwrap();
-    let of_kind = |kind| Claims { purpose: Purpose::Profile(kind), ..house.claims(1) };
+fn the_page_shows_kind_uses_and_network() {
+    let fixture = Fixture::new();
+    let server = fixture.open();
+    wait_for(fixture.ledger.permit(UserName::new("alice").unwrap(), true)).unwrap();
+    let of_kind = |kind| Claims { purpose: Purpose::Profile(kind), ..fixture.claims(1) };
     let network = Some("127.0.0.0/8".parse().unwrap());
     for (claims, part) in [
         (of_kind(ProfileKind::Autologin), "connects without a password"),
         (of_kind(ProfileKind::ServerLocked), "works for every user of this server"),
-        (house.claims(1), "1 <small>import or download</small>"),
-        (house.claims(0), "Unlimited <small>until it expires</small>"),
-        (Claims { network, ..house.claims(1) }, "127.0.0.0/8 <small>this network only</small>"),
+        (fixture.claims(1), "1 <small>import or download</small>"),
+        (fixture.claims(0), "Unlimited <small>until it expires</small>"),
+        (Claims { network, ..fixture.claims(1) }, "127.0.0.0/8 <small>this network only</small>"),
     ] {
-        let page = look(&server, &house.sign(&claims));
+        let page = look(&server, &fixture.sign(&claims));
         assert!(page.body.contains(part), "{part}: {}", page.body);
     }
 }
 
-/// A scanner follows what begins with `http`; the import link does not.
+/// Scanners follow links that begin with `http`. The import link does not.
 #[test]
-fn no_scanner_finds_a_link_to_the_profile() {
-    let house = House::new();
-    let server = house.open();
-    let token = house.mint(1);
+fn the_page_has_no_link_that_a_scanner_could_follow_to_the_profile() {
+    let fixture = Fixture::new();
+    let server = fixture.open();
+    let token = fixture.mint(1);
     let body = look(&server, &token).body;
     let (import, mut links) = (import_of(&token), 0);
     for attribute in ["href=\"", "src=\"", "action=\"", "content=\"", "formaction=\""] {
@@ -135,10 +141,10 @@ fn no_scanner_finds_a_link_to_the_profile() {
 }
 
 #[test]
-fn previews_and_scanners_cost_nothing() {
-    let house = House::new();
-    let server = house.open();
-    let token = house.mint(1);
+fn previews_and_scanners_spend_nothing() {
+    let fixture = Fixture::new();
+    let server = fixture.open();
+    let token = fixture.mint(1);
     let first = server.get(&page_of(&token));
     for agent in [
         "TelegramBot (like TwitterBot)",
@@ -155,62 +161,66 @@ fn previews_and_scanners_cost_nothing() {
         let agent = format!("User-Agent: {agent}");
         for method in ["GET", "HEAD"] {
             for purpose in ["Sec-Purpose: prefetch;prerender", "Sec-Fetch-Site: cross-site"] {
-                let mut answer = server.ask(method, &page_of(&token), &[&agent, purpose]);
+                let mut response = server.ask(method, &page_of(&token), &[&agent, purpose]);
                 if method == "HEAD" {
-                    assert_eq!(answer.body, "");
-                    answer.body.clone_from(&first.body);
+                    assert_eq!(response.body, "");
+                    response.body.clone_from(&first.body);
                 }
-                assert_eq!(answer.shown(), first.shown(), "{method} {agent} {purpose}");
+                assert_eq!(
+                    response.without_date(),
+                    first.without_date(),
+                    "{method} {agent} {purpose}"
+                );
             }
         }
     }
-    assert_eq!(house.used(&token), 0);
+    assert_eq!(fixture.used(&token), 0);
     assert_eq!(press(&server, &token, &[]).status, 200);
 }
 
 #[test]
-fn the_button_gives_what_the_profile_route_gives_for_one_use() {
-    let house = House::new();
-    let server = house.open();
-    let token = house.mint(2);
+fn the_button_delivers_the_same_as_the_profile_route_for_one_use() {
+    let fixture = Fixture::new();
+    let server = fixture.open();
+    let token = fixture.mint(2);
     let form = ["Content-Type: application/x-www-form-urlencoded", "Content-Length: 0", BROWSER];
     let by_button = press(&server, &token, &form);
     assert_eq!((by_button.status, by_button.body.as_str()), (200, &*profile_of("alice")));
-    assert_eq!(house.used(&token), 1);
+    assert_eq!(fixture.used(&token), 1);
     let by_route = server.get(&format!("{REST_PATH}/{}", token.as_str()));
-    assert_eq!(by_button.shown(), by_route.shown());
-    assert_eq!(house.used(&token), 2);
+    assert_eq!(by_button.without_date(), by_route.without_date());
+    assert_eq!(fixture.used(&token), 2);
     assert_eq!(press(&server, &token, &form).status, 410);
 }
 
 #[test]
-fn a_refusal_says_what_and_when() {
-    let house = House::new();
-    let claims = Claims { issued_at: NOW.plus(90), ..house.claims(1) };
+fn a_refusal_page_shows_the_reason_and_the_time() {
+    let fixture = Fixture::new();
+    let claims = Claims { issued_at: NOW.plus(90), ..fixture.claims(1) };
     assert_refused(
-        &house,
-        &house.sign(&claims),
+        &fixture,
+        &fixture.sign(&claims),
         403,
         "this link is not valid before 2027-01-15T08:00:30Z",
         "This link is not valid yet",
         "15 January 2027, 08:01 UTC</time>, in 1 minute.",
     );
 
-    let token = house.mint(1);
-    assert_eq!(press(&house.open(), &token, &[]).status, 200);
+    let token = fixture.mint(1);
+    assert_eq!(press(&fixture.open(), &token, &[]).status, 200);
     let line = "this link is used up";
-    assert_refused(&house, &token, 410, line, "This link is used up", "for a new one");
+    assert_refused(&fixture, &token, 410, line, "This link is used up", "for a new link");
 
-    let token = house.mint(1);
+    let token = fixture.mint(1);
     let revocation = Revocation::Token { nonce: token.id().nonce, expires_at: None };
-    wait_for(house.ledger.revoke(revocation)).unwrap();
+    wait_for(fixture.ledger.revoke(revocation)).unwrap();
     let line = "this link was revoked";
-    assert_refused(&house, &token, 410, line, "This link was revoked", "withdrawn");
+    assert_refused(&fixture, &token, 410, line, "This link was revoked", "withdrawn");
 
-    let token = house.mint(1);
-    house.clock.set(NOW.plus(3_600 + 7_260));
+    let token = fixture.mint(1);
+    fixture.clock.set(NOW.plus(3_600 + 7_260));
     assert_refused(
-        &house,
+        &fixture,
         &token,
         410,
         "this link expired at 2027-01-15T09:00:00Z",
@@ -220,12 +230,12 @@ fn a_refusal_says_what_and_when() {
 }
 
 #[test]
-fn a_refusal_says_whom_to_ask() {
-    let house = House::new();
+fn a_refusal_page_says_what_to_do() {
+    let fixture = Fixture::new();
     let user = UserName::new("nobody").unwrap();
     assert_refused(
-        &house,
-        &house.sign(&Claims { user, ..house.claims(1) }),
+        &fixture,
+        &fixture.sign(&Claims { user, ..fixture.claims(1) }),
         404,
         "profile not available, ask your administrator",
         "Profile not available",
@@ -233,8 +243,8 @@ fn a_refusal_says_whom_to_ask() {
     );
     let purpose = Purpose::Profile(ProfileKind::Autologin);
     assert_refused(
-        &house,
-        &house.sign(&Claims { purpose, ..house.claims(1) }),
+        &fixture,
+        &fixture.sign(&Claims { purpose, ..fixture.claims(1) }),
         403,
         "NEED_AUTOLOGIN: user lacks autologin privilege",
         "Not permitted",
@@ -242,36 +252,36 @@ fn a_refusal_says_whom_to_ask() {
     );
     let network = Some("192.0.2.0/24".parse().unwrap());
     assert_refused(
-        &house,
-        &house.sign(&Claims { network, ..house.claims(1) }),
+        &fixture,
+        &fixture.sign(&Claims { network, ..fixture.claims(1) }),
         403,
         "this link is not valid from your network",
         "Not valid from your network",
-        "from certain networks only",
+        "only from certain networks",
     );
     let lifetime = Lifetime::from_seconds(10_000).unwrap();
     assert_refused(
-        &house,
-        &house.sign(&Claims { issued_at: NOW.minus(2_000), lifetime, ..house.claims(1) }),
+        &fixture,
+        &fixture.sign(&Claims { issued_at: NOW.minus(2_000), lifetime, ..fixture.claims(1) }),
         410,
-        "this link was issued before this server began to count; ask your administrator for a \
-         new one",
+        "this link was issued before this server began to count uses; ask your administrator \
+         for a new one",
         "This link is no longer valid",
         "began to count",
     );
 }
 
 #[test]
-fn a_ledger_that_cannot_decide_asks_for_patience() {
+fn an_unavailable_ledger_offers_to_try_again() {
     for (fault, said) in [
         (LedgerError::Overloaded, "Nothing was used up"),
         (LedgerError::Unavailable("disk".to_owned()), "Nothing was used up"),
         (LedgerError::OutcomeUnknown("disk".to_owned()), "may have been used up"),
     ] {
-        let house = House::new();
-        let token = house.mint(1);
-        *house.ledger.fault.lock().unwrap() = Some(fault);
-        let page = press(&house.open(), &token, &[BROWSER]);
+        let fixture = Fixture::new();
+        let token = fixture.mint(1);
+        *fixture.ledger.fault.lock().unwrap() = Some(fault);
+        let page = press(&fixture.open(), &token, &[BROWSER]);
         assert_eq!(page.status, 503);
         assert!(page.header("retry-after").is_some());
         for part in ["<h1>Try again shortly</h1>", said, "<a class=\"button\" href=\"\">"] {
@@ -282,32 +292,32 @@ fn a_ledger_that_cannot_decide_asks_for_patience() {
 }
 
 #[test]
-fn who_asks_too_often_is_told_to_wait() {
-    let house = House::new();
+fn a_client_over_its_rate_gets_429_with_retry_after() {
+    let fixture = Fixture::new();
     let one = std::num::NonZeroU32::MIN;
     let rate = Rate { burst: one, per_second: one };
     let server =
-        house.open_with(PublicLimits { rate, ..limits() }, None, TrustedProxies::default());
-    let token = house.mint(1);
+        fixture.open_with(PublicLimits { rate, ..limits() }, None, TrustedProxies::default());
+    let token = fixture.mint(1);
     assert_eq!(look(&server, &token).status, 200);
     for page in [look(&server, &token), press(&server, &token, &[BROWSER])] {
         assert_eq!((page.status, page.header("retry-after")), (429, Some("1")));
         assert!(page.body.contains("<h1>Too many requests</h1>"), "{}", page.body);
     }
-    assert_eq!(house.used(&token), 0);
+    assert_eq!(fixture.used(&token), 0);
 }
 
 #[test]
-fn a_user_name_cannot_leave_its_place() {
-    let house = House::new();
-    let server = house.open();
+fn a_user_name_is_escaped() {
+    let fixture = Fixture::new();
+    let server = fixture.open();
     for (name, shown) in [
         ("<script>alert(1)<\u{2044}script>", "&#60;script&#62;alert(1)&#60;\u{2044}script&#62;"),
         ("a\"b'c&amp;<!--", "a&#34;b&#39;c&#38;amp;&#60;!--"),
         ("\u{202e}}}{{ user", "\u{202e}}}{{ user"),
     ] {
         let user = UserName::new(name).unwrap();
-        let page = look(&server, &house.sign(&Claims { user, ..house.claims(1) }));
+        let page = look(&server, &fixture.sign(&Claims { user, ..fixture.claims(1) }));
         assert_eq!(page.status, 200);
         assert!(page.body.contains(&format!("<title>VPN profile for {shown}</title>")));
         assert!(page.body.contains(&format!("<h1>VPN profile for <bdi>{shown}</bdi></h1>")));
@@ -316,10 +326,10 @@ fn a_user_name_cannot_leave_its_place() {
 }
 
 #[test]
-fn only_a_page_of_ours_or_a_program_can_press_the_button() {
-    let house = House::new();
-    let server = house.open();
-    let token = house.mint(100);
+fn only_its_own_page_or_a_program_can_press_the_button() {
+    let fixture = Fixture::new();
+    let server = fixture.open();
+    let token = fixture.mint(100);
     let own = format!("Origin: {PUBLIC_URL}");
     for foreign in [
         &["Sec-Fetch-Site: cross-site"][..],
@@ -333,12 +343,12 @@ fn only_a_page_of_ours_or_a_program_can_press_the_button() {
         &["Origin: http://vpn.example.com:8443"],
         &[&own, "Origin: https://evil.example"],
     ] {
-        let answer = press(&server, &token, foreign);
-        assert_eq!(answer.status, 403, "{foreign:?}");
-        assert!(answer.body.starts_with("another site asked for this"), "{}", answer.body);
+        let response = press(&server, &token, foreign);
+        assert_eq!(response.status, 403, "{foreign:?}");
+        assert!(response.body.starts_with("another site sent this request"), "{}", response.body);
         let page = press(&server, &token, &[foreign, &[BROWSER]].concat());
         assert!(page.body.contains("<h1>Open the link itself</h1>"), "{}", page.body);
-        assert_eq!(house.used(&token), 0, "{foreign:?}");
+        assert_eq!(fixture.used(&token), 0, "{foreign:?}");
     }
     let good = [
         &[][..],
@@ -349,61 +359,61 @@ fn only_a_page_of_ours_or_a_program_can_press_the_button() {
     ];
     for (number, own) in (1..).zip(good) {
         let status = press(&server, &token, own).status;
-        assert_eq!((status, house.used(&token)), (200, number), "{own:?}");
+        assert_eq!((status, fixture.used(&token)), (200, number), "{own:?}");
     }
 }
 
 #[test]
-fn a_press_that_is_prepared_for_or_too_large_costs_nothing() {
-    let house = House::new();
-    let server = house.open();
-    let token = house.mint(2);
+fn a_prefetched_or_too_large_form_spends_nothing() {
+    let fixture = Fixture::new();
+    let server = fixture.open();
+    let token = fixture.mint(2);
     for purpose in ["Sec-Purpose: prefetch", "Purpose: prefetch"] {
-        let answer = press(&server, &token, &[purpose, BROWSER]);
-        assert_eq!((answer.status, answer.body.as_str()), (503, ""));
+        let response = press(&server, &token, &[purpose, BROWSER]);
+        assert_eq!((response.status, response.body.as_str()), (503, ""));
     }
     let with_body = |len: usize| {
         let length = format!("Content-Length: {len}");
-        let mut bytes = super::house::request("POST", &page_of(&token), &[&length]);
+        let mut bytes = super::fixture::request("POST", &page_of(&token), &[&length]);
         bytes.resize(bytes.len() + len, b'x');
         server.send(bytes)
     };
-    assert_eq!((with_body(1_025).status, house.used(&token)), (413, 0));
-    assert_eq!((with_body(1_024).status, house.used(&token)), (200, 1));
+    assert_eq!((with_body(1_025).status, fixture.used(&token)), (413, 0));
+    assert_eq!((with_body(1_024).status, fixture.used(&token)), (200, 1));
     let chunked = |len: usize| {
         let coding = ["Transfer-Encoding: chunked"];
-        let mut bytes = super::house::request("POST", &page_of(&token), &coding);
+        let mut bytes = super::fixture::request("POST", &page_of(&token), &coding);
         bytes.extend(format!("{len:x}\r\n{}\r\n0\r\n\r\n", "x".repeat(len)).bytes());
         server.send(bytes)
     };
-    assert_eq!((chunked(2_000).status, house.used(&token)), (413, 1));
-    assert_eq!((chunked(10).status, house.used(&token)), (200, 2));
+    assert_eq!((chunked(2_000).status, fixture.used(&token)), (413, 1));
+    assert_eq!((chunked(10).status, fixture.used(&token)), (200, 2));
 }
 
 #[test]
 fn other_methods_are_not_allowed_and_spend_nothing() {
-    let house = House::new();
-    let server = house.open();
-    let token = house.mint(1);
+    let fixture = Fixture::new();
+    let server = fixture.open();
+    let token = fixture.mint(1);
     for method in ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "post", "BREW"] {
-        let answer = server.ask(method, &page_of(&token), &[]);
-        assert_eq!((answer.status, answer.header("allow")), (405, Some("GET, HEAD, POST")));
+        let response = server.ask(method, &page_of(&token), &[]);
+        assert_eq!((response.status, response.header("allow")), (405, Some("GET, HEAD, POST")));
     }
-    assert_eq!(house.used(&token), 0);
+    assert_eq!(fixture.used(&token), 0);
 }
 
 #[test]
-fn other_spellings_give_one_page_and_cost_nothing() {
-    let house = House::new();
-    let server = house.open();
-    let token = house.mint(1);
+fn other_spellings_give_one_page_and_spend_nothing() {
+    let fixture = Fixture::new();
+    let server = fixture.open();
+    let token = fixture.mint(1);
     let t = token.as_str();
     let nonsense = server.ask("GET", "/t/nonsense", &[BROWSER]);
     assert_eq!(nonsense.status, 404);
     assert!(nonsense.body.contains("<h1>Link not found</h1>"), "{}", nonsense.body);
     let unknown_key = {
         let key = crate::token::SigningKey::from_seed(&[9; 32]);
-        crate::token::sign(&house.claims(1), &key).unwrap()
+        crate::token::sign(&fixture.claims(1), &key).unwrap()
     };
     for link in [
         "/t/".to_owned(),
@@ -422,20 +432,20 @@ fn other_spellings_give_one_page_and_cost_nothing() {
         format!("/t/{t}.ovpn"),
         format!("/t/{t}%2F"),
         format!("/t/{}", t.repeat(6)),
-        page_of(&house.mint_admin()),
+        page_of(&fixture.mint_admin()),
         page_of(&unknown_key),
     ] {
         for method in ["GET", "POST"] {
-            let answer = server.ask(method, &link, &[BROWSER]);
-            assert_eq!(answer.shown(), nonsense.shown(), "{method} {link}");
+            let response = server.ask(method, &link, &[BROWSER]);
+            assert_eq!(response.without_date(), nonsense.without_date(), "{method} {link}");
         }
         let text = server.ask("POST", &link, &[]);
         assert_eq!(text.body, "AUTH ERROR: token not found\n", "{link}");
-        assert_eq!(house.used(&token), 0, "{link}");
+        assert_eq!(fixture.used(&token), 0, "{link}");
     }
     for link in [format!("/T/{t}"), format!("//t/{t}"), format!("/t%2F{t}"), "/t".to_owned()] {
         let status = server.ask("POST", &link, &[]).status;
-        assert_eq!((status, house.used(&token)), (404, 0), "{link}");
+        assert_eq!((status, fixture.used(&token)), (404, 0), "{link}");
     }
     for link in [format!("/t/{t}?null"), format!("http://elsewhere.test/t/{t}?x#y")] {
         assert!(server.get(&link).body.contains(&import_of(&token)), "{link}");

@@ -1,7 +1,6 @@
-//! A token has one spelling. Whatever else looks like it costs nothing and
-//! gives nothing.
+//! A token has one spelling. Every other one spends nothing and delivers nothing.
 
-use super::house::{House, profile_of};
+use super::fixture::{Fixture, profile_of};
 use crate::token::Token;
 use crate::token::url::REST_PATH as R;
 
@@ -19,8 +18,8 @@ fn swapped_case(text: &str) -> String {
     text.chars().map(swap).collect()
 }
 
-/// The last character with the bits set that base64url leaves over; lengths
-/// that leave none over give no second spelling.
+/// Sets one of the bits of the last character that base64url leaves unused. Lengths
+/// without unused bits have no second spelling.
 fn stray_bits(text: &str) -> String {
     const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let (head, last) = text.split_at(text.len() - 1);
@@ -28,7 +27,7 @@ fn stray_bits(text: &str) -> String {
     format!("{head}{}", char::from(ALPHABET[value ^ 1]))
 }
 
-/// Every way to write a link to the token `t` that must give the profile.
+/// Returns every form of a link to the token `t` that must deliver the profile.
 fn good_links(t: &str) -> Vec<String> {
     vec![
         format!("{R}?token={t}"),
@@ -43,7 +42,7 @@ fn good_links(t: &str) -> Vec<String> {
     ]
 }
 
-/// Links that reach the route and hold no clean token.
+/// Returns links that reach the route and contain no well-formed token.
 fn bad_links(t: &str) -> Vec<String> {
     let mut links = vec![
         R.to_owned(),
@@ -97,7 +96,7 @@ fn bad_links(t: &str) -> Vec<String> {
     links
 }
 
-/// Links that are not under `/rest/` as they are sent, or name no route.
+/// Returns links that are not under `/rest/` as sent, or name no route.
 fn links_to_elsewhere(t: &str) -> Vec<String> {
     vec![
         format!("/%72est/GetProfileViaToken/{t}"),
@@ -114,68 +113,68 @@ fn links_to_elsewhere(t: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_one_spelling_gives_the_profile_for_one_use_each_time() {
-    let (house, links) = (House::new(), good_links("T").len());
-    let server = house.open();
+fn the_one_spelling_delivers_the_profile_for_one_use_each_time() {
+    let (fixture, links) = (Fixture::new(), good_links("T").len());
+    let server = fixture.open();
     for index in 0..links {
-        let token = house.mint(2);
+        let token = fixture.mint(2);
         let link = &good_links(token.as_str())[index];
         for used in 1..=2 {
-            let answer = server.get(link);
-            assert_eq!((answer.status, house.used(&token)), (200, used), "{link}");
-            assert_eq!(answer.body, profile_of("alice"), "{link}");
+            let response = server.get(link);
+            assert_eq!((response.status, fixture.used(&token)), (200, used), "{link}");
+            assert_eq!(response.body, profile_of("alice"), "{link}");
         }
-        assert_eq!((server.get(link).status, house.used(&token)), (410, 2), "{link}");
+        assert_eq!((server.get(link).status, fixture.used(&token)), (410, 2), "{link}");
     }
 }
 
 #[test]
-fn other_spellings_give_one_answer_and_cost_nothing() {
-    let house = House::new();
-    let server = house.open();
-    let token = with_every_character(&house);
+fn other_spellings_give_one_response_and_spend_nothing() {
+    let fixture = Fixture::new();
+    let server = fixture.open();
+    let token = with_every_character(&fixture);
     let nonsense = server.get(&format!("{R}?token=nonsense"));
     assert_eq!(nonsense.status, 404);
     for link in bad_links(token.as_str()) {
         for method in ["GET", "HEAD"] {
-            let mut answer = server.ask(method, &link, &[]);
+            let mut response = server.ask(method, &link, &[]);
             if method == "HEAD" {
-                assert_eq!(answer.body, "");
-                answer.body.clone_from(&nonsense.body);
+                assert_eq!(response.body, "");
+                response.body.clone_from(&nonsense.body);
             }
-            assert_eq!(answer.shown(), nonsense.shown(), "{method} {link}");
-            assert_eq!(house.used(&token), 0, "{method} {link}");
+            assert_eq!(response.without_date(), nonsense.without_date(), "{method} {link}");
+            assert_eq!(fixture.used(&token), 0, "{method} {link}");
         }
     }
     for link in links_to_elsewhere(token.as_str()) {
-        assert_eq!((server.get(&link).status, house.used(&token)), (404, 0), "{link}");
+        assert_eq!((server.get(&link).status, fixture.used(&token)), (404, 0), "{link}");
     }
     assert_eq!(server.get(&format!("{R}?token={}", token.as_str())).status, 200);
 }
 
 #[test]
-fn bytes_that_no_link_has_are_refused() {
-    let house = House::new();
-    let server = house.open();
-    let token = house.mint(1);
+fn rejects_bytes_that_no_link_contains() {
+    let fixture = Fixture::new();
+    let server = fixture.open();
+    let token = fixture.mint(1);
     for stray in [&b"\0"[..], b" ", b"\t", b"\xff", b"\xc3\xa9", b"\"", b"<", b"\\", b"^", b"\x7f"]
     {
         for place in ["?token=", "/"] {
             let mut target = format!("{R}{place}{}", token.as_str()).into_bytes();
             target.extend_from_slice(stray);
             let head = [b"GET ", &target[..], b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"];
-            let answer = server.send(head.concat());
-            assert!(matches!(answer.status, 400 | 404), "{stray:?}: {}", answer.status);
-            assert_eq!(house.used(&token), 0, "{stray:?}");
+            let response = server.send(head.concat());
+            assert!(matches!(response.status, 400 | 404), "{stray:?}: {}", response.status);
+            assert_eq!(fixture.used(&token), 0, "{stray:?}");
         }
     }
 }
 
-/// Mints until the text has both characters that the two alphabets of base64
-/// spell differently, and stray bits at its end.
-fn with_every_character(house: &House) -> Token {
+/// Mints until the text has both characters in which the two alphabets of base64
+/// differ, and unused bits at its end.
+fn with_every_character(fixture: &Fixture) -> Token {
     let has_all = |text: &str| text.contains('-') && text.contains('_');
-    let mut minted = (0..10_000).map(|_| house.mint(1));
+    let mut minted = (0..10_000).map(|_| fixture.mint(1));
     let token = minted.find(|token| has_all(token.as_str())).unwrap();
     assert!(!token.as_str().len().is_multiple_of(4), "no stray bits to set");
     token

@@ -1,4 +1,4 @@
-//! The door behind TLS, while its certificate is replaced.
+//! TLS, also while the certificate is replaced.
 
 use std::fs;
 use std::io::Write as _;
@@ -18,18 +18,19 @@ use rustls::{
 };
 use tempfile::TempDir;
 
-use super::house::{House, limits, read_response, request};
+use super::fixture::{Fixture, limits, read_response, request};
 use crate::metrics::Readings;
 use crate::public::TrustedProxies;
 use crate::tls::{ReloadingCertificate, TlsError};
 use crate::token::UnixSeconds;
 
-/// A certificate of its own for `vpn.test`, until 2030 and `days` more.
+/// A self-signed certificate for `vpn.test`.
 struct Made {
     certificate: rcgen::Certificate,
     key: rcgen::KeyPair,
 }
 
+/// Makes a certificate that expires `days` after 1 January 2030.
 fn make(days: u8) -> Made {
     let key = rcgen::KeyPair::generate().unwrap();
     let mut params = rcgen::CertificateParams::new(vec!["vpn.test".to_owned()]).unwrap();
@@ -38,13 +39,13 @@ fn make(days: u8) -> Made {
 }
 
 impl Made {
-    fn write(&self, folder: &Path) {
-        write(&folder.join("chain.pem"), &self.certificate.pem(), 0o644);
-        write(&folder.join("key.pem"), &self.key.serialize_pem(), 0o600);
+    fn write(&self, directory: &Path) {
+        write(&directory.join("chain.pem"), &self.certificate.pem(), 0o644);
+        write(&directory.join("key.pem"), &self.key.serialize_pem(), 0o600);
     }
 }
 
-/// Replaces a file the way certificates are replaced: by renaming over it.
+/// Replaces a file by renaming, as certificates are replaced.
 fn write(path: &Path, text: &str, mode: u32) {
     let new = path.with_extension("new");
     let _ = fs::remove_file(&new);
@@ -54,8 +55,8 @@ fn write(path: &Path, text: &str, mode: u32) {
     fs::rename(&new, path).unwrap();
 }
 
-fn load(folder: &Path) -> Result<ReloadingCertificate, TlsError> {
-    ReloadingCertificate::load(folder.join("chain.pem"), folder.join("key.pem"))
+fn load(directory: &Path) -> Result<ReloadingCertificate, TlsError> {
+    ReloadingCertificate::load(directory.join("chain.pem"), directory.join("key.pem"))
 }
 
 fn client(trusted: &[&Made]) -> Arc<ClientConfig> {
@@ -87,19 +88,19 @@ fn handshake(config: &Arc<ClientConfig>, stream: TcpStream) -> std::io::Result<C
     Ok(StreamOwned::new(client, stream))
 }
 
-fn shown(connection: &Connection) -> CertificateDer<'static> {
+fn certificate_of(connection: &Connection) -> CertificateDer<'static> {
     connection.conn.peer_certificates().unwrap()[0].clone().into_owned()
 }
 
 #[test]
-fn a_certificate_is_replaced_without_one_failed_handshake() {
-    let folder = TempDir::new().unwrap();
+fn replacing_the_certificate_fails_no_handshake() {
+    let directory = TempDir::new().unwrap();
     let made: Vec<Made> = (0..6).map(make).collect();
-    made[0].write(folder.path());
-    let certificate = Arc::new(load(folder.path()).unwrap());
-    let house = House::new();
+    made[0].write(directory.path());
+    let certificate = Arc::new(load(directory.path()).unwrap());
+    let fixture = Fixture::new();
     let tls = Some(certificate.server_config().unwrap());
-    let server = house.open_with(limits(), tls, TrustedProxies::default());
+    let server = fixture.open_with(limits(), tls, TrustedProxies::default());
     let config = client(&made.iter().collect::<Vec<_>>());
 
     let (stop, handshakes) = (AtomicBool::new(false), AtomicU32::new(0));
@@ -116,7 +117,7 @@ fn a_certificate_is_replaced_without_one_failed_handshake() {
         }
         for next in &made[1..] {
             let before = handshakes.load(Ordering::SeqCst);
-            next.write(folder.path());
+            next.write(directory.path());
             certificate.reload().unwrap();
             let begun = Instant::now();
             while handshakes.load(Ordering::SeqCst) < before + 10 {
@@ -128,19 +129,19 @@ fn a_certificate_is_replaced_without_one_failed_handshake() {
     });
     let fresh = client(&[&made[5]]);
     let connection = handshake(&fresh, server.connect()).unwrap();
-    assert_eq!(shown(&connection), *made[5].certificate.der());
+    assert_eq!(certificate_of(&connection), *made[5].certificate.der());
     assert_eq!(connection.conn.alpn_protocol(), None);
 }
 
 #[test]
-fn nothing_but_http_1_is_offered() {
-    let folder = TempDir::new().unwrap();
+fn offers_only_http_1() {
+    let directory = TempDir::new().unwrap();
     let made = make(0);
-    made.write(folder.path());
-    let tls = Arc::new(load(folder.path()).unwrap()).server_config().unwrap();
+    made.write(directory.path());
+    let tls = Arc::new(load(directory.path()).unwrap()).server_config().unwrap();
     assert_eq!(tls.max_early_data_size, 0);
-    let house = House::new();
-    let server = house.open_with(limits(), Some(tls), TrustedProxies::default());
+    let fixture = Fixture::new();
+    let server = fixture.open_with(limits(), Some(tls), TrustedProxies::default());
     let mut config = (*client(&[&made])).clone();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     let connection = handshake(&Arc::new(config.clone()), server.connect()).unwrap();
@@ -150,15 +151,15 @@ fn nothing_but_http_1_is_offered() {
 }
 
 #[test]
-fn a_bad_new_pair_is_refused_and_the_old_one_stays() {
-    let folder = TempDir::new().unwrap();
+fn keeps_the_old_pair_when_the_new_one_is_bad() {
+    let directory = TempDir::new().unwrap();
     let (old, new) = (make(0), make(1));
-    old.write(folder.path());
-    let certificate = load(folder.path()).unwrap();
+    old.write(directory.path());
+    let certificate = load(directory.path()).unwrap();
     let until_2030 = UnixSeconds::new(1_893_456_000);
     assert_eq!(certificate.not_after(), until_2030);
-    let chain = folder.path().join("chain.pem");
-    let key = folder.path().join("key.pem");
+    let chain = directory.path().join("chain.pem");
+    let key = directory.path().join("key.pem");
     let reload = || certificate.reload().unwrap_err();
 
     write(&chain, &new.certificate.pem(), 0o644);
@@ -177,24 +178,24 @@ fn a_bad_new_pair_is_refused_and_the_old_one_stays() {
     }
     assert_eq!(certificate.not_after(), until_2030);
 
-    new.write(folder.path());
+    new.write(directory.path());
     certificate.reload().unwrap();
     assert_eq!(certificate.not_after(), until_2030.plus(86_400));
 }
 
 #[test]
-fn the_watcher_takes_a_new_pair_and_waits_for_its_second_half() {
-    let folder = TempDir::new().unwrap();
-    make(0).write(folder.path());
-    let certificate = Arc::new(load(folder.path()).unwrap());
+fn the_watcher_waits_for_both_files_of_a_new_pair() {
+    let directory = TempDir::new().unwrap();
+    make(0).write(directory.path());
+    let certificate = Arc::new(load(directory.path()).unwrap());
     let before = certificate.not_after();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.spawn(Arc::clone(&certificate).watch());
     let new = make(2);
-    write(&folder.path().join("chain.pem"), &new.certificate.pem(), 0o644);
+    write(&directory.path().join("chain.pem"), &new.certificate.pem(), 0o644);
     thread::sleep(Duration::from_millis(1_500));
     assert_eq!(certificate.not_after(), before);
-    write(&folder.path().join("key.pem"), &new.key.serialize_pem(), 0o600);
+    write(&directory.path().join("key.pem"), &new.key.serialize_pem(), 0o600);
     let begun = Instant::now();
     while certificate.not_after() == before {
         assert!(begun.elapsed() < Duration::from_secs(60), "never reloaded");
@@ -204,13 +205,13 @@ fn the_watcher_takes_a_new_pair_and_waits_for_its_second_half() {
 }
 
 #[test]
-fn completed_handshakes_are_counted_by_version_and_others_are_not() {
-    let folder = TempDir::new().unwrap();
+fn counts_only_completed_handshakes_by_version() {
+    let directory = TempDir::new().unwrap();
     let made = make(0);
-    made.write(folder.path());
-    let tls = Arc::new(load(folder.path()).unwrap()).server_config().unwrap();
-    let house = House::new();
-    let server = house.open_with(limits(), Some(tls), TrustedProxies::default());
+    made.write(directory.path());
+    let tls = Arc::new(load(directory.path()).unwrap()).server_config().unwrap();
+    let fixture = Fixture::new();
+    let server = fixture.open_with(limits(), Some(tls), TrustedProxies::default());
     for (version, handshakes) in [(&TLS12, 2), (&TLS13, 1)] {
         let config = client_of(&[&made], &[version]);
         for _ in 0..handshakes {
@@ -221,7 +222,7 @@ fn completed_handshakes_are_counted_by_version_and_others_are_not() {
     }
     handshake(&client(&[]), server.connect()).unwrap_err();
     drop(server);
-    let text = house.metrics.show(&Readings::default()).unwrap();
+    let text = fixture.metrics.show(&Readings::default()).unwrap();
     for line in ["{version=\"1.2\"} 2\n", "{version=\"1.3\"} 1\n"] {
         assert!(text.contains(line), "{line}{text}");
     }

@@ -15,14 +15,15 @@ use actix_web::{App, test};
 
 use super::POLICY;
 use crate::activity::{Event, What};
+use crate::admin::configure;
 use crate::admin::tests::{NOW, World, admin, claims, minting_world, token, world};
-use crate::admin::{configure, security_headers};
 use crate::keyring::Keyring;
 use crate::ledger::{Ledger as _, Note, Revocation, TokenQuery, TokenRecord};
 use crate::mint::tests::minter;
 use crate::token::{
     AdminRole, Batch, Claims, KeyId, Nonce, ProfileKind, Purpose, TokenId, UnixSeconds, UserName,
 };
+use crate::web_security::security_headers;
 
 const HOST: &str = "127.0.0.1:8444";
 

@@ -274,7 +274,7 @@ fn refuse(error: &JoinError, node_id: NodeId) -> Failure {
              remove` it, then ask for a new invitation"
         ),
         JoinError::Refused { hint, .. } => hint.replace(char::is_control, " "),
-        JoinError::Stranger(_) | JoinError::Setup(_) => {
+        JoinError::BadResponse(_) | JoinError::Setup(_) => {
             "bring both nodes to the same version of jeton".to_owned()
         }
     };

@@ -1,11 +1,10 @@
-//! The answers that are no profile, and the headers of all.
+//! The responses that carry no profile.
 //!
-//! A refusal is Access Server's XML under `/rest/`; elsewhere it is a page for
-//! a browser and one line of text for everybody else.
+//! A refusal is Access Server's XML under `/rest/`. Elsewhere it is a page for
+//! browsers and one line of text for other clients.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
-use actix_web::middleware::DefaultHeaders;
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 
 use super::door::PublicDoor;
@@ -13,18 +12,7 @@ use super::notice::Notice;
 use super::page;
 use super::refusal::Denial;
 
-/// Returns the headers of every answer that does not set its own: nothing is
-/// kept, nothing is named to other sites, nothing is guessed, nothing is run.
-pub(super) fn security_headers() -> DefaultHeaders {
-    DefaultHeaders::new()
-        .add((header::CACHE_CONTROL, "no-store"))
-        .add((header::REFERRER_POLICY, "no-referrer"))
-        .add((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .add((header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"))
-        .add((header::STRICT_TRANSPORT_SECURITY, "max-age=31536000"))
-}
-
-/// Answers no.
+/// Returns the response to a request that is refused.
 pub(super) fn refusal(request: &HttpRequest, door: &PublicDoor, denial: &Denial) -> HttpResponse {
     let row = denial.row();
     let mut head = HttpResponse::build(row.status);
@@ -37,41 +25,41 @@ pub(super) fn refusal(request: &HttpRequest, door: &PublicDoor, denial: &Denial)
     if Form::of(request) == Form::Html {
         return page::notice(head, request, &Notice::of(denial, door.now()));
     }
-    say(head, request, row.status, &row.text)
+    one_line(head, request, row.status, &row.text)
 }
 
-/// Answers a route that does not exist.
+/// Returns the response for a route that does not exist.
 pub(super) fn no_such_page(request: &HttpRequest) -> HttpResponse {
     let status = StatusCode::NOT_FOUND;
-    say(HttpResponse::build(status), request, status, "there is no such page")
+    one_line(HttpResponse::build(status), request, status, "there is no such page")
 }
 
-/// Answers a method that the route does not know.
+/// Returns the response for a method that the route does not support.
 pub(super) fn not_allowed(request: &HttpRequest, allowed: &'static str) -> HttpResponse {
     let status = StatusCode::METHOD_NOT_ALLOWED;
     let mut head = HttpResponse::build(status);
     head.insert_header((header::ALLOW, allowed));
-    say(head, request, status, "this method is not allowed here")
+    one_line(head, request, status, "this method is not allowed here")
 }
 
-/// Answers a `GET` or `HEAD` that brings a body, and closes the connection.
+/// Returns the response to a `GET` or `HEAD` with a body. It closes the connection.
 pub(super) fn unwanted_body(request: &HttpRequest) -> HttpResponse {
     let status = StatusCode::BAD_REQUEST;
     let mut head = HttpResponse::build(status);
     head.force_close();
-    say(head, request, status, "this request must not have a body")
+    one_line(head, request, status, "this request must not have a body")
 }
 
-/// Answers when the system has no randomness to give.
-pub(super) fn out_of_order(request: &HttpRequest) -> HttpResponse {
+/// Returns the response to a request that got no request id.
+pub(super) fn unavailable(request: &HttpRequest) -> HttpResponse {
     let status = StatusCode::SERVICE_UNAVAILABLE;
     let mut head = HttpResponse::build(status);
     head.insert_header((header::RETRY_AFTER, 5));
-    say(head, request, status, "try again shortly; nothing was used up")
+    one_line(head, request, status, "try again shortly; nothing was used up")
 }
 
-/// Says one line in the form that the asker reads.
-fn say(
+/// Returns one line in the form that the client reads.
+fn one_line(
     mut head: HttpResponseBuilder,
     request: &HttpRequest,
     status: StatusCode,
@@ -86,7 +74,7 @@ fn say(
     head.insert_header((header::CONTENT_TYPE, content_type)).body(body)
 }
 
-/// In what form the asker reads.
+/// The form of a refusal that a client reads.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Form {
     Html,
@@ -104,7 +92,8 @@ impl Form {
     }
 }
 
-/// Tells whether an `Accept` names `text/html`, as browsers do; `*/*` does not.
+/// Returns `true` if an `Accept` header names `text/html`, as browsers do. `*/*`
+/// does not count.
 fn accepts_html(accept: &HeaderValue) -> bool {
     let ranges = accept.to_str().unwrap_or_default().split(',');
     ranges
@@ -112,7 +101,7 @@ fn accepts_html(accept: &HeaderValue) -> bool {
         .any(|range| range.trim().eq_ignore_ascii_case("text/html"))
 }
 
-/// Writes what Access Server's REST interface answers; openvpn3-linux looks for
+/// Returns an error of Access Server's REST interface. openvpn3-linux looks for
 /// `Error`, `Type` and `Message`.
 fn xml(reason: &str, line: &str) -> String {
     let (reason, line) = (escape(reason), escape(line));
@@ -150,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_cannot_leave_their_element() {
+    fn text_is_escaped_in_xml() {
         assert!(xml("A", "<b>&").contains("<Message>&lt;b&gt;&amp;</Message>"));
     }
 }

@@ -1,5 +1,5 @@
-//! A whole public door on a port of its own, and a client that sends exactly
-//! the bytes it is told to.
+//! A public door on a port of its own, and a client that sends exactly the bytes that
+//! it is given.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -32,14 +32,14 @@ use crate::token::{
 
 pub(super) const NOW: UnixSeconds = UnixSeconds::new(1_800_000_000);
 
-/// Not what the tests say in `Host`.
+/// Differs from the `Host` that the tests send.
 pub(super) const PUBLIC_URL: &str = "https://vpn.example.com:8443";
 
-/// What must never be logged.
+/// Must never be logged.
 pub(super) const SECRET_LINE: &str = "canary-private-key";
 
-/// Everything behind the door.
-pub(super) struct House {
+/// The state behind the door, and keys to mint tokens.
+pub(super) struct Fixture {
     pub(super) clock: Arc<ManualClock>,
     pub(super) ledger: Arc<VolatileLedger>,
     pub(super) redeemer: Arc<Redeemer>,
@@ -51,14 +51,14 @@ pub(super) struct House {
     gate: Arc<Gate>,
 }
 
-/// Holds every profile back while it is shut, and tells who waits.
+/// Blocks the loading of profiles while it is shut, and reports each load.
 #[derive(Debug, Default)]
 pub(super) struct Gate {
     pub(super) shut: Mutex<()>,
     pub(super) waiting: Mutex<Option<mpsc::Sender<()>>>,
 }
 
-/// Profiles for everybody but `nobody`.
+/// Profiles for all users except `nobody`.
 #[derive(Debug)]
 struct Profiles(Arc<Gate>);
 
@@ -102,7 +102,7 @@ impl RequestIds for CountedIds {
     }
 }
 
-impl House {
+impl Fixture {
     pub(super) fn new() -> Self {
         let clock = Arc::new(ManualClock::at(NOW));
         let ledger = Arc::new(VolatileLedger::new(NOW.minus(1_000), Arc::clone(&clock) as _));
@@ -128,7 +128,7 @@ impl House {
         Arc::clone(&self.gate)
     }
 
-    /// Claims of a token for `alice` with `uses`, no two the same.
+    /// Returns new claims of a token for `alice` with `uses`.
     pub(super) fn claims(&self, uses: u32) -> Claims {
         let number = self.minted.fetch_add(1, Ordering::SeqCst);
         let mut random = [0; 12];
@@ -148,7 +148,7 @@ impl House {
         sign(claims, &self.profile_key).unwrap()
     }
 
-    /// Mints a token for `alice`; 0 uses are unlimited ones.
+    /// Mints a token for `alice`; 0 uses mean unlimited.
     pub(super) fn mint(&self, uses: u32) -> Token {
         self.sign(&self.claims(uses))
     }
@@ -158,7 +158,7 @@ impl House {
         sign(&claims, &self.admin_key).unwrap()
     }
 
-    /// How often a token was used.
+    /// Returns how often a token was used.
     pub(super) fn used(&self, token: &Token) -> u32 {
         self.ledger.token(token.id()).map_or(0, |token| token.used)
     }
@@ -202,13 +202,13 @@ impl House {
     }
 }
 
-/// Limits that no test meets by accident.
+/// Limits that no test reaches by accident.
 pub(super) fn limits() -> PublicLimits {
     let many = NonZeroU32::new(1_000_000).unwrap();
     PublicLimits { rate: Rate { burst: many, per_second: many }, ..PublicLimits::default() }
 }
 
-/// A door that is open until it is dropped.
+/// A server that stops when it is dropped.
 pub(super) struct Server {
     pub(super) address: SocketAddr,
     pub(super) stop: Option<oneshot::Sender<()>>,
@@ -222,14 +222,14 @@ impl Server {
         stream
     }
 
-    /// Sends `head` as it is, and reads until the server closes.
+    /// Sends `bytes` and reads until the server closes the connection.
     pub(super) fn send(&self, bytes: impl AsRef<[u8]>) -> Response {
         let mut stream = self.connect();
         stream.write_all(bytes.as_ref()).unwrap();
         read_response(&mut stream)
     }
 
-    /// Asks for `target`, with further header lines.
+    /// Requests `target` with further header lines.
     pub(super) fn ask(&self, method: &str, target: &str, headers: &[&str]) -> Response {
         self.send(request(method, target, headers))
     }
@@ -242,7 +242,7 @@ impl Server {
         self.ask("HEAD", target, &[])
     }
 
-    /// Waits until the server has ended.
+    /// Waits until the server has stopped.
     pub(super) fn join(mut self) -> io::Result<()> {
         self.thread.take().unwrap().join().unwrap()
     }
@@ -257,7 +257,7 @@ impl Drop for Server {
     }
 }
 
-/// Writes the head of a request after which the server closes.
+/// Returns the head of a request after which the server closes the connection.
 pub(super) fn request(method: &str, target: &str, headers: &[&str]) -> Vec<u8> {
     let mut head = format!("{method} {target} HTTP/1.1\r\nHost: vpn.test\r\nConnection: close\r\n");
     for line in headers {
@@ -268,11 +268,11 @@ pub(super) fn request(method: &str, target: &str, headers: &[&str]) -> Vec<u8> {
     head.into_bytes()
 }
 
-/// What came back.
+/// A response.
 #[derive(Debug)]
 pub(super) struct Response {
     pub(super) status: u16,
-    /// Names in lower case, in the order of their coming.
+    /// Names in lower case, in the order in which they arrived.
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: String,
 }
@@ -282,8 +282,8 @@ impl Response {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// Everything but the time of day.
-    pub(super) fn shown(&self) -> (u16, Vec<(String, String)>, &str) {
+    /// Returns everything but the time of day.
+    pub(super) fn without_date(&self) -> (u16, Vec<(String, String)>, &str) {
         let mut headers = self.headers.clone();
         headers.retain(|(name, _)| name != "date");
         headers.sort();
@@ -305,7 +305,7 @@ pub(super) fn read_response(stream: &mut impl Read) -> Response {
     Response { status, headers, body: body.to_owned() }
 }
 
-/// Waits for an answer of the ledger.
-pub(super) fn wait_for<T>(answer: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(answer)
+/// Waits for the ledger.
+pub(super) fn wait_for<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
