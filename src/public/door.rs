@@ -16,7 +16,7 @@ use super::redemption_log::{Asker, RedemptionLog};
 use super::refusal::Denial;
 use crate::ledger::{Ledger, LedgerError, RequestId};
 use crate::random;
-use crate::redeem::{Attempt, Delivery, Redeemer, Refusal, Refused};
+use crate::redeem::{Attempt, Delivery, Redeemer, Refusal, RefusedAttempt};
 use crate::token::url::PublicUrl;
 use crate::token::{KeyPurpose, UnixSeconds};
 
@@ -128,7 +128,7 @@ impl PublicDoor {
         task.await.unwrap_or_else(|_| {
             // A panic's message is not ours to write down.
             let refusal = Refusal::OutcomeUnknown(LedgerError::OutcomeUnknown(ABORTED.to_owned()));
-            let decision = Err(Denial::Redemption(Refused { refusal, token: None }));
+            let decision = Err(Denial::Redemption(RefusedAttempt { refusal, token: None }));
             self.log.decided(&decision, asker, self.now());
             decision
         })
