@@ -1,4 +1,4 @@
-//! The private keys of a command or a node: lists them, chooses one, decrypts it.
+//! Private keys for signing tokens: lists their files, chooses one and decrypts it.
 //!
 //! [`key_files`] lists the files of [`crate::keyring`], [`signing_key`] chooses the
 //! key that signs, and [`passphrase`] reads its passphrase.
