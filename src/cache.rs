@@ -1,11 +1,9 @@
-//! What is kept to save work, and could be lost at any time without changing
-//! one verdict.
+//! Caches that save work. Losing an entry never changes a decision.
 //!
-//! Three bounded caches: verified tokens (saves the signature check), dead
-//! tokens (the same for links that are used up or revoked, so that hammering
-//! them pushes no living one out) and rendered profiles. Whether a token is
-//! expired, revoked or used up is judged after every hit, by the clock and by
-//! the ledger's own state, never from here.
+//! There are three bounded caches: verified tokens, which saves the signature check;
+//! dead tokens, the same for tokens that are used up or revoked, so that requests for
+//! them evict no live one; and rendered profiles. After every hit, the clock and the
+//! ledger's state decide whether a token is expired, revoked or used up.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,7 +23,7 @@ use crate::token::{
 pub struct CacheSizes {
     /// Verified tokens, some 300 bytes each.
     pub verified_tokens: u64,
-    /// Dead tokens, some 300 bytes each.
+    /// Verified tokens that are used up or revoked, some 300 bytes each.
     pub dead_tokens: u64,
     /// Rendered profiles, some 10 KiB each.
     pub profiles: u64,
@@ -37,66 +35,66 @@ impl Default for CacheSizes {
     }
 }
 
-/// Tokens that were verified before.
-///
-/// They are found by the SHA-256 of their text, so that no token lies in
-/// memory longer than its request.
+/// A cache of verified tokens. The key is the SHA-256 of the text, so that no token
+/// stays in memory longer than its request.
 #[derive(Debug)]
 pub(crate) struct VerifiedTokens {
-    alive: Cache<[u8; 32], Verified>,
+    live: Cache<[u8; 32], Verified>,
     dead: Cache<[u8; 32], Verified>,
     hits: AtomicU64,
     misses: AtomicU64,
 }
 
-/// How often something was found in a cache, and how often not.
+/// How often a cache was looked up.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Lookups {
-    /// Found.
+    /// Lookups that found a valid entry.
     pub hits: u64,
-    /// Not found, or not good any more.
+    /// Lookups that found none, or one that is no longer valid.
     pub misses: u64,
 }
 
-/// A token, and the key it was verified with.
+/// A token and the key that verified it.
 #[derive(Clone, Debug)]
 struct Verified {
-    by: TrustedKey,
+    trusted: TrustedKey,
     token: Arc<VerifiedToken>,
 }
 
 impl VerifiedTokens {
     pub(crate) fn new(sizes: CacheSizes) -> Self {
         Self {
-            alive: Cache::new(sizes.verified_tokens),
+            live: Cache::new(sizes.verified_tokens),
             dead: Cache::new(sizes.dead_tokens),
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
         }
     }
 
-    /// Verifies `text` under `keys`, as [`token::verify`] does. A hit counts
-    /// only while the key that verified it is still trusted for the same.
+    /// Verifies `text` with `keys`, as [`token::verify`] does. An entry is valid while
+    /// its key is trusted for the same purpose.
     pub(crate) fn verify(
         &self,
         text: &str,
         keys: &Keyring,
     ) -> Result<Arc<VerifiedToken>, VerifyError> {
         let hash = hash(text);
-        let known = self.alive.get(&hash).or_else(|| self.dead.get(&hash));
-        if let Some(known) = known.filter(|known| keys.find(known.by.key.id()) == Some(&known.by)) {
+        let cached = self.live.get(&hash).or_else(|| self.dead.get(&hash));
+        let is_valid =
+            |cached: &Verified| keys.find(cached.trusted.key.id()) == Some(&cached.trusted);
+        if let Some(cached) = cached.filter(is_valid) {
             self.hits.fetch_add(1, Ordering::Relaxed);
-            return Ok(known.token);
+            return Ok(cached.token);
         }
         self.misses.fetch_add(1, Ordering::Relaxed);
         let token = Arc::new(token::verify(text, keys)?);
-        if let Some(by) = keys.find(token.id().key_id) {
-            self.alive.insert(hash, Verified { by: *by, token: Arc::clone(&token) });
+        if let Some(trusted) = keys.find(token.id().key_id) {
+            self.live.insert(hash, Verified { trusted: *trusted, token: Arc::clone(&token) });
         }
         Ok(token)
     }
 
-    /// Tells how often a signature check was saved.
+    /// Returns the lookups since the start.
     pub(crate) fn lookups(&self) -> Lookups {
         Lookups {
             hits: self.hits.load(Ordering::Relaxed),
@@ -104,16 +102,16 @@ impl VerifiedTokens {
         }
     }
 
-    /// Moves a token that was found used up or revoked to the dead ones.
-    pub(crate) fn bury(&self, text: &str) {
+    /// Moves a token that is used up or revoked to the cache of dead tokens.
+    pub(crate) fn mark_dead(&self, text: &str) {
         let hash = hash(text);
-        if let Some(verified) = self.alive.remove(&hash) {
+        if let Some(verified) = self.live.remove(&hash) {
             self.dead.insert(hash, verified);
         }
     }
 }
 
-/// A source of profiles, and what it rendered before.
+/// A source of profiles with a cache of the rendered ones.
 #[derive(Debug)]
 pub(crate) struct RenderedProfiles {
     source: Box<dyn ProfileSource>,
@@ -125,16 +123,16 @@ impl RenderedProfiles {
         Self { source, rendered: Cache::new(sizes.profiles) }
     }
 
-    /// Loads a profile, as [`ProfileSource::load`] does. A hit counts only
-    /// while the files are untouched and the certificate is valid.
+    /// Loads a profile, as [`ProfileSource::load`] does. An entry is valid while the
+    /// files are unchanged and the certificate has not expired.
     pub(crate) fn load(
         &self,
         user: &UserName,
         kind: ProfileKind,
         now: UnixSeconds,
     ) -> Result<Profile, ProfileError> {
-        // Taken before the files are read: a file that changes meanwhile makes
-        // the next look-up miss.
+        // Taken before the files are read, so that a change during the read makes the
+        // next lookup miss.
         let fingerprint = self.source.fingerprint(user, kind);
         let key = (user.clone(), kind);
         if let Some((rendered_from, profile)) = self.rendered.get(&key)

@@ -1,4 +1,4 @@
-//! The one place where the wall clock is read.
+//! The only place that reads the wall clock.
 
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,19 +6,19 @@ use std::time::{Duration, SystemTime};
 
 use crate::token::UnixSeconds;
 
-/// A source of the time of day, handed to whoever has to judge time.
+/// A source of the current time.
 pub trait Clock: Debug + Send + Sync {
-    /// Returns the present second.
+    /// Returns the current time.
     fn now(&self) -> UnixSeconds;
 }
 
-/// The system's clock.
+/// The system clock.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> UnixSeconds {
-        #[expect(clippy::disallowed_methods, reason = "this is the one place")]
+        #[expect(clippy::disallowed_methods, reason = "the only place that may")]
         let now = SystemTime::now();
         // A clock set before 1970 reads as 1970, when no token is valid yet.
         let since_1970 = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
@@ -26,12 +26,12 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still until it is set, for tests and simulation.
+/// A clock that shows the time it was set to, for tests and simulation.
 #[derive(Debug)]
 pub struct ManualClock(AtomicU64);
 
 impl ManualClock {
-    /// Starts a clock that shows `now`.
+    /// Makes a clock that shows `now`.
     #[must_use]
     pub const fn at(now: UnixSeconds) -> Self {
         Self(AtomicU64::new(now.get()))

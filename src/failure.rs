@@ -1,4 +1,4 @@
-//! How a command fails: one `error:` line that names what is wrong, one
+//! The failure of a command: one `error:` line that says what is wrong, and one
 //! `hint:` line that says what to do next.
 
 use std::error::Error;
@@ -7,7 +7,7 @@ use std::fmt;
 use crate::plain_text::{error_chain, one_line};
 use crate::random::NoRandomness;
 
-/// Why a command failed, for the person who typed it.
+/// Why a command failed, in words for the user.
 #[derive(Debug)]
 pub struct Failure {
     error: String,
@@ -15,22 +15,22 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// Makes a failure of an error, with all its sources, and of the next step.
+    /// Makes a failure from `error` with all its sources.
     pub fn new(error: &(dyn Error + 'static), hint: impl Into<String>) -> Self {
         Self::say(error_chain(error), hint)
     }
 
-    /// Makes a failure of words.
+    /// Makes a failure from texts.
     pub fn say(error: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { error: one_line(&error.into()), hint: one_line(&hint.into()) }
     }
 
-    /// Returns what is wrong, without the hint, for a line of the log.
+    /// Returns the error without the hint, for a log line.
     pub(crate) fn reason(&self) -> &str {
         &self.error
     }
 
-    /// Returns what to do next, for where it is no failure.
+    /// Returns the hint, for messages that are not failures.
     pub(crate) fn hint(&self) -> &str {
         &self.hint
     }
@@ -38,7 +38,7 @@ impl Failure {
 
 impl From<NoRandomness> for Failure {
     fn from(error: NoRandomness) -> Self {
-        Self::new(&error, "nothing was made; try again once the machine has started up")
+        Self::new(&error, "nothing was created; try again when the machine has finished booting")
     }
 }
 
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failure_is_two_lines_and_no_command_to_a_terminal() {
+    fn shows_two_lines_without_control_characters() {
         let failure = Failure::say("a\u{1b}[31m\nred\u{9b}2J\u{7f}", "\u{202e}turned\u{7}");
         assert_eq!(
             failure.to_string(),
@@ -63,8 +63,8 @@ mod tests {
     }
 
     #[test]
-    fn what_people_write_is_shown_as_it_is() {
-        let failure = Failure::say("j\u{fc}rgen's  file \u{7530}", "ask\u{a0}him");
-        assert_eq!(failure.to_string(), "error: j\u{fc}rgen's file \u{7530}\nhint: ask him");
+    fn keeps_printable_text_in_other_scripts() {
+        let failure = Failure::say("j\u{fc}rgen's  file \u{7530}", "ask\u{a0}me");
+        assert_eq!(failure.to_string(), "error: j\u{fc}rgen's file \u{7530}\nhint: ask me");
     }
 }

@@ -2,31 +2,35 @@
 //! database.
 //!
 //! A token is minted offline ([`token`]), verified anywhere with public keys
-//! ([`keyring`]), and counted by a small replicated log ([`ledger`]). This page
-//! is the map; `ARCHITECTURE.md` walks through one redemption.
+//! ([`keyring`]), and its uses are counted by a small replicated log ([`ledger`]).
+//! This page is the map. `ARCHITECTURE.md` follows one redemption step by step and
+//! has a glossary.
 //!
-//! # The rooms, from the ground up
+//! # The rooms
 //!
-//! Imports go down only; `tests/architecture.rs` holds them to that.
+//! A room is a module at the top level. Imports only go down, and
+//! `tests/architecture.rs` fails if one goes up.
 //!
-//! | floor | rooms | what they are |
+//! | floor | rooms | content |
 //! |---|---|---|
-//! | 0 | [`token`], [`clock`], `random`, `percent`, `qr` | claims, envelope, sign, verify; the one look at the wall clock; the one draw of randomness; percent-encoding; QR codes |
-//! | 1 | [`keyring`], [`profile`], [`ledger`], `humanize` | trusted keys and key files; profiles and their sources; counts, revocations, permissions; times and kinds for people |
-//! | 2 | `redeem`, `cache`, `mint`, `activity`, `metrics` | the whole decision, top to bottom; what is kept to save work; from orders to tokens and links; what happened of late; how much of everything |
-//! | 3 | `http`, `admin`, `cluster`, `tls` | the public door; the operators' door; the door between nodes; certificates |
-//! | 4 | `config`, `cli` | what was configured; the commands, which alone know all rooms |
+//! | 6 | `cli` | the commands; the only room that knows all others |
+//! | 5 | `node` | what `serve` and `demo` run |
+//! | 4 | `config` | the configuration, checked as a whole |
+//! | 3 | `public`, `admin`, `cluster`, `tls` | the doors for users, operators and other nodes; certificates |
+//! | 2 | `redeem`, `cache`, `mint`, `signing`, `activity`, `metrics` | the whole decision; its caches; from orders to tokens and links; private keys; recent events and the audit log; counters and gauges |
+//! | 1 | [`keyring`], [`profile`], [`ledger`], `humanize`, `failure` | trusted keys and key files; profiles and their sources; uses, revocations and permissions; texts for people; how a command fails |
+//! | 0 | [`token`], [`clock`], `random`, [`plain_text`], `percent`, `qr` | claims, signing, verification and links; the wall clock; randomness; texts from outside; percent-encoding; QR codes |
 //!
 //! # Where to start
 //!
-//! Read `redeem.rs`: it is the specification. Then [`token::verify`] and
-//! [`ledger::State`] for the two decisions it rests on, and [`ledger::log`] for
-//! why an acknowledged use is never forgotten.
+//! Read `redeem.rs`, which decides about each redemption. Then read
+//! [`token::verify()`] and [`ledger::State`], which it relies on, and
+//! [`ledger::log`], which explains why an acknowledged use is never lost.
 //!
-//! Without default features only the pure floor is built: [`token`],
-//! [`keyring`], [`profile`], and the ledger without its engine.
+//! Without default features, only the pure core is built: [`token`], [`keyring`],
+//! [`profile`], [`clock`], [`plain_text`], and the ledger without its engine.
 
-// What tests share names the library from outside.
+// Code that is shared with the integration tests imports the library by its name.
 #[cfg(test)]
 extern crate self as jeton;
 

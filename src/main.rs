@@ -1,10 +1,10 @@
-//! The program. It runs the command line and says by its exit code how that went:
+//! The program: runs the command line and exits with a code.
 //!
 //! | code | meaning |
 //! |---|---|
-//! | 0 | done |
-//! | 1 | failed: one `error:` line and one `hint:` line on stderr |
-//! | 2 | the command line makes no sense: stderr says how it is used |
+//! | 0 | success |
+//! | 1 | failure: one `error:` line and one `hint:` line on stderr |
+//! | 2 | invalid command line: usage on stderr |
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -15,13 +15,13 @@ fn main() -> ExitCode {
     match cli::run(std::env::args_os()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Stop::Failed(failure)) => {
-            // When even stderr is gone, the exit code still says it.
+            // If stderr is closed, the exit code still reports the failure.
             let _ = writeln!(std::io::stderr(), "{failure}");
             ExitCode::from(1)
         }
-        Err(Stop::Usage(words)) => {
-            let _ = words.print();
-            if words.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS }
+        Err(Stop::Usage(usage)) => {
+            let _ = usage.print();
+            if usage.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS }
         }
     }
 }

@@ -1,9 +1,8 @@
 //! Minting: from orders to signed tokens and the links that carry them.
 //!
-//! It needs a private key, a time and random bytes, and neither a network nor a
-//! node. The command line mints here, and so does a node that was given a
-//! signing key on purpose. Admin tokens, which open the operators' door, are made
-//! here, too.
+//! Minting needs a private key, a time and random bytes, but no network and no node.
+//! The command line mints, and so does a node that has a signing key. Admin tokens
+//! are minted here, too.
 
 use thiserror::Error;
 
@@ -15,49 +14,47 @@ use crate::token::{
     SigningKey, Token, UnixSeconds, UseLimit, UserName, sign,
 };
 
-/// One token that is wanted.
+/// An order for one token.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Order {
-    /// For whom.
+    /// The user.
     pub user: UserName,
-    /// What kind of profile.
+    /// The kind of profile.
     pub kind: ProfileKind,
-    /// For how long.
+    /// How long the token is valid.
     pub lifetime: Lifetime,
-    /// How often.
+    /// How often the token can be used.
     pub uses: UseLimit,
-    /// From where, if not from everywhere.
+    /// The network that clients must be in, if any.
     pub network: Option<IpNetwork>,
 }
 
-/// A token and what is known about it. Whoever sees it can redeem it, so there
-/// is no `Debug`.
+/// A minted token. It is a bearer secret, so there is no `Debug`.
 pub struct Minted {
-    /// What kind of profile it gives.
+    /// The kind of profile.
     pub kind: ProfileKind,
-    /// What it says.
+    /// The claims.
     pub claims: Claims,
     /// The token.
     pub token: Token,
-    /// The links that carry it.
+    /// The links that carry the token.
     pub links: Links,
 }
 
-/// The links of one token. Each of them is as good as the token, so there is no
-/// `Debug`.
+/// The links of one token. They contain the token, so there is no `Debug`.
 pub struct Links {
-    /// What OpenVPN Connect imports, as Access Server prints it.
+    /// The link that OpenVPN Connect imports, as Access Server prints it.
     pub import: String,
-    /// What clients and scripts fetch.
+    /// The link that clients and scripts download.
     pub download: String,
-    /// The page for people.
+    /// The link of the share page.
     pub share: String,
-    /// What a QR code holds: an import link without a query, because Apple's
-    /// systems are reported to strip one.
+    /// The link for QR codes: an import link without a query, because Apple's systems
+    /// are reported to strip it.
     pub scan: String,
 }
 
-/// What it takes to mint: a private key, and a name in the world.
+/// Mints profile tokens with one private key, for links to one public URL.
 #[derive(Debug)]
 pub struct Minter {
     key: SigningKey,
@@ -67,59 +64,57 @@ pub struct Minter {
 /// Why nothing was minted.
 #[derive(Debug, Error)]
 pub enum MintError {
-    /// There are no random bytes for a nonce.
+    /// The system gives no random bytes for a nonce.
     #[error(transparent)]
     Random(#[from] NoRandomness),
-    /// The claims cannot be signed; the time is out of range.
+    /// The claims cannot be signed, because their time is out of range.
     #[error("this machine's clock is wrong")]
     Claims(#[from] ClaimsError),
 }
 
 impl Minter {
-    /// Mints with `key`, links that lead to `public_url`.
+    /// Makes a minter that signs with `key`, for links to `public_url`.
     #[must_use]
     pub const fn new(key: SigningKey, public_url: PublicUrl) -> Self {
         Self { key, public_url }
     }
 
-    /// Returns the id of the key that signs.
+    /// Returns the id of the signing key.
     #[must_use]
     pub fn key_id(&self) -> KeyId {
         self.key.verifying_key().id()
     }
 
-    /// Mints one token for each order, all issued at `now` and all in one batch,
-    /// so that one line revokes them all. `random` must fill a buffer with fresh
+    /// Mints one token for each order. All are issued at `now` and in one batch, so
+    /// that one revocation covers them all. `random` must fill a buffer with fresh
     /// random bytes.
     ///
     /// # Errors
     ///
-    /// [`MintError`] for the first token that cannot be made; then there is none.
+    /// [`MintError`] if one of the tokens cannot be minted.
     pub fn mint<'a>(
         &self,
         orders: impl IntoIterator<Item = &'a Order>,
         now: UnixSeconds,
         mut random: impl FnMut(&mut [u8]) -> Result<(), NoRandomness>,
     ) -> Result<Vec<Minted>, MintError> {
-        let mut batch = Batch([0; 4]);
-        random(&mut batch.0)?;
+        let batch = draw_batch(&mut random)?;
         let orders = orders.into_iter();
         orders.map(|order| self.mint_in(batch, order, now, &mut random)).collect()
     }
 
-    /// Mints one token, in a batch of its own; see [`Minter::mint`].
+    /// Mints one token in a batch of its own; see [`Minter::mint`].
     ///
     /// # Errors
     ///
-    /// [`MintError`] if it cannot be made.
+    /// [`MintError`] if it cannot be minted.
     pub fn mint_one(
         &self,
         order: &Order,
         now: UnixSeconds,
         mut random: impl FnMut(&mut [u8]) -> Result<(), NoRandomness>,
     ) -> Result<Minted, MintError> {
-        let mut batch = Batch([0; 4]);
-        random(&mut batch.0)?;
+        let batch = draw_batch(&mut random)?;
         self.mint_in(batch, order, now, &mut random)
     }
 
@@ -130,11 +125,9 @@ impl Minter {
         now: UnixSeconds,
         random: &mut impl FnMut(&mut [u8]) -> Result<(), NoRandomness>,
     ) -> Result<Minted, MintError> {
-        let mut unique = [0; 12];
-        random(&mut unique)?;
         let claims = Claims {
             purpose: Purpose::Profile(order.kind),
-            nonce: Nonce::new(batch, unique),
+            nonce: draw_nonce(batch, random)?,
             issued_at: now,
             lifetime: order.lifetime,
             uses: order.uses,
@@ -147,13 +140,12 @@ impl Minter {
     }
 }
 
-/// Mints the token that lets `user` act as `role` at the operators' door, from
-/// `now` on, in a batch of its own. `random` must fill a buffer with fresh random
-/// bytes.
+/// Mints an admin token for `user` in `role`, issued at `now` in a batch of its own.
+/// `random` must fill a buffer with fresh random bytes.
 ///
 /// # Errors
 ///
-/// [`MintError`] without random bytes, or with a clock that is out of range.
+/// [`MintError`] if it cannot be minted.
 pub fn mint_admin(
     key: &SigningKey,
     role: AdminRole,
@@ -162,12 +154,10 @@ pub fn mint_admin(
     now: UnixSeconds,
     mut random: impl FnMut(&mut [u8]) -> Result<(), NoRandomness>,
 ) -> Result<Token, MintError> {
-    let (mut batch, mut unique) = (Batch([0; 4]), [0; 12]);
-    random(&mut batch.0)?;
-    random(&mut unique)?;
+    let batch = draw_batch(&mut random)?;
     let claims = Claims {
         purpose: Purpose::Admin(role),
-        nonce: Nonce::new(batch, unique),
+        nonce: draw_nonce(batch, &mut random)?,
         issued_at: now,
         lifetime,
         uses: UseLimit::Unlimited,
@@ -175,6 +165,23 @@ pub fn mint_admin(
         network: None,
     };
     Ok(sign(&claims, key)?)
+}
+
+fn draw_batch(
+    random: &mut impl FnMut(&mut [u8]) -> Result<(), NoRandomness>,
+) -> Result<Batch, NoRandomness> {
+    let mut batch = Batch([0; 4]);
+    random(&mut batch.0)?;
+    Ok(batch)
+}
+
+fn draw_nonce(
+    batch: Batch,
+    random: &mut impl FnMut(&mut [u8]) -> Result<(), NoRandomness>,
+) -> Result<Nonce, NoRandomness> {
+    let mut unique = [0; 12];
+    random(&mut unique)?;
+    Ok(Nonce::new(batch, unique))
 }
 
 impl Links {
@@ -191,7 +198,7 @@ impl Links {
 }
 
 impl Minted {
-    /// Returns what the ledger may remember of this token.
+    /// Returns the record of this token for the ledger.
     #[must_use]
     pub fn record(&self) -> TokenRecord {
         TokenRecord::of(self.token.id(), self.kind, &self.claims)
@@ -203,7 +210,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::token::{KeyPurpose, TrustedKey, TrustedKeys, UntrustedToken, verify};
 
-    /// Returns a minter with a key of its own and `https://vpn.example.com`.
+    /// Returns a minter for links to `https://vpn.example.com`.
     pub(crate) fn minter() -> Minter {
         Minter {
             key: SigningKey::from_seed(&[7; 32]),
@@ -211,7 +218,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// Returns an order of one use and one hour for `user`.
+    /// Returns an order for `user`: one use within an hour.
     pub(crate) fn order(user: &str) -> Order {
         Order {
             user: UserName::new(user).unwrap(),
@@ -222,7 +229,8 @@ pub(crate) mod tests {
         }
     }
 
-    /// Returns a source that gives 1, 1, 1, 1, then 2, 2, ... and so on.
+    /// Returns a source that fills the first buffer with 1s, the second with 2s, and
+    /// so on.
     pub(crate) fn counting() -> impl FnMut(&mut [u8]) -> Result<(), NoRandomness> {
         let mut draw = 0;
         move |bytes| {
@@ -232,21 +240,21 @@ pub(crate) mod tests {
         }
     }
 
-    struct One(TrustedKey);
+    struct OneKey(TrustedKey);
 
-    impl TrustedKeys for One {
+    impl TrustedKeys for OneKey {
         fn find(&self, id: KeyId) -> Option<&TrustedKey> {
             (self.0.key.id() == id).then_some(&self.0)
         }
     }
 
     #[test]
-    fn every_order_is_a_token_of_one_batch_that_verifies() {
+    fn mints_a_verifiable_token_for_each_order_in_one_batch() {
         let minter = minter();
         let now = UnixSeconds::new(1_795_435_200);
         let minted = minter.mint(&[order("alice"), order("bob")], now, counting()).unwrap();
         let key = *minter.key.verifying_key();
-        let trusted = One(TrustedKey { purpose: KeyPurpose::Profile, key });
+        let trusted = OneKey(TrustedKey { purpose: KeyPurpose::Profile, key });
         for (minted, (user, byte)) in minted.iter().zip([("alice", 2), ("bob", 3)]) {
             let verified = verify(minted.token.as_str(), &trusted).unwrap();
             assert_eq!(verified.claims(), &minted.claims);
@@ -259,7 +267,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn an_admin_token_opens_the_operators_door_only() {
+    fn mints_an_admin_token_in_a_batch_of_its_own() {
         let key = SigningKey::from_seed(&[9; 32]);
         let order = order("carol");
         let now = UnixSeconds::new(1_795_435_200);
@@ -273,13 +281,13 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn without_random_bytes_nothing_is_minted() {
-        let dry = |_: &mut [u8]| Err(NoRandomness::example());
-        assert!(minter().mint(&[order("alice")], UnixSeconds::new(1), dry).is_err());
+    fn mints_nothing_without_random_bytes() {
+        let failing = |_: &mut [u8]| Err(NoRandomness::example());
+        assert!(minter().mint(&[order("alice")], UnixSeconds::new(1), failing).is_err());
     }
 
     #[test]
-    fn a_token_stays_short() {
+    fn a_token_has_at_most_140_characters() {
         let now = UnixSeconds::new(1_795_435_200);
         let minted = minter().mint(&[order("alice")], now, counting()).unwrap();
         assert!(minted[0].token.as_str().len() <= 140);

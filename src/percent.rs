@@ -1,5 +1,5 @@
-//! Percent-encoding (RFC 3986, section 2.1). Decoding is strict: a malformed escape or
-//! invalid UTF-8 is rejected, never repaired, because a repaired name is another name.
+//! Percent-encoding (RFC 3986, section 2.1). Decoding is strict: malformed escapes and
+//! invalid UTF-8 are rejected, because a repaired name would be another name.
 
 use std::borrow::Cow;
 
@@ -8,17 +8,17 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 /// Every ASCII character but the unreserved ones. Source: RFC 3986, section 2.3.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Encodes `text` for one segment of a path or one value of a query.
+/// Encodes `text` for a path segment or a query value.
 pub(crate) fn encode(text: &str) -> String {
     utf8_percent_encode(text, ESCAPED).to_string()
 }
 
-/// What a `+` stands for.
+/// The meaning of a `+`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Plus {
-    /// Itself, as in a path.
+    /// A plus sign, as in a path.
     Plus,
-    /// A space, as in the query of a form.
+    /// A space, as in a form's query.
     Space,
 }
 

@@ -1,15 +1,14 @@
-//! Text from outside, made safe to show: in one line, without characters that steer
-//! what shows it.
+//! Text from outside, made safe to show: in one line, without characters that steer a
+//! terminal or change the direction of the text around them.
 
 #[cfg(feature = "server")]
 use std::error::Error;
 
-/// Returns `true` if a character steers what shows it: a control character, a line or
-/// paragraph separator, or a directional formatting character (Unicode UAX #9,
-/// section 2).
+/// Returns `true` for control characters, line and paragraph separators, and
+/// directional formatting characters (Unicode UAX #9, section 2).
 ///
 /// Names and notes are checked for these when they are made, and messages when they
-/// are printed. What is read back from the log or from a token is not checked again.
+/// are printed. Names and notes from the log or from a token are not checked again.
 #[must_use]
 pub fn steers(c: char) -> bool {
     c.is_control()
@@ -19,15 +18,15 @@ pub fn steers(c: char) -> bool {
         )
 }
 
-/// Returns `text` in one line, with each character that [`steers`] replaced.
+/// Returns `text` in one line. Characters that [`steers`] matches are replaced.
 #[cfg(feature = "server")]
 pub(crate) fn one_line(text: &str) -> String {
     let shown = |c: char| if steers(c) { char::REPLACEMENT_CHARACTER } else { c };
     text.split_whitespace().collect::<Vec<_>>().join(" ").chars().map(shown).collect()
 }
 
-/// Returns the message of `error` and those of its sources in one line, without those
-/// that the message before already ends with.
+/// Returns the messages of `error` and its sources in one line. Skips a message that
+/// the text before it already ends with.
 #[cfg(feature = "server")]
 pub(crate) fn error_chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();

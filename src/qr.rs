@@ -1,38 +1,36 @@
-//! QR codes: the modules of a link, to be drawn in a terminal or as SVG.
+//! QR codes of links, as modules and as SVG.
 
 use std::fmt::Write as _;
 
 use fast_qr::{ECL, QRBuilder, QRCode};
 use thiserror::Error;
 
-/// The margin of light modules that ISO/IEC 18004 asks for, on each side.
+/// The width of the light margin on each side, in modules. Source: ISO/IEC 18004.
 const MARGIN: usize = 4;
 
-/// A QR code. It holds a link that is as good as its token, so there is no
-/// `Debug`.
+/// A QR code. Its link contains a token, so there is no `Debug`.
 pub struct QrDrawing {
     code: QRCode,
 }
 
-/// The link is longer than any QR code.
+/// The link is too long for a QR code.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 #[error("the link is too long for a QR code")]
 pub struct TooLong;
 
 impl QrDrawing {
-    /// Makes the code of `link`.
+    /// Makes the code of `link` for a screen.
     ///
     /// # Errors
     ///
     /// [`TooLong`] if it does not fit.
     pub fn of(link: &str) -> Result<Self, TooLong> {
-        // A screen is neither torn nor stained: the least error correction
-        // keeps the modules large.
+        // A screen needs the least error correction, which keeps the modules large.
         Self::with(link, ECL::L)
     }
 
-    /// Makes the code of `link` for paper, which may be folded: up to 15 % of it
-    /// may be unreadable.
+    /// Makes the code of `link` for paper: up to 15 % of it may be unreadable, for
+    /// example where it was folded.
     ///
     /// # Errors
     ///
@@ -46,14 +44,14 @@ impl QrDrawing {
         Ok(Self { code })
     }
 
-    /// Returns how many modules wide and high it is, with its margin.
+    /// Returns the width and height in modules, with the margin.
     #[must_use]
     pub fn side(&self) -> usize {
         self.code.size + 2 * MARGIN
     }
 
-    /// Tells whether a module is dark. Rows and columns begin at 0 in the
-    /// margin; everything around the code is light.
+    /// Returns `true` if a module is dark. Row 0 and column 0 are in the margin.
+    /// Everything around the code is light.
     #[must_use]
     pub fn is_dark(&self, row: usize, column: usize) -> bool {
         let (Some(row), Some(column)) = (row.checked_sub(MARGIN), column.checked_sub(MARGIN))
@@ -68,7 +66,7 @@ impl QrDrawing {
         module.value()
     }
 
-    /// Returns it as a whole SVG document, dark on light whatever it is shown on.
+    /// Returns the code as an SVG document, dark on a light background.
     #[must_use]
     pub fn svg(&self) -> String {
         let (side, path) = (self.side(), self.path());
@@ -79,8 +77,8 @@ impl QrDrawing {
         )
     }
 
-    /// Returns the dark modules as the `d` of an SVG path; one unit is one
-    /// module, and each run of modules one rectangle.
+    /// Returns the dark modules as the `d` attribute of an SVG path. One unit is one
+    /// module, and each horizontal run of modules is one rectangle.
     #[must_use]
     pub fn path(&self) -> String {
         let mut path = String::new();
@@ -92,16 +90,16 @@ impl QrDrawing {
 }
 
 fn draw_row(path: &mut String, y: usize, modules: impl Iterator<Item = bool>) {
-    let mut begun = None;
-    // A light module after the last one ends a run that is still open.
+    let mut start = None;
+    // A light module after the last one ends an open run.
     for (x, is_dark) in modules.chain([false]).enumerate() {
-        match (is_dark, begun) {
-            (true, None) => begun = Some(x),
+        match (is_dark, start) {
+            (true, None) => start = Some(x),
             (false, Some(from)) => {
                 let width = x - from;
                 // Writing to a string cannot fail.
                 let _ = write!(path, "M{from} {y}h{width}v1h-{width}z");
-                begun = None;
+                start = None;
             }
             (true, Some(_)) | (false, None) => {}
         }
@@ -113,14 +111,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_run_of_dark_modules_is_one_rectangle() {
+    fn draws_each_run_of_dark_modules_as_one_rectangle() {
         let mut path = String::new();
         draw_row(&mut path, 9, [true, false, false, true, true].into_iter());
         assert_eq!(path, "M0 9h1v1h-1zM3 9h2v1h-2z");
     }
 
     #[test]
-    fn a_code_has_its_margin_and_its_corners() {
+    fn a_code_has_a_margin_and_finder_patterns() {
         let code = QrDrawing::of("openvpn://import-profile/https://vpn.example.com/").unwrap();
         let path = code.path();
         assert!(path.starts_with("M4 4h7v1h-7z"), "{path}");
@@ -128,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn an_svg_is_a_document_of_its_own() {
+    fn the_svg_is_a_complete_document() {
         let code = QrDrawing::of("openvpn://import-profile/https://vpn.example.com/").unwrap();
         let svg = code.svg();
         assert!(svg.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\""), "{svg}");
@@ -136,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_of_the_longest_token_fits() {
+    fn the_link_of_the_longest_token_fits() {
         let link = format!("https://{}.example/rest/{}", "x".repeat(253), "a".repeat(512));
         assert!(QrDrawing::of(&link).is_ok());
         assert!(QrDrawing::for_paper(&link).is_ok());

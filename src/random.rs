@@ -1,10 +1,9 @@
-//! The one place where randomness is drawn: the operating system's source.
-//!
-//! Whoever decides takes random bytes as an argument, as it takes the time.
+//! The only place that draws randomness, from the operating system. Code that makes
+//! decisions takes random bytes as an argument, as it takes the time.
 
 use thiserror::Error;
 
-/// The system gave no random bytes; nothing was made with them.
+/// The system gave no random bytes.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 #[error("the system gives no random bytes: {0}")]
 pub struct NoRandomness(getrandom::Error);
@@ -13,7 +12,7 @@ pub struct NoRandomness(getrandom::Error);
 ///
 /// # Errors
 ///
-/// [`NoRandomness`] if the system has none.
+/// [`NoRandomness`] if the system gives none.
 pub fn bytes<const N: usize>() -> Result<[u8; N], NoRandomness> {
     let mut bytes = [0; N];
     fill(&mut bytes)?;
@@ -24,14 +23,14 @@ pub fn bytes<const N: usize>() -> Result<[u8; N], NoRandomness> {
 ///
 /// # Errors
 ///
-/// [`NoRandomness`] if the system has none; then `bytes` hold nothing of use.
+/// [`NoRandomness`] if the system gives none. The content of `bytes` is then undefined.
 pub fn fill(bytes: &mut [u8]) -> Result<(), NoRandomness> {
     getrandom::fill(bytes).map_err(NoRandomness)
 }
 
 #[cfg(all(test, feature = "server"))]
 impl NoRandomness {
-    /// Returns an error as a system without randomness gives it.
+    /// Returns the error of a system without a random source.
     pub(crate) const fn example() -> Self {
         Self(getrandom::Error::UNSUPPORTED)
     }

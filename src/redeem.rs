@@ -1,9 +1,9 @@
-//! Redemption: the whole way from the text of a token to a profile.
+//! Redemption: from the text of a token to a profile.
 //!
-//! [`Redeemer::redeem`] reads top to bottom like the specification. Nothing is
-//! spent until everything else has passed, and a counted profile is delivered
-//! only for a [`Grant`](crate::ledger::Grant). There is no HTTP here: who asks,
-//! and what for, comes in as an [`Attempt`].
+//! [`Redeemer::redeem`] makes the checks of `docs/token.md`, section *Redemption*, in
+//! that order. A use is spent only after all other checks have passed. A counted
+//! profile is delivered only for a [`Grant`](crate::ledger::Grant). This room does not
+//! know HTTP: a request is an [`Attempt`].
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::token::{
     VerifiedToken, VerifyError,
 };
 
-/// Everything that a redemption looks at.
+/// Redeems tokens: the keys, profiles, ledger and clock that a decision needs.
 #[derive(Debug)]
 pub struct Redeemer {
     keys: ArcSwap<Keyring>,
@@ -32,65 +32,64 @@ pub struct Redeemer {
     sizes: CacheSizes,
 }
 
-/// Someone asks for what a token gives.
+/// One attempt to redeem a token.
 #[derive(Clone, Copy)]
 pub struct Attempt<'a> {
-    /// The text that should be a token.
+    /// The text of the token, not verified.
     pub token: &'a str,
     /// The address the request came from.
     pub client: IpAddr,
-    /// What is wanted.
+    /// Whether to spend a use.
     pub intent: Intent,
 }
 
-/// What is wanted of a token.
+/// What an attempt is for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Intent {
-    /// To see what [`Intent::Spend`] would give, spending nothing.
+    /// Decides as [`Intent::Spend`] would, but spends nothing.
     Look,
-    /// To have the profile, for one use. The id makes a repeated wish the same.
+    /// Spends one use. A repeated attempt with the same id spends it only once.
     Spend(RequestId),
 }
 
-/// A profile that may go out, and what the holder may know about its token.
+/// A profile to deliver, and what the holder may know about the token.
 #[derive(Debug)]
 #[must_use]
 pub struct Delivery {
     /// The token.
     pub token: Arc<VerifiedToken>,
-    /// The kind of profile it gives.
+    /// The kind of profile.
     pub kind: ProfileKind,
     /// The profile.
     pub profile: Profile,
-    /// Uses left: after this one where one was spent, as they stand where not;
-    /// `None` if any number is left.
+    /// The uses left, after the one that was spent, if any; `None` if unlimited.
     pub uses_left: Option<u32>,
 }
 
-/// The answer no: why, and to which token if it was a true one.
+/// A refused attempt.
 #[derive(Debug)]
-pub struct Refused {
-    /// Why.
+pub struct RefusedAttempt {
+    /// The reason.
     pub refusal: Refusal,
-    /// The token, once its signature held.
+    /// The token, if it was verified.
     pub token: Option<Arc<VerifiedToken>>,
 }
 
-/// Why there is no profile, in the order of the checks. Exhaustive on purpose:
-/// a new reason does not compile until it has an answer, a log level and a
-/// metric label.
+/// Why a redemption gives no profile, in the order of the checks. The enum is
+/// exhaustive, so that a new reason does not compile until it has an HTTP answer, a
+/// log level and a metric label.
 #[derive(Debug, Error)]
 pub enum Refusal {
-    /// No trusted key signed this text as a token.
+    /// The text is not a token that a trusted key signed.
     #[error("token not verified")]
     Unverified(#[source] VerifyError),
-    /// It is a true token, but for the operators' door.
+    /// It is an admin token.
     #[error("an admin token gives no profile")]
     NotAProfileToken,
-    /// It becomes valid at this moment.
+    /// It becomes valid at this time.
     #[error("not valid before {0}")]
     NotYet(UnixSeconds),
-    /// It stopped being valid at this moment.
+    /// It stopped being valid at this time.
     #[error("expired at {0}")]
     Expired(UnixSeconds),
     /// The client is not in the token's network.
@@ -102,25 +101,26 @@ pub enum Refusal {
     /// It was issued before this ledger began to count.
     #[error("issued before this ledger")]
     BeforeLedger,
-    /// It gives `autologin`, which its user is not allowed.
+    /// It is for an autologin profile, and its user is not permitted to have one.
     #[error("the user lacks the autologin privilege")]
     AutologinDenied,
     /// There is no profile to deliver.
     #[error("no profile to deliver")]
     NoProfile(#[source] ProfileError),
-    /// The profile cannot be read now: the disk or the system has a problem.
+    /// An I/O error prevents reading the profile.
     #[error("the profile cannot be read")]
     ProfileUnreadable(#[source] ProfileError),
     /// All its uses are spent.
     #[error("used up")]
     UsedUp,
-    /// The same nonce was seen with other claims: someone signs nonces twice.
+    /// A token with this nonce and other claims was used before: a minter signed one
+    /// nonce twice.
     #[error("another token with this nonce was used before")]
-    Contradiction,
+    ClaimsMismatch,
     /// The ledger cannot decide now; nothing was spent.
     #[error("the ledger cannot decide")]
     LedgerUnavailable(#[source] LedgerError),
-    /// Too much waits for the ledger; nothing was spent.
+    /// Too many requests wait for the ledger; nothing was spent.
     #[error("the ledger is overloaded")]
     LedgerOverloaded,
     /// The ledger did not answer in time; a use may have been spent.
@@ -129,7 +129,7 @@ pub enum Refusal {
 }
 
 impl Redeemer {
-    /// Puts together what a redemption looks at.
+    /// Makes a redeemer with empty caches.
     #[must_use]
     pub fn new(
         keys: Keyring,
@@ -148,35 +148,35 @@ impl Redeemer {
         }
     }
 
-    /// Trusts `keys` and no others from now on.
+    /// Replaces the trusted keys.
     pub fn replace_keys(&self, keys: Keyring) {
         self.keys.store(Arc::new(keys));
     }
 
-    /// Returns the keys that are trusted now.
+    /// Returns the trusted keys.
     #[must_use]
     pub fn keys(&self) -> Arc<Keyring> {
         self.keys.load_full()
     }
 
-    /// Tells whether any key is trusted for `purpose`.
+    /// Returns `true` if any key is trusted for `purpose`.
     #[must_use]
     pub fn trusts_keys_for(&self, purpose: KeyPurpose) -> bool {
         self.keys.load().has(purpose)
     }
 
-    /// Tells how often a signature check was saved, since the start.
+    /// Returns the lookups in the cache of verified tokens, since the start.
     #[must_use]
     pub fn verify_cache_lookups(&self) -> Lookups {
         self.tokens.lookups()
     }
 
-    /// Takes profiles from `profiles` from now on.
+    /// Replaces the source of profiles.
     pub fn replace_profiles(&self, profiles: Box<dyn ProfileSource>) {
         self.profiles.store(Arc::new(RenderedProfiles::new(profiles, self.sizes)));
     }
 
-    /// Returns the users there are profiles for, sorted.
+    /// Returns the users that have profiles, sorted.
     ///
     /// # Errors
     ///
@@ -185,22 +185,22 @@ impl Redeemer {
         self.profiles.load().users()
     }
 
-    /// Redeems a token, or tells what redeeming it would give.
+    /// Redeems a token, or decides without spending a use.
     ///
     /// # Errors
     ///
-    /// [`Refused`] with the first check that fails. A refusal costs no use,
-    /// but for [`Refusal::OutcomeUnknown`], which may have cost one.
-    pub async fn redeem(&self, attempt: Attempt<'_>) -> Result<Delivery, Refused> {
-        let token = self.verify(attempt.token).map_err(Refused::unverified)?;
+    /// [`RefusedAttempt`] with the first check that fails. A refusal spends no use,
+    /// except that [`Refusal::OutcomeUnknown`] may have spent one.
+    pub async fn redeem(&self, attempt: Attempt<'_>) -> Result<Delivery, RefusedAttempt> {
+        let token = self.verify(attempt.token).map_err(RefusedAttempt::unverified)?;
         let decision = self.decide(attempt, &token).await;
         if let Err(Refusal::Revoked | Refusal::UsedUp) = decision {
-            self.tokens.bury(attempt.token);
+            self.tokens.mark_dead(attempt.token);
         }
-        decision.map_err(|refusal| Refused { refusal, token: Some(token) })
+        decision.map_err(|refusal| RefusedAttempt { refusal, token: Some(token) })
     }
 
-    /// Judges a verified token. The order of the checks is the specification's.
+    /// Decides about a verified token.
     async fn decide(
         &self,
         attempt: Attempt<'_>,
@@ -225,8 +225,8 @@ impl Redeemer {
         if standing.before_ledger {
             return Err(Refusal::BeforeLedger);
         }
-        // What this node has applied can only lag behind the ledger, so what is
-        // used up here is used up, and a dead link touches no file.
+        // This node's state can only lag behind the ledger. A token that is used up
+        // here is used up everywhere, and then no file is read.
         let uses_left = standing.uses_left(claims.uses);
         if uses_left == Some(0) {
             return Err(Refusal::UsedUp);
@@ -236,8 +236,7 @@ impl Redeemer {
             return Err(Refusal::AutologinDenied);
         }
 
-        let profile = self.profiles.load().load(&claims.user, kind, now);
-        let profile = profile?;
+        let profile = self.profiles.load().load(&claims.user, kind, now)?;
 
         let uses_left = match attempt.intent {
             Intent::Look => uses_left,
@@ -247,7 +246,7 @@ impl Redeemer {
         Ok(Delivery { token: Arc::clone(token), kind, profile, uses_left })
     }
 
-    /// Verifies, sparing the signature of a text that was verified before.
+    /// Verifies a token. The signature of a cached token is not checked again.
     ///
     /// # Errors
     ///
@@ -256,15 +255,15 @@ impl Redeemer {
         self.tokens.verify(text, &self.keys.load())
     }
 
-    /// The time that judges: this node's clock, but never a time that the
-    /// ledger has left behind. So setting a clock back revives nothing.
+    /// Returns the time for all decisions: the later of this node's clock and the
+    /// ledger's time. Setting a clock back therefore revives nothing.
     #[must_use]
     pub fn now(&self) -> UnixSeconds {
         self.clock.now().max(self.ledger.log_time())
     }
 
-    /// Spends one use of a counted token and returns how many are left; an
-    /// uncounted one has nothing to spend.
+    /// Spends one use and returns how many are left, or `None` if the uses of the
+    /// token are not counted.
     async fn spend(
         &self,
         token: &VerifiedToken,
@@ -281,14 +280,14 @@ impl Redeemer {
 }
 
 impl Refusal {
-    /// Says for the holder what the ledger refused.
+    /// Returns the refusal for one of the ledger.
     const fn of_spend(refusal: SpendRefusal, claims: &Claims) -> Self {
         match refusal {
             SpendRefusal::BeforeLedger => Self::BeforeLedger,
             SpendRefusal::Expired => Self::Expired(claims.expires_at()),
             SpendRefusal::Revoked => Self::Revoked,
             SpendRefusal::AutologinDenied => Self::AutologinDenied,
-            SpendRefusal::Contradiction => Self::Contradiction,
+            SpendRefusal::Contradiction => Self::ClaimsMismatch,
             SpendRefusal::UsedUp => Self::UsedUp,
         }
     }
@@ -313,7 +312,7 @@ impl From<LedgerError> for Refusal {
     }
 }
 
-impl Refused {
+impl RefusedAttempt {
     fn unverified(error: VerifyError) -> Self {
         Self { refusal: Refusal::Unverified(error), token: None }
     }
@@ -393,14 +392,14 @@ mod tests {
     }
 
     impl World {
-        async fn click(&self, token: &str) -> Result<Delivery, Refused> {
+        async fn spend(&self, token: &str) -> Result<Delivery, RefusedAttempt> {
             let request = self.requests.fetch_add(1, Ordering::SeqCst);
             let mut id = [0; 16];
             id[..4].copy_from_slice(&request.to_be_bytes());
-            self.ask(token, Intent::Spend(RequestId(id))).await
+            self.attempt(token, Intent::Spend(RequestId(id))).await
         }
 
-        async fn ask(&self, token: &str, intent: Intent) -> Result<Delivery, Refused> {
+        async fn attempt(&self, token: &str, intent: Intent) -> Result<Delivery, RefusedAttempt> {
             let client = "192.0.2.7".parse().unwrap();
             self.redeemer.redeem(Attempt { token, client, intent }).await
         }
@@ -411,39 +410,39 @@ mod tests {
         }
 
         async fn refusal(&self, token: &str) -> Refusal {
-            self.click(token).await.expect_err("a refusal").refusal
+            self.spend(token).await.expect_err("a refusal").refusal
         }
     }
 
     #[actix_web::test]
-    async fn two_uses_are_two_and_looking_costs_nothing() {
+    async fn a_limit_of_two_allows_two_uses_and_looking_spends_none() {
         let world = world();
         let token = text(&claims(1));
         for _ in 0..10 {
-            assert_eq!(world.ask(&token, Intent::Look).await.unwrap().uses_left, Some(2));
+            assert_eq!(world.attempt(&token, Intent::Look).await.unwrap().uses_left, Some(2));
         }
-        let delivery = world.click(&token).await.unwrap();
+        let delivery = world.spend(&token).await.unwrap();
         assert_eq!((delivery.profile.text(), delivery.uses_left), ("profile of alice", Some(1)));
-        assert_eq!(world.click(&token).await.unwrap().uses_left, Some(0));
+        assert_eq!(world.spend(&token).await.unwrap().uses_left, Some(0));
         assert!(matches!(world.refusal(&token).await, Refusal::UsedUp));
-        let looked = world.ask(&token, Intent::Look).await.unwrap_err();
+        let looked = world.attempt(&token, Intent::Look).await.unwrap_err();
         assert!(matches!(looked.refusal, Refusal::UsedUp));
     }
 
     #[actix_web::test]
-    async fn an_unlimited_token_is_not_counted() {
+    async fn does_not_count_an_unlimited_token() {
         let world = world();
         let token = text(&Claims { uses: UseLimit::Unlimited, ..claims(1) });
         for _ in 0..5 {
-            assert_eq!(world.click(&token).await.unwrap().uses_left, None);
+            assert_eq!(world.spend(&token).await.unwrap().uses_left, None);
         }
         assert!(world.listed(NOW).is_empty());
     }
 
     #[actix_web::test]
-    async fn nothing_is_spent_when_a_later_check_fails() {
+    async fn spends_nothing_when_a_check_fails() {
         let world = world();
-        let nobody = Claims { user: UserName::new("nobody").unwrap(), ..claims(1) };
+        let no_profile = Claims { user: UserName::new("nobody").unwrap(), ..claims(1) };
         let outside = Claims { network: Some("198.51.100.0/24".parse().unwrap()), ..claims(2) };
         let autologin = Claims { purpose: Purpose::Profile(ProfileKind::Autologin), ..claims(3) };
         let old = Claims { issued_at: UnixSeconds::new(NOW - 101), ..claims(4) };
@@ -454,7 +453,7 @@ mod tests {
             ..claims(6)
         };
         let admin = Claims { purpose: Purpose::Admin(AdminRole::Admin), ..claims(7) };
-        assert!(matches!(world.refusal(&text(&nobody)).await, Refusal::NoProfile(_)));
+        assert!(matches!(world.refusal(&text(&no_profile)).await, Refusal::NoProfile(_)));
         assert!(matches!(world.refusal(&text(&outside)).await, Refusal::OutsideNetwork(_)));
         assert!(matches!(world.refusal(&text(&autologin)).await, Refusal::AutologinDenied));
         assert!(matches!(world.refusal(&text(&old)).await, Refusal::BeforeLedger));
@@ -470,43 +469,46 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_permission_counts_from_the_next_click() {
+    async fn a_permission_change_applies_to_the_next_attempt() {
         let world = world();
         let token =
             text(&Claims { purpose: Purpose::Profile(ProfileKind::Autologin), ..claims(1) });
         let alice = UserName::new("alice").unwrap();
         assert!(matches!(world.refusal(&token).await, Refusal::AutologinDenied));
         world.ledger.permit(alice.clone(), true).await.unwrap();
-        assert_eq!(world.click(&token).await.unwrap().kind, ProfileKind::Autologin);
+        assert_eq!(world.spend(&token).await.unwrap().kind, ProfileKind::Autologin);
         world.ledger.permit(alice, false).await.unwrap();
         assert!(matches!(world.refusal(&token).await, Refusal::AutologinDenied));
     }
 
     #[actix_web::test]
-    async fn a_cached_token_dies_with_its_revocation_its_key_or_its_time() {
+    async fn a_cached_token_is_refused_after_revocation_expiry_or_key_removal() {
         let world = world();
         let revoked = claims(1);
         let token = text(&revoked);
-        assert!(world.click(&token).await.is_ok());
-        let line = Revocation::Token { nonce: revoked.nonce, expires_at: None };
-        world.ledger.revoke(line).await.unwrap();
+        assert!(world.spend(&token).await.is_ok());
+        let revocation = Revocation::Token { nonce: revoked.nonce, expires_at: None };
+        world.ledger.revoke(revocation).await.unwrap();
         assert!(matches!(world.refusal(&token).await, Refusal::Revoked));
-        assert!(matches!(world.refusal(&token).await, Refusal::Revoked), "also when buried");
+        assert!(
+            matches!(world.refusal(&token).await, Refusal::Revoked),
+            "also from the cache of dead tokens"
+        );
 
         let expiring = text(&claims(2));
-        assert!(world.click(&expiring).await.is_ok());
+        assert!(world.spend(&expiring).await.is_ok());
         world.clock.set(UnixSeconds::new(NOW + 3_600));
         assert!(matches!(world.refusal(&expiring).await, Refusal::Expired(_)));
         world.clock.set(UnixSeconds::new(NOW));
 
         let other = text(&claims(3));
-        assert!(world.click(&other).await.is_ok());
+        assert!(world.spend(&other).await.is_ok());
         world.redeemer.replace_keys(Keyring::new([]).unwrap());
         assert!(matches!(world.refusal(&other).await, Refusal::Unverified(_)));
     }
 
     #[actix_web::test]
-    async fn a_clock_set_back_behind_the_ledger_revives_nothing() {
+    async fn setting_the_clock_back_does_not_revive_an_expired_token() {
         let world = world();
         let short = text(&Claims {
             lifetime: Lifetime::from_seconds(10).unwrap(),
@@ -521,7 +523,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_ledger_that_cannot_decide_gives_nothing() {
+    async fn a_failing_ledger_refuses_without_spending() {
         let world = world();
         let token = text(&claims(1));
         for (fault, expected) in [
@@ -533,25 +535,24 @@ mod tests {
             assert_eq!(world.refusal(&token).await.to_string(), expected);
         }
         *world.ledger.fault.lock().unwrap() = None;
-        assert_eq!(world.click(&token).await.unwrap().uses_left, Some(1));
+        assert_eq!(world.spend(&token).await.unwrap().uses_left, Some(1));
     }
 
     #[actix_web::test]
-    async fn a_profile_is_rendered_once_until_its_certificate_expires() {
+    async fn renders_a_profile_once_until_its_certificate_expires() {
         let world = world();
         let token = text(&Claims { uses: UseLimit::Unlimited, ..claims(1) });
         for _ in 0..3 {
-            assert!(world.click(&token).await.is_ok());
+            assert!(world.spend(&token).await.is_ok());
         }
         assert_eq!(world.loads.load(Ordering::SeqCst), 1);
         world.clock.set(UnixSeconds::new(NOW + 1_000));
-        assert!(world.click(&token).await.is_ok());
+        assert!(world.spend(&token).await.is_ok());
         assert_eq!(world.loads.load(Ordering::SeqCst), 2);
     }
 
-    /// The caches may be of any size, also of none.
     #[actix_web::test]
-    async fn verdicts_do_not_depend_on_the_caches() {
+    async fn decides_the_same_without_caches() {
         let mut world = world();
         let sizes = CacheSizes { verified_tokens: 0, dead_tokens: 0, profiles: 0 };
         world.redeemer.tokens = VerifiedTokens::new(sizes);
@@ -560,8 +561,8 @@ mod tests {
             .profiles
             .store(Arc::new(RenderedProfiles::new(Box::new(InventedProfiles::default()), sizes)));
         let token = text(&claims(1));
-        assert_eq!(world.click(&token).await.unwrap().uses_left, Some(1));
-        assert_eq!(world.click(&token).await.unwrap().uses_left, Some(0));
+        assert_eq!(world.spend(&token).await.unwrap().uses_left, Some(1));
+        assert_eq!(world.spend(&token).await.unwrap().uses_left, Some(0));
         for _ in 0..3 {
             assert!(matches!(world.refusal(&token).await, Refusal::UsedUp));
         }

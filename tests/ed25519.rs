@@ -1,11 +1,11 @@
-//! Promise: one rule for signatures, RFC 8032 taken strictly. A key in a
-//! second spelling or of small order is refused when it is read; a signature
-//! holds if `S < L`, R is canonical and not of small order, and
-//! `S * B = R + k * A` holds as it stands, not only times the cofactor.
+//! Promise: signatures follow the strict reading of RFC 8032. A non-canonical key or
+//! one of small order is refused when it is decoded. A signature is valid if `S < L`,
+//! R is canonical and not of small order, and `S * B = R + k * A` without the
+//! cofactor.
 //!
-//! Besides Wycheproof this builds the edge cases of "Taming the many EdDSAs"
-//! (Chalkias, Garillot, Nikolaenko, 2020, section 5) for itself: keys and R
-//! with every part of small order, second spellings, and S too large.
+//! Besides Wycheproof, this tests the edge cases of "Taming the many EdDSAs"
+//! (Chalkias, Garillot, Nikolaenko, 2020, section 5): keys and R with each component
+//! of small order, non-canonical encodings, and S too large.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -21,20 +21,20 @@ use sha2::{Digest as _, Sha512};
 use wycheproof::TestResult;
 use wycheproof::eddsa::{TestName, TestSet};
 
-/// The order of the base point, lowest byte first.
+/// The order of the base point, little-endian.
 const L: [u8; 32] = [
     0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14,
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
 ];
 
-/// RFC 8032, section 5.1.7, step 2.
+/// Returns k of RFC 8032, section 5.1.7, step 2.
 fn k(r: &[u8; 32], a: &[u8; 32], message: &[u8]) -> Scalar {
     let hash = Sha512::new().chain_update(r).chain_update(a).chain_update(message).finalize();
     Scalar::from_bytes_mod_order_wide(&hash.into())
 }
 
-/// R and S of the one who knows the scalars behind R and A, both of which may
-/// have a part of small order besides.
+/// Makes a signature from the scalars of R and A. Both points may also have a
+/// component of small order.
 fn signature(r: &[u8; 32], a: &[u8; 32], scalars: (Scalar, Scalar), message: &[u8]) -> [u8; 64] {
     let s = scalars.0 + k(r, a, message) * scalars.1;
     [*r, s.to_bytes()].concat().try_into().unwrap()
@@ -44,7 +44,7 @@ fn encoded(point: EdwardsPoint) -> [u8; 32] {
     point.compress().to_bytes()
 }
 
-/// Adds `times` L to the S of a signature; `None` if it does not fit.
+/// Adds `times` L to the S of a signature. Returns `None` if the sum does not fit.
 fn s_plus_l(signature: &[u8; 64], times: usize) -> Option<[u8; 64]> {
     let mut out = *signature;
     for _ in 0..times {
@@ -61,10 +61,10 @@ fn s_plus_l(signature: &[u8; 64], times: usize) -> Option<[u8; 64]> {
     Some(out)
 }
 
-/// All 32-byte strings that decode to a point of small order by the lax rule of
-/// ZIP 215: the eight canonical ones first, then the second spellings.
-fn small_order_spellings() -> Vec<[u8; 32]> {
-    let mut spellings: Vec<_> = EIGHT_TORSION.into_iter().map(encoded).collect();
+/// Returns all encodings of points of small order that ZIP 215 accepts: first the
+/// eight canonical ones, then the others.
+fn small_order_encodings() -> Vec<[u8; 32]> {
+    let mut encodings: Vec<_> = EIGHT_TORSION.into_iter().map(encoded).collect();
     let candidates = (0xed..=0xff).flat_map(|low| {
         // y = p ..= 2^255 - 1, with both signs.
         [0x7f, 0xff].map(|high| {
@@ -82,29 +82,28 @@ fn small_order_spellings() -> Vec<[u8; 32]> {
     for bytes in candidates.chain(negative_zero) {
         let point = CompressedEdwardsY(bytes).decompress();
         if point.is_some_and(|point| point.is_small_order()) {
-            spellings.push(bytes);
+            encodings.push(bytes);
         }
     }
-    spellings
+    encodings
 }
 
 #[test]
-fn wycheproof_agrees() {
+fn agrees_with_wycheproof() {
     let set = TestSet::load(TestName::Ed25519).unwrap();
     let (mut valid, mut invalid, mut keys_refused) = (0, 0, 0);
     for group in &set.test_groups {
         let public: [u8; 32] = group.key.pk[..].try_into().unwrap();
         let key = VerifyingKey::from_bytes(&public);
         for test in &group.tests {
-            // A signature of another length never reaches us: an envelope
-            // holds exactly 64 bytes.
+            // An envelope always has a signature of 64 bytes.
             let signature = <[u8; 64]>::try_from(&test.sig[..]);
-            let holds = match (&key, &signature) {
+            let is_valid = match (&key, &signature) {
                 (Ok(key), Ok(signature)) => key.is_signature(&test.msg, signature),
                 _ => false,
             };
             let expected = test.result == TestResult::Valid;
-            assert_eq!(holds, expected, "{} {}", test.tc_id, test.comment);
+            assert_eq!(is_valid, expected, "{} {}", test.tc_id, test.comment);
             valid += usize::from(expected);
             invalid += usize::from(!expected);
             keys_refused += usize::from(key.is_err());
@@ -114,21 +113,21 @@ fn wycheproof_agrees() {
 }
 
 #[test]
-fn no_key_of_small_order_is_taken_in_any_spelling() {
-    let spellings = small_order_spellings();
-    assert_eq!(spellings.len(), 14);
-    for (i, bytes) in spellings.iter().enumerate() {
+fn refuses_every_encoding_of_a_key_of_small_order() {
+    let encodings = small_order_encodings();
+    assert_eq!(encodings.len(), 14);
+    for (i, bytes) in encodings.iter().enumerate() {
         let expected = if i < 8 { KeyError::Weak } else { KeyError::NotCanonical };
         assert_eq!(VerifyingKey::from_bytes(bytes), Err(expected), "{bytes:02x?}");
     }
 }
 
-/// Keys and R with every part of small order, signed by one who knows their
-/// scalars, so that the equation times the cofactor always holds.
+/// Keys and R with each component of small order. The signatures are made from the
+/// scalars, so that the equation with the cofactor always holds.
 #[test]
-fn a_signature_holds_by_the_plain_equation_only() {
+fn a_signature_must_satisfy_the_equation_without_the_cofactor() {
     let secret = Scalar::from(0x1234_5678_u64);
-    let (mut held, mut refused) = (0, 0);
+    let (mut valid, mut refused) = (0, 0);
     for key_torsion in EIGHT_TORSION {
         let a = encoded(EdwardsPoint::mul_base(&secret) + key_torsion);
         let key = VerifyingKey::from_bytes(&a).unwrap();
@@ -140,33 +139,32 @@ fn a_signature_holds_by_the_plain_equation_only() {
                 let residue = r_torsion + k(&r, &a, &message) * key_torsion;
                 let expected = r_scalar != Scalar::ZERO && residue.is_identity();
                 assert_eq!(key.is_signature(&message, &signature), expected, "{signature:02x?}");
-                held += usize::from(expected);
+                valid += usize::from(expected);
                 refused += usize::from(!expected);
             }
         }
     }
-    assert_eq!(held + refused, 8 * 8 * 24);
-    assert!(held > 100 && refused > 100, "{held} {refused}");
+    assert_eq!(valid + refused, 8 * 8 * 24);
+    assert!(valid > 100 && refused > 100, "{valid} {refused}");
 }
 
-/// R of small order, canonical or not: the plain equation would hold for an
-/// ordinary key, and none of these may.
+/// With an R of small order, canonical or not, the equation holds for an ordinary key.
 #[test]
-fn no_r_of_small_order_is_taken_in_any_spelling() {
+fn refuses_every_encoding_of_an_r_of_small_order() {
     let secret = Scalar::from(0x1234_5678_u64);
     let a = encoded(EdwardsPoint::mul_base(&secret));
     let key = VerifyingKey::from_bytes(&a).unwrap();
-    for r in small_order_spellings() {
+    for r in small_order_encodings() {
         let signature = signature(&r, &a, (Scalar::ZERO, secret), b"m");
         assert!(!key.is_signature(b"m", &signature), "{r:02x?}");
     }
     let r = encoded(EdwardsPoint::mul_base(&Scalar::ONE));
     let signature = signature(&r, &a, (Scalar::ONE, secret), b"m");
-    assert!(key.is_signature(b"m", &signature), "the construction itself is good");
+    assert!(key.is_signature(b"m", &signature), "the construction itself is valid");
 }
 
 #[test]
-fn s_has_one_spelling() {
+fn refuses_s_plus_any_multiple_of_l() {
     let secret = Scalar::from(0x1234_5678_u64);
     let a = encoded(EdwardsPoint::mul_base(&secret));
     let key = VerifyingKey::from_bytes(&a).unwrap();
@@ -183,10 +181,10 @@ fn s_has_one_spelling() {
     assert!(tried >= 8 * 14, "{tried}");
 }
 
-/// The second spellings that are not of small order: y = p + 3 is on the curve
-/// like y = 3, and so on. dalek alone would take them for keys.
+/// Includes points that are not of small order: y = p + 3 is on the curve like y = 3,
+/// and so on. dalek alone would accept them.
 #[test]
-fn no_key_is_taken_in_a_second_spelling() {
+fn refuses_every_non_canonical_key() {
     let mut decodable = 0;
     for low in 0xed..=0xff {
         for high in [0x7f, 0xff] {
@@ -205,7 +203,7 @@ fn no_key_is_taken_in_a_second_spelling() {
 
 /// RFC 8032, section 7.1, tests 1 to 3.
 #[test]
-fn keys_are_those_of_rfc_8032() {
+fn derives_the_keys_of_rfc_8032() {
     let hex = |text: &str| -> [u8; 32] {
         std::array::from_fn(|i| u8::from_str_radix(&text[2 * i..2 * i + 2], 16).unwrap())
     };

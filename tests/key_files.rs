@@ -1,7 +1,7 @@
-//! Promise: key files are everybody's. What we write OpenSSL reads, what
-//! OpenSSL writes we read, and what others could have touched we refuse.
+//! Promise: OpenSSL reads the key files of jeton, jeton reads those of OpenSSL, and
+//! files that other users could have read or changed are refused.
 //!
-//! The `openssl` program must be installed; without it these tests fail.
+//! These tests need the `openssl` program.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests, not only tests")]
 
 use std::fs::{self, Permissions};
@@ -30,11 +30,11 @@ fn encryption() -> Encryption<'static> {
     Encryption { passphrase: PASSPHRASE, salt: [3; 16], iv: [4; 16] }
 }
 
-/// Runs openssl in `folder` and returns what it printed; it must succeed.
-fn openssl(folder: &Path, args: &str) -> String {
+/// Runs openssl in `directory` and returns its output. It must succeed.
+fn openssl(directory: &Path, args: &str) -> String {
     let output = Command::new("openssl")
         .args(args.split(' '))
-        .current_dir(folder)
+        .current_dir(directory)
         .env("PASSPHRASE", PASSPHRASE)
         .output()
         .expect("the openssl program is installed");
@@ -43,8 +43,8 @@ fn openssl(folder: &Path, args: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn read(folder: &Path, name: &str) -> String {
-    fs::read_to_string(folder.join(name)).unwrap()
+fn read(directory: &Path, name: &str) -> String {
+    fs::read_to_string(directory.join(name)).unwrap()
 }
 
 fn write(path: &Path, text: &str, mode: u32) {
@@ -56,8 +56,8 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The hex digits behind `heading` in what `openssl pkey -text` prints.
-fn shown(text: &str, heading: &str) -> String {
+/// Returns the hex digits after `heading` in the output of `openssl pkey -text`.
+fn hex_after(text: &str, heading: &str) -> String {
     let (_, rest) = text.split_once(heading).unwrap();
     rest.lines()
         .skip(1)
@@ -66,27 +66,27 @@ fn shown(text: &str, heading: &str) -> String {
         .collect()
 }
 
-/// Folders for trusted and signing keys, as `key new` lays them out.
-struct Folders {
+/// Directories of trusted and signing keys, as `key new` makes them.
+struct Directories {
     _root: TempDir,
     trusted: PathBuf,
     signing: PathBuf,
 }
 
-fn folders() -> Folders {
+fn directories() -> Directories {
     let root = TempDir::new().unwrap();
     let trusted = root.path().join("trusted");
     let signing = root.path().join("signing");
-    for (folder, mode) in [(&trusted, 0o755), (&signing, 0o700)] {
-        fs::create_dir(folder).unwrap();
-        fs::set_permissions(folder, Permissions::from_mode(mode)).unwrap();
+    for (directory, mode) in [(&trusted, 0o755), (&signing, 0o700)] {
+        fs::create_dir(directory).unwrap();
+        fs::set_permissions(directory, Permissions::from_mode(mode)).unwrap();
     }
     for purpose in KeyPurpose::ALL {
-        let folder = trusted.join(purpose.as_str());
-        fs::create_dir(&folder).unwrap();
-        fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
+        let directory = trusted.join(purpose.as_str());
+        fs::create_dir(&directory).unwrap();
+        fs::set_permissions(&directory, Permissions::from_mode(0o755)).unwrap();
     }
-    Folders { _root: root, trusted, signing }
+    Directories { _root: root, trusted, signing }
 }
 
 fn claims() -> Claims {
@@ -102,33 +102,33 @@ fn claims() -> Claims {
 }
 
 #[test]
-fn openssl_reads_our_private_key() {
+fn openssl_reads_a_private_key() {
     let dir = TempDir::new().unwrap();
     write(&dir.path().join("key.pem"), &encode_private(&key(1), None), 0o600);
     let text = openssl(dir.path(), "pkey -in key.pem -noout -text");
     assert!(text.starts_with("ED25519 Private-Key:"), "{text}");
-    assert_eq!(shown(&text, "priv:"), hex(&[1; 32]));
-    assert_eq!(shown(&text, "pub:"), hex(&key(1).verifying_key().to_bytes()));
+    assert_eq!(hex_after(&text, "priv:"), hex(&[1; 32]));
+    assert_eq!(hex_after(&text, "pub:"), hex(&key(1).verifying_key().to_bytes()));
 }
 
 #[test]
-fn openssl_reads_our_encrypted_private_key() {
+fn openssl_reads_an_encrypted_private_key() {
     let dir = TempDir::new().unwrap();
     write(&dir.path().join("key.pem"), &encode_private(&key(1), Some(&encryption())), 0o600);
     let text = openssl(dir.path(), "pkey -in key.pem -passin env:PASSPHRASE -noout -text");
-    assert_eq!(shown(&text, "priv:"), hex(&[1; 32]));
+    assert_eq!(hex_after(&text, "priv:"), hex(&[1; 32]));
 }
 
 #[test]
-fn openssl_reads_our_public_key() {
+fn openssl_reads_a_public_key() {
     let dir = TempDir::new().unwrap();
     write(&dir.path().join("key.pem"), &encode_public(key(1).verifying_key()), 0o644);
     let text = openssl(dir.path(), "pkey -pubin -in key.pem -noout -text");
-    assert_eq!(shown(&text, "pub:"), hex(&key(1).verifying_key().to_bytes()));
+    assert_eq!(hex_after(&text, "pub:"), hex(&key(1).verifying_key().to_bytes()));
 }
 
 #[test]
-fn our_files_are_byte_for_byte_what_openssl_writes() {
+fn writes_the_same_bytes_as_openssl() {
     let dir = TempDir::new().unwrap();
     openssl(dir.path(), "genpkey -algorithm ed25519 -out key.pem");
     openssl(dir.path(), "pkey -in key.pem -pubout -out public.pem");
@@ -138,10 +138,10 @@ fn our_files_are_byte_for_byte_what_openssl_writes() {
     assert_eq!(encode_public(key.verifying_key()), read(dir.path(), "public.pem"));
 }
 
-/// The whole way of an operator who trusts OpenSSL's random source more.
+/// An operator may prefer the random source of OpenSSL.
 #[test]
 fn a_key_made_by_openssl_mints_a_token_that_verifies() {
-    let at = folders();
+    let at = directories();
     openssl(&at.signing, "genpkey -algorithm ed25519 -out profile-mine.pem");
     openssl(&at.signing, "pkey -in profile-mine.pem -pubout -out ../trusted/profile/mine.pem");
     fs::set_permissions(at.signing.join("profile-mine.pem"), Permissions::from_mode(0o600))
@@ -154,7 +154,7 @@ fn a_key_made_by_openssl_mints_a_token_that_verifies() {
 }
 
 #[test]
-fn keys_encrypted_by_openssl_are_read() {
+fn reads_keys_encrypted_by_openssl() {
     let dir = TempDir::new().unwrap();
     openssl(dir.path(), "genpkey -algorithm ed25519 -out plain.pem");
     let plain = decode_private(&read(dir.path(), "plain.pem"), None).unwrap();
@@ -177,7 +177,7 @@ fn keys_encrypted_by_openssl_are_read() {
 }
 
 #[test]
-fn encryption_of_another_age_is_refused_by_name() {
+fn refuses_outdated_encryption_by_name() {
     let dir = TempDir::new().unwrap();
     openssl(dir.path(), "genpkey -algorithm ed25519 -out plain.pem");
     for (scheme, name) in [
@@ -193,7 +193,7 @@ fn encryption_of_another_age_is_refused_by_name() {
 }
 
 #[test]
-fn keys_of_other_algorithms_are_refused_by_name() {
+fn refuses_keys_of_other_algorithms_by_name() {
     let dir = TempDir::new().unwrap();
     for (algorithm, name) in [
         ("RSA -pkeyopt rsa_keygen_bits:2048", "RSA"),
@@ -209,14 +209,14 @@ fn keys_of_other_algorithms_are_refused_by_name() {
         assert_eq!(decode_public(&read(dir.path(), "public.pem")), Err(expected));
         assert_eq!(
             private.to_string(),
-            format!("it holds a key for {name}, and tokens are signed with Ed25519 only")
+            format!("it contains a key for {name}, but tokens are signed with Ed25519 only")
         );
     }
 }
 
 #[test]
-fn a_private_key_that_others_may_touch_is_refused() {
-    let at = folders();
+fn refuses_a_private_key_that_others_can_access() {
+    let at = directories();
     let path = at.signing.join("profile-a.pem");
     for mode in [0o640, 0o604, 0o620, 0o602, 0o644, 0o666] {
         write(&path, &encode_private(&key(1), None), mode);
@@ -231,8 +231,8 @@ fn a_private_key_that_others_may_touch_is_refused() {
 }
 
 #[test]
-fn a_folder_or_public_key_that_others_may_write_to_is_refused() {
-    let at = folders();
+fn refuses_a_directory_or_public_key_that_others_can_write_to() {
+    let at = directories();
     let file = at.trusted.join("profile/a.pem");
     write(&file, &encode_public(key(1).verifying_key()), 0o644);
     assert_eq!(Keyring::load(&at.trusted).unwrap().len(), 1);
@@ -243,7 +243,7 @@ fn a_folder_or_public_key_that_others_may_write_to_is_refused() {
             let refused = Keyring::load(&at.trusted).unwrap_err();
             assert_eq!(
                 refused.to_string(),
-                format!("others than its owner may write to {0}: chmod go-w {0}", path.display())
+                format!("group or others can write to {0}: chmod go-w {0}", path.display())
             );
         }
         fs::set_permissions(path, good).unwrap();
@@ -253,18 +253,18 @@ fn a_folder_or_public_key_that_others_may_write_to_is_refused() {
 }
 
 #[test]
-fn one_bad_file_refuses_the_folder_and_is_named() {
-    let at = folders();
-    let folder = at.trusted.join("profile");
-    write(&folder.join("good.pem"), &encode_public(key(1).verifying_key()), 0o644);
-    let bad = folder.join("bad.pem");
+fn refuses_a_directory_with_one_bad_file_and_names_it() {
+    let at = directories();
+    let directory = at.trusted.join("profile");
+    write(&directory.join("good.pem"), &encode_public(key(1).verifying_key()), 0o644);
+    let bad = directory.join("bad.pem");
     let too_large = "x".repeat(FILE_LEN_MAX + 1);
     let private = encode_private(&key(2), None);
     for (text, reason) in [
-        ("", "is no usable key file"),
-        ("not PEM", "is no usable key file"),
-        (&private, "is no usable key file"),
-        (&too_large, "has more than 16384 bytes, no key file has"),
+        ("", "is not a usable key file"),
+        ("not PEM", "is not a usable key file"),
+        (&private, "is not a usable key file"),
+        (&too_large, "is larger than a key file can be, 16384 bytes"),
     ] {
         write(&bad, text, 0o644);
         let refused = Keyring::load(&at.trusted).unwrap_err().to_string();
@@ -282,8 +282,8 @@ fn one_bad_file_refuses_the_folder_and_is_named() {
 }
 
 #[test]
-fn a_key_where_its_purpose_cannot_be_told_is_refused() {
-    let at = folders();
+fn refuses_a_key_without_a_purpose() {
+    let at = directories();
     write(&at.trusted.join("stray.pem"), &encode_public(key(1).verifying_key()), 0o644);
     assert!(matches!(Keyring::load(&at.trusted), Err(KeyringError::NoPurpose { .. })));
     for name in ["mine.pem", "profile.pem", "profiles-1.pem", "Admin-1.pem"] {
@@ -296,11 +296,11 @@ fn a_key_where_its_purpose_cannot_be_told_is_refused() {
 }
 
 #[test]
-fn other_names_are_not_looked_at() {
-    let at = folders();
-    for folder in [&at.trusted, &at.trusted.join("admin"), &at.signing] {
+fn ignores_other_file_names() {
+    let at = directories();
+    for directory in [&at.trusted, &at.trusted.join("admin"), &at.signing] {
         for name in [".hidden.pem", "README.md", "key.pem~", "key.pem.bak", "pem"] {
-            write(&folder.join(name), "anything", 0o666);
+            write(&directory.join(name), "anything", 0o666);
         }
     }
     assert!(Keyring::load(&at.trusted).unwrap().is_empty());
@@ -312,14 +312,14 @@ fn other_names_are_not_looked_at() {
 }
 
 #[test]
-fn a_key_has_one_purpose() {
-    let at = folders();
+fn refuses_one_key_for_two_purposes() {
+    let at = directories();
     let public = encode_public(key(1).verifying_key());
     let (first, second) = (at.trusted.join("profile/a.pem"), at.trusted.join("admin/b.pem"));
     write(&first, &public, 0o644);
     write(&second, &public, 0o644);
     let refused = Keyring::load(&at.trusted).unwrap_err().to_string();
-    let names = format!("{} and {} hold", first.display(), second.display());
+    let names = format!("{} and {} contain", first.display(), second.display());
     assert!(refused.starts_with(&names), "{refused}");
     for name in ["profile-a.pem", "admin-b.pem"] {
         write(&at.signing.join(name), &encode_private(&key(1), None), 0o600);
@@ -329,8 +329,8 @@ fn a_key_has_one_purpose() {
 }
 
 #[test]
-fn the_newest_key_signs_unless_one_is_named() {
-    let at = folders();
+fn chooses_the_newest_key_unless_an_id_is_given() {
+    let at = directories();
     let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
     let age = |name: &str, seconds| {
         let file = fs::File::options().write(true).open(at.signing.join(name)).unwrap();
@@ -349,7 +349,7 @@ fn the_newest_key_signs_unless_one_is_named() {
     assert_eq!(chosen(KeyPurpose::Profile, None).unwrap(), id(1));
     assert_eq!(chosen(KeyPurpose::Profile, Some(id(2))).unwrap(), id(2));
     assert_eq!(chosen(KeyPurpose::Admin, None).unwrap(), id(3));
-    // A named key still signs for its own purpose only.
+    // A key with a given id still signs for its own purpose only.
     let refused = chosen(KeyPurpose::Profile, Some(id(3))).unwrap_err().to_string();
     assert!(refused.ends_with("no profile signing key with the id b62e867f"), "{refused}");
     age("profile-b.pem", 1);
@@ -360,8 +360,8 @@ fn the_newest_key_signs_unless_one_is_named() {
 }
 
 #[test]
-fn a_passphrase_is_asked_for_only_where_it_is_needed() {
-    let at = folders();
+fn needs_a_passphrase_only_for_encrypted_keys_of_the_purpose() {
+    let at = directories();
     write(&at.signing.join("profile-a.pem"), &encode_private(&key(1), None), 0o600);
     let encrypted = encode_private(&key(2), Some(&encryption()));
     write(&at.signing.join("admin-b.pem"), &encrypted, 0o600);
@@ -375,7 +375,7 @@ fn a_passphrase_is_asked_for_only_where_it_is_needed() {
 }
 
 #[test]
-fn a_new_key_is_written_once_and_trusted() {
+fn writes_a_new_key_once_and_trusts_it() {
     let root = TempDir::new().unwrap();
     let (trusted, signing) = (root.path().join("keys/trusted"), root.path().join("keys/signing"));
     let new = |purpose, seed| write_new(&trusted, &signing, purpose, &key(seed), None);
@@ -391,13 +391,13 @@ fn a_new_key_is_written_once_and_trusted() {
     let ring = Keyring::load(&trusted).unwrap();
     assert_eq!((ring.len(), ring.has(KeyPurpose::Admin)), (2, true));
     assert_eq!(SigningKeys::load(&signing, None).unwrap().iter().count(), 2);
-    // The refused second purpose left nothing behind.
+    // The refused call left no file.
     assert!(!signing.join(format!("admin-{id}.pem")).exists());
 }
 
 #[test]
-fn a_retired_key_signs_no_more_and_its_tokens_still_verify() {
-    let at = folders();
+fn a_retired_key_does_not_sign_but_its_tokens_still_verify() {
+    let at = directories();
     let id = key(1).verifying_key().id();
     let encryption = encryption();
     let new = |purpose, seed, encryption| {
@@ -405,23 +405,23 @@ fn a_retired_key_signs_no_more_and_its_tokens_still_verify() {
     };
     new(KeyPurpose::Profile, 1, Some(&encryption));
     let token = sign(&claims(), &key(1)).unwrap();
-    // By its name, so without its passphrase.
-    let now_at = retire(&at.signing, id, None).unwrap();
-    assert_eq!(now_at, at.signing.join(format!("retired/profile-{id}.pem")));
-    assert!(decode_private(&fs::read_to_string(now_at).unwrap(), Some(PASSPHRASE)).is_ok());
+    // It is found by its name, without the passphrase.
+    let retired = retire(&at.signing, id, None).unwrap();
+    assert_eq!(retired, at.signing.join(format!("retired/profile-{id}.pem")));
+    assert!(decode_private(&fs::read_to_string(retired).unwrap(), Some(PASSPHRASE)).is_ok());
     assert_eq!(SigningKeys::load(&at.signing, None).unwrap().iter().count(), 0);
     let ring = Keyring::load(&at.trusted).unwrap();
     assert!(verify(token.as_str(), &ring).is_ok());
     assert!(matches!(retire(&at.signing, id, None), Err(KeyringError::NoPrivateKey { .. })));
-    // Once the public half is gone, so is the trust.
+    // Without the public half, the key is not trusted.
     fs::remove_file(at.trusted.join(format!("profile/{id}.pem"))).unwrap();
     let ring = Keyring::load(&at.trusted).unwrap();
     assert_eq!(verify(token.as_str(), &ring), Err(VerifyError::UnknownKey(id)));
 }
 
 #[test]
-fn a_key_under_another_name_is_retired_by_its_id() {
-    let at = folders();
+fn retires_a_key_with_another_name_by_its_id() {
+    let at = directories();
     write(&at.signing.join("admin-mine.pem"), &encode_private(&key(4), None), 0o600);
     let id = key(4).verifying_key().id();
     assert_eq!(retire(&at.signing, id, None).unwrap(), at.signing.join("retired/admin-mine.pem"));

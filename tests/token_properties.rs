@@ -1,5 +1,5 @@
-//! Promise: a token is what was minted or it is nothing. No bit of it can
-//! change, no other text is one, and no other key will do.
+//! Promise: only the exact text that was minted verifies, and only with the key that
+//! signed it.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -21,7 +21,7 @@ use proptest::test_runner::RngSeed;
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/// The same cases in every run.
+/// Every run has the same cases.
 fn config(cases: u32) -> ProptestConfig {
     ProptestConfig {
         cases,
@@ -31,7 +31,7 @@ fn config(cases: u32) -> ProptestConfig {
     }
 }
 
-/// Trusts one key, whatever id a token names: harder than any keyring.
+/// Trusts one key under every key id, which is more than any keyring does.
 struct Only(TrustedKey);
 
 impl TrustedKeys for Only {
@@ -60,7 +60,7 @@ fn alice() -> Claims {
     }
 }
 
-/// Tokens of different shapes for the tests that try every change.
+/// Returns claims of different shapes, for the tests that try every change.
 fn samples() -> Vec<Claims> {
     let admin = Claims { purpose: Purpose::Admin(AdminRole::Admin), ..alice() };
     let network = "2001:db8::/32".parse().ok();
@@ -88,7 +88,7 @@ fn users() -> impl Strategy<Value = UserName> {
     let any_script = prop::collection::vec(any::<char>(), 1..=40);
     let any_script = any_script.prop_map(String::from_iter);
     prop_oneof!["[a-z.@-]{1,128}", any_script]
-        .prop_filter_map("no user name", |name| UserName::new(name).ok())
+        .prop_filter_map("not a user name", |name| UserName::new(name).ok())
 }
 
 fn networks() -> impl Strategy<Value = Option<IpNetwork>> {
@@ -129,7 +129,7 @@ proptest! {
     #![proptest_config(config(512))]
 
     #[test]
-    fn what_was_minted_is_what_is_read(claims in any_claims(), seed in any::<[u8; 32]>()) {
+    fn a_verified_token_has_the_minted_claims(claims in any_claims(), seed in any::<[u8; 32]>()) {
         let key = SigningKey::from_seed(&seed);
         let token = sign(&claims, &key).unwrap();
         prop_assert!(token.as_str().len() <= TOKEN_LEN_MAX);
@@ -139,7 +139,7 @@ proptest! {
     }
 
     #[test]
-    fn no_other_key_will_do(claims in any_claims(), seeds in any::<[[u8; 32]; 2]>()) {
+    fn refuses_another_key(claims in any_claims(), seeds in any::<[[u8; 32]; 2]>()) {
         let [mine, other] = seeds.map(|seed| SigningKey::from_seed(&seed));
         let token = sign(&claims, &mine).unwrap();
         let keys = only(&other, claims.purpose.key_purpose());
@@ -147,7 +147,7 @@ proptest! {
     }
 
     #[test]
-    fn no_other_purpose_will_do(claims in any_claims()) {
+    fn refuses_a_key_of_another_purpose(claims in any_claims()) {
         let token = sign(&claims, &key(1)).unwrap();
         let other = match claims.purpose.key_purpose() {
             KeyPurpose::Profile => KeyPurpose::Admin,
@@ -159,13 +159,13 @@ proptest! {
     }
 
     #[test]
-    fn random_texts_never_verify(text in any::<String>()) {
+    fn refuses_random_texts(text in any::<String>()) {
         prop_assert!(verify(&text, &only(&key(1), KeyPurpose::Profile)).is_err());
     }
 
-    /// Envelopes that pass all checks before the signature.
+    /// The envelopes pass all checks before the signature.
     #[test]
-    fn random_envelopes_never_verify(tail in prop::collection::vec(any::<u8>(), 64..=379)) {
+    fn refuses_random_envelopes(tail in prop::collection::vec(any::<u8>(), 64..=379)) {
         let id = key(1).verifying_key().id();
         let envelope = [&[1], &id.0[..], &tail].concat();
         let text = BASE64_URL_SAFE_NO_PAD.encode(envelope);
@@ -175,9 +175,9 @@ proptest! {
         );
     }
 
-    /// A signature of the same key under other claims.
+    /// The signature is by the same key, but for other claims.
     #[test]
-    fn no_signature_fits_other_claims(first in any_claims(), second in any_claims()) {
+    fn refuses_the_signature_of_other_claims(first in any_claims(), second in any_claims()) {
         prop_assume!(first != second);
         let envelope = |claims| {
             BASE64_URL_SAFE_NO_PAD.decode(sign(claims, &key(1)).unwrap().as_str()).unwrap()
@@ -191,9 +191,8 @@ proptest! {
     }
 }
 
-/// The answer may only be: bad signature, or before that, another version.
 #[test]
-fn no_bit_of_an_envelope_can_change() {
+fn refuses_an_envelope_with_any_bit_flipped() {
     for claims in samples() {
         let keys = only(&key(1), claims.purpose.key_purpose());
         let token = sign(&claims, &key(1)).unwrap();
@@ -211,9 +210,9 @@ fn no_bit_of_an_envelope_can_change() {
     }
 }
 
-/// Every character of a token against every byte of ASCII and one beyond.
+/// Replaces each character of a token by each ASCII character and a full-width one.
 #[test]
-fn no_character_of_a_text_can_change() {
+fn refuses_a_text_with_any_character_replaced() {
     for claims in samples() {
         let keys = only(&key(1), claims.purpose.key_purpose());
         let token = sign(&claims, &key(1)).unwrap();
@@ -232,9 +231,9 @@ fn no_character_of_a_text_can_change() {
     }
 }
 
-/// One character more or less, at every place.
+/// Adds or removes one character at each position.
 #[test]
-fn no_character_can_be_added_or_taken_away() {
+fn refuses_a_text_with_a_character_added_or_removed() {
     for claims in samples() {
         let keys = only(&key(1), claims.purpose.key_purpose());
         let token = sign(&claims, &key(1)).unwrap();
@@ -243,11 +242,11 @@ fn no_character_can_be_added_or_taken_away() {
             let (head, tail) = text.split_at(at);
             for c in ALPHABET.iter().copied().chain(*b"= \n\0%+/.").map(char::from) {
                 let longer = format!("{head}{c}{tail}");
-                assert!(verify(&longer, &keys).is_err(), "{c:?} put in at {at}");
+                assert!(verify(&longer, &keys).is_err(), "{c:?} added at {at}");
             }
             if at < text.len() {
                 let shorter = format!("{head}{}", &tail[1..]);
-                assert!(verify(&shorter, &keys).is_err(), "one taken away at {at}");
+                assert!(verify(&shorter, &keys).is_err(), "one removed at {at}");
             }
             assert!(at == text.len() || verify(head, &keys).is_err(), "cut to {at}");
         }

@@ -1,5 +1,5 @@
-//! Promise: version 1 of the token means what `tests/vectors/token-v1` says,
-//! to us and to a second reader that shares no code with us.
+//! Promise: jeton and a second reader, which shares no code with it, judge each token
+//! in `tests/vectors/token-v1` as its file says.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests, not only tests")]
 
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use jeton::token::{
 };
 use serde::Deserialize;
 
-/// One file. See the README beside the vectors.
+/// One file. The README next to the vectors describes it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Vector {
@@ -27,7 +27,7 @@ struct Vector {
     #[serde(default)]
     trusted: Vec<Trusted>,
     error: Option<String>,
-    claims: Option<Said>,
+    claims: Option<ExpectedClaims>,
 }
 
 #[derive(Deserialize)]
@@ -39,7 +39,7 @@ struct Trusted {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Said {
+struct ExpectedClaims {
     purpose: String,
     nonce: String,
     issued_at: u64,
@@ -49,20 +49,20 @@ struct Said {
     network: Option<String>,
 }
 
-fn folder(verdict: &str) -> PathBuf {
+fn directory(verdict: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/token-v1").join(verdict)
 }
 
-/// Reads all vectors of a folder, at least `min`.
+/// Reads all vectors with this verdict, which must be at least `min`.
 fn vectors(verdict: &str, min: usize) -> Vec<Vector> {
     let mut vectors = Vec::new();
-    for entry in fs::read_dir(folder(verdict)).unwrap() {
+    for entry in fs::read_dir(directory(verdict)).unwrap() {
         let path = entry.unwrap().path();
         let text = fs::read_to_string(&path).unwrap();
         let vector: Vector =
             toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         assert_eq!(path.file_name().unwrap().to_str(), Some(&*format!("{}.toml", vector.name)));
-        assert!(!vector.reason.is_empty(), "{} gives no reason", vector.name);
+        assert!(!vector.reason.is_empty(), "{} has no reason", vector.name);
         vectors.push(vector);
     }
     assert!(vectors.len() >= min, "{} of {min} vectors in {verdict}", vectors.len());
@@ -87,7 +87,7 @@ fn keyring(vector: &Vector) -> Keyring {
     Keyring::new(keys).unwrap()
 }
 
-/// What the library says of a vector, or the name of its error.
+/// Verifies the token of a vector. Returns the name of the error if it is refused.
 fn judge(vector: &Vector) -> Result<VerifiedToken, &'static str> {
     let token = verify(&vector.token, &keyring(vector)).map_err(|error| match error {
         VerifyError::TooLong => "TooLong",
@@ -110,28 +110,28 @@ fn judge(vector: &Vector) -> Result<VerifiedToken, &'static str> {
     }
 }
 
-fn claims(said: &Said) -> Claims {
-    let purpose = match said.purpose.split_once(':').unwrap() {
+fn claims(expected: &ExpectedClaims) -> Claims {
+    let purpose = match expected.purpose.split_once(':').unwrap() {
         ("profile", kind) => Purpose::Profile(kind.parse::<ProfileKind>().unwrap()),
         ("admin", "viewer") => Purpose::Admin(AdminRole::Viewer),
         ("admin", "operator") => Purpose::Admin(AdminRole::Operator),
         ("admin", "admin") => Purpose::Admin(AdminRole::Admin),
-        _ => panic!("purpose {}", said.purpose),
+        _ => panic!("purpose {}", expected.purpose),
     };
-    let lifetime = u32::try_from(said.expires_at - said.issued_at).unwrap();
+    let lifetime = u32::try_from(expected.expires_at - expected.issued_at).unwrap();
     Claims {
         purpose,
-        nonce: Nonce(bytes(&said.nonce)),
-        issued_at: UnixSeconds::new(said.issued_at),
+        nonce: Nonce(bytes(&expected.nonce)),
+        issued_at: UnixSeconds::new(expected.issued_at),
         lifetime: Lifetime::from_seconds(lifetime).unwrap(),
-        uses: said.uses.parse().unwrap(),
-        user: UserName::new(said.user.as_str()).unwrap(),
-        network: said.network.as_deref().map(|network| network.parse::<IpNetwork>().unwrap()),
+        uses: expected.uses.parse().unwrap(),
+        user: UserName::new(expected.user.as_str()).unwrap(),
+        network: expected.network.as_deref().map(|network| network.parse::<IpNetwork>().unwrap()),
     }
 }
 
 #[test]
-fn tokens_to_accept_say_what_they_should() {
+fn accepts_each_accept_vector_with_its_claims() {
     for vector in vectors("accept", 12) {
         assert_eq!(vector.error, None, "{}", vector.name);
         let claims = claims(vector.claims.as_ref().unwrap());
@@ -140,9 +140,9 @@ fn tokens_to_accept_say_what_they_should() {
     }
 }
 
-/// The vectors are written without our encoder, so this compares two.
+/// The vectors are generated without jeton's encoder, so this compares two encoders.
 #[test]
-fn minting_gives_the_tokens_to_accept() {
+fn mints_the_token_of_each_accept_vector() {
     for vector in vectors("accept", 12) {
         let key = SigningKey::from_seed(&bytes(&vector.test_seed));
         let token = sign(&claims(vector.claims.as_ref().unwrap()), &key).unwrap();
@@ -151,7 +151,7 @@ fn minting_gives_the_tokens_to_accept() {
 }
 
 #[test]
-fn tokens_to_refuse_are_refused_for_their_reason() {
+fn refuses_each_refuse_vector_with_its_error() {
     let mut seen = BTreeMap::<String, usize>::new();
     for vector in vectors("refuse", 45) {
         assert!(vector.claims.is_none(), "{}", vector.name);
@@ -159,8 +159,8 @@ fn tokens_to_refuse_are_refused_for_their_reason() {
         assert_eq!(judge(&vector).map(|_| "accepted"), Err(&*error), "{}", vector.name);
         *seen.entry(error).or_default() += 1;
     }
-    // `Claims.Lifetime` and `Claims.Uses` are for those who make claims; in a
-    // token such claims do not decode.
+    // `Claims.Lifetime` and `Claims.Uses` are errors of a minter. In a token, such
+    // claims do not decode.
     let all = [
         "Base64",
         "Claims.Malformed",
@@ -180,12 +180,12 @@ fn tokens_to_refuse_are_refused_for_their_reason() {
 
 /// The second reader needs `python3` (3.11 or later) and `openssl`.
 #[test]
-fn a_second_reader_agrees() {
+fn the_second_reader_agrees() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/check.py");
     let output = Command::new("python3").arg(script).output().expect("python3 is installed");
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");
-    let count = |verdict| fs::read_dir(folder(verdict)).unwrap().count();
+    let count = |verdict| fs::read_dir(directory(verdict)).unwrap().count();
     let expected = format!("{} accepted, {} refused\n", count("accept"), count("refuse"));
     assert_eq!(String::from_utf8_lossy(&output.stdout), expected, "{errors}");
 }

@@ -1,5 +1,5 @@
-//! Key files on disk: who else could read or change them, and how they are
-//! written so that a crash cannot lose them.
+//! Key files on disk: checks who else can read or change them, and writes them so
+//! that a crash cannot lose them.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -12,23 +12,20 @@ use zeroize::Zeroizing;
 
 use crate::token::{SigningKey, VerifyingKey};
 
-use super::{KeyFileError, KeyringError, decode_private, decode_public};
+use super::{FILE_LEN_MAX, KeyFileError, KeyringError, decode_private, decode_public};
 
-/// The most bytes a key file may have. The largest we write has about 400.
-pub const FILE_LEN_MAX: usize = 16 * 1024;
-
-/// Read or write for anyone but the owner.
+/// Any access by group or others.
 const OTHERS: u32 = 0o077;
 
-/// Write for anyone but the owner.
+/// Write access by group or others.
 const OTHERS_WRITE: u32 = 0o022;
 
-/// Reads the private key in `path`, which nobody but its owner may read.
+/// Reads the private key in `path`.
 ///
 /// # Errors
 ///
-/// [`KeyringError`] if others may read or write the file, or if it holds no key
-/// that `passphrase` opens.
+/// [`KeyringError`] if group or others can access the file, or if it is not a key
+/// that `passphrase` decrypts.
 pub fn read_private(path: &Path, passphrase: Option<&str>) -> Result<SigningKey, KeyringError> {
     let text = read(path, |mode| {
         if mode & OTHERS == 0 { Ok(()) } else { Err(KeyringError::Exposed { path: path.into() }) }
@@ -36,48 +33,47 @@ pub fn read_private(path: &Path, passphrase: Option<&str>) -> Result<SigningKey,
     decode_private(utf8(path, &text)?, passphrase).map_err(|source| bad_file(path, source))
 }
 
-/// Reads the public key in `path`, which nobody but its owner may write.
+/// Reads the public key in `path`, which only its owner may write to.
 pub(super) fn read_public(path: &Path) -> Result<VerifyingKey, KeyringError> {
     let text = read(path, |mode| check_writable(path, mode))?;
     decode_public(utf8(path, &text)?).map_err(|source| bad_file(path, source))
 }
 
-/// Lists the `.pem` files in `folder`, sorted; a folder that does not exist is
-/// refused, and so is one that others may write to.
+/// Lists the `.pem` files in `directory`, sorted.
 ///
 /// # Errors
 ///
-/// [`KeyringError`] as said above, or if the folder cannot be read.
-pub fn list(folder: &Path) -> Result<Vec<PathBuf>, KeyringError> {
-    let metadata = fs::metadata(folder).map_err(|source| io_error("read", folder, source))?;
-    check_writable(folder, metadata.permissions().mode())?;
-    let entries = fs::read_dir(folder).map_err(|source| io_error("read", folder, source))?;
+/// [`KeyringError`] if the directory cannot be read, or if group or others can write
+/// to it.
+pub fn list(directory: &Path) -> Result<Vec<PathBuf>, KeyringError> {
+    let metadata = fs::metadata(directory).map_err(|source| io_error("read", directory, source))?;
+    check_writable(directory, metadata.permissions().mode())?;
+    let entries = fs::read_dir(directory).map_err(|source| io_error("read", directory, source))?;
     let mut paths = Vec::new();
     for entry in entries {
-        let name = entry.map_err(|source| io_error("read", folder, source))?.file_name();
+        let name = entry.map_err(|source| io_error("read", directory, source))?.file_name();
         if !name.as_bytes().starts_with(b".") && name.as_bytes().ends_with(b".pem") {
-            paths.push(folder.join(name));
+            paths.push(directory.join(name));
         }
     }
     paths.sort();
     Ok(paths)
 }
 
-/// Returns when the file in `path` was last written.
+/// Returns the modification time of `path`.
 pub(super) fn modified(path: &Path) -> Result<SystemTime, KeyringError> {
     let modified = fs::metadata(path).and_then(|metadata| metadata.modified());
     modified.map_err(|source| io_error("read", path, source))
 }
 
-/// Makes `folder` with `mode`, and the folders above it; one that exists stays
-/// as it is.
-pub(super) fn make_folder(folder: &Path, mode: u32) -> Result<(), KeyringError> {
-    let made = DirBuilder::new().recursive(true).mode(mode).create(folder);
-    made.map_err(|source| io_error("make", folder, source))
+/// Creates `directory` and its parents with `mode`. An existing one stays as it is.
+pub(super) fn create_directory(directory: &Path, mode: u32) -> Result<(), KeyringError> {
+    let created = DirBuilder::new().recursive(true).mode(mode).create(directory);
+    created.map_err(|source| io_error("create", directory, source))
 }
 
-/// Writes a new file with `mode` and makes it last. A file that exists is
-/// refused; one that could not be written whole is taken away again.
+/// Writes a new file with `mode` durably. Rejects an existing file. Removes a file
+/// that could not be written completely.
 pub(super) fn write_new_file(path: &Path, mode: u32, text: &str) -> Result<(), KeyringError> {
     let mut options = OpenOptions::new();
     let mut file = match options.write(true).create_new(true).mode(mode).open(path) {
@@ -89,48 +85,48 @@ pub(super) fn write_new_file(path: &Path, mode: u32, text: &str) -> Result<(), K
     };
     let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
     written.map_err(|source| {
-        // The first fault is the one to report.
+        // Report the first error.
         let _ = fs::remove_file(path);
         io_error("write", path, source)
     })?;
-    sync_folder_of(path)
+    sync_parent(path)
 }
 
-/// Moves `from` to `to`, which must not exist, and makes that last.
+/// Moves `from` to `to` durably. `to` must not exist.
 pub(super) fn move_file(from: &Path, to: &Path) -> Result<(), KeyringError> {
     if to.symlink_metadata().is_ok() {
         return Err(KeyringError::Exists { path: to.into() });
     }
     fs::rename(from, to).map_err(|source| io_error("move", from, source))?;
-    // The new name first: a crash in between may leave two, never none.
-    sync_folder_of(to)?;
-    sync_folder_of(from)
+    // The new name first: a crash in between may leave both names, never none.
+    sync_parent(to)?;
+    sync_parent(from)
 }
 
-/// Makes the names in the folder of `path` last.
-fn sync_folder_of(path: &Path) -> Result<(), KeyringError> {
-    // A bare file name has the empty path for its parent.
-    let named = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = named.unwrap_or_else(|| Path::new("."));
-    let synced = File::open(folder).and_then(|folder| folder.sync_all());
-    synced.map_err(|source| io_error("write", folder, source))
+/// Syncs the parent directory of `path`.
+fn sync_parent(path: &Path) -> Result<(), KeyringError> {
+    // The parent of a bare file name is the empty path.
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let directory = parent.unwrap_or_else(|| Path::new("."));
+    let synced = File::open(directory).and_then(|directory| directory.sync_all());
+    synced.map_err(|source| io_error("write", directory, source))
 }
 
-/// Reads a whole small file whose mode `check` accepts. The mode is that of the
-/// open file, so a file put in its place afterwards is not the one that is read.
+/// Reads a whole file if `check` accepts its mode. The mode is that of the open file,
+/// so replacing the file in between has no effect.
 fn read(
     path: &Path,
     check: impl Fn(u32) -> Result<(), KeyringError>,
 ) -> Result<Zeroizing<Vec<u8>>, KeyringError> {
-    // Opening a named pipe would wait for its writer.
+    // Opening a named pipe would wait for a writer.
     let failed = |source| io_error("read", path, source);
     if !fs::metadata(path).map_err(failed)?.is_file() {
         return Err(KeyringError::NotAFile { path: path.into() });
     }
     let file = File::open(path).map_err(failed)?;
     check(file.metadata().map_err(failed)?.permissions().mode())?;
-    // Room for one byte too many from the start: a vector that grows would
-    // leave a copy behind that is not wiped.
+    // One byte more than allowed. The capacity is reserved first, because a growing
+    // vector would leave copies that are not wiped.
     let limit = FILE_LEN_MAX + 1;
     let mut bytes = Zeroizing::new(Vec::with_capacity(limit + 32));
     file.take(limit as u64).read_to_end(&mut bytes).map_err(failed)?;

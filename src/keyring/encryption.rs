@@ -10,26 +10,26 @@ use zeroize::Zeroizing;
 
 use super::KeyFileError;
 
-/// The scrypt cost we write, N = 2^14, r = 8, p = 1: 16 MiB. OpenSSL 3 writes
-/// the same, and by default reads no file that asks for 32 MiB or more.
+/// The scrypt cost of a written key, N = 2^14, r = 8, p = 1: 16 MiB. OpenSSL 3 writes
+/// the same. By default it reads no file that needs 32 MiB or more.
 const SCRYPT_LOG_N: u8 = 14;
 const SCRYPT_R: u32 = 8;
 const SCRYPT_P: u32 = 1;
 
-/// The most bytes that scrypt may go through for a file we read, N * r * p *
-/// 128: sixteen times what we write.
+/// The maximum scrypt work to read a key, N * r * p * 128, in bytes: sixteen times
+/// that of a written key.
 const SCRYPT_WORK_MAX: u64 = 256 << 20;
 
-/// The most PBKDF2 rounds for a file we read: some seconds.
-const PBKDF2_ROUNDS_MAX: u32 = 10_000_000;
+/// The maximum PBKDF2 iterations to read a key: some seconds.
+const PBKDF2_ITERATIONS_MAX: u32 = 10_000_000;
 
 /// How to encrypt a private key.
 pub struct Encryption<'a> {
-    /// What its owner will have to type.
+    /// The passphrase.
     pub passphrase: &'a str,
-    /// Fresh random bytes for scrypt, never used twice.
+    /// Fresh random bytes for scrypt.
     pub salt: [u8; 16],
-    /// Fresh random bytes for AES-256-CBC, never used twice.
+    /// Fresh random bytes for AES-256-CBC.
     pub iv: [u8; 16],
 }
 
@@ -43,11 +43,11 @@ impl Encryption<'_> {
     }
 }
 
-/// Takes an encrypted key apart.
+/// Parses an encrypted key.
 pub(super) fn parse(der: &[u8]) -> Result<EncryptedPrivateKeyInfoRef<'_>, KeyFileError> {
     EncryptedPrivateKeyInfoRef::from_der(der).map_err(|_| {
-        // pkcs8 does not tell a scheme it does not know from damage. The outer
-        // shape, an algorithm and its octets, is there in the one case only.
+        // pkcs8 reports an unknown scheme like damage. Only the former has the outer
+        // structure, an algorithm and an octet string.
         match SubjectPublicKeyInfo::<AnyRef<'_>, OctetString>::from_der(der) {
             Ok(_) => KeyFileError::Encryption("an old or unknown scheme".to_owned()),
             Err(_) => KeyFileError::Malformed,
@@ -55,8 +55,8 @@ pub(super) fn parse(der: &[u8]) -> Result<EncryptedPrivateKeyInfoRef<'_>, KeyFil
     })
 }
 
-/// Decrypts `key` with `passphrase`, if the file asks for a reasonable cost.
-/// What comes out need not be a key.
+/// Decrypts `key` with `passphrase`, if the cost is in range. The result need not be
+/// a key.
 pub(super) fn decrypt(
     key: &EncryptedPrivateKeyInfoRef<'_>,
     passphrase: &str,
@@ -75,14 +75,14 @@ pub(super) fn decrypt(
     Ok(Zeroizing::new(plain))
 }
 
-/// Refuses a file that would hold us up, and the scrypt costs that mean
-/// nothing: pkcs5 0.8 panics on N = 0.
+/// Rejects costs that are too high and scrypt costs that are invalid: pkcs5 0.8
+/// panics on N = 0.
 fn check_cost(scheme: &EncryptionScheme) -> Result<(), KeyFileError> {
     let EncryptionScheme::Pbes2(parameters) = scheme else {
         return Err(KeyFileError::Encryption("PBES1".to_owned()));
     };
-    let within = match &parameters.kdf {
-        Kdf::Pbkdf2(pbkdf2) => (1..=PBKDF2_ROUNDS_MAX).contains(&pbkdf2.iteration_count),
+    let is_in_range = match &parameters.kdf {
+        Kdf::Pbkdf2(pbkdf2) => (1..=PBKDF2_ITERATIONS_MAX).contains(&pbkdf2.iteration_count),
         Kdf::Scrypt(scrypt) => {
             let n = scrypt.cost_parameter;
             let r_p = u64::from(scrypt.block_size) * u64::from(scrypt.parallelization);
@@ -94,7 +94,7 @@ fn check_cost(scheme: &EncryptionScheme) -> Result<(), KeyFileError> {
         }
         _ => return Err(KeyFileError::Encryption("an unknown key derivation".to_owned())),
     };
-    if within { Ok(()) } else { Err(KeyFileError::DerivationCost) }
+    if is_in_range { Ok(()) } else { Err(KeyFileError::DerivationCost) }
 }
 
 #[cfg(test)]
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn scrypt_costs_that_hang_or_mean_nothing_are_refused() {
+    fn refuses_scrypt_costs_that_are_too_high_or_invalid() {
         assert_eq!(check_cost(&scrypt_scheme(1 << 14, 8, 1)), Ok(()));
         assert_eq!(check_cost(&scrypt_scheme(1 << 18, 8, 1)), Ok(()));
         for (n, r, p) in [
@@ -135,17 +135,17 @@ mod tests {
     }
 
     #[test]
-    fn pbkdf2_rounds_have_a_bound() {
-        for (rounds, expected) in [
+    fn checks_the_bounds_of_pbkdf2_iterations() {
+        for (iterations, expected) in [
             (0, Err(KeyFileError::DerivationCost)),
             (1, Ok(())),
-            (PBKDF2_ROUNDS_MAX, Ok(())),
-            (PBKDF2_ROUNDS_MAX + 1, Err(KeyFileError::DerivationCost)),
+            (PBKDF2_ITERATIONS_MAX, Ok(())),
+            (PBKDF2_ITERATIONS_MAX + 1, Err(KeyFileError::DerivationCost)),
         ] {
             let mut parameters =
                 Parameters::generate_pbkdf2_sha256_aes256cbc(2_048, &[1; 8], [2; 16]).unwrap();
-            parameters.kdf = Kdf::Pbkdf2(Pbkdf2Params::hmac_sha256(rounds, &[1; 8]).unwrap());
-            assert_eq!(check_cost(&EncryptionScheme::Pbes2(parameters)), expected, "{rounds}");
+            parameters.kdf = Kdf::Pbkdf2(Pbkdf2Params::hmac_sha256(iterations, &[1; 8]).unwrap());
+            assert_eq!(check_cost(&EncryptionScheme::Pbes2(parameters)), expected, "{iterations}");
         }
     }
 }

@@ -1,54 +1,55 @@
-//! Why a key file, a folder of keys or a set of keys is refused. None of these
-//! ever holds what a file contains.
+//! The errors of key files and sets of keys. None of them contains the content of a
+//! file.
 
 use std::io;
 use std::path::PathBuf;
 
 use thiserror::Error;
 
+use super::FILE_LEN_MAX;
 use crate::token::{KeyError, KeyId, KeyPurpose};
 
-/// Why a text is no key file that we take.
+/// Why a text is not an acceptable key file.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 #[non_exhaustive]
 pub enum KeyFileError {
     /// It is not exactly one PEM block.
     #[error("it is not exactly one PEM block of 64-character lines")]
     Pem,
-    /// The PEM block is of another kind.
-    #[error("it holds a {found} where a {expected} belongs")]
+    /// The PEM block has another label.
+    #[error("expected a {expected}, found a {found}")]
     Label {
-        /// The label that belongs here.
+        /// The label that was expected.
         expected: &'static str,
         /// The label that was found, if it is a well-known one.
         found: &'static str,
     },
-    /// What the PEM block holds is no key in strict DER.
-    #[error("what it holds is damaged, or is no key")]
+    /// The PEM block does not contain a key in strict DER.
+    #[error("it is damaged, or does not contain a key")]
     Malformed,
-    /// The key is for another algorithm, named here.
-    #[error("it holds a key for {0}, and tokens are signed with Ed25519 only")]
+    /// The key is for this other algorithm.
+    #[error("it contains a key for {0}, but tokens are signed with Ed25519 only")]
     Algorithm(String),
-    /// It is encrypted in a way we do not read.
+    /// It is encrypted with an unsupported scheme.
     #[error(
         "it is encrypted with {0}, which is not supported: use PBES2 with scrypt or PBKDF2-SHA-2 and AES"
     )]
     Encryption(String),
-    /// Its key derivation would cost too much time or memory, or has parameters
-    /// that mean nothing.
+    /// Its key derivation would take too much time or memory, or has invalid
+    /// parameters.
     #[error("the cost of its key derivation is out of range")]
     DerivationCost,
     /// It is encrypted, and no passphrase was given.
     #[error("it is encrypted, and no passphrase was given")]
     PassphraseNeeded,
-    /// It does not decrypt with this passphrase.
+    /// It does not decrypt with the passphrase.
     #[error("the passphrase is wrong, or the file is damaged")]
     WrongPassphrase,
-    /// It carries a public half that is not the private half's
+    /// It contains a public half that is not that of the private half
     /// (RUSTSEC-2022-0093).
     #[error("its public half does not belong to its private half")]
     PublicHalf,
-    /// The public key is none that we trust.
+    /// The public key is not acceptable.
     #[error("{0}")]
     PublicKey(KeyError),
 }
@@ -57,59 +58,59 @@ pub enum KeyFileError {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum KeyringError {
-    /// A file or folder cannot be read, written, made or moved.
+    /// A file or directory cannot be read, written, created or moved.
     #[error("cannot {action} {path}")]
     Io {
-        /// What was tried: `read`, `write`, `make` or `move`.
+        /// The action that failed: `read`, `write`, `create` or `move`.
         action: &'static str,
-        /// The file or folder.
+        /// The file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
-    /// A name that should be a file is something else.
+    /// A path is not a regular file.
     #[error("{path} is not a regular file")]
     NotAFile {
-        /// What has that name.
+        /// The path.
         path: PathBuf,
     },
     /// A file is larger than any key file.
-    #[error("{path} has more than {max} bytes, no key file has", max = super::FILE_LEN_MAX)]
+    #[error("{path} is larger than a key file can be, {FILE_LEN_MAX} bytes")]
     TooLarge {
         /// The file.
         path: PathBuf,
     },
-    /// Others than its owner may read or write a private key.
-    #[error("others than its owner may read or write the private key {path}: chmod 600 {path}")]
+    /// Group or others can access a private key.
+    #[error("group or others can access the private key {path}: chmod 600 {path}")]
     Exposed {
         /// The private key file.
         path: PathBuf,
     },
-    /// Others than its owner may change what we trust or sign with.
-    #[error("others than its owner may write to {path}: chmod go-w {path}")]
+    /// Group or others can change the keys that are trusted or that sign.
+    #[error("group or others can write to {path}: chmod go-w {path}")]
     Writable {
-        /// The folder, or the public key file.
+        /// The directory, or the public key file.
         path: PathBuf,
     },
-    /// The file is no key that we take.
-    #[error("{path} is no usable key file")]
+    /// The file is not an acceptable key file.
+    #[error("{path} is not a usable key file")]
     File {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         source: KeyFileError,
     },
-    /// A key file lies where its purpose cannot be told.
-    #[error("{path} is for no purpose: {expected}")]
+    /// Neither the name nor the directory of a key file gives its purpose.
+    #[error("the purpose of {path} is unknown: {expected}")]
     NoPurpose {
         /// The file.
         path: PathBuf,
-        /// Where it should lie, or how it should be named.
+        /// Where it should be, or how it should be named.
         expected: &'static str,
     },
-    /// Two files hold keys with one id, most often one key twice. A key has one
-    /// purpose, and a token names its key by the id alone.
-    #[error("{first} and {second} hold keys with the same id {id}")]
+    /// Two files contain keys with the same id, usually the same key. A key has one
+    /// purpose, and a token names its key only by the id.
+    #[error("{first} and {second} contain keys with the same id {id}")]
     Duplicate {
         /// The id that both keys have.
         id: KeyId,
@@ -119,25 +120,25 @@ pub enum KeyringError {
         second: PathBuf,
     },
     /// There is no such signing key.
-    #[error("{path} holds no {purpose} signing key{}", WithId(*id))]
+    #[error("{path} contains no {purpose} signing key{}", WithId(*id))]
     NoSigningKey {
-        /// The folder that was searched.
+        /// The directory that was searched.
         path: PathBuf,
-        /// What the key should sign.
+        /// The requested purpose.
         purpose: KeyPurpose,
-        /// The id that was asked for.
+        /// The requested id.
         id: Option<KeyId>,
     },
-    /// No private key in the folder has this id.
-    #[error("{path} holds no private key with the id {id}")]
+    /// No private key in the directory has this id.
+    #[error("{path} contains no private key with the id {id}")]
     NoPrivateKey {
-        /// The folder that was searched.
+        /// The directory that was searched.
         path: PathBuf,
-        /// The id that was asked for.
+        /// The requested id.
         id: KeyId,
     },
-    /// Several signing keys are equally new.
-    #[error("{first} and {second} are equally new: name a key by its id")]
+    /// The two newest signing keys are equally new.
+    #[error("{first} and {second} are equally new: choose a key by its id")]
     Ambiguous {
         /// One file.
         first: PathBuf,
@@ -145,14 +146,14 @@ pub enum KeyringError {
         second: PathBuf,
     },
     /// A file would be overwritten.
-    #[error("{path} exists already")]
+    #[error("{path} already exists")]
     Exists {
         /// The file.
         path: PathBuf,
     },
 }
 
-/// Writes ` with the id ...` if an id was asked for.
+/// Writes ` with the id ...` if there is an id.
 struct WithId(Option<KeyId>);
 
 impl std::fmt::Display for WithId {

@@ -1,8 +1,8 @@
-//! One key as the text of a file, and back. Nothing here touches a disk.
+//! Encodes one key as the text of a file, and decodes it. Does no I/O.
 //!
-//! A private key is PKCS#8 (RFC 5958, RFC 8410): we write version 1, because
-//! the OpenSSL of Debian 12 does not read version 2, and read both. A public
-//! key is SPKI (RFC 5280 section 4.1.2.7).
+//! A private key is PKCS#8 (RFC 5958, RFC 8410). Version 1 is written, because the
+//! OpenSSL of Debian 12 does not read version 2. Both are read. A public key is SPKI
+//! (RFC 5280, section 4.1.2.7).
 
 use ed25519_dalek::pkcs8::{EncodePrivateKey as _, KeypairBytes};
 use pkcs8::der::asn1::{BitStringRef, ObjectIdentifier};
@@ -20,19 +20,18 @@ use crate::token::{SigningKey, VerifyingKey};
 use super::KeyFileError;
 use super::encryption::{self, Encryption};
 
-/// The algorithm of RFC 8410 that we take.
+/// The accepted algorithm (RFC 8410, section 3).
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 
 const PRIVATE: &str = PrivateKeyInfoRef::PEM_LABEL;
 const ENCRYPTED: &str = EncryptedPrivateKeyInfoRef::PEM_LABEL;
 const PUBLIC: &str = SubjectPublicKeyInfoRef::PEM_LABEL;
 
-/// Writes `key` as PKCS#8 version 1, encrypted if a passphrase is given.
+/// Encodes `key` as PKCS#8 version 1, encrypted if `encryption` is given.
 #[must_use]
 pub fn encode_private(key: &SigningKey, encryption: Option<&Encryption<'_>>) -> Zeroizing<String> {
-    // Both halves of the work are on values of fixed size and parameters that
-    // the tests below prove good.
-    #[expect(clippy::expect_used, reason = "the proof is the line above")]
+    // The values have fixed sizes, and the tests below check the parameters.
+    #[expect(clippy::expect_used, reason = "cannot fail, see above")]
     try_encode_private(key, encryption).expect("an Ed25519 key always encodes")
 }
 
@@ -52,14 +51,14 @@ fn try_encode_private(
     Ok(pem)
 }
 
-/// Reads a private key: PKCS#8 version 1 or 2, plain or encrypted. A
-/// passphrase for a plain file is not looked at.
+/// Decodes a private key: PKCS#8 version 1 or 2, plain or encrypted. The passphrase
+/// is ignored if the file is not encrypted.
 ///
 /// # Errors
 ///
-/// [`KeyFileError::PassphraseNeeded`] for an encrypted file without a
-/// passphrase, [`KeyFileError::WrongPassphrase`] with another one, and the
-/// first fault of the file otherwise.
+/// [`KeyFileError::PassphraseNeeded`] if the file is encrypted and there is no
+/// passphrase, [`KeyFileError::WrongPassphrase`] if it is another one, and otherwise
+/// the first error in the file.
 pub fn decode_private(text: &str, passphrase: Option<&str>) -> Result<SigningKey, KeyFileError> {
     let text = one_block(text)?;
     let (label, der) = SecretDocument::from_pem(text).map_err(|_| KeyFileError::Pem)?;
@@ -69,8 +68,8 @@ pub fn decode_private(text: &str, passphrase: Option<&str>) -> Result<SigningKey
             let encrypted = encryption::parse(der.as_bytes())?;
             let passphrase = passphrase.ok_or(KeyFileError::PassphraseNeeded)?;
             let plain = encryption::decrypt(&encrypted, passphrase)?;
-            // CBC has no checksum: one wrong passphrase in 256 gives padding
-            // that looks right around bytes that are not.
+            // CBC has no checksum: one wrong passphrase in 256 gives valid padding and
+            // wrong bytes.
             private_from_der(&plain).map_err(|error| {
                 if error == KeyFileError::Malformed { KeyFileError::WrongPassphrase } else { error }
             })
@@ -79,7 +78,7 @@ pub fn decode_private(text: &str, passphrase: Option<&str>) -> Result<SigningKey
     }
 }
 
-/// Writes `key` as SPKI.
+/// Encodes `key` as SPKI.
 #[must_use]
 pub fn encode_public(key: &VerifyingKey) -> String {
     #[expect(clippy::expect_used, reason = "the values have a fixed size")]
@@ -94,15 +93,15 @@ fn try_encode_public(bytes: &[u8; 32]) -> pkcs8::der::Result<String> {
     Document::encode_msg(&info)?.to_pem(PUBLIC, LineEnding::LF)
 }
 
-/// Reads a public key.
+/// Decodes a public key.
 ///
 /// # Errors
 ///
-/// [`KeyFileError::PublicKey`] for a key that [`VerifyingKey::from_bytes`]
-/// refuses, and the first fault of the file otherwise.
+/// [`KeyFileError::PublicKey`] if [`VerifyingKey::from_bytes`] rejects the key, and
+/// otherwise the first error in the file.
 pub fn decode_public(text: &str) -> Result<VerifyingKey, KeyFileError> {
     let text = one_block(text)?;
-    // A private key put here by mistake is wiped like any other.
+    // This wipes a private key that is here by mistake.
     let (label, der) = SecretDocument::from_pem(text).map_err(|_| KeyFileError::Pem)?;
     if label != PUBLIC {
         return Err(KeyFileError::Label { expected: PUBLIC, found: known_label(label) });
@@ -117,7 +116,7 @@ pub fn decode_public(text: &str) -> Result<VerifyingKey, KeyFileError> {
 fn private_from_der(der: &[u8]) -> Result<SigningKey, KeyFileError> {
     let info = PrivateKeyInfoRef::from_der(der).map_err(|_| KeyFileError::Malformed)?;
     check_algorithm(&info.algorithm)?;
-    // RFC 8410 section 7: an OCTET STRING within the OCTET STRING.
+    // RFC 8410, section 7: an OCTET STRING inside the OCTET STRING.
     let seed = match info.private_key.as_bytes() {
         [0x04, 0x20, seed @ ..] => seed.try_into().map_err(|_| KeyFileError::Malformed)?,
         _ => return Err(KeyFileError::Malformed),
@@ -131,19 +130,19 @@ fn private_from_der(der: &[u8]) -> Result<SigningKey, KeyFileError> {
     Ok(key)
 }
 
-/// Takes a text that has one PEM block and nothing else but white space around
-/// it, so that no second key goes unnoticed.
+/// Returns `text` without surrounding white space if it is one PEM block and nothing
+/// else, so that a second key is not ignored.
 fn one_block(text: &str) -> Result<&str, KeyFileError> {
     let text = text.trim_ascii();
-    let one = text.starts_with("-----BEGIN ") && text.matches("-----BEGIN ").count() == 1;
-    if one { Ok(text) } else { Err(KeyFileError::Pem) }
+    let is_one = text.starts_with("-----BEGIN ") && text.matches("-----BEGIN ").count() == 1;
+    if is_one { Ok(text) } else { Err(KeyFileError::Pem) }
 }
 
 fn check_algorithm(algorithm: &AlgorithmIdentifierRef<'_>) -> Result<(), KeyFileError> {
     if algorithm.oid != ED25519 {
         return Err(KeyFileError::Algorithm(algorithm_name(algorithm.oid)));
     }
-    // RFC 8410 section 3: the parameters must be absent.
+    // RFC 8410, section 3: the parameters must be absent.
     if algorithm.parameters.is_some() { Err(KeyFileError::Malformed) } else { Ok(()) }
 }
 
@@ -163,8 +162,8 @@ fn algorithm_name(oid: ObjectIdentifier) -> String {
     .to_owned()
 }
 
-/// Returns the label itself if it is a well-known one. Any other stays unsaid:
-/// in a damaged file it could be anything.
+/// Returns the label if it is a well-known one. Others are not shown, because in a
+/// damaged file they could be anything.
 fn known_label(label: &str) -> &'static str {
     const KNOWN: [&str; 9] = [
         PRIVATE,
@@ -180,7 +179,7 @@ fn known_label(label: &str) -> &'static str {
     KNOWN.into_iter().find(|known| *known == label).unwrap_or("PEM block of another kind")
 }
 
-/// Takes a bit string of exactly 32 bytes, with no bits unused.
+/// Returns the bytes of a bit string of exactly 32 bytes without unused bits.
 fn whole_bytes(bits: BitStringRef<'_>) -> Result<&[u8; 32], KeyFileError> {
     bits.as_bytes().and_then(|bytes| bytes.try_into().ok()).ok_or(KeyFileError::Malformed)
 }
@@ -219,16 +218,16 @@ mod tests {
     }
 
     #[test]
-    fn a_private_key_comes_back_from_its_file() {
+    fn decodes_the_private_key_that_it_encoded() {
         let read = decode_private(&encode_private(&key(), None), None).unwrap();
         assert_eq!(*read.dangerous_seed(), SEED);
-        // RFC 8410 section 10.3, without the optional parts: 48 bytes of DER.
+        // RFC 8410, section 10.3, without the optional parts: 48 bytes of DER.
         let (_, der) = SecretDocument::from_pem(&encode_private(&key(), None)).unwrap();
         assert_eq!(der.as_bytes().len(), 48);
     }
 
     #[test]
-    fn an_encrypted_key_needs_its_passphrase() {
+    fn decrypts_only_with_the_right_passphrase() {
         let text = encode_private(&key(), Some(&encryption("correct horse")));
         assert!(text.starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----\n"));
         let read = decode_private(&text, Some("correct horse")).unwrap();
@@ -240,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_public_half_that_does_not_belong_is_refused() {
+    fn refuses_the_public_half_of_another_key() {
         let public = key().verifying_key().to_bytes();
         assert!(decode_private(&v2(public), None).is_ok());
         for bit in 0..256 {
@@ -251,9 +250,9 @@ mod tests {
         }
     }
 
-    /// `ed25519::pkcs8` reads a public half with unused bits as an absent one.
+    /// `ed25519::pkcs8` takes a public half with unused bits for an absent one.
     #[test]
-    fn a_public_half_with_unused_bits_is_refused() {
+    fn refuses_a_public_half_with_unused_bits() {
         let (_, der) = SecretDocument::from_pem(&v2(key().verifying_key().to_bytes())).unwrap();
         let mut der = der.as_bytes().to_vec();
         let unused = der.len() - 33;
@@ -264,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_public_key_comes_back_from_its_file() {
+    fn decodes_the_public_key_that_it_encoded() {
         let key = *key().verifying_key();
         let text = encode_public(&key);
         assert_eq!(decode_public(&text), Ok(key));
@@ -272,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn public_keys_that_tokens_must_not_trust_are_refused() {
+    fn refuses_weak_and_non_canonical_public_keys() {
         use crate::token::KeyError;
         let read = |bytes| decode_public(&pem(PUBLIC, &spki(0x70, bytes)));
         let mut one = [0; 32];
@@ -285,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn other_algorithms_are_refused_by_name() {
+    fn refuses_other_algorithms_by_name() {
         for (end, name) in [(0x6e, "X25519"), (0x6f, "X448"), (0x71, "Ed448")] {
             let refused = decode_public(&pem(PUBLIC, &spki(end, [9; 32]))).unwrap_err();
             assert_eq!(refused, KeyFileError::Algorithm(name.to_owned()));
@@ -295,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn der_has_one_spelling() {
+    fn refuses_other_encodings_of_a_public_key() {
         let good = spki(0x70, key().verifying_key().to_bytes());
         let mut trailing = good.clone();
         trailing.push(0);
@@ -311,7 +310,7 @@ mod tests {
         with_null[1] += 2;
         with_null[3] += 2;
         for der in [trailing, longer, long_form, unused, with_null] {
-            // `Document` refuses to hold some of these, so the PEM is made by hand.
+            // `Document` rejects some of these, so the PEM is made by hand.
             use base64::Engine as _;
             let text = base64::prelude::BASE64_STANDARD.encode(&der);
             let text = format!("-----BEGIN PUBLIC KEY-----\n{text}\n-----END PUBLIC KEY-----\n");
@@ -320,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_has_exactly_one_block() {
+    fn accepts_exactly_one_pem_block() {
         let private = encode_private(&key(), None);
         let public = encode_public(key().verifying_key());
         for text in [
@@ -341,16 +340,16 @@ mod tests {
     }
 
     #[test]
-    fn the_other_half_is_refused_by_its_label() {
+    fn refuses_the_other_half_by_its_label() {
         let public = encode_public(key().verifying_key());
         assert_eq!(
             decode_private(&public, None).unwrap_err().to_string(),
-            "it holds a PUBLIC KEY where a PRIVATE KEY belongs"
+            "expected a PRIVATE KEY, found a PUBLIC KEY"
         );
         let private = encode_private(&key(), None);
         assert_eq!(
             decode_public(&private).unwrap_err().to_string(),
-            "it holds a PRIVATE KEY where a PUBLIC KEY belongs"
+            "expected a PUBLIC KEY, found a PRIVATE KEY"
         );
     }
 }

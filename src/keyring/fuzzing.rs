@@ -1,9 +1,9 @@
-//! Properties of key files, for the fuzzer, the seeds and the property tests.
+//! Properties of key files, for fuzz targets, seeds and property tests.
 
 use super::{decode_private, decode_public, encode_private, encode_public};
 
-/// Whatever the bytes, reading a key file ends without a panic, and a key that
-/// is taken comes back unchanged from the file we write for it.
+/// Decoding any bytes does not panic, and a decoded key is unchanged after it is
+/// encoded and decoded again.
 pub fn key_file(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     for passphrase in [None, Some("jeton")] {

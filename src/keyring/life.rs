@@ -1,33 +1,36 @@
-//! The life of a key on disk: made, and retired.
+//! Writes new keys to disk, and retires them.
 
 use std::path::{Path, PathBuf};
 
 use crate::token::{KeyId, KeyPurpose, SigningKey, TrustedKey};
 
-use super::{Encryption, Keyring, KeyringError, SigningKeys, disk, encode_private, encode_public};
+use super::{
+    Encryption, Keyring, KeyringError, SigningKeys, disk, encode_private, encode_public,
+    purpose_and_id,
+};
 
-/// The folder in the signing folder that retired keys are moved to.
-const RETIRED: &str = "retired";
+/// The directory inside the signing directory for retired keys.
+pub const RETIRED: &str = "retired";
 
-/// Where the two halves of a new key lie.
+/// The files of a new key.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct KeyPair {
-    /// The private half.
+    /// The private key file.
     pub private: PathBuf,
-    /// The public half.
+    /// The public key file.
     pub public: PathBuf,
 }
 
-/// Writes `key`: the private half as `<signing>/<purpose>-<keyid>.pem` with
-/// mode 0600, then the public half as `<trusted>/<purpose>/<keyid>.pem`. Missing
-/// folders are made, and both files last when this returns.
+/// Writes `key` durably: the private half as `<signing>/<purpose>-<keyid>.pem` with
+/// mode 0600, then the public half as `<trusted>/<purpose>/<keyid>.pem`. Creates
+/// missing directories.
 ///
-/// A crash in between leaves a key that signs and that nobody trusts.
+/// A crash in between leaves a signing key that is not trusted.
 ///
 /// # Errors
 ///
-/// [`KeyringError::Exists`] if either file exists, [`KeyringError::Duplicate`]
-/// if a trusted key has the same id, and what [`Keyring::load`] refuses.
+/// [`KeyringError::Exists`] if either file exists, [`KeyringError::Duplicate`] if a
+/// trusted key has the same id, and the errors of [`Keyring::load`].
 pub fn write_new(
     trusted: &Path,
     signing: &Path,
@@ -38,8 +41,8 @@ pub fn write_new(
     let id = key.verifying_key().id();
     let public = trusted.join(purpose.as_str()).join(format!("{id}.pem"));
     let private = signing.join(format!("{purpose}-{id}.pem"));
-    disk::make_folder(&trusted.join(purpose.as_str()), 0o755)?;
-    disk::make_folder(signing, 0o700)?;
+    disk::create_directory(&trusted.join(purpose.as_str()), 0o755)?;
+    disk::create_directory(signing, 0o700)?;
     if public.symlink_metadata().is_ok() {
         return Err(KeyringError::Exists { path: public });
     }
@@ -50,35 +53,34 @@ pub fn write_new(
     Ok(KeyPair { private, public })
 }
 
-/// Moves the private key with this `id` to `<signing>/retired/` and returns
-/// where it is now. Nothing signs with it any more; its public half stays
-/// trusted until the last of its tokens has expired.
+/// Moves the private key with this `id` to `<signing>/retired/` and returns its new
+/// path. It no longer signs. Its public half must stay trusted until the last of its
+/// tokens has expired.
 ///
-/// A file named `<purpose>-<keyid>.pem` is taken by its name, so that an
-/// encrypted key can be retired without its passphrase; a key under another
-/// name is looked for with `passphrase`.
+/// A file named `<purpose>-<keyid>.pem` is found by its name, so that an encrypted
+/// key can be retired without its passphrase. Keys with other names are read with
+/// `passphrase`.
 ///
 /// # Errors
 ///
 /// [`KeyringError::NoPrivateKey`] if there is none, [`KeyringError::Exists`] if a
-/// file of that name was retired before, and what [`SigningKeys::load`] refuses.
+/// retired file has the same name, and the errors of [`SigningKeys::load`].
 pub fn retire(
     signing: &Path,
     id: KeyId,
     passphrase: Option<&str>,
 ) -> Result<PathBuf, KeyringError> {
     let from = find(signing, id, passphrase)?;
-    let folder = signing.join(RETIRED);
-    disk::make_folder(&folder, 0o700)?;
-    let to = folder.join(from.file_name().unwrap_or_default());
+    let directory = signing.join(RETIRED);
+    disk::create_directory(&directory, 0o700)?;
+    let to = directory.join(from.file_name().unwrap_or_default());
     disk::move_file(&from, &to)?;
     Ok(to)
 }
 
 fn find(signing: &Path, id: KeyId, passphrase: Option<&str>) -> Result<PathBuf, KeyringError> {
-    let names = KeyPurpose::ALL.map(|purpose| signing.join(format!("{purpose}-{id}.pem")));
-    let named = disk::list(signing)?.into_iter().find(|path| names.contains(path));
-    if let Some(path) = named {
+    let has_id = |path: &PathBuf| purpose_and_id(path).is_some_and(|(_, named)| named == Some(id));
+    if let Some(path) = disk::list(signing)?.into_iter().find(has_id) {
         return Ok(path);
     }
     SigningKeys::load(signing, passphrase)?

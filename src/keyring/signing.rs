@@ -1,4 +1,4 @@
-//! The private keys that tokens are signed with.
+//! The private keys that sign tokens.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,52 +8,55 @@ use crate::token::{KeyId, KeyPurpose, SigningKey};
 
 use super::{KeyringError, disk};
 
-/// A private key and the file it lies in.
+/// A private key and its file.
 #[derive(Debug)]
 pub struct StoredKey {
-    /// What it signs, by the name of its file.
+    /// What it signs, from the name of its file.
     pub purpose: KeyPurpose,
     /// The key.
     pub key: SigningKey,
     /// The file.
     pub path: PathBuf,
-    /// When the file was last written.
+    /// The modification time of the file.
     modified: SystemTime,
 }
 
-/// The private keys of one folder.
+/// The private keys of one directory.
 #[derive(Debug)]
 pub struct SigningKeys {
-    folder: PathBuf,
+    directory: PathBuf,
     keys: Vec<StoredKey>,
 }
 
 impl SigningKeys {
-    /// Reads all signing keys in `folder`; `passphrase` opens the encrypted ones.
+    /// Reads all signing keys in `directory`. `passphrase` decrypts the encrypted ones.
     ///
     /// # Errors
     ///
-    /// The first file that is refused, see [`KeyringError`], and
-    /// [`KeyringError::Duplicate`] for one key in two files.
-    pub fn load(folder: &Path, passphrase: Option<&str>) -> Result<Self, KeyringError> {
-        Self::load_for(folder, &KeyPurpose::ALL, passphrase)
+    /// Returns the error of the first bad file, or [`KeyringError::Duplicate`] if two
+    /// files contain the same key.
+    pub fn load(directory: &Path, passphrase: Option<&str>) -> Result<Self, KeyringError> {
+        Self::load_for(directory, &KeyPurpose::ALL, passphrase)
     }
 
-    /// Reads the signing keys in `folder` for `purposes`, so that minting a
-    /// profile token does not ask for the passphrase of an admin key.
+    /// Reads the signing keys in `directory` for `purposes`. Minting a profile token
+    /// then needs no passphrase of an admin key.
     ///
     /// # Errors
     ///
-    /// As [`SigningKeys::load`], but files for other purposes are not opened.
+    /// As [`SigningKeys::load`]. Files for other purposes are not opened.
     pub fn load_for(
-        folder: &Path,
+        directory: &Path,
         purposes: &[KeyPurpose],
         passphrase: Option<&str>,
     ) -> Result<Self, KeyringError> {
         let mut keys: Vec<StoredKey> = Vec::new();
         let mut files = BTreeMap::new();
-        for path in disk::list(folder)? {
-            let purpose = purpose_of(&path)?;
+        for path in disk::list(directory)? {
+            let (purpose, _) = purpose_and_id(&path).ok_or_else(|| KeyringError::NoPurpose {
+                path: path.clone(),
+                expected: "the name of a signing key begins with profile- or admin-",
+            })?;
             if !purposes.contains(&purpose) {
                 continue;
             }
@@ -65,32 +68,32 @@ impl SigningKeys {
             let modified = disk::modified(&path)?;
             keys.push(StoredKey { purpose, key, path, modified });
         }
-        Ok(Self { folder: folder.into(), keys })
+        Ok(Self { directory: directory.into(), keys })
     }
 
-    /// Returns all keys, sorted by the names of their files.
+    /// Returns all keys, sorted by file name.
     pub fn iter(&self) -> impl Iterator<Item = &StoredKey> {
         self.keys.iter()
     }
 
-    /// Chooses the key for `purpose` that has `id`, or the newest file if no id
-    /// is asked for.
+    /// Returns the key for `purpose` with `id`, or without an id the one with the
+    /// newest file.
     ///
     /// # Errors
     ///
-    /// [`KeyringError::NoSigningKey`] if there is none, and
-    /// [`KeyringError::Ambiguous`] if the newest two files are equally new.
+    /// [`KeyringError::NoSigningKey`] if there is none, and [`KeyringError::Ambiguous`]
+    /// if the two newest files are equally new.
     pub fn choose(
         &self,
         purpose: KeyPurpose,
         id: Option<KeyId>,
     ) -> Result<&StoredKey, KeyringError> {
-        let asked = |key: &&StoredKey| id.is_none_or(|id| key.key.verifying_key().id() == id);
+        let has_id = |key: &&StoredKey| id.is_none_or(|id| key.key.verifying_key().id() == id);
         let mut keys: Vec<_> =
-            self.keys.iter().filter(|key| key.purpose == purpose).filter(asked).collect();
+            self.keys.iter().filter(|key| key.purpose == purpose).filter(has_id).collect();
         keys.sort_by_key(|key| std::cmp::Reverse(key.modified));
         match keys.as_slice() {
-            [] => Err(KeyringError::NoSigningKey { path: self.folder.clone(), purpose, id }),
+            [] => Err(KeyringError::NoSigningKey { path: self.directory.clone(), purpose, id }),
             [first, second, ..] if first.modified == second.modified => {
                 Err(KeyringError::Ambiguous {
                     first: first.path.clone(),
@@ -102,14 +105,13 @@ impl SigningKeys {
     }
 }
 
-/// Tells what the key in `path` signs, by the beginning of its name.
-fn purpose_of(path: &Path) -> Result<KeyPurpose, KeyringError> {
-    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-    let begins = |purpose: &KeyPurpose| {
-        name.strip_prefix(purpose.as_str().as_bytes()).is_some_and(|rest| rest.starts_with(b"-"))
-    };
-    KeyPurpose::ALL.into_iter().find(begins).ok_or_else(|| KeyringError::NoPurpose {
-        path: path.into(),
-        expected: "the name of a signing key begins with profile- or admin-",
+/// Returns the purpose that the name of a private key file begins with, and the key
+/// id if that is the rest of the name.
+#[must_use]
+pub fn purpose_and_id(path: &Path) -> Option<(KeyPurpose, Option<KeyId>)> {
+    let name = path.file_stem()?.to_string_lossy();
+    KeyPurpose::ALL.into_iter().find_map(|purpose| {
+        let rest = name.strip_prefix(purpose.as_str())?.strip_prefix('-')?;
+        Some((purpose, rest.parse().ok()))
     })
 }

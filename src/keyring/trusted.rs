@@ -1,4 +1,4 @@
-//! The public keys that tokens are verified under.
+//! The public keys that verify tokens.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -8,19 +8,19 @@ use crate::token::{KeyId, KeyPurpose, TrustedKey, TrustedKeys};
 
 use super::{KeyringError, disk};
 
-/// A set of trusted public keys that never changes: a reload makes a new one.
+/// A set of trusted public keys. It never changes; a reload makes a new one.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Keyring {
     keys: BTreeMap<KeyId, (PathBuf, TrustedKey)>,
 }
 
 impl Keyring {
-    /// Joins `keys`, each with the file it came from.
+    /// Makes a keyring from `keys`, each with its file.
     ///
     /// # Errors
     ///
-    /// [`KeyringError::Duplicate`] for two keys with one id; that is also one
-    /// key listed twice, be it for the same purpose or for both.
+    /// [`KeyringError::Duplicate`] if two keys have the same id. That includes one key
+    /// listed twice, for one purpose or for both.
     pub fn new(
         keys: impl IntoIterator<Item = (PathBuf, TrustedKey)>,
     ) -> Result<Self, KeyringError> {
@@ -31,24 +31,25 @@ impl Keyring {
         Ok(ring)
     }
 
-    /// Reads `<folder>/profile/*.pem` and `<folder>/admin/*.pem`. Either may be
-    /// missing or empty; then nothing is trusted for that purpose.
+    /// Reads `<directory>/profile/*.pem` and `<directory>/admin/*.pem`. Either may be
+    /// missing or empty; then no key is trusted for that purpose.
     ///
     /// # Errors
     ///
-    /// The first file or folder that is refused, see [`KeyringError`].
-    pub fn load(folder: &Path) -> Result<Self, KeyringError> {
-        if let Some(path) = disk::list(folder)?.into_iter().next() {
-            let expected = "trusted keys lie in the folders profile and admin";
+    /// Returns the error of the first bad file or directory.
+    pub fn load(directory: &Path) -> Result<Self, KeyringError> {
+        if let Some(path) = disk::list(directory)?.into_iter().next() {
+            let expected = "trusted keys must be in the directories profile and admin";
             return Err(KeyringError::NoPurpose { path, expected });
         }
         let mut ring = Self::default();
         for purpose in KeyPurpose::ALL {
-            let folder = folder.join(purpose.as_str());
-            if folder.symlink_metadata().is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound) {
+            let directory = directory.join(purpose.as_str());
+            if directory.symlink_metadata().is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound)
+            {
                 continue;
             }
-            for path in disk::list(&folder)? {
+            for path in disk::list(&directory)? {
                 let key = disk::read_public(&path)?;
                 ring.add(path, TrustedKey { purpose, key })?;
             }
@@ -62,19 +63,19 @@ impl Keyring {
         self.keys.len()
     }
 
-    /// Tells whether no key at all is trusted.
+    /// Returns `true` if no key is trusted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
 
-    /// Tells whether any key is trusted for `purpose`.
+    /// Returns `true` if any key is trusted for `purpose`.
     #[must_use]
     pub fn has(&self, purpose: KeyPurpose) -> bool {
         self.iter().any(|(_path, key)| key.purpose == purpose)
     }
 
-    /// Returns all keys and their files, in the order of their ids.
+    /// Returns all keys and their files, sorted by key id.
     pub fn iter(&self) -> impl Iterator<Item = (&Path, &TrustedKey)> {
         self.keys.values().map(|(path, key)| (path.as_path(), key))
     }
@@ -111,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_keyring_finds_its_keys_by_id() {
+    fn finds_keys_by_id() {
         let one = trusted(1, KeyPurpose::Profile);
         let two = trusted(2, KeyPurpose::Admin);
         let ring = Keyring::new([("one".into(), one), ("two".into(), two)]).unwrap();
@@ -124,14 +125,14 @@ mod tests {
     }
 
     #[test]
-    fn two_keys_with_one_id_are_refused_and_both_files_named() {
+    fn refuses_two_keys_with_one_id_and_names_both_files() {
         for second in KeyPurpose::ALL {
             let keys = [
                 ("profile/a.pem".into(), trusted(1, KeyPurpose::Profile)),
                 ("admin/b.pem".into(), trusted(1, second)),
             ];
             let refused = Keyring::new(keys).unwrap_err().to_string();
-            assert!(refused.starts_with("profile/a.pem and admin/b.pem hold keys"), "{refused}");
+            assert!(refused.starts_with("profile/a.pem and admin/b.pem contain keys"), "{refused}");
         }
     }
 }

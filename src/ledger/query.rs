@@ -9,7 +9,7 @@ use std::str::FromStr;
 use thiserror::Error;
 
 use super::{State, TokenUse};
-use crate::token::{Batch, KeyId, Nonce, NonceError, ProfileKind, TokenId, UnixSeconds, UserName};
+use crate::token::{Batch, KeyId, Nonce, ProfileKind, TokenId, UnixSeconds, UserName};
 
 /// Which tokens are wanted. The default wants the first [`TokenQuery::LIMIT`] of
 /// all that could still give a profile.
@@ -254,10 +254,9 @@ impl FromStr for Cursor {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (seconds, token) = text.split_once('.').ok_or(NoCursor)?;
         let (key_id, nonce) = token.split_once('.').ok_or(NoCursor)?;
-        let no_cursor = |_: NonceError| NoCursor;
         let token = TokenId {
-            key_id: key_id.parse::<KeyId>().map_err(no_cursor)?,
-            nonce: nonce.parse::<Nonce>().map_err(no_cursor)?,
+            key_id: key_id.parse::<KeyId>().map_err(|_| NoCursor)?,
+            nonce: nonce.parse::<Nonce>().map_err(|_| NoCursor)?,
         };
         let is_number = seconds.bytes().all(|digit| digit.is_ascii_digit());
         let expires_at = seconds.parse().ok().filter(|_| is_number).ok_or(NoCursor)?;

@@ -14,7 +14,7 @@ use super::refusal::Denial;
 use super::request_id::RequestIds;
 use crate::ledger::{Ledger, LedgerError};
 use crate::rate_limit::{RateLimiter, Subnet};
-use crate::redeem::{Attempt, Delivery, Redeemer, Refusal, Refused};
+use crate::redeem::{Attempt, Delivery, Redeemer, Refusal, RefusedAttempt};
 use crate::token::url::PublicUrl;
 use crate::token::{KeyPurpose, UnixSeconds};
 
@@ -106,7 +106,7 @@ impl PublicDoor {
         task.await.unwrap_or_else(|_| {
             // The message of a panic is not logged: it may contain secrets.
             let refusal = Refusal::OutcomeUnknown(LedgerError::OutcomeUnknown(ABORTED.to_owned()));
-            let decision = Err(Denial::Redemption(Refused { refusal, token: None }));
+            let decision = Err(Denial::Redemption(RefusedAttempt { refusal, token: None }));
             self.log.decided(&decision, context, self.now());
             decision
         })

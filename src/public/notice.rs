@@ -123,7 +123,7 @@ fn of(refusal: &Refusal, now: UnixSeconds) -> Notice {
             "The profile was downloaded as often as the link allows. Ask your administrator for \
              a new link. If you did not download it, tell them.",
         ),
-        Refusal::Contradiction => notice(
+        Refusal::ClaimsMismatch => notice(
             "This link is no longer valid",
             "Something is wrong with it. Ask your administrator for a new one.",
         ),

@@ -11,7 +11,7 @@ use actix_web::http::StatusCode;
 
 use crate::activity::Reason;
 use crate::plain_text::error_chain;
-use crate::redeem::{Refusal, Refused};
+use crate::redeem::{Refusal, RefusedAttempt};
 use crate::token::VerifiedToken;
 use crate::token::url::UrlError;
 
@@ -19,7 +19,7 @@ use crate::token::url::UrlError;
 #[derive(Debug)]
 pub(super) enum Denial {
     /// The redemption was refused.
-    Redemption(Refused),
+    Redemption(RefusedAttempt),
     /// The link contains no well-formed token.
     Link(UrlError),
     /// A browser only prepares for a click.
@@ -177,7 +177,7 @@ fn of(refusal: &Refusal) -> RefusalRow {
         Refusal::UsedUp => {
             row(StatusCode::GONE, "this link is used up", Severity::Warn, Reason::UsedUp)
         }
-        Refusal::Contradiction => {
+        Refusal::ClaimsMismatch => {
             let text = "this link is no longer valid; ask your administrator for a new one";
             row(StatusCode::GONE, text, Severity::Error, Reason::Contradiction)
         }
@@ -243,7 +243,7 @@ mod tests {
             (Refusal::NoProfile(no_profile), 404, "profile not available, ask your administrator"),
             (Refusal::ProfileUnreadable(unreadable), 503, "nothing was used up"),
             (Refusal::UsedUp, 410, "used up"),
-            (Refusal::Contradiction, 410, "no longer valid"),
+            (Refusal::ClaimsMismatch, 410, "no longer valid"),
             (Refusal::LedgerUnavailable(down), 503, "try again shortly; nothing was used up"),
             (Refusal::LedgerOverloaded, 503, "try again shortly; nothing was used up"),
             (Refusal::OutcomeUnknown(late), 503, "may have been used up"),

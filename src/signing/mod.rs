@@ -1,8 +1,7 @@
-//! Private keys on a command line: where they lie, which one is meant, and how it
-//! is unlocked.
+//! Private keys for signing tokens: lists their files, chooses one and decrypts it.
 //!
-//! [`key_files`] and [`signing_key`] are the two seams to [`crate::keyring`]: the
-//! files, and the key that signs. [`passphrase`] asks for what unlocks it.
+//! [`key_files`] lists the files of [`crate::keyring`], [`signing_key`] chooses the
+//! key that signs, and [`passphrase`] reads its passphrase.
 
 pub(crate) mod key_files;
 pub(crate) mod passphrase;

@@ -1,5 +1,5 @@
-//! The passphrase of an encrypted signing key: from a file or the environment,
-//! never from the command line, where `ps` and the shell's history show it.
+//! The passphrase of an encrypted signing key, from a file or the environment. It is
+//! never taken from the command line, because `ps` and the shell history show that.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -12,16 +12,16 @@ use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 
-/// The variable that holds the passphrase if no file does.
+/// The variable with the passphrase, if there is no passphrase file.
 const VARIABLE: &str = "JETON_PASSPHRASE";
 
-/// The most bytes a passphrase file may have.
+/// The maximum length that is read from a passphrase file, in bytes.
 const LEN_MAX: usize = 4_096;
 
-/// Read or write for anyone but the owner.
+/// Any access by group or others.
 const OTHERS: u32 = 0o077;
 
-/// The passphrase, if there is one. It is wiped when dropped and never shown.
+/// The passphrase, if there is one. It is wiped when dropped.
 pub(crate) struct Passphrase(Option<Zeroizing<String>>);
 
 impl Passphrase {
@@ -31,7 +31,7 @@ impl Passphrase {
     }
 }
 
-/// Where the passphrase is.
+/// The options that say where the passphrase is.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct PassphraseArgs {
     /// File whose first line opens an encrypted signing key; without it, the
@@ -41,7 +41,7 @@ pub(crate) struct PassphraseArgs {
 }
 
 impl PassphraseArgs {
-    /// Tells whether the command line names a file with a passphrase.
+    /// Returns `true` if the command line names a passphrase file.
     pub(crate) const fn names_a_file(&self) -> bool {
         self.passphrase_file.is_some()
     }
@@ -56,49 +56,52 @@ impl PassphraseArgs {
     }
 }
 
-/// Takes the first line of a file that nobody but its owner may read.
+/// Reads the first line of a file that only its owner can access.
 fn from_file(path: &Path) -> Result<Zeroizing<String>, Failure> {
     let failed = |error: std::io::Error| {
         Failure::say(
             format!("cannot read the passphrase file {}: {error}", path.display()),
-            "--passphrase-file names a file whose first line is the passphrase",
+            "--passphrase-file must name a file whose first line is the passphrase",
         )
     };
     let file = File::open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
     if metadata.is_file() && metadata.mode() & OTHERS != 0 {
         return Err(Failure::say(
-            format!("others than its owner may read the passphrase file {}", path.display()),
+            format!("group or others can access the passphrase file {}", path.display()),
             format!("chmod 600 {}", path.display()),
         ));
     }
-    // Room for all from the start: a buffer that grows leaves copies behind.
+    // The capacity is reserved first, because a growing buffer would leave copies.
     let mut text = Zeroizing::new(String::with_capacity(LEN_MAX + 32));
     file.take(LEN_MAX as u64).read_to_string(&mut text).map_err(failed)?;
     let line = text.lines().next().unwrap_or_default();
     if line.is_empty() {
         return Err(Failure::say(
             format!("the passphrase file {} has an empty first line", path.display()),
-            "write the passphrase into its first line",
+            "write the passphrase in its first line",
         ));
     }
     Ok(Zeroizing::new(line.to_owned()))
 }
 
-/// Takes the value of the variable; an empty one counts as none.
+/// Returns the value of the variable, or `None` if it is empty.
 fn from_variable(value: Option<OsString>) -> Result<Option<Zeroizing<String>>, Failure> {
     let Some(value) = value.filter(|value| !value.is_empty()) else {
         return Ok(None);
     };
     let value = value.into_string().map_err(|_| {
-        Failure::say(format!("{VARIABLE} is not UTF-8"), "use --passphrase-file, or another one")
+        Failure::say(
+            format!("{VARIABLE} is not UTF-8"),
+            "use --passphrase-file, or another passphrase",
+        )
     })?;
     Ok(Some(Zeroizing::new(value)))
 }
 
 #[cfg(test)]
 impl Passphrase {
-    /// Returns that there is none, whatever the environment says.
+    /// Returns no passphrase, regardless of the environment.
     pub(crate) const fn none() -> Self {
         Self(None)
     }
@@ -111,33 +114,33 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     fn file(text: &str, mode: u32) -> (tempfile::TempDir, PathBuf) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("passphrase");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("passphrase");
         fs::write(&path, text).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-        (folder, path)
+        (directory, path)
     }
 
     #[test]
-    fn the_first_line_is_the_passphrase() {
+    fn reads_the_first_line_as_the_passphrase() {
         for text in ["correct horse", "correct horse\n", "correct horse\r\nrest"] {
-            let (_folder, path) = file(text, 0o600);
+            let (_directory, path) = file(text, 0o600);
             assert_eq!(*from_file(&path).unwrap(), "correct horse");
         }
-        let (_folder, path) = file("\nx", 0o600);
+        let (_directory, path) = file("\nx", 0o600);
         assert!(from_file(&path).is_err());
     }
 
     #[test]
-    fn a_passphrase_that_others_may_read_is_refused() {
-        let (_folder, path) = file("correct horse", 0o640);
+    fn refuses_a_file_that_others_can_read() {
+        let (_directory, path) = file("correct horse", 0o640);
         let refused = from_file(&path).unwrap_err().to_string();
         assert!(refused.contains("hint: chmod 600"), "{refused}");
         assert!(!refused.contains("horse"), "{refused}");
     }
 
     #[test]
-    fn an_empty_variable_is_none() {
+    fn treats_an_empty_variable_as_none() {
         assert!(from_variable(None).unwrap().is_none());
         assert!(from_variable(Some(OsString::new())).unwrap().is_none());
         assert_eq!(*from_variable(Some("x y".into())).unwrap().unwrap(), "x y");

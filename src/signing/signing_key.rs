@@ -1,5 +1,4 @@
-//! Choosing and opening the key that signs. This is one of the two seams to the
-//! keyring; the other is [`key_files`].
+//! Chooses the key that signs, and reads it.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -10,75 +9,71 @@ use crate::failure::Failure;
 use crate::keyring::{self, KeyFileError, KeyringError, SigningKeys};
 use crate::token::{KeyId, KeyPurpose, SigningKey};
 
-/// Opens the signing key for `purpose` in `folder` that has `id`, or the newest
-/// one if no id is asked for.
+/// Reads the signing key for `purpose` with `id` in `directory`, or without an id the
+/// newest one.
 pub(crate) fn load(
-    folder: &Path,
+    directory: &Path,
     purpose: KeyPurpose,
     id: Option<KeyId>,
     passphrase: &Passphrase,
 ) -> Result<SigningKey, Failure> {
     let found = match id {
-        Some(id) => by_id(folder, purpose, id, passphrase),
-        None => newest(folder, purpose, passphrase),
+        Some(id) => by_id(directory, purpose, id, passphrase),
+        None => newest(directory, purpose, passphrase),
     };
     found.map_err(|error| explain(&error))
 }
 
-/// Opens one key and no other: others may have other passphrases.
+/// Reads only the key with this id, because others may have other passphrases.
 fn by_id(
-    folder: &Path,
+    directory: &Path,
     purpose: KeyPurpose,
     id: KeyId,
     passphrase: &Passphrase,
 ) -> Result<SigningKey, KeyringError> {
-    let asked = |file: &KeyFile| file.purpose == purpose && file.id == Some(id);
-    let file = key_files::signing(folder)?
-        .into_iter()
-        .find(asked)
-        .ok_or_else(|| KeyringError::NoSigningKey { path: folder.into(), purpose, id: Some(id) })?;
+    let matches = |file: &KeyFile| file.purpose == purpose && file.id == Some(id);
+    let file = key_files::signing(directory)?.into_iter().find(matches).ok_or_else(|| {
+        KeyringError::NoSigningKey { path: directory.into(), purpose, id: Some(id) }
+    })?;
     keyring::read_private(&file.path, passphrase.as_str())
 }
 
 fn newest(
-    folder: &Path,
+    directory: &Path,
     purpose: KeyPurpose,
     passphrase: &Passphrase,
 ) -> Result<SigningKey, KeyringError> {
-    let keys = SigningKeys::load_for(folder, &[purpose], passphrase.as_str())?;
+    let keys = SigningKeys::load_for(directory, &[purpose], passphrase.as_str())?;
     let chosen = keys.choose(purpose, None)?;
     Ok(SigningKey::from_seed(&chosen.key.dangerous_seed()))
 }
 
-/// Opens the signing key for `purpose` in one file.
+/// Reads the signing key for `purpose` from one file.
 pub(crate) fn load_file(
     path: &Path,
     purpose: KeyPurpose,
     passphrase: &Passphrase,
 ) -> Result<SigningKey, Failure> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    for other in KeyPurpose::ALL.into_iter().filter(|other| *other != purpose) {
-        if name.starts_with(&format!("{other}-")) {
-            return Err(Failure::say(
-                format!("{} is a key for {other} tokens", path.display()),
-                format!("name a key for {purpose} tokens: `jeton key list` shows them"),
-            ));
-        }
+    if let Some((other, _)) = keyring::purpose_and_id(path).filter(|(other, _)| *other != purpose) {
+        return Err(Failure::say(
+            format!("{} is a key for {other} tokens", path.display()),
+            format!("name a key for {purpose} tokens: `jeton key list` lists all keys"),
+        ));
     }
     keyring::read_private(path, passphrase.as_str()).map_err(|error| explain(&error))
 }
 
-/// Says what to do about a key that is refused.
+/// Adds a hint to the error of a key.
 pub(crate) fn explain(error: &KeyringError) -> Failure {
     Failure::new(error, hint(error))
 }
 
-/// Says how a key for `purpose` comes to be.
+/// Returns the hint if there is no key for `purpose`.
 fn no_key(purpose: KeyPurpose) -> String {
     format!(
-        "`jeton key list` shows the keys there are; `jeton key new --purpose {purpose}` makes one: \
-         copy its public half into the folder {purpose} of `keys.trusted` on every node and reload \
-         the nodes"
+        "`jeton key list` lists all keys; `jeton key new --purpose {purpose}` makes one: copy its \
+         public half into the directory {purpose} of `keys.trusted` on every node and reload the \
+         nodes"
     )
 }
 
@@ -86,26 +81,26 @@ fn hint(error: &KeyringError) -> String {
     let hint = match error {
         KeyringError::NoSigningKey { purpose, .. } => return no_key(*purpose),
         KeyringError::File { source: KeyFileError::PassphraseNeeded, .. } => {
-            "give it by --passphrase-file FILE or in the variable JETON_PASSPHRASE, or choose \
-             another key by `--key ID`"
+            "pass it with --passphrase-file FILE or in the variable JETON_PASSPHRASE, or choose \
+             another key with `--key ID`"
         }
         KeyringError::File { source: KeyFileError::WrongPassphrase, .. } => {
-            "is it another key's? `--key ID` chooses one key, `jeton key list` shows all"
+            "is it the passphrase of another key? `--key ID` chooses a key, `jeton key list` lists all"
         }
         KeyringError::Io { source, .. } if source.kind() == ErrorKind::PermissionDenied => {
             "run this as the user that owns the keys, or as root"
         }
         KeyringError::Io { source, .. } if source.kind() == ErrorKind::NotFound => {
-            "`jeton init` makes folders and first keys, and for a node that joined they are copied \
-             from another machine; [keys] in the config says where they lie"
+            "`jeton init` creates the directories and first keys; for a node that joined, copy them \
+             from another machine; [keys] in the configuration names the directories"
         }
-        KeyringError::Io { .. } => "look at the disk, and at who may write there",
+        KeyringError::Io { .. } => "check the disk and the permissions",
         KeyringError::Exposed { .. } | KeyringError::Writable { .. } => {
-            "ask who could have read or changed it; after a theft, make a new key and revoke this one"
+            "find out who could have read or changed it; after a theft, make a new key and revoke this one"
         }
-        KeyringError::NoPrivateKey { .. } => "`jeton key list` shows the keys there are",
+        KeyringError::NoPrivateKey { .. } => "`jeton key list` lists all keys",
         KeyringError::Ambiguous { .. } => {
-            "`--key ID` chooses one, `jeton key retire ID` takes one out of use"
+            "`--key ID` chooses one, `jeton key retire ID` retires one"
         }
         KeyringError::File { .. }
         | KeyringError::NotAFile { .. }
@@ -113,7 +108,7 @@ fn hint(error: &KeyringError) -> String {
         | KeyringError::NoPurpose { .. }
         | KeyringError::Duplicate { .. }
         | KeyringError::Exists { .. } => {
-            "move the file out of the keys' folders; `jeton key new` makes a new key"
+            "move the file out of the key directories; `jeton key new` makes a new key"
         }
     };
     hint.to_owned()
@@ -126,20 +121,21 @@ mod tests {
     use super::*;
     use crate::keyring::write_new;
 
-    fn folders() -> (tempfile::TempDir, PathBuf, PathBuf) {
+    fn directories() -> (tempfile::TempDir, PathBuf, PathBuf) {
         let root = tempfile::tempdir().unwrap();
         let (trusted, signing) = (root.path().join("trusted"), root.path().join("signing"));
         (root, trusted, signing)
     }
 
     #[test]
-    fn a_key_is_chosen_by_id_and_by_file() {
-        let (_root, trusted, signing) = folders();
+    fn loads_a_key_by_id_and_by_file() {
+        let (_root, trusted, signing) = directories();
         let key = SigningKey::from_seed(&[1; 32]);
         let id = key.verifying_key().id();
         let pair = write_new(&trusted, &signing, KeyPurpose::Profile, &key, None).unwrap();
-        for asked in [None, Some(id)] {
-            let found = load(&signing, KeyPurpose::Profile, asked, &Passphrase::none()).unwrap();
+        for requested in [None, Some(id)] {
+            let found =
+                load(&signing, KeyPurpose::Profile, requested, &Passphrase::none()).unwrap();
             assert_eq!(found.verifying_key().id(), id);
         }
         let found = load_file(&pair.private, KeyPurpose::Profile, &Passphrase::none()).unwrap();
@@ -147,20 +143,20 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_missing_is_told_with_its_purpose() {
-        let (_root, trusted, signing) = folders();
+    fn a_missing_key_is_reported_with_its_purpose() {
+        let (_root, trusted, signing) = directories();
         let key = SigningKey::from_seed(&[3; 32]);
         write_new(&trusted, &signing, KeyPurpose::Profile, &key, None).unwrap();
         let missing = load(&signing, KeyPurpose::Admin, None, &Passphrase::none()).unwrap_err();
         let hint = missing.hint();
         assert!(hint.contains("`jeton key new --purpose admin` makes one"), "{hint}");
-        assert!(hint.contains("folder admin of `keys.trusted`"), "{hint}");
+        assert!(hint.contains("directory admin of `keys.trusted`"), "{hint}");
         assert!(hint.contains("reload the nodes"), "{hint}");
     }
 
     #[test]
-    fn a_key_for_another_purpose_mints_nothing() {
-        let (_root, trusted, signing) = folders();
+    fn refuses_a_key_for_another_purpose() {
+        let (_root, trusted, signing) = directories();
         let key = SigningKey::from_seed(&[2; 32]);
         let pair = write_new(&trusted, &signing, KeyPurpose::Admin, &key, None).unwrap();
         let id = Some(key.verifying_key().id());

@@ -1,4 +1,4 @@
-//! What a token says.
+//! The claims: the content of a token.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -14,41 +14,41 @@ use super::{
 /// The claims of a token, in the order in which they are encoded.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Claims {
-    /// What the token is good for.
+    /// What the token allows.
     pub purpose: Purpose,
-    /// What tells this token from all others of its key.
+    /// Distinguishes this token from all others of its key.
     pub nonce: Nonce,
-    /// When it was minted, by the minter's clock.
+    /// The time at which it was minted, by the minter's clock.
     pub issued_at: UnixSeconds,
-    /// How long after `issued_at` it expires.
+    /// The time from `issued_at` to the expiry.
     pub lifetime: Lifetime,
-    /// How many profiles it yields in all.
+    /// How many profiles it gives in total.
     pub uses: UseLimit,
-    /// Whose profile it gives, or who signs in with it.
+    /// The user whose profile it gives, or the operator who signs in with it.
     pub user: UserName,
-    /// Where set, only a client in this network may redeem it.
+    /// If set, only clients in this network may redeem it.
     pub network: Option<IpNetwork>,
 }
 
 impl Claims {
-    /// The first moment at which the token is no longer valid.
+    /// Returns the time from which the token is no longer valid.
     #[must_use]
     pub const fn expires_at(&self) -> UnixSeconds {
         self.issued_at.plus(self.lifetime.seconds() as u64)
     }
 
-    /// The first moment at which the token is valid: [`CLOCK_ALLOWANCE`]
-    /// before it was issued, for a minter's clock that is ahead of ours.
+    /// Returns the time from which the token is valid: [`CLOCK_ALLOWANCE`] before it
+    /// was issued, because a minter's clock may be ahead of a node's.
     #[must_use]
     pub const fn valid_from(&self) -> UnixSeconds {
         self.issued_at.minus(CLOCK_ALLOWANCE as u64)
     }
 
-    /// Validates `valid_from <= now < expires_at`.
+    /// Checks that `valid_from <= now < expires_at`.
     ///
     /// # Errors
     ///
-    /// [`TimeError::NotYet`] before the window, [`TimeError::Expired`] behind it.
+    /// [`TimeError::NotYet`] if `now` is earlier, [`TimeError::Expired`] if it is later.
     pub const fn validate_time(&self, now: UnixSeconds) -> Result<(), TimeError> {
         if now.get() < self.valid_from().get() {
             return Err(TimeError::NotYet(self.valid_from()));
@@ -59,38 +59,41 @@ impl Claims {
         Ok(())
     }
 
-    /// Returns the claims as postcard writes them.
+    /// Checks that the token expires at [`UnixSeconds::MAX`] or earlier.
+    pub(super) fn check_expiry(&self) -> Result<(), ClaimsError> {
+        if self.expires_at() > UnixSeconds::MAX { Err(ClaimsError::Time) } else { Ok(()) }
+    }
+
+    /// Encodes the claims with postcard.
     pub(super) fn encode(&self) -> Vec<u8> {
-        // Writing to a growing vector cannot fail, and no claim has a type
-        // that postcard cannot hold.
-        #[expect(clippy::expect_used, reason = "the proof is the line above")]
+        // A growing vector takes all bytes, and postcard can encode the type of
+        // every claim.
+        #[expect(clippy::expect_used, reason = "cannot fail, see above")]
         postcard::to_stdvec(self).expect("claims always encode")
     }
 
-    /// Reads claims that are spelled exactly as [`Claims::encode`] spells them.
+    /// Decodes claims. Accepts only the bytes that [`Claims::encode`] returns for them.
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, ClaimsError> {
         let claims: Self = postcard::from_bytes(bytes).map_err(|_| ClaimsError::Malformed)?;
         if claims.encode() != bytes {
             return Err(ClaimsError::NotCanonical);
         }
-        if claims.expires_at() > UnixSeconds::MAX {
-            return Err(ClaimsError::Time);
-        }
+        claims.check_expiry()?;
         Ok(claims)
     }
 }
 
-/// What a token is good for. Each purpose is verified under its own keys.
+/// What a token allows. Each purpose has its own keys.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 pub enum Purpose {
     /// Downloading a profile of this kind.
     Profile(ProfileKind),
-    /// Entering the operators' door in this role.
+    /// Signing in at the admin door in this role.
     Admin(AdminRole),
 }
 
 impl Purpose {
-    /// The purpose that a key must have to sign such a token.
+    /// Returns the purpose that a key must have to sign such a token.
     #[must_use]
     pub const fn key_purpose(self) -> KeyPurpose {
         match self {
@@ -100,17 +103,17 @@ impl Purpose {
     }
 }
 
-/// The three kinds of profile, as OpenVPN Access Server knows them.
+/// The three kinds of profile, as in OpenVPN Access Server.
 #[derive(
     Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize,
 )]
 pub enum ProfileKind {
-    /// Own certificate and key, and the user's password besides.
+    /// Has a certificate and key of its own; the user also enters a password.
     #[default]
     UserLocked,
-    /// Own certificate and key, and nothing to type.
+    /// Has a certificate and key of its own; the user enters nothing.
     Autologin,
-    /// No certificate of its own: any user of the server, by password.
+    /// Has no certificate: any user of the server connects with a password.
     ServerLocked,
 }
 
@@ -118,7 +121,7 @@ impl ProfileKind {
     /// All kinds, in protocol order.
     pub const ALL: [Self; 3] = [Self::UserLocked, Self::Autologin, Self::ServerLocked];
 
-    /// Returns the name the command line and the file names use.
+    /// Returns the name that the command line and file names use.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -135,8 +138,8 @@ impl fmt::Display for ProfileKind {
     }
 }
 
-/// Reads our names and those of Access Server's CLI and Web API: `userlogin`,
-/// `auto-login` and `generic` mean the same three kinds.
+/// Reads jeton's names and those of Access Server's CLI and Web API: `userlogin`,
+/// `auto-login` and `generic`.
 impl FromStr for ProfileKind {
     type Err = UnknownKind;
 
@@ -150,20 +153,19 @@ impl FromStr for ProfileKind {
     }
 }
 
-/// A name that is no kind of profile.
+/// A name that is not a kind of profile.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
-#[error("`{0}` is no profile type: use user-locked, autologin or server-locked")]
+#[error("`{0}` is not a profile type: use user-locked, autologin or server-locked")]
 pub struct UnknownKind(pub String);
 
-/// What the holder of an admin token may do. Each role may do all that the one
-/// before it may.
+/// What the holder of an admin token may do. Each role includes the one before it.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 pub enum AdminRole {
-    /// Reads.
+    /// May read.
     Viewer,
-    /// Revokes besides, and mints where the node may.
+    /// May also revoke, and mint if the node may.
     Operator,
-    /// Permits besides.
+    /// May also change permissions.
     Admin,
 }
 
@@ -177,7 +179,7 @@ impl fmt::Display for AdminRole {
     }
 }
 
-/// Seconds from issue to expiry, 1 ..= [`Lifetime::MAX`].
+/// The seconds from issue to expiry, 1 ..= [`Lifetime::MAX`].
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(try_from = "u32", into = "u32")]
 pub struct Lifetime(u32);
@@ -186,11 +188,11 @@ impl Lifetime {
     /// The longest lifetime, 366 days.
     pub const MAX: Self = Self(366 * 24 * 60 * 60);
 
-    /// Takes 1 ..= 366 days of `seconds`.
+    /// Makes a lifetime of `seconds`.
     ///
     /// # Errors
     ///
-    /// [`ClaimsError::Lifetime`] outside that range.
+    /// [`ClaimsError::Lifetime`] unless `seconds` are in 1 ..= 366 days.
     pub const fn from_seconds(seconds: u32) -> Result<Self, ClaimsError> {
         if seconds == 0 || seconds > Self::MAX.0 {
             return Err(ClaimsError::Lifetime);
@@ -219,12 +221,12 @@ impl From<Lifetime> for u32 {
     }
 }
 
-/// How many profiles a token yields in all.
+/// How many profiles a token gives in total.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 pub enum UseLimit {
     /// At most this many; the ledger counts them.
     Limited(NonZeroU32),
-    /// Any number until it expires; the ledger does not count them.
+    /// Any number until the token expires; the ledger does not count them.
     Unlimited,
 }
 
@@ -232,7 +234,7 @@ impl UseLimit {
     /// One use, the default everywhere.
     pub const ONCE: Self = Self::Limited(NonZeroU32::MIN);
 
-    /// Returns the number; `None` for any number.
+    /// Returns the number, or `None` if it is unlimited.
     #[must_use]
     pub const fn count(self) -> Option<u32> {
         match self {
@@ -280,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_valid_from_a_minute_early_until_just_before_its_expiry() {
+    fn a_token_is_valid_from_60_s_before_its_issue_until_its_expiry() {
         let claims = claims(1_000, 100);
         let validate = |now| claims.validate_time(UnixSeconds::new(now));
         assert_eq!(validate(939), Err(TimeError::NotYet(UnixSeconds::new(940))));
@@ -290,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn claims_past_the_year_9999_are_refused() {
+    fn refuses_claims_that_expire_after_the_year_9999() {
         let last = UnixSeconds::MAX.get();
         assert!(Claims::decode(&claims(last - 1, 1).encode()).is_ok());
         for issued_at in [last, u64::MAX] {
@@ -300,12 +302,12 @@ mod tests {
     }
 
     #[test]
-    fn claims_have_one_spelling() {
+    fn refuses_other_encodings_of_the_same_claims() {
         let bytes = claims(1_000, 100).encode();
         let mut longer = bytes.clone();
         longer.push(0);
         assert_eq!(Claims::decode(&longer), Err(ClaimsError::NotCanonical));
-        // The purpose `00` written as the over-long varint `80 00`.
+        // The purpose `00` as the over-long varint `80 00`.
         let mut overlong = vec![0x80, 0x00];
         overlong.extend_from_slice(&bytes[1..]);
         assert_eq!(Claims::decode(&overlong), Err(ClaimsError::NotCanonical));
@@ -315,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn lifetimes_and_uses_have_bounds() {
+    fn checks_the_bounds_of_lifetimes_and_uses() {
         assert!(Lifetime::from_seconds(0).is_err());
         assert!(Lifetime::from_seconds(366 * 86_400).is_ok());
         assert!(Lifetime::from_seconds(366 * 86_400 + 1).is_err());

@@ -1,25 +1,22 @@
-//! The envelope: how a token's parts lie in its bytes and its text.
+//! The envelope: the layout of a token's bytes, and its text.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
-use super::{Claims, ClaimsError, KeyId, VerifyError};
+use super::{Claims, ClaimsError, KeyId, TOKEN_LEN_MAX, VerifyError};
 
-/// The most characters a token may have.
-pub const TOKEN_LEN_MAX: usize = 512;
-
-/// The one version there is.
+/// The only version.
 pub(super) const VERSION: u8 = 0x01;
 
-/// What the signed bytes begin with, so that a signature for anything else
-/// under the same key is never one for a token.
+/// The first bytes of the signed message. A signature that the same key made for
+/// something else is therefore never valid for a token.
 const CONTEXT: &[u8] = b"jeton token v1\0";
 
 /// Version and key id.
 const HEAD_LEN: usize = 5;
 const SIGNATURE_LEN: usize = 64;
 
-/// A token that was read but not verified. Nothing in it may be believed.
+/// A token that was parsed but not verified. Do not trust its contents.
 #[derive(Clone, Eq, PartialEq)]
 pub struct UntrustedToken {
     key_id: KeyId,
@@ -29,11 +26,11 @@ pub struct UntrustedToken {
 }
 
 impl UntrustedToken {
-    /// Reads the envelope: length, base64, version and layout, in this order.
+    /// Parses the envelope. Checks length, base64, layout and version, in this order.
     ///
     /// # Errors
     ///
-    /// Returns the first check that fails; never a later one of [`VerifyError`].
+    /// Returns the first check that fails: one of the first four of [`VerifyError`].
     pub fn parse(text: &str) -> Result<Self, VerifyError> {
         if text.len() > TOKEN_LEN_MAX {
             return Err(VerifyError::TooLong);
@@ -49,17 +46,17 @@ impl UntrustedToken {
         Ok(Self { key_id: KeyId([a, b, c, d]), signed: signed.to_vec(), signature: *signature })
     }
 
-    /// Returns the id of the key that claims to have signed.
+    /// Returns the id of the key that the token names as its signer.
     #[must_use]
     pub const fn untrusted_key_id(&self) -> KeyId {
         self.key_id
     }
 
-    /// Decodes the claims, whoever may have written them.
+    /// Decodes the claims. The signature is not checked.
     ///
     /// # Errors
     ///
-    /// Returns why the bytes are no canonical claims.
+    /// Returns an error if the bytes are not canonical claims.
     pub fn untrusted_claims(&self) -> Result<Claims, ClaimsError> {
         Claims::decode(self.signed.get(HEAD_LEN..).unwrap_or_default())
     }
@@ -83,12 +80,12 @@ pub(super) fn signed_part(key_id: KeyId, claims: &Claims) -> Vec<u8> {
     signed
 }
 
-/// Returns the bytes that a signature covers for this signed part.
+/// Returns the bytes that the signature of this signed part covers.
 pub(super) fn message(signed: &[u8]) -> Vec<u8> {
     [CONTEXT, signed].concat()
 }
 
-/// Writes an envelope as the text of a token.
+/// Encodes an envelope as the text of a token.
 pub(super) fn encode(mut signed: Vec<u8>, signature: &[u8; SIGNATURE_LEN]) -> String {
     signed.extend_from_slice(signature);
     BASE64_URL_SAFE_NO_PAD.encode(signed)

@@ -1,34 +1,34 @@
-//! Why a token or a key is refused, sorted by what was looked at.
+//! The errors of tokens and their claims.
 
 use thiserror::Error;
 
 use super::{KeyId, KeyPurpose, TOKEN_LEN_MAX, UnixSeconds};
 
-/// Why a text is no token we trust, in the order of the checks.
+/// Why a text is not a trusted token, in the order of the checks.
 ///
-/// Whoever sent it must not learn which: to the caller all of these are one
-/// answer. The log may tell them apart.
+/// A client must get the same answer for all of these. The log may distinguish
+/// them.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 pub enum VerifyError {
-    /// It has more than [`TOKEN_LEN_MAX`] characters.
+    /// It has more than [`TOKEN_LEN_MAX`] bytes.
     #[error("the token has more than {TOKEN_LEN_MAX} characters")]
     TooLong,
     /// It is not strict base64url without padding.
-    #[error("the token is not base64url, or was cut or mixed up on its way")]
+    #[error("the token is not base64url; it may have been cut or altered")]
     Base64,
     /// It is too short to hold an envelope.
-    #[error("the token is too short, it may have been cut on its way")]
+    #[error("the token is too short; it may have been cut")]
     TooShort,
-    /// It has a version that this program does not know.
+    /// Its version is not supported.
     #[error("the token has the unknown version {0}")]
     Version(u8),
-    /// No trusted key has its key id.
+    /// No trusted key has the key id that it names.
     #[error("no trusted key has the id {0}")]
     UnknownKey(KeyId),
-    /// The signature does not hold.
-    #[error("the signature does not hold")]
+    /// The signature is not valid.
+    #[error("the signature is not valid")]
     Signature,
-    /// The signed claims are none that we would have signed.
+    /// The claims are signed, but [`sign`](super::sign()) would not have signed them.
     #[error("the claims are not valid")]
     Claims(#[source] ClaimsError),
     /// The key signed for a purpose that it is not trusted for.
@@ -36,18 +36,18 @@ pub enum VerifyError {
     KeyPurpose {
         /// The key that signed.
         key_id: KeyId,
-        /// What that key is trusted for.
+        /// The purpose that this key is trusted for.
         trusted: KeyPurpose,
     },
 }
 
-/// Why bytes or values are no claims.
+/// Why bytes or values are not valid claims.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 pub enum ClaimsError {
     /// They do not decode, or a claim is out of its range.
     #[error("the claims do not decode")]
     Malformed,
-    /// They decode, but are not spelled in the one canonical way.
+    /// They decode, but are not in canonical form.
     #[error("the claims are not in canonical form")]
     NotCanonical,
     /// The lifetime is not 1 second ..= 366 days.
@@ -61,27 +61,13 @@ pub enum ClaimsError {
     Time,
 }
 
-/// How claims fail against the clock.
+/// Why claims are not valid at a given time.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 pub enum TimeError {
-    /// The token becomes valid at this moment.
+    /// The token becomes valid at this time.
     #[error("the token is not valid before {0}")]
     NotYet(UnixSeconds),
-    /// The token stopped being valid at this moment.
+    /// The token stopped being valid at this time.
     #[error("the token expired at {0}")]
     Expired(UnixSeconds),
-}
-
-/// Why 32 bytes are no public key we accept.
-#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
-pub enum KeyError {
-    /// They encode no point of the curve.
-    #[error("the public key is no point of the curve")]
-    NoPoint,
-    /// The point is encoded in a second, non-canonical way (RFC 8032, section 5.1.3).
-    #[error("the public key is not in canonical form")]
-    NotCanonical,
-    /// The point has small order: a signature can hold for any message.
-    #[error("the public key is weak: it has small order")]
-    Weak,
 }

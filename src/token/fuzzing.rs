@@ -1,5 +1,5 @@
-//! Properties of tokens and links, for the fuzzer, the seeds and the property
-//! tests. Each takes any bytes and panics if its property does not hold.
+//! Properties of tokens and links, for fuzz targets, seeds and property tests. Each
+//! function takes any bytes and panics if its property does not hold.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -13,27 +13,27 @@ use super::{
     verify,
 };
 
-/// A text that reads as a token is the one text of that token, and claims that
-/// decode are spelled in the one way they encode.
+/// A text that parses is the only text of its token, and bytes that decode are the
+/// only encoding of their claims.
 pub fn token_text(data: &[u8]) {
     if let Ok(claims) = Claims::decode(data) {
-        assert!(claims.encode() == data, "claims have a second spelling");
+        assert!(claims.encode() == data, "claims have a second encoding");
     }
     let Ok(text) = std::str::from_utf8(data) else { return };
     let Ok(token) = UntrustedToken::parse(text) else { return };
     let message = token.message();
     let signed = message.strip_prefix(b"jeton token v1\0").unwrap_or_default();
     let again = envelope::encode(signed.to_vec(), token.signature());
-    assert!(again == text, "a token has a second spelling");
+    assert!(again == text, "a token has a second text");
     if let Ok(claims) = token.untrusted_claims() {
         let again = envelope::signed_part(token.untrusted_key_id(), &claims);
-        assert!(again == signed, "claims in an envelope have a second spelling");
+        assert!(again == signed, "claims in an envelope have a second encoding");
         assert!(claims.valid_from() <= claims.expires_at(), "a token ends before it begins");
     }
 }
 
-/// Bytes that no key signed never verify; what a key signs always does, until
-/// one bit of it changes.
+/// Bytes that no key signed never verify. Signed claims always do, until one bit
+/// changes.
 pub fn token_forge(data: &[u8]) {
     let key = SigningKey::from_seed(&[0xf0; 32]);
     let only = |purpose| Only(TrustedKey { purpose, key: *key.verifying_key() });
@@ -61,8 +61,8 @@ pub fn token_forge(data: &[u8]) {
     assert!(verify(&changed, &keys).is_err(), "a changed token verifies");
 }
 
-/// Whatever a link holds, the token found in it has only a token's characters,
-/// is the only one, and is found again in every link made with it.
+/// A token that is found in any link has only characters of a token, is the only
+/// one there, and is found again in every link made with it.
 pub fn url_query(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     if let Ok(token) = token_in_query(text) {
@@ -73,7 +73,7 @@ pub fn url_query(data: &[u8]) {
     for prefix in [REST_PATH, SHARE_PATH] {
         if let Ok(token) = token_in_path(text, prefix) {
             check_found(text, token);
-            assert!(format!("{prefix}/{token}") == text, "a part of the path was dropped");
+            assert!(format!("{prefix}/{token}") == text, "part of the path was ignored");
         }
     }
     if let Ok(token) = token_in_pasted(text) {
@@ -81,37 +81,34 @@ pub fn url_query(data: &[u8]) {
     }
     if let Ok(url) = text.parse::<PublicUrl>() {
         assert!(url.to_string().parse() == Ok(url.clone()), "a public URL changed");
-        assert!(!url.host().is_empty(), "a public URL without a host");
+        assert!(!url.host().is_empty(), "a public URL has no host");
         check_links(&url);
     }
 }
 
 fn check_found(text: &str, token: &str) {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    assert!(!token.is_empty() && token.bytes().all(plain), "no token has such characters");
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    assert!(!token.is_empty() && token.bytes().all(is_allowed), "a token has other characters");
     assert!(text.contains(token), "the token was changed");
-    assert!(token_in_query(&format!("token={token}")) == Ok(token), "lost in a query");
-    assert!(token_in_path(&format!("/t/{token}"), SHARE_PATH) == Ok(token), "lost in a path");
-    assert!(token_in_pasted(token) == Ok(token), "lost when pasted");
+    assert!(token_in_query(&format!("token={token}")) == Ok(token), "not found in a query");
+    assert!(token_in_path(&format!("/t/{token}"), SHARE_PATH) == Ok(token), "not found in a path");
+    assert!(token_in_pasted(token) == Ok(token), "not found when pasted");
 }
 
 fn check_links(url: &PublicUrl) {
-    let Ok(token) = minted() else { return };
+    let Ok(token) = sample_token() else { return };
     for link in
         [url.download(&token), url.import(&token), url.import_by_path(&token), url.share(&token)]
     {
-        assert!(
-            token_in_pasted(&link) == Ok(token.as_str()),
-            "a link does not give its token back"
-        );
+        assert!(token_in_pasted(&link) == Ok(token.as_str()), "the token of a link is not found");
     }
 }
 
-fn minted() -> Result<Token, super::ClaimsError> {
+fn sample_token() -> Result<Token, super::ClaimsError> {
     sign(&claims_from(b"alice"), &SigningKey::from_seed(&[0xf1; 32]))
 }
 
-/// Makes some claims of any bytes.
+/// Makes claims from any bytes.
 fn claims_from(data: &[u8]) -> Claims {
     let mut bytes = data.iter().copied().chain(std::iter::repeat(0));
     let mut next = || bytes.next().unwrap_or_default();
@@ -124,17 +121,17 @@ fn claims_from(data: &[u8]) -> Claims {
         issued_at: UnixSeconds::new(u64::from_be_bytes(std::array::from_fn(|_| next()))),
         lifetime: lifetime.unwrap_or(Lifetime::MAX),
         uses: rest.parse().unwrap_or(UseLimit::ONCE),
-        user: UserName::new(rest).unwrap_or_else(|_| anybody()),
+        user: UserName::new(rest).unwrap_or_else(|_| sample_user()),
         network: None,
     }
 }
 
-fn anybody() -> UserName {
+fn sample_user() -> UserName {
     #[expect(clippy::expect_used, reason = "a fixed name that keeps the rules")]
-    UserName::new("anybody").expect("a good name")
+    UserName::new("sample").expect("a valid name")
 }
 
-/// Trusts one key, whatever id a token names.
+/// Trusts one key under every key id.
 struct Only(TrustedKey);
 
 impl TrustedKeys for Only {

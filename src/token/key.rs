@@ -1,4 +1,4 @@
-//! The two halves of an Ed25519 key, and how a key is named.
+//! Ed25519 keys, their ids and their purposes.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,9 +6,7 @@ use std::str::FromStr;
 use ed25519_dalek::Signer as _;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-
-use super::nonce::hex4;
-use super::{KeyError, NonceError};
+use thiserror::Error;
 
 /// The first four bytes of the SHA-256 of a 32-byte public key, written as
 /// 8 hex digits.
@@ -23,19 +21,33 @@ impl fmt::Display for KeyId {
 }
 
 impl FromStr for KeyId {
-    type Err = NonceError;
+    type Err = KeyIdError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        hex4(text).map(Self).ok_or(NonceError::KeyId)
+        hex4(text).map(Self).ok_or(KeyIdError)
     }
 }
 
-/// What a key is trusted to sign. A key has one purpose, never two.
+/// A text that is not a key id.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[error("a key id is written as 8 hex digits in lower case, such as 3f2a9c01")]
+pub struct KeyIdError;
+
+/// Reads exactly eight lower-case hex digits.
+pub(super) fn hex4(text: &str) -> Option<[u8; 4]> {
+    let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    if text.len() != 8 || !text.as_bytes().iter().all(is_digit) {
+        return None;
+    }
+    u32::from_str_radix(text, 16).ok().map(u32::to_be_bytes)
+}
+
+/// What a key is trusted to sign. A key has exactly one purpose.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 pub enum KeyPurpose {
     /// Tokens that give profiles.
     Profile,
-    /// Tokens that enter the operators' door.
+    /// Tokens that sign in operators.
     Admin,
 }
 
@@ -43,7 +55,7 @@ impl KeyPurpose {
     /// Both purposes.
     pub const ALL: [Self; 2] = [Self::Profile, Self::Admin];
 
-    /// Returns the name the command line and the folders use.
+    /// Returns the name that the command line and the key directories use.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -59,7 +71,7 @@ impl fmt::Display for KeyPurpose {
     }
 }
 
-/// The public half: verifies.
+/// A public key, which verifies signatures.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct VerifyingKey {
     id: KeyId,
@@ -67,13 +79,12 @@ pub struct VerifyingKey {
 }
 
 impl VerifyingKey {
-    /// Takes a public key, RFC 8032 section 5.1.2.
+    /// Decodes a public key (RFC 8032, section 5.1.2).
     ///
     /// # Errors
     ///
-    /// Refuses bytes that are no point, that are a non-canonical spelling of
-    /// one (dalek decodes by ZIP 215 and would take them), and points of small
-    /// order.
+    /// Rejects bytes that encode no point, non-canonical encodings (dalek decodes by
+    /// ZIP 215 and would accept them) and points of small order.
     pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, KeyError> {
         let point =
             ed25519_dalek::VerifyingKey::from_bytes(bytes).map_err(|_| KeyError::NoPoint)?;
@@ -98,8 +109,8 @@ impl VerifyingKey {
         self.point.to_bytes()
     }
 
-    /// Tells whether `signature` is this key's over `message`, by dalek's
-    /// `verify_strict`: no malleable `S`, no small-order `R` or key.
+    /// Returns `true` if `signature` is a signature of this key over `message`. It
+    /// uses dalek's `verify_strict`: no malleable `S`, no small-order `R` or key.
     #[must_use]
     pub fn is_signature(&self, message: &[u8], signature: &[u8; 64]) -> bool {
         let signature = ed25519_dalek::Signature::from_bytes(signature);
@@ -107,16 +118,15 @@ impl VerifyingKey {
     }
 }
 
-/// The private half: mints. Wiped from memory when dropped.
+/// A private key, which signs tokens. It is wiped from memory when dropped.
 pub struct SigningKey {
     secret: ed25519_dalek::SigningKey,
     public: VerifyingKey,
 }
 
 impl SigningKey {
-    /// Makes the key of 32 secret bytes, which must come from the system's
-    /// random source. The public half is derived, never taken from elsewhere
-    /// (RUSTSEC-2022-0093).
+    /// Makes a key from 32 secret bytes, which must come from the system's random
+    /// source. The public half is always derived from them (RUSTSEC-2022-0093).
     #[must_use]
     pub fn from_seed(seed: &[u8; 32]) -> Self {
         let secret = ed25519_dalek::SigningKey::from_bytes(seed);
@@ -131,7 +141,7 @@ impl SigningKey {
         &self.public
     }
 
-    /// Returns the 32 secret bytes, for writing a key file. Wipe them.
+    /// Returns the 32 secret bytes, for writing a key file.
     #[must_use]
     pub fn dangerous_seed(&self) -> zeroize::Zeroizing<[u8; 32]> {
         zeroize::Zeroizing::new(self.secret.to_bytes())
@@ -152,15 +162,15 @@ impl fmt::Debug for SigningKey {
 /// A public key and the one purpose it is trusted for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct TrustedKey {
-    /// What tokens it may sign.
+    /// The tokens that it may sign.
     pub purpose: KeyPurpose,
     /// The key.
     pub key: VerifyingKey,
 }
 
-/// Where [`verify`](super::verify()) finds the key that a token names.
+/// The keys that [`verify`](super::verify()) trusts.
 pub trait TrustedKeys {
-    /// Returns the trusted key with this id.
+    /// Returns the trusted key with this id, if there is one.
     fn find(&self, id: KeyId) -> Option<&TrustedKey>;
 }
 
@@ -169,10 +179,23 @@ fn key_id(public: &[u8; 32]) -> KeyId {
     KeyId([a, b, c, d])
 }
 
-/// Compares `bytes` with the canonical encoding of the point they decode to.
-///
-/// Decoding computes x and y from the bytes, so encoding the point again gives
-/// the one canonical spelling (RFC 8032, section 5.1.2).
+/// Why 32 bytes are not an acceptable public key.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+pub enum KeyError {
+    /// They do not encode a point on the curve.
+    #[error("the public key is not a point on the curve")]
+    NoPoint,
+    /// The encoding of the point is not canonical (RFC 8032, section 5.1.3).
+    #[error("the public key is not in canonical form")]
+    NotCanonical,
+    /// The point has small order: a signature can be valid for any message.
+    #[error("the public key is weak: it has small order")]
+    Weak,
+}
+
+/// Returns `true` if `bytes` are the canonical encoding of `point`, which was decoded
+/// from them. Encoding a point always gives the canonical bytes (RFC 8032, section
+/// 5.1.2).
 fn is_canonical(bytes: &[u8; 32], point: &ed25519_dalek::VerifyingKey) -> bool {
     point.to_edwards().compress().as_bytes() == bytes
 }
@@ -181,7 +204,7 @@ fn is_canonical(bytes: &[u8; 32], point: &ed25519_dalek::VerifyingKey) -> bool {
 mod tests {
     use super::*;
 
-    /// y = 1 + p: the neutral element, spelled a second way.
+    /// y = 1 + p: a non-canonical encoding of the neutral element.
     const NON_CANONICAL_ONE: [u8; 32] = {
         let mut bytes = [0xff; 32];
         bytes[0] = 0xee;
@@ -190,7 +213,7 @@ mod tests {
     };
 
     #[test]
-    fn weak_and_non_canonical_keys_are_refused() {
+    fn refuses_weak_and_non_canonical_keys() {
         let mut one = [0; 32];
         one[0] = 1;
         assert_eq!(VerifyingKey::from_bytes(&one), Err(KeyError::Weak));
@@ -200,10 +223,10 @@ mod tests {
         assert_eq!(VerifyingKey::from_bytes(&two), Err(KeyError::NoPoint));
     }
 
-    /// All y in p ..= 2^255 - 1 with both signs are second spellings; whichever
-    /// of them decode must be refused, not only the weak ones.
+    /// All y in p ..= 2^255 - 1, with both signs, are non-canonical. All of them that
+    /// decode must be refused, not only the weak ones.
     #[test]
-    fn every_second_spelling_is_refused() {
+    fn refuses_every_non_canonical_encoding() {
         for low in 0xed..=0xff {
             for high in [0x7f, 0xff] {
                 let mut bytes = [0xff; 32];
@@ -217,11 +240,11 @@ mod tests {
     #[test]
     fn a_key_id_is_eight_hex_digits() {
         assert_eq!("3f2a9c01".parse(), Ok(KeyId([0x3f, 0x2a, 0x9c, 0x01])));
-        assert_eq!("3F2A9C01".parse::<KeyId>(), Err(NonceError::KeyId));
+        assert_eq!("3F2A9C01".parse::<KeyId>(), Err(KeyIdError));
     }
 
     #[test]
-    fn a_key_does_not_show_its_secret() {
+    fn debug_does_not_show_the_secret_key() {
         let shown = format!("{:?}", SigningKey::from_seed(&[0xab; 32]));
         assert!(!shown.contains("171") && !shown.contains("abab"), "{shown}");
     }

@@ -1,8 +1,9 @@
-//! The token: who may download which profile, how often, until when, signed.
+//! The token: a signed statement of who may download which profile, how often,
+//! and until when.
 //!
-//! This room is pure: it reads no clock, draws no randomness and does no I/O.
-//! It knows nothing of files, ledgers or HTTP. Time, random bytes and keys come
-//! in as arguments.
+//! `docs/token.md` is the specification of the format. This room is pure: it reads
+//! no clock, draws no randomness and does no I/O. It does not know files, ledgers
+//! or HTTP. Time, random bytes and keys are arguments.
 //!
 //! # The bytes, version 1
 //!
@@ -22,16 +23,16 @@
 //! signed   = "jeton token v1" | 0x00 | version | key_id | claims
 //! ```
 //!
-//! Every token has exactly one spelling. base64url is decoded strictly (no
-//! padding, no white space, no stray trailing bits), and the claims are
-//! encoded again after decoding and compared byte for byte, because postcard
-//! alone accepts over-long varints and trailing bytes.
+//! Every token has exactly one text. base64url is decoded strictly: no padding, no
+//! white space, no trailing bits. After decoding, the claims are encoded again and
+//! compared byte for byte, because postcard accepts over-long varints and trailing
+//! bytes.
 //!
 //! # Where to read
 //!
-//! [`Claims`] says what a token means, [`sign()`] makes one, [`verify()`] is the
-//! only maker of a [`VerifiedToken`], and [`Claims::validate_time`] judges it
-//! against the clock. [`url`] builds and reads the links that carry a token.
+//! [`Claims`] are the content of a token. [`sign()`] makes a token. Only [`verify()`]
+//! makes a [`VerifiedToken`]. [`Claims::validate_time`] checks it against the clock.
+//! [`url`] builds and reads the links that carry a token.
 
 mod claims;
 mod envelope;
@@ -48,12 +49,17 @@ mod user;
 mod verify;
 
 pub use claims::{AdminRole, Claims, Lifetime, ProfileKind, Purpose, UnknownKind, UseLimit};
-pub use envelope::{TOKEN_LEN_MAX, UntrustedToken};
-pub use error::{ClaimsError, KeyError, TimeError, VerifyError};
-pub use key::{KeyId, KeyPurpose, SigningKey, TrustedKey, TrustedKeys, VerifyingKey};
+pub use envelope::UntrustedToken;
+pub use error::{ClaimsError, TimeError, VerifyError};
+pub use key::{
+    KeyError, KeyId, KeyIdError, KeyPurpose, SigningKey, TrustedKey, TrustedKeys, VerifyingKey,
+};
 pub use network::{IpNetwork, NetworkError};
 pub use nonce::{Batch, Nonce, NonceError, TokenId};
 pub use sign::{Token, sign};
 pub use time::{CLOCK_ALLOWANCE, UnixSeconds};
 pub use user::{UserName, UserNameError};
 pub use verify::{VerifiedToken, verify};
+
+/// The maximum length of a token's text, in bytes.
+pub const TOKEN_LEN_MAX: usize = 512;

@@ -1,4 +1,4 @@
-//! A network of IP addresses, as `--network` takes it and the claims carry it.
+//! IP networks, as in `--network` and in the claims.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -7,22 +7,22 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// An address and the number of its leading bits that count; the other bits
-/// are zero, so that one network has one spelling.
+/// An IP network: an address and a prefix length. The bits after the prefix are
+/// zero, so that each network has one encoding.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
-#[serde(try_from = "Wire", into = "Wire")]
+#[serde(try_from = "EncodedNetwork", into = "EncodedNetwork")]
 pub struct IpNetwork {
     address: IpAddr,
     prefix: u8,
 }
 
 impl IpNetwork {
-    /// Makes the network of the first `prefix` bits of `address`.
+    /// Makes the network whose addresses begin with the first `prefix` bits of `address`.
     ///
     /// # Errors
     ///
-    /// Refuses a prefix longer than the address, bits set behind the prefix,
-    /// and an IPv4 address dressed as IPv6 (`::ffff:0:0/96`).
+    /// Rejects a prefix longer than the address, bits set after the prefix, and an
+    /// IPv4-mapped IPv6 address (`::ffff:0:0/96`).
     pub fn new(address: IpAddr, prefix: u8) -> Result<Self, NetworkError> {
         let width = if address.is_ipv4() { 32 } else { 128 };
         if prefix > width {
@@ -37,14 +37,14 @@ impl IpNetwork {
         Ok(Self { address, prefix })
     }
 
-    /// Returns its first address.
+    /// Returns the first address.
     #[must_use]
     pub const fn address(&self) -> IpAddr {
         self.address
     }
 
-    /// Tells whether `client` lies in this network. A client that reaches an
-    /// IPv6 socket over IPv4 (`::ffff:a.b.c.d`) counts as IPv4.
+    /// Returns `true` if `client` is in this network. An IPv4-mapped IPv6 address
+    /// (`::ffff:a.b.c.d`) counts as IPv4.
     #[must_use]
     pub fn contains(&self, client: IpAddr) -> bool {
         let client = client.to_canonical();
@@ -59,7 +59,7 @@ impl fmt::Display for IpNetwork {
     }
 }
 
-/// Reads `192.0.2.0/24`; a lone address is a network of one.
+/// Reads `192.0.2.0/24`. An address without a prefix is a network of one address.
 impl FromStr for IpNetwork {
     type Err = NetworkError;
 
@@ -78,37 +78,37 @@ impl FromStr for IpNetwork {
     }
 }
 
-/// Why a text or a claim is no network.
+/// Why a text or a claim is not a network.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 #[non_exhaustive]
 pub enum NetworkError {
-    /// It is not written as ADDRESS/PREFIX.
+    /// It is not of the form ADDRESS/PREFIX.
     #[error("a network is written as ADDRESS/PREFIX, such as 192.0.2.0/24")]
     Syntax,
     /// The prefix is longer than the address.
     #[error("the prefix /{prefix} is longer than the address, which has {width} bits")]
     Prefix {
-        /// The prefix that was asked for, in bits.
+        /// The prefix length, in bits.
         prefix: u8,
         /// The width of the address, in bits.
         width: u8,
     },
-    /// Bits behind the prefix are set.
-    #[error("the network has bits set behind its prefix")]
+    /// Bits after the prefix are set.
+    #[error("the network has bits set after its prefix")]
     HostBits,
-    /// It is an IPv4 network dressed as IPv6.
+    /// It is an IPv4-mapped IPv6 network.
     #[error("write an IPv4 network as IPv4, not as ::ffff:a.b.c.d")]
     Mapped,
 }
 
-/// How a network stands in the claims.
+/// The encoding of a network in the claims.
 #[derive(Deserialize, Serialize)]
-enum Wire {
+enum EncodedNetwork {
     V4([u8; 4], u8),
     V6([u8; 16], u8),
 }
 
-impl From<IpNetwork> for Wire {
+impl From<IpNetwork> for EncodedNetwork {
     fn from(network: IpNetwork) -> Self {
         match network.address {
             IpAddr::V4(address) => Self::V4(address.octets(), network.prefix),
@@ -117,18 +117,18 @@ impl From<IpNetwork> for Wire {
     }
 }
 
-impl TryFrom<Wire> for IpNetwork {
+impl TryFrom<EncodedNetwork> for IpNetwork {
     type Error = NetworkError;
 
-    fn try_from(wire: Wire) -> Result<Self, Self::Error> {
-        match wire {
-            Wire::V4(octets, prefix) => Self::new(IpAddr::from(octets), prefix),
-            Wire::V6(octets, prefix) => Self::new(IpAddr::from(octets), prefix),
+    fn try_from(network: EncodedNetwork) -> Result<Self, Self::Error> {
+        match network {
+            EncodedNetwork::V4(octets, prefix) => Self::new(IpAddr::from(octets), prefix),
+            EncodedNetwork::V6(octets, prefix) => Self::new(IpAddr::from(octets), prefix),
         }
     }
 }
 
-/// Clears the bits of `address` behind `prefix`, which is at most its width.
+/// Clears the bits of `address` after `prefix`, which is at most its width.
 fn masked(address: IpAddr, prefix: u8) -> IpAddr {
     match address {
         IpAddr::V4(address) => {
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_holds_its_addresses_and_no_others() {
+    fn contains_its_addresses_and_no_others() {
         let office = network("192.0.2.0/24");
         assert!(office.contains("192.0.2.255".parse().unwrap()));
         assert!(office.contains("::ffff:192.0.2.1".parse().unwrap()));
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn only_one_spelling_is_a_network() {
+    fn accepts_one_spelling_of_a_network() {
         assert_eq!("192.0.2.1/24".parse::<IpNetwork>(), Err(NetworkError::HostBits));
         assert_eq!("::ffff:192.0.2.0/120".parse::<IpNetwork>(), Err(NetworkError::Mapped));
         assert_eq!("192.0.2.0".parse::<IpNetwork>().unwrap().to_string(), "192.0.2.0/32");

@@ -1,4 +1,4 @@
-//! What tells one token from another.
+//! The identity of a token.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::KeyId;
+use super::key::hex4;
 
-/// The first four bytes of a nonce, shared by all tokens of one mint run, so
-/// that one line revokes a lost sheet. Written as 8 hex digits.
+/// The first four bytes of a nonce. All tokens of a mint run share them, so that
+/// one revocation covers the whole run. Written as 8 hex digits.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(transparent)]
 pub struct Batch(pub [u8; 4]);
@@ -30,9 +31,8 @@ impl FromStr for Batch {
     }
 }
 
-/// Sixteen bytes that no other token of the same key has: a [`Batch`], then
-/// twelve random bytes. Written as 22 characters of base64url, the `id` of
-/// lists.
+/// Sixteen bytes that are unique among the tokens of a key: a [`Batch`], then twelve
+/// random bytes. Written as 22 characters of base64url, which lists call `id`.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(transparent)]
 pub struct Nonce(pub [u8; 16]);
@@ -46,7 +46,7 @@ impl Nonce {
         Self([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p])
     }
 
-    /// Returns the batch this nonce belongs to.
+    /// Returns the batch.
     #[must_use]
     pub const fn batch(&self) -> Batch {
         let [a, b, c, d, ..] = self.0;
@@ -69,12 +69,12 @@ impl FromStr for Nonce {
     }
 }
 
-/// The identity of a token: what the ledger counts by, whatever text carried it.
+/// The identity of a token. The ledger counts uses by it.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 pub struct TokenId {
-    /// The key that signed.
+    /// The key that signed the token.
     pub key_id: KeyId,
-    /// The nonce under that key.
+    /// The nonce, unique for that key.
     pub nonce: Nonce,
 }
 
@@ -85,28 +85,16 @@ impl fmt::Display for TokenId {
     }
 }
 
-/// Why a text is no batch, key id or nonce.
+/// Why a text is not a batch or a nonce.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 #[non_exhaustive]
 pub enum NonceError {
     /// A batch has exactly eight lower-case hex digits.
-    #[error("a batch is written as 8 hex digits, such as 0a1b2c3d")]
+    #[error("a batch is written as 8 hex digits in lower case, such as 0a1b2c3d")]
     Batch,
-    /// A key id has exactly eight lower-case hex digits.
-    #[error("a key id is written as 8 hex digits, such as 3f2a9c01")]
-    KeyId,
     /// A token id has exactly 22 characters of base64url.
     #[error("a token id is written as 22 characters of base64url")]
     Nonce,
-}
-
-/// Reads exactly eight lower-case hex digits.
-pub(super) fn hex4(text: &str) -> Option<[u8; 4]> {
-    let digits = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    if text.len() != 8 || !text.as_bytes().iter().all(digits) {
-        return None;
-    }
-    u32::from_str_radix(text, 16).ok().map(u32::to_be_bytes)
 }
 
 #[cfg(test)]
@@ -124,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn other_spellings_of_a_batch_are_refused() {
+    fn refuses_other_spellings_of_a_batch() {
         for text in ["0102030", "010203045", "0102030A", "+1020304", " 1020304"] {
             assert_eq!(text.parse::<Batch>(), Err(NonceError::Batch), "{text}");
         }

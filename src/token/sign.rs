@@ -1,12 +1,12 @@
-//! Making a token.
+//! Signing: from claims to a token.
 
 use std::fmt;
 
 use super::envelope;
 use super::{Claims, ClaimsError, SigningKey, TokenId};
 
-/// The text of a token. Whoever holds it can redeem it, so it is not shown by
-/// accident: `Debug` leaves the text out and there is no `Display`.
+/// A signed token. Its text is a bearer secret, so `Debug` leaves it out and there
+/// is no `Display`.
 #[derive(Clone, Eq, PartialEq)]
 pub struct Token {
     text: String,
@@ -14,13 +14,13 @@ pub struct Token {
 }
 
 impl Token {
-    /// Returns the text, to be handed to its holder and to nobody else.
+    /// Returns the text, which only the holder may see.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Returns the identity, which may be shown.
+    /// Returns the identity, which is not secret.
     #[must_use]
     pub const fn id(&self) -> TokenId {
         self.id
@@ -35,17 +35,17 @@ impl fmt::Debug for Token {
 
 /// Signs `claims` with `key`.
 ///
-/// It does not judge the claims against any clock or policy; the nonce must be
-/// fresh random bytes.
+/// The nonce must be fresh random bytes. The claims are not checked against a
+/// clock or a policy.
 ///
 /// # Errors
 ///
-/// [`ClaimsError::Time`] for claims that [`verify`](super::verify()) would refuse
-/// because they reach past the year 9999.
+/// [`ClaimsError::Time`] if the token would expire after the year 9999, because
+/// [`verify`](super::verify()) would refuse it.
 pub fn sign(claims: &Claims, key: &SigningKey) -> Result<Token, ClaimsError> {
+    claims.check_expiry()?;
     let key_id = key.verifying_key().id();
     let signed = envelope::signed_part(key_id, claims);
-    Claims::decode(&claims.encode())?;
     let signature = key.sign(&envelope::message(&signed));
     let text = envelope::encode(signed, &signature);
     Ok(Token { text, id: TokenId { key_id, nonce: claims.nonce } })

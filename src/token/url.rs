@@ -1,7 +1,7 @@
-//! The links that carry a token, and how to find the token in one.
+//! The links that carry a token: builds them, and finds the token in one.
 //!
-//! Nothing here decodes percent-escapes: a token is made of `A-Z a-z 0-9 - _`
-//! only, so an escape inside one is a second spelling and is refused.
+//! Percent-escapes are not decoded. A token has only `A-Z a-z 0-9 - _`, so an escaped
+//! one would be a second spelling and is refused.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -12,27 +12,27 @@ use thiserror::Error;
 
 use super::Token;
 
-/// The path of the profile route. It takes `?token=T` or `/T` behind it.
+/// The path of the profile route; `?token=T` or `/T` follows.
 pub const REST_PATH: &str = "/rest/GetProfileViaToken";
 
 /// The path of the share page; `/T` follows.
 pub const SHARE_PATH: &str = "/t";
 
-/// The path of the page on which an operator signs in; `#T` follows.
+/// The path of the page where an operator signs in; `#T` follows.
 pub const SIGN_IN_PATH: &str = "/sign-in";
 
-/// What OpenVPN Connect puts before the https link it should import.
+/// The prefix of a link that OpenVPN Connect imports; the https link follows.
 pub const IMPORT_PREFIX: &str = "openvpn://import-profile/";
 
-/// Where the world reaches the download nodes: `https://HOST[:PORT]`, without
-/// path and final slash. Clients take no other scheme, and OpenVPN GUI takes
-/// the first colon behind the scheme for the port.
+/// The URL at which clients reach the public door: `https://HOST[:PORT]`, without a
+/// path or a final slash. Clients accept no other scheme. OpenVPN GUI takes the
+/// first colon after the scheme for the start of the port.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct PublicUrl(String);
 
 impl PublicUrl {
-    /// Returns the link that clients fetch and scripts download.
+    /// Returns the link that clients and scripts download.
     #[must_use]
     pub fn download(&self, token: &Token) -> String {
         format!("{}{REST_PATH}?token={}", self.0, token.as_str())
@@ -44,20 +44,19 @@ impl PublicUrl {
         format!("{IMPORT_PREFIX}{}", self.download(token))
     }
 
-    /// Returns the import link with the token as a path segment, because macOS
-    /// is reported to strip a query from an `openvpn://` link.
+    /// Returns the import link with the token in the path, because macOS is reported
+    /// to strip the query from an `openvpn://` link.
     #[must_use]
     pub fn import_by_path(&self, token: &Token) -> String {
         self.import_text_by_path(token.as_str())
     }
 
-    /// Returns the link of [`PublicUrl::import_by_path`] for the text of a token,
-    /// as a node has it from a request.
+    /// Returns the link of [`PublicUrl::import_by_path`] for the text of a token from
+    /// a request.
     ///
     /// # Errors
     ///
-    /// [`UrlError::Missing`] or [`UrlError::Character`] if no token is written
-    /// like that.
+    /// [`UrlError::Missing`] or [`UrlError::Character`] if `token` cannot be a token.
     pub fn import_by_path_of(&self, token: &str) -> Result<String, UrlError> {
         token_text(token).map(|token| self.import_text_by_path(token))
     }
@@ -66,20 +65,20 @@ impl PublicUrl {
         format!("{IMPORT_PREFIX}{}{REST_PATH}/{token}", self.0)
     }
 
-    /// Tells whether a browser means a page of this URL when it says
-    /// `Origin: ORIGIN`. It writes a host in lower case and leaves port 443 out.
+    /// Returns `true` if `origin`, the value of a browser's `Origin` header, is this
+    /// URL. Browsers write the host in lower case and omit port 443.
     #[must_use]
     pub fn is_origin(&self, origin: &str) -> bool {
         self.0.strip_suffix(":443").unwrap_or(&self.0).eq_ignore_ascii_case(origin)
     }
 
-    /// Returns the link of the page for people.
+    /// Returns the link of the share page.
     #[must_use]
     pub fn share(&self, token: &Token) -> String {
         format!("{}{SHARE_PATH}/{}", self.0, token.as_str())
     }
 
-    /// Returns the host without the port; an IPv6 address without its brackets.
+    /// Returns the host without the port, and an IPv6 address without its brackets.
     #[must_use]
     pub fn host(&self) -> &str {
         let authority = self.0.strip_prefix("https://").unwrap_or(&self.0);
@@ -90,8 +89,8 @@ impl PublicUrl {
     }
 }
 
-/// Returns the link that signs an operator in at `address`. The token stands in
-/// the fragment, which browsers send to nobody.
+/// Returns the link with which an operator signs in at `address`. The token is in
+/// the fragment, which browsers do not send.
 #[must_use]
 pub fn sign_in(address: SocketAddr, token: &Token) -> String {
     format!("http://{address}{SIGN_IN_PATH}#{}", token.as_str())
@@ -130,36 +129,37 @@ impl From<PublicUrl> for String {
     }
 }
 
-/// Why a text is no public URL, or a link holds no token.
+/// Why a text is not a public URL, or why no token is found in a link.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 #[non_exhaustive]
 pub enum UrlError {
-    /// Clients import over https only.
+    /// It does not begin with `https://`.
     #[error("the public URL does not begin with https://")]
     PublicScheme,
-    /// Behind the scheme comes a host and perhaps a port, and nothing else.
+    /// What follows the scheme is not `HOST` or `HOST:PORT`.
     #[error("the public URL is not https://HOST or https://HOST:PORT")]
     PublicHost,
-    /// The query has no `token`.
+    /// There is no token, or an empty one.
     #[error("there is no token in the link")]
     Missing,
     /// The query has more than one `token`.
     #[error("there is more than one token in the link")]
     Repeated,
-    /// The token is escaped, or has a character that no token has.
+    /// The token has a character that tokens never have, such as an escape.
     #[error("the token in the link has a character that tokens never have")]
     Character,
 }
 
 /// Finds the token in the raw query of the profile route.
 ///
-/// Other keys are ignored. The key is exactly `token`; its value is taken as
-/// it stands, with no escape and no `+` decoded.
+/// The key must be exactly `token`; other keys are ignored. No escape and no `+` in
+/// the value is decoded.
 ///
 /// # Errors
 ///
-/// [`UrlError::Missing`] without a token or with an empty one,
-/// [`UrlError::Repeated`] with two, [`UrlError::Character`] with an escape.
+/// [`UrlError::Missing`] if there is no token or an empty one,
+/// [`UrlError::Repeated`] if there are two, [`UrlError::Character`] if it has a
+/// character that tokens never have.
 pub fn token_in_query(query: &str) -> Result<&str, UrlError> {
     let mut tokens = query.split('&').filter_map(|pair| match pair.split_once('=') {
         Some(("token", value)) => Some(value),
@@ -173,24 +173,23 @@ pub fn token_in_query(query: &str) -> Result<&str, UrlError> {
     token_text(token)
 }
 
-/// Finds the token in the raw path of a request: the one segment behind
-/// `prefix` and a slash.
+/// Finds the token in the raw path of a request: the only segment after `prefix`.
 ///
 /// # Errors
 ///
-/// [`UrlError::Missing`] without a segment, [`UrlError::Character`] with a
-/// further slash or an escape.
+/// [`UrlError::Missing`] if there is no segment, [`UrlError::Character`] if there is
+/// another slash or a character that tokens never have.
 pub fn token_in_path<'a>(path: &'a str, prefix: &str) -> Result<&'a str, UrlError> {
     let segment = path.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('/'));
     token_text(segment.ok_or(UrlError::Missing)?)
 }
 
-/// Finds the token in what an administrator pasted: the token itself, or any of
-/// the links that carry it.
+/// Finds the token in a text that an operator pasted: a token, or a link that
+/// carries one.
 ///
 /// # Errors
 ///
-/// [`UrlError`] for a link without one clean token.
+/// Returns a [`UrlError`] if the link has no token, several, or a malformed one.
 pub fn token_in_pasted(text: &str) -> Result<&str, UrlError> {
     let text = text.trim();
     let text = text.strip_prefix(IMPORT_PREFIX).unwrap_or(text);
@@ -211,26 +210,26 @@ pub fn token_in_pasted(text: &str) -> Result<&str, UrlError> {
     }
 }
 
-/// Returns what stands behind the `#` of a link to sign in, which may come from
-/// the bar of a browser and have a query.
+/// Returns the fragment of a sign-in link. The link may come from the address bar
+/// of a browser and have a query.
 fn token_in_fragment(link: &str) -> Option<&str> {
     let (before, token) = link.split_once('#')?;
     let location = before.split('?').next().unwrap_or(before);
     location.ends_with(SIGN_IN_PATH).then_some(token)
 }
 
-/// Takes a text that has only the characters of base64url.
+/// Returns `text` if it is not empty and has only the characters of base64url.
 fn token_text(text: &str) -> Result<&str, UrlError> {
     if text.is_empty() {
         return Err(UrlError::Missing);
     }
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    if text.bytes().all(allowed) { Ok(text) } else { Err(UrlError::Character) }
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    if text.bytes().all(is_allowed) { Ok(text) } else { Err(UrlError::Character) }
 }
 
-/// Tells whether `text` is `HOST`, `HOST:PORT`, `[IPV6]` or `[IPV6]:PORT`.
+/// Returns `true` if `text` is `HOST`, `HOST:PORT`, `[IPV6]` or `[IPV6]:PORT`.
 fn is_authority(text: &str) -> bool {
-    let (host_is_good, rest) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+    let (host_is_valid, rest) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((address, rest)) => (address.parse::<std::net::Ipv6Addr>().is_ok(), rest),
         None => {
             let end = text.find(':').unwrap_or(text.len());
@@ -239,13 +238,13 @@ fn is_authority(text: &str) -> bool {
         }
     };
     let port = rest.strip_prefix(':');
-    host_is_good
+    host_is_valid
         && (rest.is_empty() || port.is_some_and(|port| port.parse::<u16>().is_ok_and(|p| p > 0)))
 }
 
 fn is_host(host: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
-    !host.is_empty() && host.len() <= 253 && host.bytes().all(allowed)
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    !host.is_empty() && host.len() <= 253 && host.bytes().all(is_allowed)
 }
 
 #[cfg(test)]
@@ -253,7 +252,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_query_holds_one_plain_token() {
+    fn finds_the_only_token_of_a_query() {
         assert_eq!(token_in_query("token=ab-_9"), Ok("ab-_9"));
         assert_eq!(token_in_query("a=1&token=x&b"), Ok("x"));
         assert_eq!(token_in_query("tok%65n=y&token=x"), Ok("x"));
@@ -269,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_holds_one_plain_token() {
+    fn finds_the_only_token_of_a_path() {
         assert_eq!(token_in_path("/t/abc", SHARE_PATH), Ok("abc"));
         assert_eq!(token_in_path("/t", SHARE_PATH), Err(UrlError::Missing));
         assert_eq!(token_in_path("/t/", SHARE_PATH), Err(UrlError::Missing));
@@ -279,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_was_pasted_gives_its_token() {
+    fn finds_the_token_in_a_pasted_text() {
         for text in [
             "abc",
             " abc\n",
@@ -299,12 +298,12 @@ mod tests {
         assert!(token_in_pasted("https://vpn.example.com").is_err());
         assert_eq!(token_in_pasted("http://127.0.0.1:8444/sign-in#"), Err(UrlError::Missing));
         assert!(token_in_pasted("http://127.0.0.1:8444/sign-in").is_err());
-        // A fragment has a meaning there only.
+        // A fragment is read only on the sign-in page.
         assert!(token_in_pasted("https://vpn.example.com/t/abc#abc").is_err());
     }
 
     #[test]
-    fn a_node_makes_the_import_link_that_a_minter_makes() {
+    fn makes_the_import_link_of_a_token_from_a_request() {
         let url: PublicUrl = "https://vpn.example.com".parse().unwrap();
         let link = "openvpn://import-profile/https://vpn.example.com/rest/GetProfileViaToken/a-_9";
         assert_eq!(url.import_by_path_of("a-_9").as_deref(), Ok(link));
@@ -313,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_is_this_url_and_no_other() {
+    fn recognizes_its_own_origin_only() {
         for (url, origin, same) in [
             ("https://vpn.example.com", "https://vpn.example.com", true),
             ("https://VPN.example.com:443", "https://vpn.example.com", true),
@@ -328,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn a_public_url_is_https_and_a_host() {
+    fn a_public_url_is_https_with_a_host() {
         for (text, host) in [
             ("https://vpn.example.com", "vpn.example.com"),
             ("https://vpn.example.com/", "vpn.example.com"),

@@ -1,4 +1,4 @@
-//! The name of the person whose profile a token gives.
+//! The user whose profile a token gives.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,19 +6,19 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// A user name that is safe to show, to log and to use as one path component.
+/// A user name, which is always one line and one path component.
 ///
-/// It has 1 ..= 128 bytes of UTF-8, no control characters, no `/` and no `\`,
-/// and is neither `.` nor `..`.
+/// It has 1 ..= 128 bytes of UTF-8, no control characters, no `/` and no `\`, and
+/// is neither `.` nor `..`.
 #[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct UserName(String);
 
 impl UserName {
-    /// The most bytes a name may have.
+    /// The maximum length of a name, in bytes.
     pub const LEN_MAX: usize = 128;
 
-    /// Checks `name` and takes it.
+    /// Makes a user name from `name`.
     ///
     /// # Errors
     ///
@@ -75,7 +75,7 @@ impl From<UserName> for String {
     }
 }
 
-/// Why a text is no user name.
+/// Why a text is not a user name.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 #[non_exhaustive]
 pub enum UserNameError {
@@ -83,13 +83,13 @@ pub enum UserNameError {
     #[error("the user name is empty")]
     Empty,
     /// It has more than [`UserName::LEN_MAX`] bytes.
-    #[error("the user name has {0} bytes, at most {max} are allowed", max = UserName::LEN_MAX)]
+    #[error("the user name has {0} bytes; at most {max} are allowed", max = UserName::LEN_MAX)]
     TooLong(usize),
-    /// It holds a control character, such as a line feed.
-    #[error("the user name holds a control character")]
+    /// It contains a control character, such as a line feed.
+    #[error("the user name contains a control character")]
     ControlCharacter,
     /// It could be read as a path.
-    #[error("the user name is `.` or `..`, or holds a slash or a backslash")]
+    #[error("the user name is `.` or `..`, or contains a slash or a backslash")]
     PathLike,
 }
 
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_could_leave_their_folder_are_refused() {
+    fn refuses_names_that_could_leave_their_directory() {
         for name in [".", "..", "a/b", "a\\b", "/", "../x"] {
             assert_eq!(UserName::new(name), Err(UserNameError::PathLike), "{name}");
         }
@@ -112,14 +112,14 @@ mod tests {
     }
 
     #[test]
-    fn control_characters_are_refused() {
+    fn refuses_control_characters() {
         for name in ["a\nb", "\0", "a\u{7f}", "\u{85}"] {
             assert_eq!(UserName::new(name), Err(UserNameError::ControlCharacter));
         }
     }
 
     #[test]
-    fn mail_addresses_and_other_scripts_are_names() {
+    fn accepts_mail_addresses_and_other_scripts() {
         for name in ["alice@example.com", "...", "J\u{fc}rgen", "\u{674e}\u{96f7}"] {
             assert!(UserName::new(name).is_ok(), "{name}");
         }

@@ -1,10 +1,11 @@
-//! The only door from text to trust.
+//! Verification: the only way from a text to trusted claims.
 
 use super::{Claims, TokenId, TrustedKeys, UntrustedToken, VerifyError};
 
 /// Claims that a trusted key signed. Only [`verify`] makes one.
 ///
-/// Verified is not valid: time, revocation and count are still to be judged.
+/// A verified token need not be valid: time, revocation and remaining uses are
+/// not checked yet.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct VerifiedToken {
     id: TokenId,
@@ -18,20 +19,20 @@ impl VerifiedToken {
         self.id
     }
 
-    /// Returns what the token says.
+    /// Returns the claims.
     #[must_use]
     pub const fn claims(&self) -> &Claims {
         &self.claims
     }
 }
 
-/// Verifies `text` under `keys`: length, base64, version, key id, signature,
-/// claims, in this order.
+/// Verifies `text` with `keys`. Checks envelope, key id, signature, claims and
+/// key purpose, in this order.
 ///
 /// # Errors
 ///
-/// Returns the first check that fails. The caller of a public door must give
-/// one answer for all of them.
+/// Returns the first check that fails. A public service must give the same answer
+/// for all of them.
 pub fn verify(text: &str, keys: &impl TrustedKeys) -> Result<VerifiedToken, VerifyError> {
     let token = UntrustedToken::parse(text)?;
     let key_id = token.untrusted_key_id();

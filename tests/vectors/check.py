@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""A second reader of token version 1, to check the vectors with.
+"""A second reader of token version 1, which checks the vectors.
 
-It needs Python 3.11 and the openssl program and shares no code with jeton.
-It reads the format from its description, judges every vector, and fails if
-any verdict or claim is not what the vector's file says.
+It follows docs/token.md, shares no code with jeton, and needs Python 3.11 and
+the openssl program. It judges every vector and fails if a verdict or a claim
+differs from the vector's file.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ CONTEXT = b"jeton token v1\0"
 LAST_MOMENT = 253_402_207_200
 SPKI_HEAD = bytes.fromhex("302a300506032b6570032100")
 
-# The eight points of small order, which openssl takes for R: order 1, 2, 4, 8.
+# The eight points of small order, which openssl accepts as R: order 1, 2, 4, 8.
 ORDER_8 = "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc"
 MINUS_ORDER_8 = "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03"
 SMALL_ORDER = {
@@ -39,11 +39,11 @@ SMALL_ORDER = {
 
 
 class Refused(Exception):
-    """The verdict on a token, by its name."""
+    """The name of the check that fails."""
 
 
 class Reader:
-    """Reads claims from the front, noting whether each has its one spelling."""
+    """Reads claims from the front and notes if one is not canonical."""
 
     def __init__(self, data):
         self.data = data
@@ -86,17 +86,17 @@ def decode_base64url(text):
 def signature_holds(public, signature, message):
     if signature[:32] in SMALL_ORDER:
         return False
-    with tempfile.TemporaryDirectory() as folder:
-        folder = pathlib.Path(folder)
-        (folder / "key").write_bytes(SPKI_HEAD + public)
-        (folder / "signature").write_bytes(signature)
-        (folder / "message").write_bytes(message)
+    with tempfile.TemporaryDirectory() as directory:
+        directory = pathlib.Path(directory)
+        (directory / "key").write_bytes(SPKI_HEAD + public)
+        (directory / "signature").write_bytes(signature)
+        (directory / "message").write_bytes(message)
         command = "openssl pkeyutl -verify -pubin -keyform DER -inkey key -rawin -in message"
         command = [*command.split(), "-sigfile", "signature"]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+        done = subprocess.run(command, cwd=directory, capture_output=True, text=True)
     if done.returncode == 0:
         return True
-    # Anything but a verdict is a fault of this script or of openssl.
+    # Any other output is an error of this script or of openssl.
     assert "Signature Verification Failure" in done.stdout + done.stderr, done
     return False
 
@@ -163,7 +163,7 @@ def read_claims(data):
 
 
 def judge(token, now, trusted):
-    """Returns the claims of a good token; raises Refused for any other."""
+    """Returns the claims of a valid token. Raises Refused for any other."""
     if len(token.encode()) > 512:
         raise Refused("TooLong")
     envelope = decode_base64url(token)

@@ -143,7 +143,7 @@ impl AdminError {
             | Refusal::Revoked
             | Refusal::BeforeLedger
             | Refusal::UsedUp
-            | Refusal::Contradiction => Self::Dead(refusal),
+            | Refusal::ClaimsMismatch => Self::Dead(refusal),
         }
     }
 }

@@ -123,7 +123,8 @@ pub(crate) fn run(args: KeyArgs, global: &Global) -> Result<(), Failure> {
 }
 
 fn list(keys: &Keys, format: ListFormat) -> Result<(), Failure> {
-    let files = key_files::list(keys).map_err(|error| signing_key::explain(&error))?;
+    let files = key_files::list(&keys.trusted, keys.signing.as_deref())
+        .map_err(|error| signing_key::explain(&error))?;
     output::show(&match format {
         ListFormat::Text => for_people(&files).to_text(),
         ListFormat::Json => for_programs(&files).to_json()?,

@@ -1,17 +1,17 @@
 //! Tokens that must be accepted.
 
 use crate::bytes::{Fields, ISSUED_AT, Key, text, token, varint};
-use crate::case::{Case, Said, Verdict, admin_key, profile_key, trusted};
+use crate::case::{Case, ExpectedClaims, Verdict, admin_key, profile_key, trusted};
 
-/// 9999-12-30T22:00:00Z, which no token outlives.
+/// 9999-12-30T22:00:00Z. No token expires later.
 const LAST_MOMENT: u64 = 253_402_207_200;
 
 const MAX_LIFETIME: u64 = 366 * 86_400;
 
-/// A case under way: the claims in both forms, changed together.
+/// Builds a case: the claims in both forms, which change together.
 struct Good {
     fields: Fields,
-    said: Said,
+    expected: ExpectedClaims,
     lifetime: u64,
     now: u64,
     key: Key,
@@ -20,7 +20,7 @@ struct Good {
 impl Good {
     fn alice() -> Self {
         let fields = Fields::alice();
-        let said = Said {
+        let expected = ExpectedClaims {
             purpose: "profile:user-locked",
             nonce: fields.nonce.clone(),
             issued_at: ISSUED_AT,
@@ -29,11 +29,11 @@ impl Good {
             user: "alice".to_owned(),
             network: None,
         };
-        Self { fields, said, lifetime: 3_600, now: ISSUED_AT, key: profile_key() }
+        Self { fields, expected, lifetime: 3_600, now: ISSUED_AT, key: profile_key() }
     }
 
-    fn purpose(mut self, said: &'static str, bytes: [u8; 2]) -> Self {
-        self.said.purpose = said;
+    fn purpose(mut self, text: &'static str, bytes: [u8; 2]) -> Self {
+        self.expected.purpose = text;
         self.fields.purpose = bytes.to_vec();
         if bytes[0] == 1 {
             self.key = admin_key();
@@ -42,8 +42,8 @@ impl Good {
     }
 
     fn time(mut self, issued_at: u64, lifetime: u64, now: u64) -> Self {
-        self.said.issued_at = issued_at;
-        self.said.expires_at = issued_at + lifetime;
+        self.expected.issued_at = issued_at;
+        self.expected.expires_at = issued_at + lifetime;
         self.lifetime = lifetime;
         self.fields.issued_at = varint(issued_at);
         self.fields.lifetime = varint(lifetime);
@@ -51,20 +51,20 @@ impl Good {
         self
     }
 
-    fn uses(mut self, said: &str, bytes: Vec<u8>) -> Self {
-        self.said.uses = said.to_owned();
+    fn uses(mut self, text: &str, bytes: Vec<u8>) -> Self {
+        self.expected.uses = text.to_owned();
         self.fields.uses = bytes;
         self
     }
 
     fn user(mut self, user: &str) -> Self {
-        self.said.user = user.to_owned();
+        self.expected.user = user.to_owned();
         self.fields.user = text(user);
         self
     }
 
-    fn network(mut self, said: &'static str, family: u8, address: &[u8], prefix: u8) -> Self {
-        self.said.network = Some(said);
+    fn network(mut self, text: &'static str, family: u8, address: &[u8], prefix: u8) -> Self {
+        self.expected.network = Some(text);
         self.fields.network = [&[1, family], address, &[prefix]].concat();
         self
     }
@@ -77,7 +77,7 @@ impl Good {
             trusted: trusted(),
             token: token(&self.key, &self.fields.encode()),
             now: self.now,
-            verdict: Verdict::Accept(self.said),
+            verdict: Verdict::Accept(self.expected),
         }
     }
 }
@@ -99,7 +99,7 @@ fn purposes() -> Vec<Case> {
         ("admin-operator", "admin:operator", [1, 1], "an admin token, signed by an admin key"),
         ("admin-admin", "admin:admin", [1, 2], "an admin token, signed by an admin key"),
     ]
-    .map(|(name, said, bytes, reason)| Good::alice().purpose(said, bytes).case(name, reason))
+    .map(|(name, text, bytes, reason)| Good::alice().purpose(text, bytes).case(name, reason))
     .into()
 }
 

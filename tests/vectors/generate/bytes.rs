@@ -1,4 +1,4 @@
-//! Tokens byte by byte: what may be written, and what should not be.
+//! Builds valid and invalid tokens from bytes.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -9,10 +9,10 @@ use sha2::{Digest as _, Sha256, Sha512};
 
 pub(crate) const CONTEXT: &[u8] = b"jeton token v1\0";
 
-/// When all tokens are issued unless a case says otherwise.
+/// The `issued_at` of all tokens, unless a case has another.
 pub(crate) const ISSUED_AT: u64 = 1_800_000_000;
 
-/// The claims, each already encoded, so that any of them can be wrong.
+/// The encoded claims, so that any of them can be invalid.
 #[derive(Clone)]
 pub(crate) struct Fields {
     pub purpose: Vec<u8>,
@@ -25,7 +25,7 @@ pub(crate) struct Fields {
 }
 
 impl Fields {
-    /// One use of alice's user-locked profile within an hour.
+    /// Returns the claims for one use of alice's user-locked profile within an hour.
     pub(crate) fn alice() -> Self {
         Self {
             purpose: vec![0, 0],
@@ -55,7 +55,7 @@ impl Fields {
     }
 }
 
-/// Writes `value` in the fewest bytes of seven bits each, lowest first.
+/// Encodes `value` in the fewest bytes, with the least significant 7 bits first.
 pub(crate) fn varint(mut value: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
     loop {
@@ -69,7 +69,7 @@ pub(crate) fn varint(mut value: u64) -> Vec<u8> {
     }
 }
 
-/// Writes `value` in one byte more than it needs.
+/// Encodes `value` with one byte more than it needs.
 pub(crate) fn overlong(value: u64) -> Vec<u8> {
     let mut bytes = varint(value);
     *bytes.last_mut().unwrap() |= 0x80;
@@ -77,17 +77,17 @@ pub(crate) fn overlong(value: u64) -> Vec<u8> {
     bytes
 }
 
-/// Writes a string behind its length.
+/// Encodes a string: its length, then its bytes.
 pub(crate) fn text(text: &str) -> Vec<u8> {
     raw_text(text.as_bytes())
 }
 
-/// Writes the bytes of a string, whatever they are, behind their length.
+/// Encodes any bytes as a string: their length, then the bytes.
 pub(crate) fn raw_text(bytes: &[u8]) -> Vec<u8> {
     [&varint(bytes.len() as u64), bytes].concat()
 }
 
-/// A key made for these vectors, with its insides.
+/// A key for these vectors, with its secret scalar.
 pub(crate) struct Key {
     pub seed: [u8; 32],
     pub public: [u8; 32],
@@ -113,9 +113,8 @@ impl Key {
         ed25519_dalek::SigningKey::from_bytes(&self.seed).sign(message).to_vec()
     }
 
-    /// Signs `message` with `R = r * B + T`, where `encoded_torsion` spells the
-    /// point T of small order (and R, if r is zero): all that holds for such a
-    /// signature is the equation times the cofactor.
+    /// Signs `message` with `R = r * B + T`, where T is the point `torsion` of small
+    /// order. Only the equation with the cofactor holds for such a signature.
     pub(crate) fn sign_with_torsion(
         &self,
         message: &[u8],
@@ -127,12 +126,12 @@ impl Key {
         self.finish(message, r, *point.compress().as_bytes())
     }
 
-    /// Signs `message` with an R that is the neutral element, spelled as `encoded`.
+    /// Signs `message` with the neutral element, encoded as `encoded`, as R.
     pub(crate) fn sign_with_neutral(&self, message: &[u8], encoded: [u8; 32]) -> Vec<u8> {
         self.finish(message, Scalar::ZERO, encoded)
     }
 
-    /// RFC 8032, section 5.1.6, steps 4 and 5, for any spelling of R.
+    /// Computes S by RFC 8032, section 5.1.6, steps 4 and 5, for any encoding of R.
     fn finish(&self, message: &[u8], r: Scalar, encoded: [u8; 32]) -> Vec<u8> {
         let hash = Sha512::new()
             .chain_update(encoded)
@@ -144,17 +143,17 @@ impl Key {
         let key = CompressedEdwardsY(self.public).decompress().unwrap();
         let point = CompressedEdwardsY(encoded).decompress().unwrap();
         let rest = EdwardsPoint::mul_base(&s) - point - k * key;
-        assert!(rest.is_small_order(), "the equation times the cofactor holds");
+        assert!(rest.is_small_order(), "the equation with the cofactor must hold");
         [encoded, s.to_bytes()].concat()
     }
 }
 
-/// The signed part of an envelope.
+/// Returns the signed part of an envelope.
 pub(crate) fn signed_part(version: u8, key_id: &[u8], claims: &[u8]) -> Vec<u8> {
     [&[version], key_id, claims].concat()
 }
 
-/// What a signature must cover.
+/// Returns the message that a signature must cover.
 pub(crate) fn message(signed: &[u8]) -> Vec<u8> {
     [CONTEXT, signed].concat()
 }
@@ -163,7 +162,7 @@ pub(crate) fn base64url(bytes: &[u8]) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// A token as it should be, but for what is wrong with `claims`.
+/// Makes a token that is valid if `claims` are.
 pub(crate) fn token(key: &Key, claims: &[u8]) -> String {
     let signed = signed_part(1, &key.id(), claims);
     let signature = key.sign(&message(&signed));

@@ -7,9 +7,9 @@ use crate::bytes::Key;
 pub(crate) struct Case {
     pub name: String,
     pub reason: String,
-    /// The seed of the key that signed.
+    /// The seed of the signing key.
     pub seed: [u8; 32],
-    /// Purpose and public key of each key that is trusted.
+    /// The purpose and public key of each trusted key.
     pub trusted: Vec<(&'static str, [u8; 32])>,
     pub token: String,
     pub now: u64,
@@ -17,12 +17,12 @@ pub(crate) struct Case {
 }
 
 pub(crate) enum Verdict {
-    Accept(Said),
+    Accept(ExpectedClaims),
     Refuse(&'static str),
 }
 
-/// What an accepted token says.
-pub(crate) struct Said {
+/// The claims of an accepted token.
+pub(crate) struct ExpectedClaims {
     pub purpose: &'static str,
     pub nonce: Vec<u8>,
     pub issued_at: u64,
@@ -47,14 +47,14 @@ impl Case {
             let _ = writeln!(out, "\n[[trusted]]\npurpose = \"{purpose}\"");
             let _ = writeln!(out, "public_key = \"{}\"", hex(public));
         }
-        if let Verdict::Accept(said) = &self.verdict {
-            let _ = writeln!(out, "\n[claims]\npurpose = \"{}\"", said.purpose);
-            let _ = writeln!(out, "nonce = \"{}\"", hex(&said.nonce));
-            let _ = writeln!(out, "issued_at = {}", said.issued_at);
-            let _ = writeln!(out, "expires_at = {}", said.expires_at);
-            let _ = writeln!(out, "uses = \"{}\"", said.uses);
-            let _ = writeln!(out, "user = {}", quoted(&said.user));
-            if let Some(network) = said.network {
+        if let Verdict::Accept(claims) = &self.verdict {
+            let _ = writeln!(out, "\n[claims]\npurpose = \"{}\"", claims.purpose);
+            let _ = writeln!(out, "nonce = \"{}\"", hex(&claims.nonce));
+            let _ = writeln!(out, "issued_at = {}", claims.issued_at);
+            let _ = writeln!(out, "expires_at = {}", claims.expires_at);
+            let _ = writeln!(out, "uses = \"{}\"", claims.uses);
+            let _ = writeln!(out, "user = {}", quoted(&claims.user));
+            if let Some(network) = claims.network {
                 let _ = writeln!(out, "network = \"{network}\"");
             }
         }
@@ -62,17 +62,17 @@ impl Case {
     }
 }
 
-/// The key that signs profile tokens.
+/// Returns the key that signs profile tokens.
 pub(crate) fn profile_key() -> Key {
     Key::new(0x11)
 }
 
-/// The key that signs admin tokens.
+/// Returns the key that signs admin tokens.
 pub(crate) fn admin_key() -> Key {
     Key::new(0x22)
 }
 
-/// Both keys as a node trusts them.
+/// Returns both keys, each trusted for its purpose.
 pub(crate) fn trusted() -> Vec<(&'static str, [u8; 32])> {
     vec![("profile", profile_key().public), ("admin", admin_key().public)]
 }
@@ -81,7 +81,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A TOML basic string in ASCII.
+/// Returns a TOML basic string in ASCII.
 fn quoted(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {

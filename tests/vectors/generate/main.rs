@@ -1,15 +1,15 @@
 //! Writes the vectors of token version 1: `cargo run --example
 //! generate-vectors --no-default-features`.
 //!
-//! It uses nothing of jeton. Claims are bytes laid down by hand and signatures
-//! are dalek's or made by hand, so that the tokens to be refused are exactly
-//! what they say, and the tokens to be accepted are a second opinion. It draws
-//! no randomness: a second run changes no file.
+//! It shares no code with jeton. Claims are encoded by hand, and signatures are made
+//! by dalek or by hand. Each refused token is therefore wrong only in the way that its
+//! reason says, and the accepted ones check jeton's encoder. It draws no randomness: a
+//! second run changes no file.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
-    reason = "a generator that cannot go on should stop"
+    reason = "the generator stops at the first error"
 )]
 
 mod accept;
@@ -26,15 +26,15 @@ fn main() {
     write(&root.join("refuse"), &refuse::cases());
 }
 
-/// Replaces all files in `folder` by `cases`.
-fn write(folder: &Path, cases: &[case::Case]) {
-    if folder.exists() {
-        fs::remove_dir_all(folder).unwrap();
+/// Replaces all files in `directory` by `cases`.
+fn write(directory: &Path, cases: &[case::Case]) {
+    if directory.exists() {
+        fs::remove_dir_all(directory).unwrap();
     }
-    fs::create_dir_all(folder).unwrap();
+    fs::create_dir_all(directory).unwrap();
     for case in cases {
-        let path = folder.join(format!("{}.toml", case.name));
-        assert!(!path.exists(), "two cases are called {}", case.name);
+        let path = directory.join(format!("{}.toml", case.name));
+        assert!(!path.exists(), "two cases have the name {}", case.name);
         fs::write(path, case.to_toml()).unwrap();
     }
 }

@@ -1,4 +1,4 @@
-//! Tokens that must be refused, each wrong in one way only.
+//! Tokens that must be refused, each for one reason.
 
 use curve25519_dalek::constants::EIGHT_TORSION;
 
@@ -8,7 +8,7 @@ use crate::bytes::{
 };
 use crate::case::{Case, Verdict, admin_key, profile_key, trusted};
 
-/// The order of the base point, RFC 8032 section 5.1, lowest byte first.
+/// The order of the base point (RFC 8032, section 5.1), little-endian.
 const L: [u8; 32] = [
     0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14,
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
@@ -43,15 +43,15 @@ fn case(name: &str, error: &'static str, reason: &str, token: String) -> Case {
     }
 }
 
-/// A case whose claims are wrong, and signed all the same.
+/// Makes a case with invalid claims that are signed correctly.
 fn claims(name: &str, error: &'static str, reason: &str, change: impl Fn(&mut Fields)) -> Case {
     let mut fields = Fields::alice();
     change(&mut fields);
     case(name, error, reason, token(&profile_key(), &fields.encode()))
 }
 
-/// A good token whose envelope has `len % 3` bytes behind its last full group
-/// of base64, and which has both `-` and `_`.
+/// Returns a valid token that contains `-` and `_`. `len` adds bytes to the user name,
+/// which changes the length of the last base64 group.
 fn good(len: usize) -> String {
     (0..=u8::MAX)
         .map(|byte| {
@@ -66,7 +66,7 @@ fn good(len: usize) -> String {
         .unwrap()
 }
 
-/// A good token of which the last group of base64 has `chars` characters.
+/// Returns a valid token whose last base64 group has `chars` characters.
 fn good_with_last_group(chars: usize) -> String {
     (0..3).map(good).find(|token| token.len() % 4 == chars % 4).unwrap()
 }
@@ -76,7 +76,7 @@ fn with_char(token: &str, at: usize, c: char) -> String {
     token.chars().enumerate().map(|(i, old)| if i == at { c } else { old }).collect()
 }
 
-/// Texts that are no base64url at all.
+/// Texts that are too long, too short or not base64url.
 fn texts() -> Vec<Case> {
     let good = good(0);
     let insert = |at, what: &str| format!("{}{what}{}", &good[..at], &good[at..]);
@@ -104,7 +104,7 @@ fn texts() -> Vec<Case> {
     ]
 }
 
-/// Second spellings of good tokens in base64.
+/// Other base64 spellings of valid tokens.
 fn spellings() -> Vec<Case> {
     let (two, three) = (good_with_last_group(2), good_with_last_group(3));
     let full = good_with_last_group(0);
@@ -194,13 +194,13 @@ fn envelopes() -> Vec<Case> {
         ("cut-within-signature", whole.len() - 32, "Signature", "half a signature"),
         ("cut-by-one-byte", whole.len() - 1, "Signature", "the last byte is missing"),
     ] {
-        // Without its signature alice's token is too short to hold one.
+        // Without its signature, this token is too short to contain one.
         cases.push(case(name, error, reason, base64url(&whole[..len])));
     }
     cases
 }
 
-/// Signatures that hold, but for other bytes.
+/// Valid signatures of other bytes.
 fn messages() -> Vec<Case> {
     let key = profile_key();
     let signed = signed_part(1, &key.id(), &Fields::alice().encode());
@@ -220,7 +220,7 @@ fn messages() -> Vec<Case> {
     .into()
 }
 
-/// Signatures that hold under laxer rules than RFC 8032's, and broken ones.
+/// Signatures that are valid under laxer rules than RFC 8032, and invalid ones.
 fn signatures() -> Vec<Case> {
     let key = profile_key();
     let signed = signed_part(1, &key.id(), &Fields::alice().encode());
@@ -228,7 +228,7 @@ fn signatures() -> Vec<Case> {
     let good = key.sign(&message);
     let mut neutral = [0; 32];
     neutral[0] = 1;
-    // y = 1 + p: the neutral element a second time.
+    // y = 1 + p: a non-canonical encoding of the neutral element.
     let mut neutral_again = [0xff; 32];
     (neutral_again[0], neutral_again[31]) = (0xee, 0x7f);
     let mut negative_zero = neutral;
@@ -304,7 +304,7 @@ fn high_bits(signature: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Every varint of the claims in more bytes than it needs, and signed.
+/// Signed claims with one varint longer than needed.
 fn overlong_varints() -> Vec<Case> {
     const REASON: &str = "a signed varint with a byte too many";
     const ERROR: &str = "Claims.NotCanonical";
@@ -349,7 +349,7 @@ fn overlong_varints() -> Vec<Case> {
     ]
 }
 
-/// Claims that end too soon, at each boundary, signed as they are.
+/// Signed claims that end at each boundary between two claims.
 fn cut_claims() -> Vec<Case> {
     let names = ["purpose", "nonce", "issued-at", "lifetime", "uses", "user"];
     let fields = Fields::alice();
@@ -458,7 +458,7 @@ fn networks() -> Vec<Case> {
     .into()
 }
 
-/// Good keys that sign what they are not trusted for.
+/// Trusted keys that sign for a purpose they are not trusted for.
 fn purposes() -> Vec<Case> {
     let mut admin = Fields::alice();
     admin.purpose = vec![1, 2];
@@ -481,7 +481,7 @@ fn purposes() -> Vec<Case> {
     ]
 }
 
-/// Good tokens at the wrong time.
+/// Valid tokens at the wrong time.
 fn times() -> Vec<Case> {
     let good = token(&profile_key(), &Fields::alice().encode());
     [
