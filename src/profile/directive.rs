@@ -159,37 +159,20 @@ pub(super) fn is_connection(name: &str) -> bool {
     name == "connection"
 }
 
-/// Returns `true` if OpenVPN 2 accepts the directive inside `<connection>`.
+/// The directives that OpenVPN 2 accepts inside `<connection>`.
 ///
 /// Source: OpenVPN 2.6, `options.c`, `OPT_P_CONNECTION`.
+#[rustfmt::skip]
+const FOR_CONNECTION: [&str; 24] = [
+    "bind", "connect-retry", "connect-retry-max", "connect-timeout", "explicit-exit-notify",
+    "float", "http-proxy", "http-proxy-option", "key-direction", "link-mtu", "local", "lport",
+    "mssfix", "mtu-disc", "nobind", "port", "proto", "remote", "rport", "server-poll-timeout",
+    "socks-proxy", "tun-mtu", "tun-mtu-extra", "tun-mtu-max",
+];
+
+/// Returns `true` if OpenVPN 2 accepts the directive inside `<connection>`.
 pub(super) fn is_for_connection(name: &str) -> bool {
-    matches!(
-        name,
-        "bind"
-            | "connect-retry"
-            | "connect-retry-max"
-            | "connect-timeout"
-            | "explicit-exit-notify"
-            | "float"
-            | "http-proxy"
-            | "http-proxy-option"
-            | "key-direction"
-            | "link-mtu"
-            | "local"
-            | "lport"
-            | "mssfix"
-            | "mtu-disc"
-            | "nobind"
-            | "port"
-            | "proto"
-            | "remote"
-            | "rport"
-            | "server-poll-timeout"
-            | "socks-proxy"
-            | "tun-mtu"
-            | "tun-mtu-extra"
-            | "tun-mtu-max"
-    )
+    FOR_CONNECTION.contains(&name)
 }
 
 /// Returns `true` for the keys of metadata. As a directive, OpenVPN 3 would obey
@@ -211,31 +194,11 @@ mod tests {
 
     #[test]
     fn the_directives_of_the_popular_templates_are_for_clients() {
-        for name in [
-            "client",
-            "proto",
-            "explicit-exit-notify",
-            "remote",
-            "dev",
-            "resolv-retry",
-            "nobind",
-            "persist-key",
-            "persist-tun",
-            "remote-cert-tls",
-            "verify-x509-name",
-            "auth",
-            "auth-nocache",
-            "cipher",
-            "ignore-unknown-option",
-            "data-ciphers",
-            "ncp-ciphers",
-            "tls-client",
-            "tls-version-min",
-            "tls-cipher",
-            "tls-ciphersuites",
-            "verb",
-            "tun-mtu",
-        ] {
+        let names = "client proto explicit-exit-notify remote dev resolv-retry nobind persist-key \
+                     persist-tun remote-cert-tls verify-x509-name auth auth-nocache cipher \
+                     ignore-unknown-option data-ciphers ncp-ciphers tls-client tls-version-min \
+                     tls-cipher tls-ciphersuites verb tun-mtu";
+        for name in names.split(' ') {
             assert_eq!(class(name), Class::Client, "{name}");
         }
     }

@@ -60,7 +60,7 @@ impl Index {
         match entry.status {
             CertificateStatus::Revoked => *status = CertificateStatus::Revoked,
             CertificateStatus::Expired if *status == CertificateStatus::Valid => {
-                *status = CertificateStatus::Expired
+                *status = CertificateStatus::Expired;
             }
             CertificateStatus::Expired | CertificateStatus::Valid => {}
         }

@@ -17,7 +17,7 @@ pub(crate) struct InventedProfiles {
 
 impl ProfileSource for InventedProfiles {
     fn users(&self) -> Result<Vec<UserName>, ProfileError> {
-        Ok(vec![UserName::new("alice").unwrap()])
+        Ok(Vec::from_iter(UserName::new("alice")))
     }
 
     fn load(

@@ -22,14 +22,12 @@ const ROWS: usize = 100;
 /// The number of events shown if the reader asks for more.
 const ROWS_MAX: usize = 1_000;
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 pub(super) struct ActivityPageQuery {
-    #[serde(default)]
     user: String,
-    #[serde(default)]
     event: String,
     /// Not empty, for more rows.
-    #[serde(default)]
     more: String,
 }
 
@@ -144,7 +142,7 @@ const fn refused(reason: Reason) -> &'static str {
         Reason::Revoked => "The link was revoked",
         Reason::BeforeLedger => "The link is older than this ledger",
         Reason::AutologinDenied => "The user has no permission for autologin",
-        Reason::NoProfile => "The user has no such profile",
+        Reason::NoProfile => "No profile is available for the user",
         Reason::ProfileUnreadable => "The profile could not be read: see the log",
         Reason::UsedUp => "The link was used up",
         Reason::Contradiction => "Another token has the same nonce: is a key being misused?",

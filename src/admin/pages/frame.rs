@@ -3,7 +3,7 @@
 use actix_web::HttpRequest;
 
 use super::error::PageError;
-use super::link::{SECTIONS, Section, own_address};
+use super::link::{Section, own_address};
 use crate::admin::door::StaleViewer;
 use crate::admin::{AdminDoor, AdminError, Sessions};
 use crate::humanize::Moment;
@@ -20,9 +20,6 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    /// All sections, in the order of the header.
-    pub(super) const SECTIONS: [Section; 4] = SECTIONS;
-
     /// Authorizes a request for `section`. Without a valid session, the error redirects
     /// to the sign-in page, which leads back.
     pub(super) fn enter(

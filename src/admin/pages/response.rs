@@ -12,10 +12,6 @@ pub(super) const POLICY: &str = "default-src 'none'; script-src 'self'; style-sr
                                  base-uri 'none'; frame-ancestors 'none'";
 
 /// Responds with a page.
-///
-/// # Errors
-///
-/// The template's error.
 pub(super) fn html(status: StatusCode, page: &impl Template) -> askama::Result<HttpResponse> {
     Ok(HttpResponse::build(status)
         .insert_header((header::CONTENT_TYPE, "text/html; charset=utf-8"))

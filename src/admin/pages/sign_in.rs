@@ -52,11 +52,10 @@ struct Problem {
     text: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 pub(super) struct SignInQuery {
-    #[serde(default)]
     next: String,
-    #[serde(default)]
     why: String,
 }
 

@@ -17,17 +17,13 @@ use crate::ledger::{ListedToken, StateFilter, TokenQuery, TokenState};
 use crate::token::{ProfileKind, UnixSeconds, UserName};
 
 /// The query. Forms send empty values, which mean the default.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 pub(super) struct TokensPageQuery {
-    #[serde(default)]
     user: String,
-    #[serde(default)]
     profile_type: String,
-    #[serde(default)]
     state: String,
-    #[serde(default)]
     batch: String,
-    #[serde(default)]
     after: String,
 }
 
@@ -36,7 +32,7 @@ pub(super) struct TokensPageQuery {
 struct TokensPage<'a> {
     frame: Frame,
     query: &'a TokensPageQuery,
-    /// The user, if only the links of one user are shown.
+    /// Set if only the links of one user are shown.
     user: Option<UserName>,
     rows: Vec<TokenRow>,
     /// The number of links that match, with the unit.
@@ -44,8 +40,7 @@ struct TokensPage<'a> {
     is_filtered: bool,
     /// The address of the list with all states, if only that has matches.
     every_state: Option<String>,
-    /// The user whose links the reader can revoke all at once. The node must know the
-    /// user.
+    /// The user whose links can be revoked all at once. The node must know the user.
     revocable: Option<UserName>,
     first: String,
     next: Option<String>,
@@ -90,10 +85,10 @@ pub(super) async fn show(
             || door.redeemer.users().is_ok_and(|users| users.contains(user))
     };
     let page = TokensPage {
-        first: query.link(""),
-        next: list.next.map(|next| query.link(&next.to_string())),
+        first: query.link(&query.state, ""),
+        next: list.next.map(|next| query.link(&query.state, &next.to_string())),
         is_filtered: TokenQuery { after: None, ..filter.clone() } != TokenQuery::default(),
-        every_state: has_more.then(|| query.in_every_state()),
+        every_state: has_more.then(|| query.link("all", "")),
         revocable: filter.user.clone().filter(|user| frame.is_operator() && is_known(user)),
         frame,
         user: filter.user,
@@ -117,15 +112,7 @@ impl TokensPageQuery {
         })
     }
 
-    fn link(&self, after: &str) -> String {
-        self.link_to(&self.state, after)
-    }
-
-    fn in_every_state(&self) -> String {
-        self.link_to("all", "")
-    }
-
-    fn link_to(&self, state: &str, after: &str) -> String {
+    fn link(&self, state: &str, after: &str) -> String {
         let Self { user, profile_type, state: _, batch, after: _ } = self;
         let query = [
             ("user", user.trim()),

@@ -19,13 +19,12 @@ use crate::token::{Lifetime, ProfileKind, TrustedKeys as _, UserName};
 /// The number of users on a page.
 const ROWS: usize = 100;
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 pub(super) struct UsersPageQuery {
     /// A part of the name.
-    #[serde(default)]
     q: String,
     /// The last user of the previous page.
-    #[serde(default)]
     after: String,
 }
 
