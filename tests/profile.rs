@@ -1,5 +1,5 @@
-//! The public API of `profile`: which profiles a PKI or a directory of profiles yields
-//! for each user, and what it rejects.
+//! The profile module through its public API: what a PKI or a directory of
+//! profiles delivers to which user, and what it rejects.
 
 #![expect(clippy::unwrap_used, reason = "a fixture that cannot be created fails its test")]
 
@@ -16,7 +16,7 @@ use tempfile::TempDir;
 /// 2027-01-01, when all certificates of the fixtures are valid.
 const NOW: UnixSeconds = UnixSeconds::new(1_798_761_600);
 
-/// 2030-01-01, when none of them is.
+/// 2030-01-01, when all have expired.
 const TOO_LATE: UnixSeconds = UnixSeconds::new(1_893_456_000);
 
 const TEMPLATE: &str = "# comment\nclient\nproto udp\nremote vpn.example.com 1194\ndev tun\n\
@@ -36,7 +36,7 @@ fn put(path: impl AsRef<Path>, content: &str) {
     fs::write(path, content).unwrap();
 }
 
-/// A copy of the fixtures' PKI in a temporary directory.
+/// A copy of the PKI fixtures in a temporary directory.
 struct Pki {
     dir: TempDir,
 }
@@ -88,7 +88,7 @@ impl Pki {
         self.open().load(&user(name), kind, NOW)
     }
 
-    fn refusal(&self, name: &str) -> ProfileError {
+    fn load_error(&self, name: &str) -> ProfileError {
         self.load(name, ProfileKind::UserLocked).unwrap_err()
     }
 }
@@ -110,7 +110,7 @@ fn a_pki_lists_users_with_a_valid_client_certificate() {
 }
 
 #[test]
-fn each_kind_has_exactly_its_own_lines() {
+fn each_kind_has_its_own_lines_and_no_others() {
     let pki = Pki::new();
     let lines = [
         "# OVPN_ACCESS_SERVER_USERNAME=alice",
@@ -138,7 +138,7 @@ fn each_kind_has_exactly_its_own_lines() {
 }
 
 #[test]
-fn a_profile_contains_pem_blocks_without_the_text_above_them() {
+fn a_profile_contains_the_pem_of_a_certificate_without_its_text_dump() {
     let profile = Pki::new().load("alice", ProfileKind::Autologin).unwrap();
     assert!(!profile.text().contains("Certificate:"));
     assert!(profile.text().contains("<cert>\n-----BEGIN CERTIFICATE-----\n"));
@@ -147,7 +147,7 @@ fn a_profile_contains_pem_blocks_without_the_text_above_them() {
 }
 
 #[test]
-fn a_revoked_user_is_refused() {
+fn rejects_a_revoked_user() {
     let pki = Pki::new();
     for kind in ProfileKind::ALL {
         let moved_away = pki.load("carol", kind).unwrap_err();
@@ -162,7 +162,7 @@ fn a_revoked_user_is_refused() {
 }
 
 #[test]
-fn a_certificate_issued_after_a_revocation_is_accepted() {
+fn accepts_a_certificate_reissued_after_a_revocation() {
     let pki = Pki::new();
     let older = "R\t290225122213Z\t261123122213Z\t0001\tunknown\t/CN=alice\n";
     pki.edit("index.txt", |text| format!("{older}{text}"));
@@ -170,26 +170,26 @@ fn a_certificate_issued_after_a_revocation_is_accepted() {
 }
 
 #[test]
-fn a_certificate_that_the_index_does_not_list_is_refused() {
+fn rejects_a_certificate_that_the_index_does_not_list() {
     let pki = Pki::new();
     let without_alice = |text: &str| {
         let kept = text.split_inclusive('\n').filter(|line| !line.contains("/CN=alice"));
         kept.collect::<String>()
     };
     pki.edit("index.txt", without_alice);
-    assert!(matches!(pki.refusal("alice"), ProfileError::CertificateUnlisted { .. }));
+    assert!(matches!(pki.load_error("alice"), ProfileError::CertificateUnlisted { .. }));
     assert_eq!(names(&pki.open()), ["bob"]);
 }
 
 #[test]
-fn a_damaged_index_yields_no_profiles() {
+fn a_damaged_or_missing_index_blocks_all_profiles() {
     let pki = Pki::new();
     let source = pki.open();
     for damage in ["V\n", "\n", "V\t290225122213Z\t\tAB", "\u{0}"] {
         pki.edit("index.txt", |text| format!("{text}{damage}"));
         for kind in ProfileKind::ALL {
-            let refusal = source.load(&user("alice"), kind, NOW).unwrap_err();
-            assert!(matches!(refusal, ProfileError::Index { .. }), "{damage:?}: {refusal}");
+            let error = source.load(&user("alice"), kind, NOW).unwrap_err();
+            assert!(matches!(error, ProfileError::Index { .. }), "{damage:?}: {error}");
         }
         assert!(source.users().is_err());
         assert!(EasyRsa::open(pki.files()).is_err());
@@ -197,12 +197,12 @@ fn a_damaged_index_yields_no_profiles() {
     }
     assert!(source.load(&user("alice"), ProfileKind::Autologin, NOW).is_ok());
     fs::remove_file(pki.path("index.txt")).unwrap();
-    let refusal = source.load(&user("alice"), ProfileKind::Autologin, NOW).unwrap_err();
-    assert!(refusal.to_string().ends_with("index.txt"), "{refusal}");
+    let error = source.load(&user("alice"), ProfileKind::Autologin, NOW).unwrap_err();
+    assert!(error.to_string().ends_with("index.txt"), "{error}");
 }
 
 #[test]
-fn a_certificate_is_rejected_outside_its_validity() {
+fn rejects_a_certificate_outside_its_validity() {
     let pki = Pki::new();
     for kind in ProfileKind::ALL {
         let late = pki.open().load(&user("alice"), kind, TOO_LATE).unwrap_err();
@@ -211,16 +211,16 @@ fn a_certificate_is_rejected_outside_its_validity() {
         assert!(matches!(early, ProfileError::CertificateNotYetValid { .. }), "{early}");
     }
     pki.edit("index.txt", |text| text.replacen("V\t", "E\t", 2));
-    assert!(matches!(pki.refusal("alice"), ProfileError::CertificateExpired { .. }));
+    assert!(matches!(pki.load_error("alice"), ProfileError::CertificateExpired { .. }));
 }
 
 #[test]
-fn a_certificate_of_another_name_is_refused() {
+fn rejects_the_certificate_of_another_user_and_of_a_server() {
     let pki = Pki::new();
     fs::copy(pki.path("issued/bob.crt"), pki.path("issued/alice.crt")).unwrap();
-    assert!(matches!(pki.refusal("alice"), ProfileError::CertificateOfAnother { .. }));
-    assert!(matches!(pki.refusal("server"), ProfileError::CertificateOfAnother { .. }));
-    assert!(matches!(pki.refusal("dave"), ProfileError::NotFound { .. }));
+    assert!(matches!(pki.load_error("alice"), ProfileError::WrongCertificate { .. }));
+    assert!(matches!(pki.load_error("server"), ProfileError::WrongCertificate { .. }));
+    assert!(matches!(pki.load_error("nobody"), ProfileError::NotFound { .. }));
 }
 
 #[test]
@@ -231,24 +231,24 @@ fn a_server_locked_profile_needs_no_user_certificate() {
 }
 
 #[test]
-fn an_autologin_profile_with_an_encrypted_key_is_refused() {
+fn rejects_an_autologin_profile_with_an_encrypted_key() {
     let pki = Pki::new();
     pki.edit("private/alice.key", |text| text.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY"));
-    let refusal = pki.load("alice", ProfileKind::Autologin).unwrap_err();
-    let ProfileError::Rejected { findings, .. } = &refusal else { panic!("{refusal}") };
+    let error = pki.load("alice", ProfileKind::Autologin).unwrap_err();
+    let ProfileError::Rejected { findings, .. } = &error else { panic!("{error}") };
     assert_eq!(findings.0[0].rule, Rule::EncryptedKey);
     assert!(pki.load("alice", ProfileKind::UserLocked).is_ok());
     pki.edit("private/alice.key", |_| "nothing".to_owned());
-    assert!(matches!(pki.refusal("alice"), ProfileError::NoPem { what: "private key", .. }));
+    assert!(matches!(pki.load_error("alice"), ProfileError::NoPem { what: "private key", .. }));
 }
 
 #[test]
-fn a_rejected_template_is_reported_with_its_line_numbers() {
+fn rejects_a_template_that_clients_reject_and_names_the_lines() {
     let pki = Pki::new();
     put(pki.path("../client-template.txt"), &format!("{TEMPLATE}up /bin/x\nca ca.crt\n"));
-    let refusal = EasyRsa::open(pki.files()).unwrap_err().to_string();
-    assert!(refusal.contains("client-template.txt is rejected: line 12: `up`: "), "{refusal}");
-    assert!(refusal.contains("; line 13: `ca`: "), "{refusal}");
+    let error = EasyRsa::open(pki.files()).unwrap_err().to_string();
+    assert!(error.contains("client-template.txt: line 12: `up`: "), "{error}");
+    assert!(error.contains("; line 13: `ca`: "), "{error}");
 }
 
 #[test]
@@ -264,11 +264,11 @@ fn a_template_may_have_windows_line_endings_and_its_own_blocks() {
 }
 
 #[test]
-fn checking_a_pki_reports_every_missing_file() {
+fn checking_a_pki_reports_everything_that_is_missing() {
     let pki = Pki::new();
     let mut files = pki.files();
     files.pki = PathBuf::from("/nowhere/pki");
-    assert_eq!(EasyRsa::open(files).unwrap_err().to_string(), "/nowhere/pki is no folder");
+    assert_eq!(EasyRsa::open(files).unwrap_err().to_string(), "/nowhere/pki is not a directory");
     for name in ["ca.crt", "index.txt", "../tls-crypt.key", "../client-template.txt"] {
         fs::remove_file(pki.path(name)).unwrap();
     }
@@ -281,7 +281,7 @@ fn checking_a_pki_reports_every_missing_file() {
 }
 
 #[test]
-fn changing_any_file_of_a_profile_changes_its_fingerprint() {
+fn changing_any_file_behind_a_profile_changes_its_fingerprint() {
     let pki = Pki::new();
     let source = pki.open();
     let fingerprint = || source.fingerprint(&user("alice"), ProfileKind::UserLocked);
@@ -303,11 +303,11 @@ fn changing_any_file_of_a_profile_changes_its_fingerprint() {
 }
 
 #[test]
-fn neither_errors_nor_debug_output_contain_a_key() {
+fn errors_and_debug_output_show_no_key() {
     let pki = Pki::new();
     let key = fs::read_to_string(pki.path("private/alice.key")).unwrap();
     let secret = key.lines().nth(1).unwrap();
-    // Without its tags, the lines of a key read as directives.
+    // A key that lost its tags parses as directives.
     put(pki.path("../client-template.txt"), &format!("{TEMPLATE}{secret}\nup {secret}\n"));
     let error = EasyRsa::open(pki.files()).unwrap_err();
     assert!(!format!("{error} {error:?}").contains(&secret[..8]), "{error:?}");
@@ -317,7 +317,7 @@ fn neither_errors_nor_debug_output_contain_a_key() {
     assert!(!format!("{profile:?}").contains(&secret[..8]));
 }
 
-/// A directory of stored profiles, with one file for all kinds for alice.
+/// A directory of stored profiles, with one for all kinds for alice.
 struct Stored {
     dir: TempDir,
     profile: String,
@@ -346,7 +346,7 @@ impl Stored {
 }
 
 #[test]
-fn one_stored_profile_is_rendered_to_the_requested_kind() {
+fn a_stored_profile_for_all_kinds_is_rendered_as_the_requested_kind() {
     let stored = Stored::new();
     let pki = Pki::new();
     for kind in ProfileKind::ALL {
@@ -360,7 +360,7 @@ fn one_stored_profile_is_rendered_to_the_requested_kind() {
 }
 
 #[test]
-fn a_file_for_one_kind_is_served_unchanged() {
+fn the_file_of_one_kind_is_served_verbatim() {
     let stored = Stored::new();
     stored.put("alice/autologin.ovpn", &stored.profile);
     assert_eq!(stored.load("alice", ProfileKind::Autologin).unwrap().text(), stored.profile);
@@ -370,7 +370,7 @@ fn a_file_for_one_kind_is_served_unchanged() {
 }
 
 #[test]
-fn a_stored_file_that_does_not_fit_its_kind_is_refused() {
+fn rejects_a_stored_file_of_another_kind() {
     let stored = Stored::new();
     stored.put("alice/user-locked.ovpn", &stored.profile);
     stored.put("alice/server-locked.ovpn", &stored.profile);
@@ -380,14 +380,14 @@ fn a_stored_file_that_does_not_fit_its_kind_is_refused() {
         (ProfileKind::ServerLocked, Rule::KindForbids),
         (ProfileKind::Autologin, Rule::KindForbids),
     ] {
-        let refusal = stored.load("alice", kind).unwrap_err();
-        let ProfileError::Rejected { findings, .. } = refusal else { panic!("{refusal}") };
+        let error = stored.load("alice", kind).unwrap_err();
+        let ProfileError::Rejected { findings, .. } = error else { panic!("{error}") };
         assert!(findings.0.iter().any(|finding| finding.rule == rule), "{findings}");
     }
 }
 
 #[test]
-fn a_stored_profile_is_refused_after_its_certificate_expires() {
+fn rejects_an_expired_certificate_in_a_stored_profile() {
     let stored = Stored::new();
     let source = Directory::open(stored.dir.path()).unwrap();
     for kind in ProfileKind::ALL {
@@ -397,21 +397,21 @@ fn a_stored_profile_is_refused_after_its_certificate_expires() {
 }
 
 #[test]
-fn user_names_that_resemble_file_names_are_not_confused() {
+fn a_user_whose_name_looks_like_a_file_name_is_not_confused_with_another() {
     let stored = Stored::new();
     stored.put("bob.ovpn/autologin.ovpn", &stored.profile);
     let source = Directory::open(stored.dir.path()).unwrap();
     assert_eq!(names(&source), ["alice", "bob.ovpn"]);
     let bob = stored.load("bob", ProfileKind::Autologin).unwrap_err();
     assert!(matches!(bob, ProfileError::NotFound { .. }), "{bob}");
-    // Below `alice.ovpn`, which is a file.
+    // The parent, `alice.ovpn`, is a file.
     let odd = stored.load("alice.ovpn", ProfileKind::Autologin).unwrap_err();
     assert!(matches!(odd, ProfileError::NotFound { .. }), "{odd}");
     assert!(stored.load("bob.ovpn", ProfileKind::Autologin).is_ok());
 }
 
 #[test]
-fn a_missing_directory_is_named() {
+fn a_missing_directory_is_named_in_the_error() {
     let error = Directory::open("/nowhere").unwrap_err();
-    assert_eq!(error.to_string(), "/nowhere is no folder");
+    assert_eq!(error.to_string(), "/nowhere is not a directory");
 }

@@ -1,9 +1,7 @@
-//! What a client certificate says of itself: serial, name, validity, use.
+//! The fields of a client certificate: serial, name, validity, usage.
 //!
-//! Its signature is not checked here: the VPN server does that, and a folder
-//! that holds forged certificates holds forged keys too.
+//! Its signature is not checked here, because the VPN server checks it.
 
-use std::fmt;
 use std::path::Path;
 
 use x509_cert::Certificate as X509;
@@ -12,6 +10,7 @@ use x509_cert::der::asn1::ObjectIdentifier;
 use x509_cert::ext::pkix::ExtendedKeyUsage;
 use x509_cert::ext::pkix::name::DirectoryString;
 
+use super::serial::Serial;
 use super::{ProfileError, pem};
 use crate::token::{UnixSeconds, UserName};
 
@@ -21,34 +20,7 @@ const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 /// `id-kp-clientAuth`, RFC 5280, section 4.2.1.12.
 const CLIENT_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.2");
 
-/// The serial number of a certificate, as upper-case hex digits without
-/// leading zeros.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub(super) struct Serial(String);
-
-impl Serial {
-    /// Reads hex digits as OpenSSL writes them; `None` if they are none.
-    pub(super) fn from_hex(digits: &str) -> Option<Self> {
-        let hex = |b: u8| b.is_ascii_digit() || (b'A'..=b'F').contains(&b);
-        if digits.is_empty() || !digits.bytes().all(hex) {
-            return None;
-        }
-        Some(Self(digits.trim_start_matches('0').to_owned()))
-    }
-
-    fn from_bytes(bytes: &[u8]) -> Self {
-        let digits: String = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
-        Self(digits.trim_start_matches('0').to_owned())
-    }
-}
-
-impl fmt::Display for Serial {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// The parts of a certificate that decide whether its profile is handed out.
+/// The fields of a certificate that decide whether its profile is delivered.
 #[derive(Debug)]
 pub(super) struct Certificate {
     serial: Serial,
@@ -60,13 +32,13 @@ pub(super) struct Certificate {
 }
 
 impl Certificate {
-    /// Reads the first certificate in `text`, which came from `path`: the
-    /// holder's own, before those of the authorities above it.
+    /// Reads the first certificate in `text`, the content of `path`. The user's
+    /// own certificate precedes those of intermediate authorities.
     ///
     /// # Errors
     ///
-    /// [`ProfileError::NoPem`] if there is none, [`ProfileError::Certificate`]
-    /// if it is damaged.
+    /// [`ProfileError::NoPem`] if there is no certificate,
+    /// [`ProfileError::Certificate`] if it is damaged.
     pub(super) fn first_in(text: &str, path: &Path) -> Result<Self, ProfileError> {
         let first = pem::blocks(text).into_iter().find(|pem| pem.label == "CERTIFICATE");
         let first = first
@@ -101,8 +73,8 @@ impl Certificate {
         self.not_after
     }
 
-    /// Whether its common name is `user` and a server would take it from a
-    /// client: one that limits its use must list use by clients.
+    /// Returns `true` if its common name is `user` and it is for clients: an
+    /// extended key usage, if present, includes client authentication.
     pub(super) fn belongs_to(&self, user: &UserName) -> bool {
         self.is_for_clients && self.common_name.as_deref() == Some(user.as_str())
     }
@@ -112,7 +84,7 @@ impl Certificate {
     /// # Errors
     ///
     /// [`ProfileError::CertificateNotYetValid`] before the window,
-    /// [`ProfileError::CertificateExpired`] behind it.
+    /// [`ProfileError::CertificateExpired`] after it.
     pub(super) fn validate_time(
         &self,
         user: &UserName,
@@ -148,32 +120,32 @@ mod tests {
     }
 
     #[test]
-    fn an_easy_rsa_certificate_is_read_below_its_listing() {
+    fn reads_an_easy_rsa_certificate_below_its_text_dump() {
         let alice = read(ALICE);
         assert!(ALICE.starts_with("Certificate:"));
         assert!(alice.belongs_to(&user("alice")));
         assert!(!alice.belongs_to(&user("bob")));
-        assert!(!read(SERVER).belongs_to(&user("server")), "it is for servers");
+        assert!(!read(SERVER).belongs_to(&user("server")), "it is a server certificate");
     }
 
     #[test]
-    fn the_window_holds_its_first_second_and_not_its_last() {
+    fn the_validity_window_includes_not_before_and_excludes_not_after() {
         let alice = read(ALICE);
-        let judge = |now| alice.validate_time(&user("alice"), now);
+        let validate = |now| alice.validate_time(&user("alice"), now);
         assert!(matches!(
-            judge(alice.not_before.minus(1)),
+            validate(alice.not_before.minus(1)),
             Err(ProfileError::CertificateNotYetValid { from, .. }) if from == alice.not_before
         ));
-        assert!(judge(alice.not_before).is_ok());
-        assert!(judge(alice.not_after.minus(1)).is_ok());
+        assert!(validate(alice.not_before).is_ok());
+        assert!(validate(alice.not_after.minus(1)).is_ok());
         assert!(matches!(
-            judge(alice.not_after),
+            validate(alice.not_after),
             Err(ProfileError::CertificateExpired { at, .. }) if at == alice.not_after
         ));
     }
 
     #[test]
-    fn text_without_a_whole_certificate_is_refused() {
+    fn rejects_text_without_an_intact_certificate() {
         let path = Path::new("x.crt");
         let cut = ALICE.replace("-----END", "-----CUT");
         for text in ["", "hello", &cut] {
@@ -184,14 +156,5 @@ mod tests {
             Certificate::first_in(damaged, path),
             Err(ProfileError::Certificate { .. })
         ));
-    }
-
-    #[test]
-    fn serials_are_compared_as_numbers() {
-        assert_eq!(Serial::from_hex("0A1B"), Serial::from_hex("A1B"));
-        assert_eq!(Serial::from_hex("0A1B"), Some(Serial::from_bytes(&[0, 0x0a, 0x1b])));
-        for digits in ["", "0x1", "a1", "A 1", "G"] {
-            assert_eq!(Serial::from_hex(digits), None, "{digits}");
-        }
     }
 }

@@ -1,5 +1,5 @@
-//! Profiles stored as files: `<root>/<user>/<kind>.ovpn`, or one for all kinds,
-//! `<root>/<user>.ovpn`.
+//! Profiles stored as files: `<root>/<user>/<kind>.ovpn` for one kind, or
+//! `<root>/<user>.ovpn` for all kinds.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,63 +7,57 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::certificate::Certificate;
-use super::document::Document;
-use super::easy_rsa::{file_stems, finish};
-use super::lint::{Subject, lint_document};
+use super::document::OvpnDocument;
+use super::file::file_stems;
+use super::lint::{Subject, lint_document, linted_profile};
 use super::render::render;
 use super::{Fingerprint, Profile, ProfileError, ProfileSource, file, kind};
 use crate::token::{ProfileKind, UnixSeconds, UserName};
 
-const END: &str = ".ovpn";
+const SUFFIX: &str = ".ovpn";
 
-/// A folder of finished profiles.
+/// A directory of finished profiles.
 ///
-/// The file of one kind is served as it is stored, and must be of that kind.
-/// The file for all kinds is rendered to the kind that is asked for.
+/// The file of one kind is served verbatim, and must be of that kind. The file
+/// for all kinds is rendered as the requested kind.
 #[derive(Clone, Debug)]
 pub struct Directory {
     root: PathBuf,
 }
 
 impl Directory {
-    /// Takes the folder `root`.
+    /// Opens the directory `root`.
     ///
     /// # Errors
     ///
-    /// [`ProfileError::NoFolder`] if it is none.
+    /// [`ProfileError::NotADirectory`].
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, ProfileError> {
         let root = root.into();
         if !root.is_dir() {
-            return Err(ProfileError::NoFolder { path: root });
+            return Err(ProfileError::NotADirectory { path: root });
         }
         Ok(Self { root })
     }
 
     fn of_kind(&self, user: &UserName, kind: ProfileKind) -> PathBuf {
-        self.root.join(user.as_str()).join(format!("{kind}{END}"))
+        self.root.join(user.as_str()).join(format!("{kind}{SUFFIX}"))
     }
 
     fn for_all_kinds(&self, user: &UserName) -> PathBuf {
-        self.root.join(format!("{user}{END}"))
+        self.root.join(format!("{user}{SUFFIX}"))
     }
 
-    /// Renders the file for all kinds.
+    /// Renders the file for all kinds as `kind`.
     fn transform(
         text: &str,
         user: &UserName,
         kind: ProfileKind,
         path: &Path,
     ) -> Result<Zeroizing<String>, ProfileError> {
-        let document = Document::parse(text);
-        let findings = lint_document(text, &document, Subject::Template);
-        if findings.is_fatal() {
-            return Err(ProfileError::Rejected {
-                user: user.clone(),
-                kind,
-                path: path.to_owned(),
-                findings: findings.fatal(),
-            });
-        }
+        let document = OvpnDocument::parse(text);
+        lint_document(text, &document, Subject::Template)
+            .deny_fatal()
+            .map_err(|findings| ProfileError::rejected(user, kind, path, findings))?;
         let host = document.first_remote();
         Ok(render(kind, user, host.as_deref(), &document, &[]))
     }
@@ -71,7 +65,7 @@ impl Directory {
 
 impl ProfileSource for Directory {
     fn users(&self) -> Result<Vec<UserName>, ProfileError> {
-        let mut users = file_stems(&self.root, END)?;
+        let mut users = file_stems(&self.root, SUFFIX)?;
         users.retain(|user| self.for_all_kinds(user).is_file());
         for user in file_stems(&self.root, "")? {
             if ProfileKind::ALL.iter().any(|kind| self.of_kind(&user, *kind).is_file()) {
@@ -90,22 +84,22 @@ impl ProfileSource for Directory {
         now: UnixSeconds,
     ) -> Result<Profile, ProfileError> {
         let own = self.of_kind(user, kind);
-        if is_there(&own) {
+        if exists(&own) {
             let text = file::read_text(&own)?;
             let not_after = validate_certificate(&text, user, &own, now)?;
-            return finish(text, user, kind, &own, not_after);
+            return linted_profile(text, user, kind, &own, not_after);
         }
         let shared = self.for_all_kinds(user);
-        if !is_there(&shared) {
+        if !exists(&shared) {
             return Err(ProfileError::NotFound { user: user.clone(), kind });
         }
         let text = file::read_text(&shared)?;
-        // Whoever has a certificate that is no longer good gets no profile of
-        // any kind, so it is judged before a kind leaves it out.
+        // A user whose certificate is not valid gets no profile of any kind, so
+        // it is validated even for a kind that leaves it out.
         let not_after = validate_certificate(&text, user, &shared, now)?;
         let text = Self::transform(&text, user, kind, &shared)?;
         let not_after = not_after.filter(|_| kind::has_certificate(kind));
-        finish(text, user, kind, &shared, not_after)
+        linted_profile(text, user, kind, &shared, not_after)
     }
 
     fn fingerprint(&self, user: &UserName, kind: ProfileKind) -> Fingerprint {
@@ -114,10 +108,10 @@ impl ProfileSource for Directory {
     }
 }
 
-/// Whether something other than a folder is there: the folder of a user named
-/// `x.ovpn` is no profile of the user `x`. What cannot be looked at is there,
-/// so that reading it says why.
-fn is_there(path: &Path) -> bool {
+/// Returns `true` if something other than a directory is at `path`: the directory
+/// of a user named `x.ovpn` is not a profile of the user `x`. Also returns `true`
+/// if the metadata cannot be read, so that reading the file reports why.
+fn exists(path: &Path) -> bool {
     match fs::metadata(path) {
         Ok(meta) => !meta.is_dir(),
         Err(error) => !matches!(
@@ -127,15 +121,15 @@ fn is_there(path: &Path) -> bool {
     }
 }
 
-/// Judges the certificate in a profile and returns the first moment at which
-/// it is no longer valid; `None` for a profile without one.
+/// Validates the certificate in a profile and returns the first moment at which
+/// it is no longer valid; `None` for a profile without a certificate.
 fn validate_certificate(
     text: &str,
     user: &UserName,
     path: &Path,
     now: UnixSeconds,
 ) -> Result<Option<UnixSeconds>, ProfileError> {
-    let Some(body) = Document::parse(text).block("cert") else { return Ok(None) };
+    let Some(body) = OvpnDocument::parse(text).block("cert") else { return Ok(None) };
     let certificate = Certificate::first_in(body, path)?;
     certificate.validate_time(user, now)?;
     Ok(Some(certificate.not_after()))

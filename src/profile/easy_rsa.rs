@@ -1,28 +1,26 @@
 //! Profiles rendered from an easy-rsa PKI and a client template.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
 use super::certificate::Certificate;
-use super::document::Document;
-use super::index::{Index, Status};
-use super::lint::{Subject, lint_document};
+use super::index::{CertificateStatus, Index};
+use super::lint::linted_profile;
 use super::pem::{self, Pem};
 use super::render::{Material, render};
 use super::template::Template;
 use super::{Fingerprint, Profile, ProfileError, ProfileSource, file, kind};
 use crate::token::{ProfileKind, UnixSeconds, UserName};
 
-/// Which key hides or guards the TLS handshake, from the client's view.
+/// How the shared TLS key protects the TLS handshake.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum TlsKeyKind {
     /// `tls-auth`, with direction 1 unless the template says otherwise.
     Auth,
     /// `tls-crypt`.
     Crypt,
-    /// `tls-crypt-v2`: one client key that all users share.
+    /// `tls-crypt-v2`, with one client key that all users share.
     CryptV2Client,
 }
 
@@ -43,23 +41,23 @@ impl TlsKeyKind {
     }
 }
 
-/// The file that holds the TLS key all clients share.
+/// The file that contains the TLS key that all clients share.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct TlsKeyFile {
-    /// What kind of key it is.
+    /// The kind of key.
     pub kind: TlsKeyKind,
-    /// Where it is.
+    /// The path.
     pub path: PathBuf,
 }
 
-/// Where an easy-rsa PKI and what goes with it are.
+/// The paths of an easy-rsa PKI, the client template and the TLS key.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct EasyRsaFiles {
-    /// The folder with `ca.crt`, `index.txt`, `issued` and `private`.
+    /// The directory with `ca.crt`, `index.txt`, `issued` and `private`.
     pub pki: PathBuf,
     /// The client template.
     pub template: PathBuf,
-    /// The TLS key, unless the template holds it or the server has none.
+    /// The TLS key, unless the template contains it or the server has none.
     pub tls_key: Option<TlsKeyFile>,
 }
 
@@ -80,16 +78,16 @@ impl EasyRsaFiles {
         self.pki.join("private").join(format!("{user}.key"))
     }
 
-    /// Returns everything that stands in the way of every profile, each with
-    /// its path.
+    /// Returns all problems that affect every profile.
     #[must_use]
     pub fn check(&self) -> Vec<ProfileError> {
         if !self.pki.is_dir() {
-            return vec![ProfileError::NoFolder { path: self.pki.clone() }];
+            return vec![ProfileError::NotADirectory { path: self.pki.clone() }];
         }
-        let folders = ["issued", "private"].map(|name| self.pki.join(name));
-        let missing = folders.into_iter().filter(|path| !path.is_dir());
-        let mut problems: Vec<_> = missing.map(|path| ProfileError::NoFolder { path }).collect();
+        let directories = ["issued", "private"].map(|name| self.pki.join(name));
+        let missing = directories.into_iter().filter(|path| !path.is_dir());
+        let mut problems: Vec<_> =
+            missing.map(|path| ProfileError::NotADirectory { path }).collect();
         problems.extend(self.read_index().err());
         problems.extend(self.read_ca().err());
         problems.extend(Template::load(&self.template).err());
@@ -99,22 +97,22 @@ impl EasyRsaFiles {
 
     fn read_index(&self) -> Result<Index, ProfileError> {
         let path = self.index();
-        let text = file::read_text_as_it_is(&path)?;
+        let text = file::read_text_verbatim(&path)?;
         Index::parse(&text).map_err(|source| ProfileError::Index { path, source })
     }
 
-    /// Returns the authority's certificates, without the listing above them.
+    /// Returns the authority's certificates, without the text dump above them.
     fn read_ca(&self) -> Result<Zeroizing<String>, ProfileError> {
         let path = self.ca();
         let text = file::read_text(&path)?;
         Certificate::first_in(&text, &path)?;
-        Ok(only(&text, is_certificate))
+        Ok(matching_blocks(&text, is_certificate))
     }
 
     fn read_tls_key(&self) -> Result<Option<(TlsKeyKind, Zeroizing<String>)>, ProfileError> {
         let Some(TlsKeyFile { kind, path }) = &self.tls_key else { return Ok(None) };
         let text = file::read_text(path)?;
-        let key = only(&text, |pem| pem.label == kind.label());
+        let key = matching_blocks(&text, |pem| pem.label == kind.label());
         if key.is_empty() {
             let what = match kind {
                 TlsKeyKind::Auth | TlsKeyKind::Crypt => "OpenVPN static key",
@@ -126,26 +124,26 @@ impl EasyRsaFiles {
     }
 }
 
-/// Profiles rendered from an easy-rsa PKI and a client template. Every file
-/// is read anew for each profile, so a revocation counts at once.
+/// Profiles rendered from an easy-rsa PKI and a client template. Each load reads
+/// all files again, so a revocation takes effect at once.
 #[derive(Clone, Debug)]
 pub struct EasyRsa {
     files: EasyRsaFiles,
 }
 
-/// A user's certificate that may be handed out, with its private key.
-struct Identity {
+/// A user's valid certificate with its private key.
+struct ClientIdentity {
     certificate: Zeroizing<String>,
     key: Zeroizing<String>,
     not_after: UnixSeconds,
 }
 
 impl EasyRsa {
-    /// Takes a PKI that could give a profile.
+    /// Opens a PKI.
     ///
     /// # Errors
     ///
-    /// The first that [`EasyRsaFiles::check`] finds.
+    /// The first problem that [`EasyRsaFiles::check`] finds.
     pub fn open(files: EasyRsaFiles) -> Result<Self, ProfileError> {
         match files.check().into_iter().next() {
             Some(problem) => Err(problem),
@@ -153,9 +151,8 @@ impl EasyRsa {
         }
     }
 
-    /// Judges the certificate issued to `user`, which must be listed as valid
-    /// under its own serial number: an older one of the same name may be
-    /// revoked.
+    /// Returns the certificate issued to `user` if the index lists its serial
+    /// number as valid. An older certificate of the same name may be revoked.
     fn certificate(
         &self,
         user: &UserName,
@@ -173,12 +170,16 @@ impl EasyRsa {
         })?;
         let certificate = Certificate::first_in(&text, &path)?;
         if !certificate.belongs_to(user) {
-            return Err(ProfileError::CertificateOfAnother { user: user.clone(), path });
+            return Err(ProfileError::WrongCertificate { user: user.clone(), path });
         }
         match index.status(certificate.serial()) {
-            Some(Status::Valid) => Ok((only(&text, is_certificate), certificate)),
-            Some(Status::Revoked) => Err(ProfileError::CertificateRevoked { user: user.clone() }),
-            Some(Status::Expired) => Err(ProfileError::CertificateExpired {
+            Some(CertificateStatus::Valid) => {
+                Ok((matching_blocks(&text, is_certificate), certificate))
+            }
+            Some(CertificateStatus::Revoked) => {
+                Err(ProfileError::CertificateRevoked { user: user.clone() })
+            }
+            Some(CertificateStatus::Expired) => Err(ProfileError::CertificateExpired {
                 user: user.clone(),
                 at: certificate.not_after(),
             }),
@@ -190,15 +191,15 @@ impl EasyRsa {
         }
     }
 
-    /// Returns what `kind` needs of the user's own: nothing for a kind without
-    /// a certificate, which also goes to users who never had one. But whoever
-    /// has one that is no longer good gets no profile of any kind.
+    /// Returns the user's certificate and key, or `None` for a kind without a
+    /// certificate. Users who never had a certificate can get such a kind. A user
+    /// whose certificate is not valid gets no profile of any kind.
     fn identity(
         &self,
         user: &UserName,
         kind: ProfileKind,
         now: UnixSeconds,
-    ) -> Result<Option<Identity>, ProfileError> {
+    ) -> Result<Option<ClientIdentity>, ProfileError> {
         let index = self.files.read_index()?;
         let (text, certificate) = match self.certificate(user, kind, &index) {
             Err(ProfileError::NotFound { .. }) if !kind::has_certificate(kind) => return Ok(None),
@@ -209,13 +210,13 @@ impl EasyRsa {
             return Ok(None);
         }
         let key = self.read_key(user)?;
-        Ok(Some(Identity { certificate: text, key, not_after: certificate.not_after() }))
+        Ok(Some(ClientIdentity { certificate: text, key, not_after: certificate.not_after() }))
     }
 
     fn read_key(&self, user: &UserName) -> Result<Zeroizing<String>, ProfileError> {
         let path = self.files.key(user);
         let text = file::read_text(&path)?;
-        let key = only(&text, |pem| pem.is_private_key());
+        let key = matching_blocks(&text, |pem| pem.is_private_key());
         if key.is_empty() {
             return Err(ProfileError::NoPem { path, what: "private key" });
         }
@@ -228,10 +229,10 @@ impl EasyRsa {
 }
 
 impl ProfileSource for EasyRsa {
-    /// Those with a client certificate that the index lists as valid.
+    /// Returns the users with a client certificate that the index lists as valid.
     fn users(&self) -> Result<Vec<UserName>, ProfileError> {
         let index = self.files.read_index()?;
-        let mut users = file_stems(&self.files.pki.join("issued"), ".crt")?;
+        let mut users = file::file_stems(&self.files.pki.join("issued"), ".crt")?;
         users.retain(|user| self.is_listed(user, &index));
         users.sort();
         Ok(users)
@@ -260,7 +261,7 @@ impl ProfileSource for EasyRsa {
         }
         let text = render(kind, user, host.as_deref(), &document, &materials);
         let path = &self.files.template;
-        finish(text, user, kind, path, identity.map(|identity| identity.not_after))
+        linted_profile(text, user, kind, path, identity.map(|identity| identity.not_after))
     }
 
     fn fingerprint(&self, user: &UserName, _kind: ProfileKind) -> Fingerprint {
@@ -272,51 +273,14 @@ impl ProfileSource for EasyRsa {
     }
 }
 
-/// Lints a rendered profile and wraps it up.
-///
-/// # Errors
-///
-/// [`ProfileError::Rejected`], with `path` as what it was rendered from.
-pub(super) fn finish(
-    text: Zeroizing<String>,
-    user: &UserName,
-    kind: ProfileKind,
-    path: &Path,
-    not_after: Option<UnixSeconds>,
-) -> Result<Profile, ProfileError> {
-    let findings = lint_document(&text, &Document::parse(&text), Subject::Profile { kind, user });
-    if findings.is_fatal() {
-        return Err(ProfileError::Rejected {
-            user: user.clone(),
-            kind,
-            path: path.to_owned(),
-            findings: findings.fatal(),
-        });
-    }
-    Ok(Profile::new(text, not_after))
-}
-
-/// Returns the names in `folder` that end with `end`, without it. Names that
-/// no token could ask for are left out.
-pub(super) fn file_stems(folder: &Path, end: &str) -> Result<Vec<UserName>, ProfileError> {
-    let io = |source| ProfileError::Io { path: folder.to_owned(), source };
-    let mut users = Vec::new();
-    for entry in fs::read_dir(folder).map_err(io)? {
-        let name = entry.map_err(io)?.file_name();
-        let stem = name.to_str().and_then(|name| name.strip_suffix(end));
-        users.extend(stem.and_then(|stem| UserName::new(stem).ok()));
-    }
-    Ok(users)
-}
-
 fn is_certificate(pem: &Pem<'_>) -> bool {
     pem.label == "CERTIFICATE"
 }
 
-/// Returns those PEM blocks of `text` that `wanted` picks, each on its lines.
-fn only(text: &str, wanted: impl Fn(&Pem<'_>) -> bool) -> Zeroizing<String> {
-    // The blocks are parts of the text, so this room is enough, and no copy of
-    // a key is left behind by growing.
+/// Returns the PEM blocks of `text` that match `wanted`.
+fn matching_blocks(text: &str, wanted: impl Fn(&Pem<'_>) -> bool) -> Zeroizing<String> {
+    // The capacity suffices, because the blocks are parts of the text. So no
+    // reallocation leaves an unwiped copy of a key.
     let mut found = Zeroizing::new(String::with_capacity(text.len() + 1));
     for pem in pem::blocks(text).iter().filter(|pem| wanted(pem)) {
         found.push_str(pem.text);

@@ -1,36 +1,36 @@
-//! Why there is no profile to deliver.
+//! Why a profile cannot be delivered.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
 use super::{Findings, IndexFault};
 use crate::token::{ProfileKind, UnixSeconds, UserName};
 
-/// Why there is no profile to deliver. It names files and rules, never their
-/// content.
+/// Why a profile cannot be delivered. It names files and rules, but shows no
+/// file content.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ProfileError {
-    /// The place has no profile of this kind for this user.
+    /// The source has no profile of this kind for this user.
     #[error("there is no {kind} profile for {user}")]
     NotFound {
-        /// The user who was asked for.
+        /// The requested user.
         user: UserName,
-        /// The kind that was asked for.
+        /// The requested kind.
         kind: ProfileKind,
     },
-    /// The user's certificate is revoked in the PKI.
+    /// The PKI's index lists the user's certificate as revoked.
     #[error("the certificate of {user} is revoked")]
     CertificateRevoked {
-        /// The user who was asked for.
+        /// The requested user.
         user: UserName,
     },
-    /// The certificate expired.
+    /// The certificate has expired.
     #[error("the certificate of {user} expired at {at}")]
     CertificateExpired {
-        /// The user who was asked for.
+        /// The requested user.
         user: UserName,
         /// The first moment at which it was no longer valid.
         at: UnixSeconds,
@@ -38,25 +38,25 @@ pub enum ProfileError {
     /// The certificate is not valid yet.
     #[error("the certificate of {user} is not valid before {from}")]
     CertificateNotYetValid {
-        /// The user who was asked for.
+        /// The requested user.
         user: UserName,
         /// The first moment at which it is valid.
         from: UnixSeconds,
     },
-    /// The authority's index does not list the certificate.
+    /// The PKI's index does not list the certificate.
     #[error("{index} does not list the certificate of {user}, serial {serial}")]
     CertificateUnlisted {
-        /// The user who was asked for.
+        /// The requested user.
         user: UserName,
         /// The serial number in hex.
         serial: String,
         /// The index.
         index: PathBuf,
     },
-    /// The certificate is another's, or is not for clients.
-    #[error("{path} is no client certificate of {user}")]
-    CertificateOfAnother {
-        /// The user who was asked for.
+    /// The certificate belongs to another user, or is not for clients.
+    #[error("{path} is not a client certificate of {user}")]
+    WrongCertificate {
+        /// The requested user.
         user: UserName,
         /// The file.
         path: PathBuf,
@@ -67,59 +67,58 @@ pub enum ProfileError {
         /// The file.
         path: PathBuf,
     },
-    /// The authority's index cannot be read line by line, so that nobody is
-    /// known to be not revoked.
+    /// The PKI's index has a malformed line, so any certificate may be revoked.
     #[error("{path} is damaged")]
     Index {
         /// The file.
         path: PathBuf,
-        /// The damaged line.
+        /// The malformed line.
         source: IndexFault,
     },
-    /// A file lacks the PEM block it is for.
-    #[error("{path} holds no {what} in PEM")]
+    /// A file lacks the PEM block that it is for.
+    #[error("{path} contains no {what} in PEM format")]
     NoPem {
         /// The file.
         path: PathBuf,
-        /// What it should hold.
+        /// What it should contain.
         what: &'static str,
     },
     /// Clients would reject the profile.
-    #[error("the {kind} profile of {user} from {path} is rejected: {findings}")]
+    #[error("clients would reject the {kind} profile of {user} from {path}: {findings}")]
     Rejected {
-        /// The user who was asked for.
+        /// The requested user.
         user: UserName,
-        /// The kind that was asked for.
+        /// The requested kind.
         kind: ProfileKind,
-        /// The profile or the template behind it.
+        /// The stored profile, or the template.
         path: PathBuf,
-        /// The rules it breaks. Where it was rendered, the lines are those of
-        /// the rendered profile.
+        /// The rules it breaks, with line numbers of the rendered profile if it
+        /// was rendered.
         findings: Findings,
     },
-    /// Clients would reject every profile made from this template.
-    #[error("the template {path} is rejected: {findings}")]
+    /// Clients would reject every profile rendered from this template.
+    #[error("clients would reject the template {path}: {findings}")]
     Template {
         /// The file.
         path: PathBuf,
         /// The rules it breaks.
         findings: Findings,
     },
-    /// A folder is missing, or is something else.
-    #[error("{path} is no folder")]
-    NoFolder {
-        /// The folder.
+    /// A directory is missing, or is something else.
+    #[error("{path} is not a directory")]
+    NotADirectory {
+        /// The path.
         path: PathBuf,
     },
-    /// A file is too long to be what it is taken for.
-    #[error("{path} has more than {len_max} bytes")]
+    /// A file is too long.
+    #[error("{path} is longer than {len_max} bytes")]
     FileTooLong {
         /// The file.
         path: PathBuf,
-        /// The most bytes it may have.
+        /// The most bytes that it may have.
         len_max: u64,
     },
-    /// A file is no text.
+    /// A file is not UTF-8 text.
     #[error("{path} is not UTF-8")]
     NotUtf8 {
         /// The file.
@@ -130,13 +129,22 @@ pub enum ProfileError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
 
 impl ProfileError {
-    /// Whether a file or folder is simply not there.
+    pub(super) fn rejected(
+        user: &UserName,
+        kind: ProfileKind,
+        path: &Path,
+        findings: Findings,
+    ) -> Self {
+        Self::Rejected { user: user.clone(), kind, path: path.to_owned(), findings }
+    }
+
+    /// Returns `true` if a file does not exist.
     pub(super) fn is_missing(&self) -> bool {
         matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
     }

@@ -1,14 +1,14 @@
-//! What the lint can find in a profile, and what to do about it.
+//! The rules of the lint, and its findings.
 
 use std::fmt;
 
 /// One rule that a profile or template breaks, and where.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Finding {
-    /// The line, counted from 1; `None` for what the text as a whole lacks.
+    /// The line, counted from 1; `None` for a finding about the whole text.
     pub line: Option<usize>,
-    /// The directive, block or metadata key it is about. Empty where the text
-    /// could be part of a key that lost its tags.
+    /// The directive, block or metadata key. Empty if the text could be part of a
+    /// private key that lost its tags.
     pub name: String,
     /// The rule.
     pub rule: Rule,
@@ -16,20 +16,20 @@ pub struct Finding {
 
 impl Finding {
     pub(super) fn new(line: Option<usize>, name: &str, rule: Rule) -> Self {
-        Self { line, name: shown(name), rule }
+        Self { line, name: without_secrets(name), rule }
     }
 
-    /// Whether some client would reject or misread the profile, so that it
-    /// is not handed out. The others are advice.
+    /// Returns `true` if a client could reject or misread the profile, which is
+    /// then not delivered. Other findings are advice.
     #[must_use]
     pub const fn is_fatal(&self) -> bool {
         self.rule.is_fatal()
     }
 }
 
-/// Lets nothing through that could be base64 or hex: those have digits or
-/// capitals in every few characters.
-fn shown(name: &str) -> String {
+/// Returns an empty string instead of a name that could be base64 or hex, which
+/// have digits or capitals in every few characters.
+fn without_secrets(name: &str) -> String {
     let word = |b: u8| b.is_ascii_lowercase() || b == b'-';
     let known = super::directive::class(name) != super::directive::Class::Unknown
         || super::directive::is_meta_key(name);
@@ -52,21 +52,21 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Findings in the order of their lines, written with `; ` between them.
+/// Findings in the order of their lines, displayed with `; ` between them.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Findings(pub Vec<Finding>);
 
 impl Findings {
-    /// Whether one of them is fatal.
+    /// Returns `true` if one of them is fatal.
     #[must_use]
     pub fn is_fatal(&self) -> bool {
         self.0.iter().any(Finding::is_fatal)
     }
 
-    /// Returns the fatal ones.
-    #[must_use]
-    pub fn fatal(&self) -> Self {
-        Self(self.0.iter().filter(|finding| finding.is_fatal()).cloned().collect())
+    /// Returns the fatal ones as an error.
+    pub(super) fn deny_fatal(mut self) -> Result<(), Self> {
+        self.0.retain(Finding::is_fatal);
+        if self.0.is_empty() { Ok(()) } else { Err(self) }
     }
 }
 
@@ -86,159 +86,156 @@ impl fmt::Display for Findings {
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Rule {
-    /// The text has more bytes than OpenVPN 3 takes.
+    /// The text has more bytes than OpenVPN 3 accepts.
     ProfileTooLong,
-    /// A line has more bytes than an engine takes.
+    /// A line has more bytes than an engine accepts.
     LineTooLong,
-    /// A name has more bytes than OpenVPN 3 takes.
+    /// A name has more bytes than OpenVPN 3 accepts.
     NameTooLong,
     /// A control character other than a tab.
     ControlCharacter,
     /// Quotes or backslashes that the engines read differently.
     Quoting,
-    /// A tag that is not alone on its line, or closes nothing.
+    /// A tag that is not alone on its line, or a closing tag without a block.
     Tag,
     /// A block without its closing tag.
     UnclosedBlock,
     /// A tag inside a block.
     NestedBlock,
-    /// A block that stands twice.
+    /// A block that occurs twice.
     RepeatedBlock,
-    /// A block that no client takes.
+    /// A block that no client accepts.
     UnknownBlock,
     /// A metadata block without its end.
     UnclosedMeta,
-    /// Metadata inside a block, where OpenVPN 3 would still read it.
+    /// Metadata inside a block, where OpenVPN 3 still reads it.
     MetaInBlock,
-    /// Metadata that is not `KEY=VALUE` with a key in capitals.
+    /// Metadata that is not `KEY=VALUE` with an uppercase key.
     MetaMalformed,
     /// Metadata written as a directive.
     MetaAsDirective,
-    /// A directive with the dashes of the command line.
+    /// A directive with the two leading dashes of the command line.
     Dashes,
     /// A directive for servers.
     ServerOnly,
-    /// A directive that clients take from the server only.
+    /// A directive that OpenVPN 3 accepts only from the server.
     PushOnly,
     /// A directive that starts a program.
     Script,
-    /// A directive that OpenVPN Connect refuses.
+    /// A directive that OpenVPN Connect rejects.
     Unsupported,
-    /// A directive that is no longer there.
+    /// A directive that OpenVPN 2 no longer supports.
     Removed,
-    /// An operation of the command line.
+    /// A command-line operation.
     Standalone,
-    /// The mark of a profile that cannot be used as it is.
+    /// The marker of a profile that is not for clients.
     GenericConfig,
-    /// A file that the holder does not have.
+    /// A reference to a file that the user does not have.
     FileReference,
-    /// A directive that does not belong into `<connection>`.
+    /// A directive that is not allowed in `<connection>`.
     NotForConnection,
-    /// Two keys of which clients take one.
+    /// Two TLS keys, of which clients use only one.
     TwoTlsKeys,
     /// `client` is missing.
     NoClient,
     /// `remote` is missing.
     NoRemote,
-    /// Nothing tells which server to trust.
+    /// Neither `<ca>` nor `peer-fingerprint` is there.
     NoCa,
-    /// This kind needs a certificate and its key.
+    /// This kind requires a certificate and its key.
     NoCertificate,
-    /// This kind needs `auth-user-pass`.
+    /// This kind requires `auth-user-pass`.
     NoAuthUserPass,
-    /// A server-locked profile must say that it has no certificate.
+    /// A server-locked profile requires `setenv CLIENT_CERT 0`.
     NoClientCertZero,
-    /// A line that this kind must not have.
+    /// A line or block that this kind must not have.
     KindForbids,
-    /// Another user than the one it is for.
+    /// The name of another user.
     OtherUser,
-    /// A block without the PEM it is for.
+    /// A block without the PEM that it is for.
     NoPem,
-    /// An autologin profile whose key needs a passphrase.
+    /// An autologin profile whose key requires a passphrase.
     EncryptedKey,
-    /// Advice: a directive that no client is known to have.
+    /// Advice: a directive that no known client supports.
     UnknownDirective,
-    /// Advice: any certificate of the CA can play the server.
+    /// Advice: any certificate of the CA can impersonate the server.
     NoServerCheck,
     /// Advice: a stored user-locked profile does not name its user.
     NoUsername,
-    /// Advice: phones cannot open a layer 2 device.
+    /// Advice: phones do not support layer 2 devices.
     Tap,
 }
 
 impl Rule {
-    /// Whether a profile that breaks it is not handed out.
+    /// Returns `true` if a profile that breaks this rule is not delivered.
     #[must_use]
     pub const fn is_fatal(self) -> bool {
         !matches!(self, Self::UnknownDirective | Self::NoServerCheck | Self::NoUsername | Self::Tap)
     }
 
-    /// Says what is wrong and what to do.
+    /// Returns what is wrong and how to fix it.
     #[must_use]
     pub const fn advice(self) -> &'static str {
         match self {
-            Self::ProfileTooLong => "the profile has more than 262144 bytes, shorten it",
-            Self::LineTooLong => {
-                "the line is too long, at most 254 bytes are allowed, inside a block 511"
-            }
-            Self::NameTooLong => "the name has more than 64 bytes, shorten it",
-            Self::ControlCharacter => "a control character, remove it",
+            Self::ProfileTooLong => "the profile must not exceed 262144 bytes",
+            Self::LineTooLong => "a line must not exceed 254 bytes, or 511 bytes inside a block",
+            Self::NameTooLong => "a name must not exceed 64 bytes",
+            Self::ControlCharacter => "remove the control character",
             Self::Quoting => {
-                "quotes or backslashes that clients read differently, put quotes around the \
-                 whole word and close them"
+                "clients disagree on these quotes or backslashes: put closed quotes around the \
+                 whole word"
             }
             Self::Tag => "a tag must be alone on its line, such as <ca> or </ca>",
             Self::UnclosedBlock => {
-                "the block is not closed, its closing tag must be alone at the start of a line"
+                "the block is not closed: its closing tag must be alone at the start of a line"
             }
-            Self::NestedBlock => "a tag inside a block, close the first block before it",
-            Self::RepeatedBlock => "the block stands twice and clients differ in which they take",
-            Self::UnknownBlock => "no client takes a block of this name, remove it",
-            Self::UnclosedMeta => "the metadata block has no _STOP, add it",
-            Self::MetaInBlock => "metadata inside a block, move it out",
-            Self::MetaMalformed => "metadata must read KEY=VALUE with a key in capitals",
-            Self::MetaAsDirective => {
-                "metadata written as a directive, begin the line with # OVPN_ACCESS_SERVER_"
+            Self::NestedBlock => "a tag inside a block: close the outer block first",
+            Self::RepeatedBlock => {
+                "the block occurs twice, and clients differ in which one they use"
             }
-            Self::Dashes => "remove the two dashes, they are for the command line",
-            Self::ServerOnly => "it is for servers, clients refuse it, remove it",
-            Self::PushOnly => {
-                "OpenVPN Connect takes it from the server only, push it there instead"
-            }
-            Self::Script => "it starts a program on the holder's machine, remove it",
+            Self::UnknownBlock => "no client accepts a block of this name: remove it",
+            Self::UnclosedMeta => "the metadata block is not closed: add its _STOP line",
+            Self::MetaInBlock => "move the metadata out of the block",
+            Self::MetaMalformed => "metadata must be KEY=VALUE with an uppercase key",
+            Self::MetaAsDirective => "this is metadata: begin the line with # OVPN_ACCESS_SERVER_",
+            Self::Dashes => "remove the two dashes: they are for the command line",
+            Self::ServerOnly => "this is for servers, and clients reject it: remove it",
+            Self::PushOnly => "OpenVPN Connect accepts this only from the server: push it instead",
+            Self::Script => "this starts a program on the user's device: remove it",
             Self::Unsupported => {
-                "OpenVPN Connect refuses it, remove it or write `setenv opt` before it"
+                "OpenVPN Connect rejects this: remove it, or write `setenv opt` before it"
             }
-            Self::Removed => "clients no longer have it and refuse it, remove it",
-            Self::Standalone => "it is an operation of the command line, remove it",
-            Self::GenericConfig => "clients refuse a profile with GENERIC_CONFIG, remove it",
+            Self::Removed => "clients no longer support this and reject it: remove it",
+            Self::Standalone => "this is a command-line operation: remove it",
+            Self::GenericConfig => "clients reject a profile with GENERIC_CONFIG: remove it",
             Self::FileReference => {
-                "it names a file that the holder does not have, put the content into a block"
+                "this names a file that the user does not have: put its content into a block"
             }
-            Self::NotForConnection => "it does not belong into <connection>, move it out",
+            Self::NotForConnection => "this is not allowed in <connection>: move it out",
             Self::TwoTlsKeys => "only one of tls-auth, tls-crypt and tls-crypt-v2 can be used",
-            Self::NoClient => "the line `client` is missing, add it",
-            Self::NoRemote => "a line `remote HOST PORT` is missing, add it",
-            Self::NoCa => "neither <ca> nor peer-fingerprint is there, add one",
-            Self::NoCertificate => "this kind of profile needs both <cert> and <key>",
-            Self::NoAuthUserPass => "this kind of profile needs the line `auth-user-pass`",
+            Self::NoClient => "the line `client` is missing",
+            Self::NoRemote => "a line `remote HOST PORT` is missing",
+            Self::NoCa => "both <ca> and peer-fingerprint are missing: add one",
+            Self::NoCertificate => "this kind of profile requires both <cert> and <key>",
+            Self::NoAuthUserPass => "this kind of profile requires the line `auth-user-pass`",
             Self::NoClientCertZero => {
-                "a server-locked profile needs the line `setenv CLIENT_CERT 0`"
+                "a server-locked profile requires the line `setenv CLIENT_CERT 0`"
             }
-            Self::KindForbids => "this kind of profile must not have it, remove it",
-            Self::OtherUser => "it names another user than the one it is for",
-            Self::NoPem => "the block does not hold the PEM it is for",
+            Self::KindForbids => "this is not allowed in this kind of profile: remove it",
+            Self::OtherUser => "this names another user than the one the profile is for",
+            Self::NoPem => "the block does not contain the expected PEM",
             Self::EncryptedKey => {
-                "an autologin profile asks for nothing, but its key needs a passphrase"
+                "an autologin profile must not ask for a passphrase, but its key requires one"
             }
-            Self::UnknownDirective => "no client is known to have this directive",
+            Self::UnknownDirective => "no known client supports this directive",
             Self::NoServerCheck => {
-                "any certificate of this CA can play the server, add `remote-cert-tls server`"
+                "any certificate of this CA can impersonate the server: add \
+                 `remote-cert-tls server`"
             }
             Self::NoUsername => {
-                "nothing locks it to the user, add # OVPN_ACCESS_SERVER_USERNAME=NAME"
+                "nothing locks the profile to its user: add # OVPN_ACCESS_SERVER_USERNAME=NAME"
             }
-            Self::Tap => "phones have no `dev tap`",
+            Self::Tap => "phones do not support `dev tap`",
         }
     }
 }
@@ -248,14 +245,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_finding_says_where_what_and_what_to_do() {
+    fn a_finding_shows_its_line_name_and_advice() {
         let finding = Finding::new(Some(3), "up", Rule::Script);
-        let text = "line 3: `up`: it starts a program on the holder's machine, remove it";
+        let text = "line 3: `up`: this starts a program on the user's device: remove it";
         assert_eq!(finding.to_string(), text);
     }
 
     #[test]
-    fn a_word_that_could_be_a_key_is_not_shown() {
+    fn a_word_that_could_be_part_of_a_key_is_not_shown() {
         for word in ["MIGHAgEAMBMGByqGSM49", "6acef03f62675b4b1bbd03e53b187727", "aAbcdefgh", "0"] {
             assert_eq!(Finding::new(Some(1), word, Rule::UnknownDirective).name, "", "{word}");
         }

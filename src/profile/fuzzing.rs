@@ -1,6 +1,6 @@
-//! Properties that hold for any bytes, for fuzz targets and their seeds.
+//! Properties that hold for any bytes, for the fuzz targets and their seeds.
 
-use super::document::Document;
+use super::document::OvpnDocument;
 use super::file::{self, PROFILE_LEN_MAX};
 use super::index::Index;
 use super::kind;
@@ -8,7 +8,7 @@ use super::lint::{self, Subject};
 use super::render::{Material, render};
 use crate::token::{ProfileKind, UserName};
 
-/// Stand-ins, made of nothing: the lint looks at labels only.
+/// PEM blocks without real content. The lint looks only at labels.
 const MATERIALS: [(&str, &str); 4] = [
     ("ca", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"),
     ("cert", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"),
@@ -16,37 +16,37 @@ const MATERIALS: [(&str, &str); 4] = [
     ("tls-auth", "-----BEGIN OpenVPN Static key V1-----\n00\n-----END OpenVPN Static key V1-----"),
 ];
 
-/// What rendering may add to a template at most.
+/// The most bytes that rendering adds to a template.
 const ADDED_LEN_MAX: usize = 2_048;
 
-/// A template without fatal findings renders to profiles without any, of every
-/// kind; none holds a line its kind forbids; and rendering one again changes
-/// nothing.
+/// Checks that a template without fatal findings renders to profiles without
+/// fatal findings and without lines that their kind forbids, and that rendering
+/// is idempotent.
 pub fn profile_template(data: &[u8]) {
-    let Some(text) = file::normalise(data) else { return };
-    let base = Document::parse(&text);
+    let Some(text) = file::normalize(data) else { return };
+    let base = OvpnDocument::parse(&text);
     let clean = !lint::lint_document(&text, &base, Subject::Template).is_fatal();
     let user = UserName::new("alice").unwrap_or_else(|_| unreachable!("it is a user name"));
     let host = base.first_remote();
     for kind in ProfileKind::ALL {
         let materials = MATERIALS.map(|(name, body)| Material { name, body });
         let profile = render(kind, &user, host.as_deref(), &base, &materials);
-        let document = Document::parse(&profile);
+        let document = OvpnDocument::parse(&profile);
         if !clean || text.len() + ADDED_LEN_MAX > PROFILE_LEN_MAX {
             continue;
         }
         let findings =
             lint::lint_document(&profile, &document, Subject::Profile { kind, user: &user });
-        assert!(!findings.is_fatal(), "a clean template rendered to {kind}: {findings}");
+        assert!(!findings.is_fatal(), "a clean template rendered as {kind}: {findings}");
         assert!(!document.items.iter().any(|item| kind::forbids(kind, item)), "{kind}");
         let again = render(kind, &user, host.as_deref(), &document, &[]);
-        assert!(again == profile, "rendering twice as {kind} is not rendering once");
+        assert!(again == profile, "rendering as {kind} is not idempotent");
     }
 }
 
-/// Any text can be linted, and no finding shows more than a word of it.
+/// Checks that any text can be linted, and that no finding shows more than a word.
 pub fn lint(data: &[u8]) {
-    let Some(text) = file::normalise(data) else { return };
+    let Some(text) = file::normalize(data) else { return };
     let user = UserName::new("alice").unwrap_or_else(|_| unreachable!("it is a user name"));
     let _ = lint::lint(&text, Subject::Template);
     for kind in ProfileKind::ALL {
@@ -56,14 +56,17 @@ pub fn lint(data: &[u8]) {
     }
 }
 
-/// Any text is an index or is refused, and one that is cut in a line is
-/// refused.
+/// Checks that parsing an index never panics, and that an index that does not end
+/// with a complete line is rejected.
 pub fn index(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     if Index::parse(text).is_ok() {
-        assert!(text.is_empty() || text.ends_with('\n'), "a cut index was read");
-        let cut = text.trim_end_matches('\n');
-        assert!(cut.is_empty() || Index::parse(cut).is_err(), "a cut index was read");
+        assert!(text.is_empty() || text.ends_with('\n'), "a truncated index was accepted");
+        let truncated = text.trim_end_matches('\n');
+        assert!(
+            truncated.is_empty() || Index::parse(truncated).is_err(),
+            "a truncated index was accepted"
+        );
     }
 }
 
@@ -73,7 +76,7 @@ mod tests {
 
     use super::*;
 
-    /// Lines that matter, so that chance meets the rules.
+    /// Returns mostly lines that the rules are about.
     fn line() -> impl Strategy<Value = String> {
         let known = prop::sample::select(vec![
             "client",
@@ -112,19 +115,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn templates_keep_their_promises(lines in prop::collection::vec(line(), 0..12)) {
+        fn the_template_properties_hold(lines in prop::collection::vec(line(), 0..12)) {
             profile_template(lines.join("\n").as_bytes());
             profile_template(format!("client\nremote h 1\n{}", lines.join("\n")).as_bytes());
             lint(lines.join("\n").as_bytes());
         }
 
         #[test]
-        fn single_additions_to_a_clean_template_keep_them(lines in prop::collection::vec(line(), 0..3)) {
+        fn the_template_properties_hold_for_few_added_lines(lines in prop::collection::vec(line(), 0..3)) {
             profile_template(format!("client\nremote h 1\n{}", lines.join("\n")).as_bytes());
         }
 
         #[test]
-        fn an_index_keeps_its_promises(lines in prop::collection::vec(
+        fn the_index_properties_hold(lines in prop::collection::vec(
             "([VRE]\t290225122213Z\t(261123122213Z)?\t[0-9A-F]{0,4}\tu\t/CN=[a-c]\n)|.{0,9}",
             0..4,
         )) {
@@ -132,7 +135,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_taken(data in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn the_properties_hold_for_any_bytes(data in prop::collection::vec(any::<u8>(), 0..200)) {
             profile_template(&data);
             lint(&data);
             index(&data);

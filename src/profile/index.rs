@@ -1,37 +1,37 @@
-//! `index.txt`, in which an easy-rsa (OpenSSL) authority keeps the state of
-//! every certificate it issued.
+//! `index.txt`, in which an easy-rsa (OpenSSL) authority keeps the status of
+//! every certificate that it issued.
 //!
 //! ```text
 //! line    = status TAB expiry TAB revocation TAB serial TAB file TAB subject LF
 //! status  = V (valid) | R (revoked) | E (expired)
 //! expiry  = YYMMDDhhmmssZ | YYYYMMDDhhmmssZ
-//! revocation = the same, perhaps with `,reason`; empty unless revoked
+//! revocation = the same, optionally with `,reason`; empty unless revoked
 //! serial  = an even number of upper-case hex digits
 //! subject = /CN=alice, as X509_NAME_oneline writes it
 //! ```
 //!
-//! One line that does not read like this makes the whole file damaged, and
-//! then nobody gets a profile: what cannot be read may be a revocation.
+//! A line in any other form makes the whole file damaged, because it could be a
+//! revocation. Then no user gets a profile.
 
 use std::collections::HashMap;
 
 use thiserror::Error;
 
-use super::certificate::Serial;
+use super::serial::Serial;
 use crate::token::UserName;
 
-/// The state of a certificate.
+/// The status of a certificate.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Status {
+pub(super) enum CertificateStatus {
     Expired,
     Revoked,
     Valid,
 }
 
-/// The states of all certificates of an authority.
+/// The status of all certificates of an authority.
 #[derive(Debug)]
 pub(super) struct Index {
-    by_serial: HashMap<Serial, Status>,
+    by_serial: HashMap<Serial, CertificateStatus>,
     revoked_names: Vec<String>,
 }
 
@@ -40,103 +40,105 @@ impl Index {
     ///
     /// # Errors
     ///
-    /// [`IndexFault`] for the first line that is damaged.
+    /// [`IndexFault`] for the first malformed line.
     pub(super) fn parse(text: &str) -> Result<Self, IndexFault> {
         let mut index = Self { by_serial: HashMap::new(), revoked_names: Vec::new() };
         for (number, line) in (1..).zip(text.split_inclusive('\n')) {
-            // OpenSSL closes every line: one that is open was cut.
-            let row = line.strip_suffix('\n').and_then(Row::parse);
-            index.insert(row.ok_or(IndexFault { line: number })?);
+            // OpenSSL ends every line with a line feed. Without it, the file is truncated.
+            let entry = line.strip_suffix('\n').and_then(IndexEntry::parse);
+            index.insert(entry.ok_or(IndexFault { line: number })?);
         }
         Ok(index)
     }
 
-    fn insert(&mut self, row: Row<'_>) {
-        if row.status == Status::Revoked {
-            self.revoked_names.push(row.common_name.to_owned());
+    fn insert(&mut self, entry: IndexEntry<'_>) {
+        if entry.status == CertificateStatus::Revoked {
+            self.revoked_names.push(entry.common_name.to_owned());
         }
-        // A serial that stands twice is as bad as its worst line.
-        let status = self.by_serial.entry(row.serial).or_insert(row.status);
-        match row.status {
-            Status::Revoked => *status = Status::Revoked,
-            Status::Expired if *status == Status::Valid => *status = Status::Expired,
-            Status::Expired | Status::Valid => {}
+        // If a serial occurs twice, the worse status wins.
+        let status = self.by_serial.entry(entry.serial).or_insert(entry.status);
+        match entry.status {
+            CertificateStatus::Revoked => *status = CertificateStatus::Revoked,
+            CertificateStatus::Expired if *status == CertificateStatus::Valid => {
+                *status = CertificateStatus::Expired;
+            }
+            CertificateStatus::Expired | CertificateStatus::Valid => {}
         }
     }
 
-    /// Returns the state of the certificate with this serial number; `None`
-    /// if the authority does not know it.
-    pub(super) fn status(&self, serial: &Serial) -> Option<Status> {
+    /// Returns the status of the certificate with this serial number; `None` if
+    /// the index does not list it.
+    pub(super) fn status(&self, serial: &Serial) -> Option<CertificateStatus> {
         self.by_serial.get(serial).copied()
     }
 
-    /// Whether a certificate of this name was revoked, whatever came after.
+    /// Returns `true` if any certificate of this user was revoked.
     pub(super) fn has_revoked(&self, user: &UserName) -> bool {
         let name = oneline(user.as_str());
         self.revoked_names.contains(&name)
     }
 }
 
-/// Where `index.txt` is damaged. Its content is not shown.
+/// Where `index.txt` is damaged.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
-#[error("line {line} is damaged")]
+#[error("line {line} is malformed")]
 pub struct IndexFault {
     /// The line, counted from 1.
     pub line: usize,
 }
 
-struct Row<'a> {
-    status: Status,
+struct IndexEntry<'a> {
+    status: CertificateStatus,
     serial: Serial,
-    /// As X509_NAME_oneline spells it; empty if the subject has none.
+    /// As X509_NAME_oneline writes it; empty if the subject has none.
     common_name: &'a str,
 }
 
-impl<'a> Row<'a> {
+impl<'a> IndexEntry<'a> {
     fn parse(line: &'a str) -> Option<Self> {
         let mut fields = line.split('\t');
         let mut next = || fields.next();
         let (status, expiry, revocation) = (next()?, next()?, next()?);
         let (serial, file, subject) = (next()?, next()?, next()?);
         let status = match status {
-            "E" => Status::Expired,
-            "R" => Status::Revoked,
-            "V" => Status::Valid,
+            "E" => CertificateStatus::Expired,
+            "R" => CertificateStatus::Revoked,
+            "V" => CertificateStatus::Valid,
             _ => return None,
         };
         let revoked_at = revocation.split(',').next().unwrap_or("");
-        let times_fit = is_time(expiry)
+        let times_are_valid = is_time(expiry)
             && match status {
-                Status::Revoked => is_time(revoked_at),
-                Status::Expired | Status::Valid => revocation.is_empty(),
+                CertificateStatus::Revoked => is_time(revoked_at),
+                CertificateStatus::Expired | CertificateStatus::Valid => revocation.is_empty(),
             };
-        let whole = next().is_none() && !file.is_empty() && subject.starts_with('/');
-        if !(times_fit && whole && serial.len().is_multiple_of(2)) {
+        let is_complete = next().is_none() && !file.is_empty() && subject.starts_with('/');
+        if !(times_are_valid && is_complete && serial.len().is_multiple_of(2)) {
             return None;
         }
         Some(Self { status, serial: Serial::from_hex(serial)?, common_name: common_name(subject) })
     }
 }
 
-/// Whether it is an ASN.1 UTCTime or GeneralizedTime.
+/// Returns `true` for an ASN.1 UTCTime or GeneralizedTime.
 fn is_time(text: &str) -> bool {
     let digits = text.strip_suffix('Z').unwrap_or("");
     matches!(digits.len(), 12 | 14) && digits.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// User names hold no slash, so the first one ends the name.
+/// Returns the common name. User names contain no slash, so the first one ends it.
 fn common_name(subject: &str) -> &str {
     let found = subject.split_once("/CN=").map_or("", |(_, name)| name);
     found.split('/').next().unwrap_or("")
 }
 
-/// Spells a name as OpenSSL's X509_NAME_oneline does.
+/// Writes a name as OpenSSL's X509_NAME_oneline does.
 fn oneline(name: &str) -> String {
-    let spell = |byte: u8| match byte {
+    let escape = |byte: u8| match byte {
         b' '..=b'~' => char::from(byte).to_string(),
         _ => format!("\\x{byte:02X}"),
     };
-    name.bytes().map(spell).collect()
+    name.bytes().map(escape).collect()
 }
 
 #[cfg(test)]
@@ -147,36 +149,39 @@ mod tests {
          R\t290225122213Z\t261123122213Z,keyCompromise\t4F65\tunknown\t/C=DE/CN=carol/x=y\n\
          E\t20240225122213Z\t\t0B\tunknown\t/CN=dave\n";
 
-    fn status(index: &Index, serial: &str) -> Option<Status> {
+    fn status(index: &Index, serial: &str) -> Option<CertificateStatus> {
         index.status(&Serial::from_hex(serial).unwrap())
     }
 
     #[test]
-    fn every_state_is_read() {
+    fn reads_every_status() {
         let index = Index::parse(INDEX).unwrap();
-        assert_eq!(status(&index, "2AA9"), Some(Status::Valid));
-        assert_eq!(status(&index, "4F65"), Some(Status::Revoked));
-        assert_eq!(status(&index, "0B"), Some(Status::Expired));
+        assert_eq!(status(&index, "2AA9"), Some(CertificateStatus::Valid));
+        assert_eq!(status(&index, "4F65"), Some(CertificateStatus::Revoked));
+        assert_eq!(status(&index, "0B"), Some(CertificateStatus::Expired));
         assert_eq!(status(&index, "99"), None);
         assert!(index.has_revoked(&UserName::new("carol").unwrap()));
         assert!(!index.has_revoked(&UserName::new("alice").unwrap()));
     }
 
     #[test]
-    fn an_empty_index_knows_nobody() {
+    fn an_empty_index_lists_no_certificate() {
         assert_eq!(status(&Index::parse("").unwrap(), "2AA9"), None);
     }
 
     #[test]
-    fn a_serial_that_stands_twice_is_revoked_if_one_line_says_so() {
+    fn a_serial_with_two_entries_is_revoked_if_one_of_them_is() {
         let revoked = "R\t290225122213Z\t261123122213Z\t2AA9\tunknown\t/CN=alice\n";
         for text in [format!("{INDEX}{revoked}"), format!("{revoked}{INDEX}")] {
-            assert_eq!(status(&Index::parse(&text).unwrap(), "2AA9"), Some(Status::Revoked));
+            assert_eq!(
+                status(&Index::parse(&text).unwrap(), "2AA9"),
+                Some(CertificateStatus::Revoked)
+            );
         }
     }
 
     #[test]
-    fn one_damaged_line_damages_the_file() {
+    fn one_malformed_line_makes_the_index_damaged() {
         for line in [
             "",
             "V",
@@ -201,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn an_index_cut_anywhere_is_damaged_or_ends_with_a_whole_line() {
+    fn a_truncated_index_is_damaged_unless_it_ends_with_a_complete_line() {
         for len in 0..INDEX.len() {
             let cut = &INDEX[..len];
             assert_eq!(Index::parse(cut).is_ok(), cut.is_empty() || cut.ends_with('\n'), "{len}");
@@ -209,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn names_outside_ascii_are_found() {
+    fn finds_non_ascii_names() {
         let line = "R\t290225122213Z\t261123122213Z\t01\tunknown\t/CN=J\\xC3\\xBCrgen\n";
         let index = Index::parse(line).unwrap();
         assert!(index.has_revoked(&UserName::new("J\u{fc}rgen").unwrap()));

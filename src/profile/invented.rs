@@ -1,4 +1,4 @@
-//! Profiles that nobody wrote, for the tests of other rooms.
+//! Invented profiles, for the tests of other modules.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -6,18 +6,18 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::{Fingerprint, Profile, ProfileError, ProfileSource};
 use crate::token::{ProfileKind, UnixSeconds, UserName};
 
-/// Lists `alice`, and has a profile for everybody but `nobody`.
+/// Lists `alice`, and has a profile for every user but `nobody`.
 #[derive(Debug, Default)]
 pub(crate) struct InventedProfiles {
     /// How often a profile was loaded.
     pub(crate) loads: Arc<AtomicU32>,
-    /// The first moment at which none is valid any more.
+    /// The first moment at which the profiles are no longer valid.
     pub(crate) not_after: Option<UnixSeconds>,
 }
 
 impl ProfileSource for InventedProfiles {
     fn users(&self) -> Result<Vec<UserName>, ProfileError> {
-        Ok(vec![UserName::new("alice").unwrap()])
+        Ok(Vec::from_iter(UserName::new("alice")))
     }
 
     fn load(

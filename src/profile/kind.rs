@@ -1,5 +1,5 @@
-//! The three kinds of profile as lines: what each must have, must not have,
-//! and how it tells clients what it is.
+//! The three kinds of profile: the lines that each requires and forbids, and the
+//! lines by which clients recognize it.
 //!
 //! ```text
 //!                         user-locked   autologin     server-locked
@@ -11,26 +11,25 @@
 //! metadata AUTOLOGIN      no            1             no
 //! ```
 //!
-//! OpenVPN 3 reads the metadata; to OpenVPN 2 it is comment. Without
-//! `setenv CLIENT_CERT 0`, OpenVPN 3 takes a profile without a certificate for
-//! one whose certificate is in the device's store. `setenv GENERIC_CONFIG` and
-//! `client-cert-not-required`, which Access Server writes, are fatal in clients
-//! and never written here.
+//! OpenVPN 3 reads the metadata; for OpenVPN 2, it is a comment. If a profile has
+//! neither a certificate nor `setenv CLIENT_CERT 0`, OpenVPN 3 looks for the
+//! certificate in the device's store. Clients reject `setenv GENERIC_CONFIG` and
+//! `client-cert-not-required`, which Access Server writes.
 
 use super::document::{Directive, Item, ItemKind, META_PREFIX};
 use crate::token::{ProfileKind, UserName};
 
-/// The line that makes a client ask for name and password.
+/// The line that makes a client ask for a user name and password.
 const AUTH_USER_PASS: &str = "auth-user-pass";
 
-/// The line that tells OpenVPN 3 to do without a certificate.
+/// The line that makes OpenVPN 3 connect without a certificate.
 const CLIENT_CERT_ZERO: &str = "setenv CLIENT_CERT 0";
 
-/// The most bytes that the name of a profile may have: with it, its line of
-/// metadata stays below the 254 bytes that OpenVPN 2 reads.
+/// The most bytes that the name of a profile may have. Its metadata line then
+/// stays below the 254 bytes that OpenVPN 2 reads.
 const NAME_LEN_MAX: usize = 200;
 
-/// Whether a profile of `kind` has a certificate and key of its own.
+/// Returns `true` if a profile of `kind` contains the user's certificate and key.
 pub(super) const fn has_certificate(kind: ProfileKind) -> bool {
     match kind {
         ProfileKind::Autologin | ProfileKind::UserLocked => true,
@@ -38,7 +37,7 @@ pub(super) const fn has_certificate(kind: ProfileKind) -> bool {
     }
 }
 
-/// Whether a profile of `kind` makes the client ask for a password.
+/// Returns `true` if a profile of `kind` makes the client ask for a password.
 pub(super) const fn asks_password(kind: ProfileKind) -> bool {
     match kind {
         ProfileKind::ServerLocked | ProfileKind::UserLocked => true,
@@ -46,7 +45,7 @@ pub(super) const fn asks_password(kind: ProfileKind) -> bool {
     }
 }
 
-/// Returns the lines that a rendered profile of `kind` begins with.
+/// Returns the first lines of a rendered profile of `kind`.
 pub(super) fn header(kind: ProfileKind, user: &UserName, host: Option<&str>) -> Vec<String> {
     let mut lines = Vec::new();
     if has_certificate(kind) {
@@ -67,10 +66,10 @@ pub(super) fn header(kind: ProfileKind, user: &UserName, host: Option<&str>) -> 
     lines
 }
 
-/// Clients show what stands before the first `/`.
+/// Returns the name of the profile. Clients show the part before the first `/`.
 fn profile_name(kind: ProfileKind, user: &UserName, host: Option<&str>) -> Option<String> {
     let fits = |name: &String| name.len() <= NAME_LEN_MAX;
-    let host = host.filter(|host| is_shown(host));
+    let host = host.filter(|host| is_displayable(host));
     let at_host = || match host.map(|host| format!("{user}@{host}")).filter(fits) {
         Some(name) => name,
         None => user.to_string(),
@@ -82,12 +81,12 @@ fn profile_name(kind: ProfileKind, user: &UserName, host: Option<&str>) -> Optio
     }
 }
 
-fn is_shown(host: &str) -> bool {
+fn is_displayable(host: &str) -> bool {
     !host.is_empty() && host.bytes().all(|b| b.is_ascii_graphic() && b != b'/')
 }
 
-/// Whether rendering writes this part itself, whatever the kind, so that one
-/// from a template or another kind's profile must go.
+/// Returns `true` if rendering writes this item itself and must therefore remove
+/// it from its input.
 pub(super) fn is_rewritten(item: &Item<'_>) -> bool {
     match &item.kind {
         ItemKind::Block { name, .. } => *name == AUTH_USER_PASS,
@@ -101,12 +100,12 @@ pub(super) fn is_rewritten(item: &Item<'_>) -> bool {
     }
 }
 
-/// Whether a profile of `kind` must not have this part.
+/// Returns `true` if a profile of `kind` must not contain this item.
 pub(super) fn forbids(kind: ProfileKind, item: &Item<'_>) -> bool {
     match &item.kind {
         ItemKind::Block { name, .. } => match *name {
-            // A password inside would make it an autologin profile for
-            // OpenVPN 3, and one that everybody who has the file can read.
+            // OpenVPN 3 would use a stored password without asking, and anyone
+            // with the file could read it.
             AUTH_USER_PASS => true,
             name => !has_certificate(kind) && is_identity(name),
         },
@@ -133,7 +132,7 @@ fn forbids_directive(kind: ProfileKind, directive: &Directive) -> bool {
     }
 }
 
-/// Whether it is part of what a client proves itself with.
+/// Returns `true` if it is one of a client's credentials.
 fn is_identity(name: &str) -> bool {
     matches!(name, "cert" | "extra-certs" | "key")
 }
@@ -147,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn the_headers_are_those_clients_know_from_access_server() {
+    fn the_headers_are_those_of_access_server() {
         let lines = |kind| header(kind, &user("alice"), Some("vpn.example.com")).join("\n");
         assert_eq!(
             lines(ProfileKind::Autologin),
@@ -168,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_too_long_for_its_line_goes_without_the_host() {
+    fn a_name_too_long_for_its_line_omits_the_host() {
         let long = user(&"u".repeat(UserName::LEN_MAX));
         let host = "h".repeat(100);
         for kind in ProfileKind::ALL {
@@ -183,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_that_would_cut_the_name_is_left_out() {
+    fn a_host_that_would_truncate_the_name_is_left_out() {
         let name = |host| profile_name(ProfileKind::UserLocked, &user("alice"), Some(host));
         for host in ["a/b", "a b", "", "a\n# OVPN_ACCESS_SERVER_AUTOLOGIN=1"] {
             assert_eq!(name(host), Some("alice".to_owned()), "{host}");

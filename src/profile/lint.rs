@@ -1,26 +1,29 @@
-//! What clients would reject, before a use is spent on it.
+//! Finds what clients would reject in a profile, before a use is spent on it.
 //!
-//! The rules come from the sources of both engines. Where one engine refuses
-//! a profile, it is refused here: the link cannot know which client opens it.
-//! The lint reads text only; certificates are judged in `certificate.rs`.
+//! The rules come from the source code of both engines. What one engine rejects
+//! is rejected here, because it is not known which client will open the link.
+//! Only the text is checked; `certificate.rs` validates certificates.
 
 use std::collections::HashSet;
+use std::path::Path;
+
+use zeroize::Zeroizing;
 
 use super::directive::{self, Class};
-use super::document::{Directive, Document, Fault, Item, ItemKind, META_PREFIX};
+use super::document::{Directive, Item, ItemKind, META_PREFIX, OvpnDocument, SyntaxFault};
 use super::file::PROFILE_LEN_MAX;
 use super::finding::{Finding, Findings, Rule};
-use super::kind;
 use super::pem::{self, Pem};
 use super::render::TLS_KEYS;
-use crate::token::{ProfileKind, UserName};
+use super::{Profile, ProfileError, kind};
+use crate::token::{ProfileKind, UnixSeconds, UserName};
 
-/// The most bytes in a line: OpenVPN 2 stops at the 255th, measured with
-/// 2.6.14. Comments count.
+/// The most bytes in a line, comments included: OpenVPN 2 stops at the 255th
+/// (measured with 2.6.14).
 const LINE_LEN_MAX: usize = 254;
 
-/// The most bytes in a line inside a block: OpenVPN 3 stops at 512 with the
-/// line feed, OpenVPN 2 reads any length.
+/// The most bytes in a line inside a block: OpenVPN 3 stops at 512 with the line
+/// feed, and OpenVPN 2 reads any length.
 const BLOCK_LINE_LEN_MAX: usize = 511;
 
 /// The most bytes in the name of a directive, block or metadata key.
@@ -28,11 +31,11 @@ const BLOCK_LINE_LEN_MAX: usize = 511;
 /// Source: openvpn3, `openvpn/client/cliconstants.hpp`, `MAX_DIRECTIVE_SIZE`.
 const NAME_LEN_MAX: usize = 64;
 
-/// What a text is held to be.
+/// What a text is supposed to be.
 #[derive(Clone, Copy, Debug)]
 pub enum Subject<'a> {
-    /// Something that profiles are rendered from: it may lack certificates,
-    /// keys and whatever else a kind needs.
+    /// A template for profiles, which may lack certificates, keys and whatever else
+    /// a kind requires.
     Template,
     /// A finished profile.
     Profile {
@@ -43,36 +46,58 @@ pub enum Subject<'a> {
     },
 }
 
-/// Returns the rules that `text` breaks as a `subject`, in the order of their
-/// lines and then those about the text as a whole.
+/// Returns the rules that `text` breaks as a `subject`: first those about lines,
+/// in order, and then those about the whole text.
 #[must_use]
 pub fn lint(text: &str, subject: Subject<'_>) -> Findings {
-    lint_document(text, &Document::parse(text), subject)
+    lint_document(text, &OvpnDocument::parse(text), subject)
 }
 
-/// Does the same for a text that was parsed before.
-pub(super) fn lint_document(text: &str, document: &Document<'_>, subject: Subject<'_>) -> Findings {
-    let mut lint = Lint { findings: Vec::new(), excused: excused(document) };
+/// Lints a text as [`lint()`] does. `document` is the parsed `text`.
+pub(super) fn lint_document(
+    text: &str,
+    document: &OvpnDocument<'_>,
+    subject: Subject<'_>,
+) -> Findings {
+    let mut lint = Lint { findings: Vec::new(), ignorable: ignorable(document) };
     lint.characters(text);
     lint.items(document);
     lint.blocks(document);
     if let Subject::Profile { kind, user } = subject {
         lint.kind(document, kind, user);
     }
-    // The sort is stable: on one line, what was found first stays first.
+    // The sort is stable: findings of one line keep their order.
     lint.findings.sort_by_key(|finding| finding.line);
     if text.len() > PROFILE_LEN_MAX {
         lint.report(None, "", Rule::ProfileTooLong);
     }
-    lint.wholeness(document);
+    lint.required(document);
     if let Subject::Profile { kind, .. } = subject {
-        lint.completeness(document, kind);
+        lint.required_by_kind(document, kind);
     }
     Findings(lint.findings)
 }
 
-/// Returns the names that the text itself lets clients ignore.
-fn excused(document: &Document<'_>) -> HashSet<String> {
+/// Lints the final text of a profile and returns it as a [`Profile`].
+///
+/// # Errors
+///
+/// [`ProfileError::Rejected`] with `path`, the file that it comes from.
+pub(super) fn linted_profile(
+    text: Zeroizing<String>,
+    user: &UserName,
+    kind: ProfileKind,
+    path: &Path,
+    not_after: Option<UnixSeconds>,
+) -> Result<Profile, ProfileError> {
+    lint(&text, Subject::Profile { kind, user })
+        .deny_fatal()
+        .map_err(|findings| ProfileError::rejected(user, kind, path, findings))?;
+    Ok(Profile::new(text, not_after))
+}
+
+/// Returns the names in `ignore-unknown-option`.
+fn ignorable(document: &OvpnDocument<'_>) -> HashSet<String> {
     document
         .directives()
         .filter(|(_, directive)| directive.name() == "ignore-unknown-option")
@@ -82,7 +107,7 @@ fn excused(document: &Document<'_>) -> HashSet<String> {
 
 struct Lint {
     findings: Vec<Finding>,
-    excused: HashSet<String>,
+    ignorable: HashSet<String>,
 }
 
 impl Lint {
@@ -98,7 +123,7 @@ impl Lint {
         }
     }
 
-    fn items(&mut self, document: &Document<'_>) {
+    fn items(&mut self, document: &OvpnDocument<'_>) {
         for item in &document.items {
             match &item.kind {
                 ItemKind::Block { name, body } => self.block(item.line, name, body),
@@ -107,7 +132,7 @@ impl Lint {
                 ItemKind::Meta { key, value } => self.meta(item.line, key, *value),
                 ItemKind::Plain => {}
             }
-            // Of a block, this is the opening tag.
+            // For a block, this is the opening tag.
             let first = item.text.lines().next().unwrap_or("");
             if first.len() > LINE_LEN_MAX {
                 self.report(item.line, "", Rule::LineTooLong);
@@ -123,8 +148,8 @@ impl Lint {
             return self.connection(at, body);
         }
         for (line, text) in (at + 1..).zip(body.lines()) {
-            // OpenVPN 2 cuts a long line into pieces and would know a closing
-            // tag at the start of any.
+            // OpenVPN 2 splits long lines and accepts a closing tag at the start of
+            // any piece.
             if text.contains("</") || text.trim_start().starts_with('<') {
                 self.report(line, name, Rule::NestedBlock);
             }
@@ -135,13 +160,13 @@ impl Lint {
                 self.report(line, name, Rule::LineTooLong);
             }
         }
-        if !holds_its_pem(name, body) {
+        if !has_expected_pem(name, body) {
             self.report(at, name, Rule::NoPem);
         }
     }
 
     fn connection(&mut self, at: usize, body: &str) {
-        let document = Document::parse_from(body, at + 1);
+        let document = OvpnDocument::parse_from(body, at + 1);
         for item in &document.items {
             match &item.kind {
                 ItemKind::Block { name, .. } => self.report(item.line, name, Rule::NestedBlock),
@@ -168,7 +193,7 @@ impl Lint {
         if let Some(rule) = self.class_rule(directive) {
             self.report(at, name, rule);
         }
-        if names_a_file(directive) {
+        if references_a_file(directive) {
             self.report(at, name, Rule::FileReference);
         }
         if directive.is_setenv("GENERIC_CONFIG") {
@@ -178,7 +203,7 @@ impl Lint {
 
     fn class_rule(&self, directive: &Directive) -> Option<Rule> {
         let name = directive.name();
-        let excused = directive.optional || self.excused.contains(name);
+        let ignorable = directive.optional || self.ignorable.contains(name);
         match directive::class(name) {
             Class::Client => match name {
                 "mode" if directive.arg(0) != Some("p2p") => Some(Rule::ServerOnly),
@@ -195,8 +220,8 @@ impl Lint {
             Class::ServerOnly => Some(Rule::ServerOnly),
             Class::Standalone => Some(Rule::Standalone),
             Class::Unknown if directive::is_meta_key(name) => Some(Rule::MetaAsDirective),
-            Class::Unknown => (!excused).then_some(Rule::UnknownDirective),
-            Class::Unsupported => (!excused).then_some(Rule::Unsupported),
+            Class::Unknown => (!ignorable).then_some(Rule::UnknownDirective),
+            Class::Unsupported => (!ignorable).then_some(Rule::Unsupported),
         }
     }
 
@@ -207,22 +232,22 @@ impl Lint {
         if key == "GENERIC_CONFIG" {
             self.report(at, key, Rule::GenericConfig);
         }
-        // OpenVPN 3 keeps metadata and directives in one list: a key in small
-        // letters would act as the directive of that name.
-        let capital = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
-        let named = !key.is_empty() && key.bytes().all(capital);
-        let shaped = match (value, key.strip_suffix("_START")) {
+        // OpenVPN 3 keeps metadata and directives in one list, so a lowercase key
+        // would act as the directive of that name.
+        let uppercase = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
+        let has_valid_key = !key.is_empty() && key.bytes().all(uppercase);
+        let has_valid_form = match (value, key.strip_suffix("_START")) {
             (Some(_), None) => true,
             (None, Some(tag)) => !directive::is_meta_key(tag) || tag == "HOST_LIST",
             (None, None) | (Some(_), Some(_)) => false,
         };
-        if !(named && shaped) {
+        if !(has_valid_key && has_valid_form) {
             self.report(at, "", Rule::MetaMalformed);
         }
     }
 
-    /// Rules about blocks among each other.
-    fn blocks(&mut self, document: &Document<'_>) {
+    /// Checks the blocks against each other.
+    fn blocks(&mut self, document: &OvpnDocument<'_>) {
         let mut seen = HashSet::new();
         let mut tls_keys = 0;
         for (line, name, _) in document.blocks() {
@@ -237,8 +262,8 @@ impl Lint {
         }
     }
 
-    /// Rules about what a profile of `kind` must not have.
-    fn kind(&mut self, document: &Document<'_>, kind: ProfileKind, user: &UserName) {
+    /// Checks what a profile of `kind` must not have.
+    fn kind(&mut self, document: &OvpnDocument<'_>, kind: ProfileKind, user: &UserName) {
         for item in &document.items {
             let (name, named_user) = match &item.kind {
                 ItemKind::Block { name, .. } => (*name, None),
@@ -258,8 +283,8 @@ impl Lint {
         }
     }
 
-    /// Rules about what every profile and template must have.
-    fn wholeness(&mut self, document: &Document<'_>) {
+    /// Checks what every profile and template must have.
+    fn required(&mut self, document: &OvpnDocument<'_>) {
         let has = |name: &str| document.directives().any(|(_, d)| d.name() == name);
         let is_client = has("client") || (has("tls-client") && has("pull"));
         if !is_client {
@@ -274,8 +299,8 @@ impl Lint {
         }
     }
 
-    /// Rules about what a profile of `kind` must have besides.
-    fn completeness(&mut self, document: &Document<'_>, kind: ProfileKind) {
+    /// Checks what a profile of `kind` must have in addition.
+    fn required_by_kind(&mut self, document: &OvpnDocument<'_>, kind: ProfileKind) {
         let has_block = |name: &str| document.block(name).is_some();
         let mut directives = document.directives().map(|(_, directive)| directive);
         if !has_block("ca") && !has_fingerprint(document) {
@@ -297,30 +322,30 @@ impl Lint {
     }
 }
 
-const fn fault_rule(fault: Fault) -> Rule {
+const fn fault_rule(fault: SyntaxFault) -> Rule {
     match fault {
-        Fault::Quoting => Rule::Quoting,
-        Fault::Tag => Rule::Tag,
-        Fault::UnclosedBlock => Rule::UnclosedBlock,
-        Fault::UnclosedMeta => Rule::UnclosedMeta,
+        SyntaxFault::Quoting => Rule::Quoting,
+        SyntaxFault::Tag => Rule::Tag,
+        SyntaxFault::UnclosedBlock => Rule::UnclosedBlock,
+        SyntaxFault::UnclosedMeta => Rule::UnclosedMeta,
     }
 }
 
-fn names_a_file(directive: &Directive) -> bool {
-    let named = directive::file_argument(directive.name()).and_then(|index| directive.arg(index));
-    match (directive.name(), named) {
+fn references_a_file(directive: &Directive) -> bool {
+    let file = directive::file_argument(directive.name()).and_then(|index| directive.arg(index));
+    match (directive.name(), file) {
         (_, None) => false,
         ("http-proxy", Some(word)) => !matches!(word, "auto" | "auto-nct" | "none"),
         (_, Some(_)) => true,
     }
 }
 
-fn has_fingerprint(document: &Document<'_>) -> bool {
+fn has_fingerprint(document: &OvpnDocument<'_>) -> bool {
     document.block("peer-fingerprint").is_some()
         || document.directives().any(|(_, d)| d.name() == "peer-fingerprint")
 }
 
-fn names_user(document: &Document<'_>) -> bool {
+fn names_user(document: &OvpnDocument<'_>) -> bool {
     document.items.iter().any(|item| match &item.kind {
         ItemKind::Directive(directive) => directive.is_setenv("USERNAME"),
         ItemKind::Meta { key, .. } => *key == "USERNAME",
@@ -333,19 +358,19 @@ fn is_encrypted_key(item: &Item<'_>) -> bool {
     pem::blocks(body).iter().any(Pem::is_encrypted)
 }
 
-/// Whether a block has the PEM that clients look for in it, and none that they
-/// could take instead: the certificate that was judged must be the one used.
-fn holds_its_pem(name: &str, body: &str) -> bool {
+/// Returns `true` if a block contains the PEM that clients expect in it, and no
+/// other PEM: clients must use the certificate that was validated.
+fn has_expected_pem(name: &str, body: &str) -> bool {
     let found = pem::blocks(body);
     let all = |label: &str| !found.is_empty() && found.iter().all(|pem| pem.label == label);
-    let fits = match name {
+    let has_expected = match name {
         "ca" | "cert" | "extra-certs" => all("CERTIFICATE"),
         "key" => found.iter().filter(|pem| pem.is_private_key()).count() == 1,
         "tls-auth" | "tls-crypt" => all("OpenVPN Static key V1"),
         "tls-crypt-v2" => all("OpenVPN tls-crypt-v2 client key"),
         _ => return true,
     };
-    fits && body.matches("-----BEGIN ").count() == found.len()
+    has_expected && body.matches("-----BEGIN ").count() == found.len()
 }
 
 #[cfg(test)]
@@ -381,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn the_templates_of_the_two_popular_installers_are_clean() {
+    fn accepts_the_templates_of_the_two_popular_installers() {
         let angristan = "client\nproto udp\nexplicit-exit-notify\nremote 192.0.2.1 1194\ndev tun\n\
              resolv-retry infinite\nnobind\npersist-key\npersist-tun\nremote-cert-tls server\n\
              verify-x509-name server_x name\nauth SHA256\nauth-nocache\ncipher AES-128-GCM\n\
@@ -399,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn each_rule_names_its_line() {
+    fn reports_each_broken_rule_with_its_line() {
         for (line, rule) in [
             ("up /etc/x", Rule::Script),
             ("setenv opt plugin x", Rule::Script),
@@ -442,7 +467,7 @@ mod tests {
     }
 
     #[test]
-    fn what_clients_are_told_to_ignore_is_excused_but_programs_are_not() {
+    fn unknown_options_can_be_ignored_but_scripts_cannot() {
         assert_eq!(rules(&format!("{CLEAN}setenv opt socks-proxy h 1\nsetenv opt nobnid\n")), []);
         assert_eq!(rules(&format!("ignore-unknown-option nobnid\n{CLEAN}nobnid 1\n")), []);
         let text = format!("ignore-unknown-option up\n{CLEAN}up x\n");
@@ -450,7 +475,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_have_254_bytes_and_in_blocks_511() {
+    fn enforces_the_limits_of_lines_and_of_the_profile() {
         let line = |len: usize| format!("{CLEAN}#{}\n", "x".repeat(len - 1));
         assert_eq!(rules(&line(254)), []);
         assert_eq!(rules(&line(255)), [(Some(5), Rule::LineTooLong)]);
@@ -465,7 +490,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_hides_in_a_block() {
+    fn rejects_metadata_and_tags_and_scripts_inside_blocks() {
         for (body, rule) in [
             ("# OVPN_ACCESS_SERVER_AUTOLOGIN=1", Rule::MetaInBlock),
             (" </ca>", Rule::NestedBlock),
@@ -480,7 +505,7 @@ mod tests {
     }
 
     #[test]
-    fn no_other_pem_stands_beside_the_one_that_is_judged() {
+    fn rejects_other_pem_beside_the_certificate() {
         let (good, end) = (pem("CERTIFICATE"), "-----END CERTIFICATE-----");
         for other in
             [pem("TRUSTED CERTIFICATE"), format!("-----BEGIN CERTIFICATE-----\n!\n{end}\n")]
@@ -492,7 +517,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_stands_once_and_tls_keys_exclude_each_other() {
+    fn rejects_repeated_blocks_and_a_second_tls_key() {
         let twice = block("ca", "CERTIFICATE").repeat(2);
         assert_eq!(rules(&format!("{CLEAN}{twice}")), [(Some(10), Rule::RepeatedBlock)]);
         let label = "OpenVPN Static key V1";
@@ -503,13 +528,14 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_is_no_client_profile_says_what_is_missing() {
-        let whole = [Rule::NoClient, Rule::NoRemote, Rule::NoServerCheck].map(|rule| (None, rule));
-        assert_eq!(rules(""), whole);
+    fn reports_everything_that_an_empty_profile_lacks() {
+        let expected =
+            [Rule::NoClient, Rule::NoRemote, Rule::NoServerCheck].map(|rule| (None, rule));
+        assert_eq!(rules(""), expected);
     }
 
     #[test]
-    fn an_autologin_profile_asks_for_nothing() {
+    fn an_autologin_profile_must_not_ask_for_credentials() {
         let kind = ProfileKind::Autologin;
         let profile = identity();
         assert_eq!(rules_as(kind, &profile), []);
@@ -532,7 +558,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_locked_profile_asks_and_names_its_user_only() {
+    fn a_user_locked_profile_asks_for_a_password_and_names_only_its_user() {
         let kind = ProfileKind::UserLocked;
         let profile = identity() + "auth-user-pass\n# OVPN_ACCESS_SERVER_USERNAME=alice\n";
         assert_eq!(rules_as(kind, &profile), []);
@@ -546,7 +572,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_locked_profile_belongs_to_nobody() {
+    fn a_server_locked_profile_names_no_user_and_contains_no_certificate() {
         let kind = ProfileKind::ServerLocked;
         let profile = CLEAN.to_owned()
             + &block("ca", "CERTIFICATE")

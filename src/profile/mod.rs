@@ -1,15 +1,15 @@
-//! Profiles: where a user's OpenVPN profile comes from and what it must be.
+//! Profiles: where a user's OpenVPN profile comes from and what it must contain.
 //!
-//! This room reads files and renders text. It knows nothing of tokens beyond
-//! the user and the kind they name, and nothing of ledgers or HTTP. It issues
-//! no certificates and changes no file.
+//! This module reads files and renders text. It knows users and profile kinds,
+//! but no tokens, ledgers or HTTP. It issues no certificates and changes no
+//! files.
 //!
-//! # Where to read
+//! # Where to start reading
 //!
-//! [`EasyRsa`] and [`Directory`] are the two sources. A text is read into parts
-//! once, in `document.rs`; `kind.rs` says what a kind has and must not have,
-//! `render.rs` makes a profile of that kind, and [`lint()`] tells what clients
-//! would reject. A source lints what it reads and again what it gives.
+//! [`EasyRsa`] and [`Directory`] are the two sources. `document.rs` parses a
+//! text once, `kind.rs` defines what each kind requires and forbids, `render.rs`
+//! writes a profile of a kind, and [`lint()`] finds what clients would reject.
+//! A source lints both its input and its output.
 
 mod certificate;
 mod directive;
@@ -22,13 +22,13 @@ mod finding;
 #[doc(hidden)]
 pub mod fuzzing;
 mod index;
-#[cfg(feature = "server")]
-#[cfg(test)]
+#[cfg(all(test, feature = "server"))]
 pub(crate) mod invented;
 mod kind;
 mod lint;
 mod pem;
 mod render;
+mod serial;
 mod template;
 
 use std::fmt;
@@ -45,22 +45,22 @@ pub use finding::{Finding, Findings, Rule};
 pub use index::IndexFault;
 pub use lint::{Subject, lint};
 
-/// A place that profiles come from.
+/// A source of profiles.
 pub trait ProfileSource: fmt::Debug + Send + Sync {
-    /// Returns the users this place has profiles for, sorted.
+    /// Returns the users that have a profile, sorted.
     ///
     /// # Errors
     ///
-    /// [`ProfileError`] if the place cannot be read.
+    /// [`ProfileError`] if the source cannot be read.
     fn users(&self) -> Result<Vec<UserName>, ProfileError>;
 
     /// Finds, renders, checks and lints the profile of `kind` for `user`.
     ///
     /// # Errors
     ///
-    /// [`ProfileError`] if there is none, if its certificate is revoked, or is
-    /// not valid at `now` (`not_before <= now < not_after` must hold), or if
-    /// clients would reject it.
+    /// [`ProfileError`] if there is no such profile, if its certificate is
+    /// revoked or not valid at `now` (`not_before <= now < not_after`), or if
+    /// clients would reject the profile.
     fn load(
         &self,
         user: &UserName,
@@ -68,14 +68,13 @@ pub trait ProfileSource: fmt::Debug + Send + Sync {
         now: UnixSeconds,
     ) -> Result<Profile, ProfileError>;
 
-    /// Returns what tells whether [`ProfileSource::load`] could give anything
-    /// else than it did before, without reading a file's content.
+    /// Returns a value that changes when [`ProfileSource::load`] could return
+    /// another profile. Reads no file's content.
     fn fingerprint(&self, user: &UserName, kind: ProfileKind) -> Fingerprint;
 }
 
-/// Loads every user's profile of every kind, and returns what stands in the
-/// way: for each user the first problem, apart from kinds that are simply not
-/// there.
+/// Loads every user's profiles of all kinds and returns the first error of each
+/// user. A kind that is not available is not an error.
 #[must_use]
 pub fn check_all(source: &dyn ProfileSource, now: UnixSeconds) -> Vec<ProfileError> {
     let first_problem = |user: &UserName| {
@@ -88,8 +87,8 @@ pub fn check_all(source: &dyn ProfileSource, now: UnixSeconds) -> Vec<ProfileErr
     }
 }
 
-/// A profile that is ready to be sent. It holds private keys: `Debug` shows
-/// its length only, and the text is wiped from memory with the last copy.
+/// A profile that is ready to be sent. It contains private keys, so `Debug`
+/// shows only its length, and dropping the last copy wipes the text from memory.
 #[derive(Clone, Eq, PartialEq)]
 pub struct Profile {
     text: Arc<Zeroizing<String>>,
@@ -97,8 +96,8 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// Takes a finished text and the first moment at which its certificate is
-    /// no longer valid.
+    /// Creates a profile from its final text and the first moment at which its
+    /// certificate is no longer valid.
     #[must_use]
     pub fn new(text: Zeroizing<String>, not_after: Option<UnixSeconds>) -> Self {
         Self { text: Arc::new(text), not_after }
@@ -110,8 +109,8 @@ impl Profile {
         &self.text
     }
 
-    /// Returns the first moment at which the certificate in it is no longer
-    /// valid; `None` for a profile without one.
+    /// Returns the first moment at which its certificate is no longer valid;
+    /// `None` for a profile without a certificate.
     #[must_use]
     pub const fn not_after(&self) -> Option<UnixSeconds> {
         self.not_after
@@ -124,13 +123,13 @@ impl fmt::Debug for Profile {
     }
 }
 
-/// What the files behind a profile looked like from outside: which exist, and
-/// each one's inode, length and time of change. Two equal fingerprints mean
-/// that nothing was replaced, edited, added or removed in between.
+/// The metadata of the files behind a profile: which of them exist, and the
+/// inode, length and change time of each. If two fingerprints are equal, no file
+/// was replaced, edited, added or removed in between.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Fingerprint(Vec<Option<FileStamp>>);
 
-/// One file's part of a [`Fingerprint`].
+/// The metadata of one file in a [`Fingerprint`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 struct FileStamp {
     inode: u64,

@@ -1,18 +1,17 @@
-//! PEM blocks inside other text, such as the listing easy-rsa writes above a
+//! PEM blocks inside other text, such as the dump that easy-rsa writes above a
 //! certificate.
 
-/// A PEM block: from its `BEGIN` line to its `END` line, both included,
-/// without the last line feed.
+/// A PEM block, including its `BEGIN` and `END` lines.
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub(super) struct Pem<'a> {
-    /// What stands between `BEGIN` and the dashes.
+    /// The text between `BEGIN` and the dashes.
     pub(super) label: &'a str,
-    /// The lines, with line feeds between them.
+    /// The lines, without the last line feed.
     pub(super) text: &'a str,
 }
 
 impl Pem<'_> {
-    /// Whether it holds a private key.
+    /// Returns `true` if it contains a private key.
     pub(super) fn is_private_key(&self) -> bool {
         matches!(
             self.label,
@@ -20,16 +19,15 @@ impl Pem<'_> {
         )
     }
 
-    /// Whether it holds a private key that opens with a passphrase only.
-    ///
-    /// The second form is OpenSSL's old one (RFC 1421, section 4.6.1.1).
+    /// Returns `true` if it contains an encrypted private key, in PKCS #8 or in
+    /// OpenSSL's traditional form (RFC 1421, section 4.6.1.1).
     pub(super) fn is_encrypted(&self) -> bool {
         self.label == "ENCRYPTED PRIVATE KEY" || self.text.contains("\nProc-Type: 4,ENCRYPTED\n")
     }
 }
 
-/// Returns the PEM blocks of `text` in their order. A block that is not closed,
-/// or that holds anything a PEM body cannot hold, is left out.
+/// Returns the PEM blocks of `text` in their order. Blocks that are not closed
+/// or that contain anything but PEM are left out.
 pub(super) fn blocks(text: &str) -> Vec<Pem<'_>> {
     let mut found = Vec::new();
     let mut open: Option<(&str, usize)> = None;
@@ -57,9 +55,9 @@ fn marker<'a>(line: &'a str, begin: &str) -> Option<&'a str> {
     line.strip_prefix(begin)?.strip_suffix("-----")
 }
 
-/// Base64, hex, and the headers and blank line of an old encrypted key. What
-/// must not pass is anything that could end the block it is put into, or be a
-/// line of metadata.
+/// Returns `true` for base64, hex, and the headers and blank line of a
+/// traditional encrypted key. A body line must not be able to close the block
+/// that it is put into, or be metadata.
 fn is_body(line: &str) -> bool {
     line.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=:,- ".contains(&b))
 }
@@ -69,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_block_is_taken_from_the_text_around_it() {
+    fn extracts_a_block_from_the_text_around_it() {
         let text = "Certificate:\n Data: <x>\n-----BEGIN A-----\nAAAA\n-----END A-----\nrest";
         let found = blocks(text);
         assert_eq!(found.len(), 1);
@@ -78,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_that_are_open_or_hold_other_things_are_left_out() {
+    fn leaves_out_blocks_that_are_unclosed_or_contain_other_text() {
         for text in [
             "-----BEGIN A-----\nAAAA\n",
             "-----BEGIN A-----\nAAAA\n-----END B-----\n",
@@ -91,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn both_forms_of_an_encrypted_key_are_known() {
+    fn recognizes_both_forms_of_an_encrypted_key() {
         let new = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAA\n-----END ENCRYPTED PRIVATE KEY-----";
         let old = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: X,00\n\nAA\n\
                    -----END RSA PRIVATE KEY-----";

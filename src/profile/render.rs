@@ -1,41 +1,41 @@
-//! Rendering: a template or profile in, a profile of one kind out.
+//! Renders a template or profile as a profile of one kind.
 
 use zeroize::Zeroizing;
 
-use super::document::{Document, Item, ItemKind};
+use super::document::{Item, ItemKind, OvpnDocument};
 use super::kind;
 use crate::token::{ProfileKind, UserName};
 
-/// The blocks of which clients take one.
+/// The blocks of which clients use only one.
 pub(super) const TLS_KEYS: [&str; 3] = ["tls-auth", "tls-crypt", "tls-crypt-v2"];
 
-/// A block to put behind a template.
+/// A block to append to a template.
 pub(super) struct Material<'a> {
     /// Its tag.
     pub(super) name: &'static str,
-    /// Its lines, with or without the last line feed.
+    /// Its content, with or without the last line feed.
     pub(super) body: &'a str,
 }
 
-/// Writes the profile of `kind` for `user`: the kind's own lines, then `base`
-/// without what the kind forbids, then those of `materials` that `base` has
-/// not.
+/// Writes the profile of `kind` for `user`: the header of the kind, then `base`
+/// without items that the kind forbids, then those of `materials` that `base`
+/// lacks.
 ///
-/// `<cert>` and `<key>` of the materials win over those of `base`, because
-/// they are a pair and the user's own.
+/// `<cert>` and `<key>` in `materials` replace those of `base`, because they are
+/// the user's own pair.
 pub(super) fn render(
     kind: ProfileKind,
     user: &UserName,
     host: Option<&str>,
-    base: &Document<'_>,
+    base: &OvpnDocument<'_>,
     materials: &[Material<'_>],
 ) -> Zeroizing<String> {
     let header = kind::header(kind, user, host);
     let kept = || base.items.iter().filter(|item| is_kept(kind, item, materials));
     let added = || materials.iter().filter(|material| is_added(kind, base, material));
 
-    // Counted first: a text that grows while it is written leaves copies of
-    // private keys behind.
+    // Reserved up front, because a reallocation would leave an unwiped copy of
+    // the private key.
     let len = header.iter().map(|line| line.len() + 1).sum::<usize>()
         + kept().map(|item| item.text.len() + 1).sum::<usize>()
         + added().map(Material::len_max).sum::<usize>();
@@ -50,7 +50,7 @@ pub(super) fn render(
     for material in added() {
         material.push(&mut text, has_direction);
     }
-    debug_assert!(text.len() <= len, "the text grew while it was written");
+    debug_assert!(text.len() <= len, "the text was reallocated");
     text
 }
 
@@ -60,7 +60,7 @@ fn is_kept(kind: ProfileKind, item: &Item<'_>, materials: &[Material<'_>]) -> bo
     !replaced && !kind::is_rewritten(item) && !kind::forbids(kind, item)
 }
 
-fn is_added(kind: ProfileKind, base: &Document<'_>, material: &Material<'_>) -> bool {
+fn is_added(kind: ProfileKind, base: &OvpnDocument<'_>, material: &Material<'_>) -> bool {
     match material.name {
         "cert" | "key" => kind::has_certificate(kind),
         name if TLS_KEYS.contains(&name) => TLS_KEYS.iter().all(|name| base.block(name).is_none()),
@@ -76,12 +76,12 @@ impl Material<'_> {
     }
 
     fn push(&self, text: &mut String, has_direction: bool) {
-        // Clients send with half 1 of the key and servers with half 0.
+        // Clients use direction 1 of the key, and servers direction 0.
         if self.name == "tls-auth" && !has_direction {
             push_line(text, Self::DIRECTION);
         }
-        let closing = ["<", self.name, ">\n", self.body.trim_end_matches('\n'), "\n</", self.name];
-        text.extend(closing);
+        let block = ["<", self.name, ">\n", self.body.trim_end_matches('\n'), "\n</", self.name];
+        text.extend(block);
         text.push_str(">\n");
     }
 }
@@ -99,7 +99,7 @@ mod tests {
 
     fn rendered(kind: ProfileKind, base: &str, materials: &[Material<'_>]) -> String {
         let user = UserName::new("alice").unwrap();
-        let document = Document::parse(base);
+        let document = OvpnDocument::parse(base);
         render(kind, &user, Some("h"), &document, materials).to_string()
     }
 
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_template_keeps_its_lines_and_gets_what_it_lacks() {
+    fn rendering_keeps_the_template_and_appends_missing_blocks() {
         assert_eq!(
             rendered(ProfileKind::Autologin, TEMPLATE, &materials()),
             "# OVPN_ACCESS_SERVER_USERNAME=alice\n# OVPN_ACCESS_SERVER_PROFILE=alice@h/AUTOLOGIN\n\
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn the_users_own_pair_replaces_one_in_the_template() {
+    fn the_users_certificate_and_key_replace_those_of_the_template() {
         let base = format!("{TEMPLATE}<cert>\nX\n</cert>\n<key>\nX\n</key>\n");
         let text = rendered(ProfileKind::UserLocked, &base, &materials());
         assert!(!text.contains('X') && text.matches("<key>").count() == 1, "{text}");
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn rendering_a_rendered_profile_changes_nothing() {
+    fn rendering_is_idempotent() {
         for kind in ProfileKind::ALL {
             let once = rendered(kind, TEMPLATE, &materials());
             assert_eq!(rendered(kind, &once, &[]), once, "{kind}");

@@ -1,16 +1,15 @@
-//! The client template: the text that all profiles of a PKI share.
+//! The client template: the text that all profiles of a PKI have in common.
 
 use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use super::document::Document;
+use super::document::OvpnDocument;
 use super::lint::{Subject, lint_document};
 use super::{ProfileError, file};
 
-/// A template as installers write it, `client-template.txt` or
-/// `client-common.txt`: comments, directives, and perhaps some blocks. Its
-/// text is free of fatal findings.
+/// A template as installers write it (`client-template.txt` or
+/// `client-common.txt`), without fatal findings.
 pub(super) struct Template {
     text: Zeroizing<String>,
 }
@@ -20,20 +19,18 @@ impl Template {
     ///
     /// # Errors
     ///
-    /// Those of [`file::read_text`], and [`ProfileError::Template`] if clients
-    /// would reject every profile made from it.
+    /// The errors of [`file::read_text`], and [`ProfileError::Template`] if
+    /// clients would reject every profile rendered from it.
     pub(super) fn load(path: &Path) -> Result<Self, ProfileError> {
         let text = file::read_text(path)?;
-        let findings = lint_document(&text, &Document::parse(&text), Subject::Template);
-        if findings.is_fatal() {
-            let findings = findings.fatal();
-            return Err(ProfileError::Template { path: path.to_owned(), findings });
-        }
+        lint_document(&text, &OvpnDocument::parse(&text), Subject::Template)
+            .deny_fatal()
+            .map_err(|findings| ProfileError::Template { path: path.to_owned(), findings })?;
         Ok(Self { text })
     }
 
-    /// Returns its parts.
-    pub(super) fn document(&self) -> Document<'_> {
-        Document::parse(&self.text)
+    /// Parses it.
+    pub(super) fn document(&self) -> OvpnDocument<'_> {
+        OvpnDocument::parse(&self.text)
     }
 }

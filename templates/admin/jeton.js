@@ -468,7 +468,7 @@ function revoke(button) {
   confirmRevocation(
     button,
     `Revoke this token of ${user}?`,
-    `Its link stops working at once, everywhere. This cannot be undone. Id ${id}.`,
+    `Its link stops working at once, everywhere. This cannot be undone. ID ${id}.`,
     "Revoke",
     { token: id, expires_at: expires },
     `Revoked a token of ${user}.`,
@@ -479,11 +479,11 @@ function revokeUser(button) {
   const user = button.dataset.revokeUser;
   confirmRevocation(
     button,
-    `Revoke all of ${user}?`,
-    `Every link for ${user} that was made until now stops working, also those minted offline that are not in this list. Links made later work. This cannot be undone.`,
+    `Revoke all links of ${user}?`,
+    `Every link for ${user} that was made until now stops working, including those minted offline that are not in this list. Links made later work. This cannot be undone.`,
     "Revoke all",
     { user },
-    `Revoked all tokens of ${user} made until now.`,
+    `Revoked all links of ${user} made until now.`,
   );
 }
 

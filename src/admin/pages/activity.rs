@@ -1,4 +1,4 @@
-//! `/activity`: what happened at this node of late, in plain words.
+//! `/activity`: recent events on this node, in plain words.
 
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
@@ -6,29 +6,28 @@ use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use serde::Deserialize;
 
+use super::error::PageError;
 use super::frame::Frame;
-use super::link::link;
-use super::{PageError, answer, given, query};
+use super::link::{ACTIVITY, link};
+use super::query::{parse_optional, parse_query};
+use super::response::html;
 use crate::activity::{Event, EventFilter, EventName, Reason, TokenSeen, What};
 use crate::admin::AdminDoor;
 use crate::humanize::{KindWords, Moment, counted};
 use crate::token::UnixSeconds;
 
-/// Where this page is.
-const PAGE: &str = "/activity";
-
-/// How many events are shown, and how many who wants more is shown.
+/// The number of events shown at first.
 const ROWS: usize = 100;
+
+/// The number of events shown if the reader asks for more.
 const ROWS_MAX: usize = 1_000;
 
-#[derive(Deserialize)]
-pub(super) struct Wish {
-    #[serde(default)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ActivityPageQuery {
     user: String,
-    #[serde(default)]
     event: String,
-    /// Anything, for more rows.
-    #[serde(default)]
+    /// Not empty, for more rows.
     more: String,
 }
 
@@ -36,18 +35,18 @@ pub(super) struct Wish {
 #[template(path = "admin/activity.html")]
 struct ActivityPage<'a> {
     frame: Frame,
-    wish: &'a Wish,
+    query: &'a ActivityPageQuery,
     events: [(&'static str, &'static str); 3],
-    rows: Vec<Row>,
+    rows: Vec<EventRow>,
     is_filtered: bool,
     more: Option<String>,
 }
 
-struct Row {
+struct EventRow {
     at: Moment,
     event: &'static str,
-    word: &'static str,
-    /// Whom it is about, and what else he has.
+    event_name: &'static str,
+    /// The address of the user's events, and the user.
     user: Option<(String, String)>,
     text: String,
     id: Option<String>,
@@ -58,47 +57,47 @@ pub(super) async fn show(
     request: HttpRequest,
     door: Data<AdminDoor>,
 ) -> Result<HttpResponse, PageError> {
-    let frame = Frame::enter(&request, &door, "Activity")?;
-    let wish: Wish = query(&request)?;
-    let filter = wish.understand()?;
-    let max = if wish.more.is_empty() { ROWS } else { ROWS_MAX };
+    let frame = Frame::enter(&request, &door, ACTIVITY)?;
+    let query: ActivityPageQuery = parse_query(&request)?;
+    let filter = query.to_filter()?;
+    let max = if query.more.is_empty() { ROWS } else { ROWS_MAX };
     let now = frame.now;
     let events = door.activity.recent(max, |event| filter.accepts(event));
-    let is_cut = wish.more.is_empty() && events.len() == max;
-    let query = [("user", wish.user.trim()), ("event", &wish.event), ("more", "1")];
+    let is_truncated = query.more.is_empty() && events.len() == max;
+    let more = [("user", query.user.trim()), ("event", &query.event), ("more", "1")];
     let page = ActivityPage {
         frame,
-        wish: &wish,
-        events: EventName::ALL.map(choice),
-        rows: events.iter().map(|event| Row::of(event, now)).collect(),
+        query: &query,
+        events: EventName::ALL.map(filter_option),
+        rows: events.iter().map(|event| EventRow::of(event, now)).collect(),
         is_filtered: filter != EventFilter::default(),
-        more: is_cut.then(|| link("/activity", &query)),
+        more: is_truncated.then(|| link(ACTIVITY.path, &more)),
     };
-    answer(StatusCode::OK, &page)
+    Ok(html(StatusCode::OK, &page)?)
 }
 
-impl Wish {
-    fn understand(&self) -> Result<EventFilter, PageError> {
+impl ActivityPageQuery {
+    fn to_filter(&self) -> Result<EventFilter, PageError> {
         Ok(EventFilter {
-            user: given(&self.user, "user", PAGE)?,
-            event: given(&self.event, "event", PAGE)?,
+            user: parse_optional(&self.user, "user", ACTIVITY)?,
+            event: parse_optional(&self.event, "event", ACTIVITY)?,
         })
     }
 }
 
-impl Row {
+impl EventRow {
     fn of(event: &Event, now: UnixSeconds) -> Self {
         let (token, text) = match &event.what {
             What::Delivered { token, uses_left } => (Some(token), delivered(token, *uses_left)),
-            What::Refused { token, reason } => (token.as_ref(), plain(*reason).to_owned()),
+            What::Refused { token, reason } => (token.as_ref(), refused(*reason).to_owned()),
             What::Done { role, what, .. } => (None, format!("{what} (as {role})")),
         };
         let user = event.what.user().map(ToString::to_string);
         Self {
             at: Moment::event(event.at, now),
             event: event.what.name().as_str(),
-            word: word(event.what.name()),
-            user: user.map(|user| (link("/activity", &[("user", &user)]), user)),
+            event_name: event_name(event.what.name()),
+            user: user.map(|user| (link(ACTIVITY.path, &[("user", &user)]), user)),
             text,
             id: token.map(|token| token.id.nonce.to_string()),
             client: event.client.map(|client| client.to_string()),
@@ -106,7 +105,7 @@ impl Row {
     }
 }
 
-const fn word(event: EventName) -> &'static str {
+const fn event_name(event: EventName) -> &'static str {
     match event {
         EventName::Delivered => "Delivered",
         EventName::Refused => "Refused",
@@ -114,13 +113,13 @@ const fn word(event: EventName) -> &'static str {
     }
 }
 
-/// The filter by event: its word in addresses, and for people.
-const fn choice(event: EventName) -> (&'static str, &'static str) {
-    let words = match event {
-        EventName::Delivered | EventName::Refused => word(event),
+/// Returns the value and the text of an option of the event filter.
+const fn filter_option(event: EventName) -> (&'static str, &'static str) {
+    let text = match event {
+        EventName::Delivered | EventName::Refused => event_name(event),
         EventName::Operation => "Operations",
     };
-    (event.as_str(), words)
+    (event.as_str(), text)
 }
 
 fn delivered(token: &TokenSeen, uses_left: Option<u32>) -> String {
@@ -132,31 +131,29 @@ fn delivered(token: &TokenSeen, uses_left: Option<u32>) -> String {
     }
 }
 
-/// Says in plain words why there was no profile.
-const fn plain(reason: Reason) -> &'static str {
+/// Returns in plain words why a request got no profile.
+const fn refused(reason: Reason) -> &'static str {
     match reason {
-        Reason::Unverified | Reason::NoToken => {
-            "Not a link of ours: unknown, forged or copied badly"
-        }
+        Reason::Unverified | Reason::NoToken => "Not a valid link: unknown, forged or incomplete",
         Reason::AdminToken => "An admin token was used as a link",
         Reason::NotYet => "The link is not valid yet: compare the clocks",
         Reason::Expired => "The link had expired",
-        Reason::OutsideNetwork => "Asked from outside the link's network",
+        Reason::OutsideNetwork => "The request came from outside the link's network",
         Reason::Revoked => "The link was revoked",
         Reason::BeforeLedger => "The link is older than this ledger",
-        Reason::AutologinDenied => "The user is not permitted autologin",
-        Reason::NoProfile => "There is no profile to deliver",
+        Reason::AutologinDenied => "The user has no permission for autologin",
+        Reason::NoProfile => "No profile is available for the user",
         Reason::ProfileUnreadable => "The profile could not be read: see the log",
         Reason::UsedUp => "The link was used up",
         Reason::Contradiction => "Another token has the same nonce: is a key being misused?",
-        Reason::LedgerUnavailable => "The ledger could not decide: see the log",
-        Reason::LedgerOverloaded => "Too much was waiting for the ledger",
-        Reason::OutcomeUnknown => "The ledger did not answer in time; a use may be spent",
-        Reason::Prefetch => "A browser looked ahead",
-        Reason::TooManyRequests => "Asked too often",
-        Reason::UnknownClient => "The proxy did not say who asks: see trusted_proxies",
-        Reason::CrossSite => "Another website asked",
+        Reason::LedgerUnavailable => "The ledger was unavailable: see the log",
+        Reason::LedgerOverloaded => "Too many requests were waiting for the ledger",
+        Reason::OutcomeUnknown => "The ledger did not answer in time; a use may have been spent",
+        Reason::Prefetch => "A browser prefetched the link",
+        Reason::TooManyRequests => "Too many requests from this client",
+        Reason::UnknownClient => "The proxy did not name the client: see trusted_proxies",
+        Reason::CrossSite => "The request came from another website",
         Reason::BodyTooLarge => "The request was too large",
-        Reason::BodyIncomplete => "The request broke off",
+        Reason::BodyIncomplete => "The request was incomplete",
     }
 }

@@ -1,4 +1,4 @@
-//! What all pages load: the style, the module and the mark, built in.
+//! The files that all pages load: style sheet, module and logo.
 
 use std::sync::LazyLock;
 
@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
-/// A file that is part of the program.
+/// A file that is compiled into the program.
 struct Asset {
     path: &'static str,
     content_type: &'static str,
@@ -46,26 +46,28 @@ const MARK_TEXT: &str = include_str!("../../../templates/admin/mark.svg");
 
 pub(super) fn configure(app: &mut web::ServiceConfig) {
     for asset in [&STYLE, &MODULE, &MARK] {
-        let give = move |request: HttpRequest| async move { asset.answer(&request) };
-        app.route(asset.path, web::get().to(give));
+        let serve = move |request: HttpRequest| async move { asset.respond(&request) };
+        app.route(asset.path, web::get().to(serve));
     }
 }
 
 impl Asset {
-    /// Gives the file, or says that the one the browser has is still good.
-    fn answer(&self, request: &HttpRequest) -> HttpResponse {
-        let is_known = match IfNoneMatch::parse(request) {
+    /// Responds with the file, or with 304 if the browser's copy is current.
+    fn respond(&self, request: &HttpRequest) -> HttpResponse {
+        let is_current = match IfNoneMatch::parse(request) {
             Ok(IfNoneMatch::Any) => true,
             Ok(IfNoneMatch::Items(tags)) => tags.iter().any(|tag| tag.weak_eq(&self.etag)),
             Err(_) => false,
         };
-        let mut head = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
-        head.insert_header(ETag(self.etag.clone()))
+        let mut response =
+            if is_current { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+        response
+            .insert_header(ETag(self.etag.clone()))
             .insert_header((header::CACHE_CONTROL, "no-cache"));
-        if is_known {
-            return head.finish();
+        if is_current {
+            return response.finish();
         }
-        head.insert_header((header::CONTENT_TYPE, self.content_type)).body(self.content)
+        response.insert_header((header::CONTENT_TYPE, self.content_type)).body(self.content)
     }
 }
 

@@ -1,35 +1,32 @@
-//! How a page fails, and how that is said to people.
+//! Errors of the pages, shown as a page.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
 use askama::Template;
 use thiserror::Error;
 
-use super::link::link;
-use super::nodes::NODES;
-use super::sign_in::{FIRST, SIGN_IN};
-use super::{answer, see_other};
+use super::link::{FIRST, NODES, SIGN_IN, Section, link};
+use super::response::{html, see_other};
 use crate::admin::AdminError;
 use crate::admin::session::SessionError;
 
-/// Why there is no page.
+/// Why a page cannot be shown.
 #[derive(Debug, Error)]
 pub(super) enum PageError {
-    /// Nobody is signed in; the page asked for comes afterwards.
+    /// There is no valid session. The sign-in leads to `next`.
     #[error("not signed in")]
     SignIn { next: String, had_session: bool },
-    #[error("nothing has this address")]
-    Lost,
-    /// The address asks for what the page `back` does not know.
-    #[error("a part of this address is not understood: {what}")]
-    Query { what: String, back: &'static str },
+    #[error("no page has this address")]
+    NotFound,
+    /// The address of a page in `section` has an invalid query.
+    #[error("the address contains an invalid {what}")]
+    Query { what: String, section: Section },
     #[error(transparent)]
     Door(#[from] AdminError),
     #[error(transparent)]
     Session(#[from] SessionError),
-    /// A template or a header cannot be written.
-    #[error("the page cannot be written")]
-    Template(askama::Error),
+    #[error("the page cannot be rendered")]
+    Template(#[from] askama::Error),
 }
 
 #[derive(Template)]
@@ -38,20 +35,20 @@ struct ErrorPage {
     title: &'static str,
     message: String,
     hint: String,
-    /// The page to go on with, and the words for it.
-    back: &'static str,
-    go: &'static str,
+    /// The address and the text of the link that leads on.
+    link: &'static str,
+    link_text: &'static str,
 }
 
-/// Answers a browser that looks for a page that is not there.
-pub(super) async fn lost() -> Result<HttpResponse, PageError> {
-    Err(PageError::Lost)
+/// Responds to a browser that requests an unknown page.
+pub(super) async fn not_found() -> Result<HttpResponse, PageError> {
+    Err(PageError::NotFound)
 }
 
 impl PageError {
-    /// Makes the error of an address of the page `back` that is not understood.
-    pub(super) fn query(what: impl std::fmt::Display, back: &'static str) -> Self {
-        Self::Query { what: what.to_string(), back }
+    /// Creates the error for an invalid query. `what` continues "invalid".
+    pub(super) fn query(what: impl Into<String>, section: Section) -> Self {
+        Self::Query { what: what.into(), section }
     }
 }
 
@@ -59,7 +56,7 @@ impl ResponseError for PageError {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::SignIn { .. } => StatusCode::SEE_OTHER,
-            Self::Lost => StatusCode::NOT_FOUND,
+            Self::NotFound => StatusCode::NOT_FOUND,
             Self::Query { .. } => StatusCode::BAD_REQUEST,
             Self::Door(error) => error.status_code(),
             Self::Session(SessionError::TooOften) => StatusCode::TOO_MANY_REQUESTS,
@@ -75,33 +72,32 @@ impl ResponseError for PageError {
                 return see_other(&link(SIGN_IN, &[("next", next), ("why", why)]));
             }
             Self::Door(error) => (error.to_string(), error.hint()),
-            Self::Query { .. } => (self.to_string(), "perhaps it was mistyped, or cut off"),
-            Self::Lost => (self.to_string(), "perhaps it was mistyped"),
+            Self::Query { .. } => (self.to_string(), "it may have been mistyped or cut off"),
+            Self::NotFound => (self.to_string(), "it may have been mistyped"),
             Self::Session(error) => (error.to_string(), "try again in a minute"),
             Self::Template(error) => {
-                tracing::error!(target: "jeton::request", %error, "a page cannot be written");
-                (self.to_string(), "this is a fault of jeton, report it")
+                tracing::error!(target: "jeton::request", %error, "cannot render a page");
+                (self.to_string(), "this is a bug in jeton: please report it")
             }
         };
         let status = self.status_code();
         let (message, hint) = (sentence(&message), sentence(hint));
-        let (back, go) = match self {
-            Self::Query { back, .. } => (*back, "Start again without it"),
-            // Where it says what is wrong, and can be read even so.
-            Self::Door(AdminError::Ledger(_)) => (NODES, "See how the nodes are"),
+        let (link, link_text) = match self {
+            Self::Query { section, .. } => (section.path, "Show the page without filters"),
+            // This page is shown even then, and says what is wrong.
+            Self::Door(AdminError::Ledger(_)) => (NODES.path, "Show the nodes"),
             Self::SignIn { .. }
-            | Self::Lost
+            | Self::NotFound
             | Self::Door(_)
             | Self::Session(_)
-            | Self::Template(_) => (FIRST, "Go to the users"),
+            | Self::Template(_) => (FIRST.path, "Show the users"),
         };
-        let page = ErrorPage { title: title(status), message, hint, back, go };
-        // Nothing could be said about a fault in saying so.
-        answer(status, &page).unwrap_or_else(|_| HttpResponse::build(status).finish())
+        let page = ErrorPage { title: title(status), message, hint, link, link_text };
+        html(status, &page).unwrap_or_else(|_| HttpResponse::build(status).finish())
     }
 }
 
-/// Makes a sentence of a phrase.
+/// Turns a phrase into a sentence.
 pub(super) fn sentence(phrase: &str) -> String {
     let mut letters = phrase.chars();
     let first = letters.next().map(|first| first.to_uppercase().to_string());
@@ -111,10 +107,10 @@ pub(super) fn sentence(phrase: &str) -> String {
 
 fn title(status: StatusCode) -> &'static str {
     match status {
-        StatusCode::BAD_REQUEST => "That was not understood",
+        StatusCode::BAD_REQUEST => "Invalid address",
         StatusCode::FORBIDDEN => "Not allowed",
-        StatusCode::NOT_FOUND => "There is no such page",
-        StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => "Not now",
+        StatusCode::NOT_FOUND => "Page not found",
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => "Try again later",
         _ => "Something went wrong",
     }
 }

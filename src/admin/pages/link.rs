@@ -1,35 +1,54 @@
-//! Links within this door, with whatever a user's name or a note may hold.
+//! The addresses of the pages, and links between them.
 
 use crate::percent;
+use crate::token::url::SIGN_IN_PATH;
 
-/// The pages that a sign-in may lead to.
-const PAGES: [&str; 4] = ["/users", "/tokens", "/activity", "/nodes"];
+/// A page that the header of each page links to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Section {
+    pub(super) name: &'static str,
+    pub(super) path: &'static str,
+}
 
-/// Writes `path?key=value&...`, leaving out what has no value.
+pub(super) const USERS: Section = Section { name: "Users", path: "/users" };
+pub(super) const TOKENS: Section = Section { name: "Tokens", path: "/tokens" };
+pub(super) const ACTIVITY: Section = Section { name: "Activity", path: "/activity" };
+pub(super) const NODES: Section = Section { name: "Nodes", path: "/nodes" };
+
+/// All sections, in the order of the header. A sign-in leads to one of them.
+pub(super) const SECTIONS: [Section; 4] = [USERS, TOKENS, ACTIVITY, NODES];
+
+/// The section that a sign-in leads to if no other was requested.
+pub(super) const FIRST: Section = USERS;
+
+/// The path of the sign-in form.
+pub(super) const SIGN_IN: &str = SIGN_IN_PATH;
+
+/// Writes `path?key=value&...`, without the keys whose value is empty.
 pub(super) fn link(path: &str, query: &[(&str, &str)]) -> String {
     let mut link = path.to_owned();
-    let mut mark = '?';
+    let mut separator = '?';
     for (key, value) in query.iter().filter(|(_key, value)| !value.is_empty()) {
-        link.push(mark);
+        link.push(separator);
         link.push_str(key);
         link.push('=');
         link.push_str(&percent::encode(value));
-        mark = '&';
+        separator = '&';
     }
     link
 }
 
-/// Takes a path that came with a request only if it is one of our pages, so
-/// that a sign-in leads to no other site.
-pub(super) fn page(path: &str) -> Option<&str> {
-    let is_text = path.bytes().all(|byte| byte.is_ascii_graphic() && !b"\\#".contains(&byte));
-    let before_query = path.split('?').next().unwrap_or_default();
-    (is_text && PAGES.contains(&before_query)).then_some(path)
+/// Returns `address`, a path and query from a request, if it is that of a section, so
+/// that a sign-in cannot lead to another site.
+pub(super) fn own_address(address: &str) -> Option<&str> {
+    let is_text = address.bytes().all(|byte| byte.is_ascii_graphic() && !b"\\#".contains(&byte));
+    let path = address.split('?').next().unwrap_or_default();
+    (is_text && section_at(path).is_some()).then_some(address)
 }
 
-/// Finds the page that has this path.
-pub(super) fn page_at(path: &str) -> Option<&'static str> {
-    PAGES.into_iter().find(|page| *page == path)
+/// Returns the section with this path.
+pub(super) fn section_at(path: &str) -> Option<Section> {
+    SECTIONS.into_iter().find(|section| section.path == path)
 }
 
 #[cfg(test)]
@@ -37,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_stay_in_their_place() {
+    fn encodes_values_and_leaves_out_empty_ones() {
         assert_eq!(
             link("/tokens", &[("user", "a&b=c d\u{e9}"), ("state", ""), ("x", "1")]),
             "/tokens?user=a%26b%3Dc%20d%C3%A9&x=1"
@@ -46,9 +65,9 @@ mod tests {
     }
 
     #[test]
-    fn a_sign_in_leads_to_our_pages_only() {
+    fn accepts_only_addresses_of_sections() {
         for good in ["/users", "/tokens?user=a%20b&state=all", "/nodes"] {
-            assert_eq!(page(good), Some(good));
+            assert_eq!(own_address(good), Some(good));
         }
         for bad in [
             "",
@@ -63,7 +82,7 @@ mod tests {
             "users",
             "javascript:alert(1)",
         ] {
-            assert_eq!(page(bad), None, "{bad}");
+            assert_eq!(own_address(bad), None, "{bad}");
         }
     }
 }

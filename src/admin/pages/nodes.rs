@@ -1,14 +1,15 @@
-//! `/nodes`: how the nodes are that share the ledger, as the leader sees them, and
-//! how this one is. It changes nothing: what does is the command line.
+//! `/nodes`: the members of the cluster as the leader sees them, and the state of this
+//! node. It is read-only: members are changed with commands.
 
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 
-use super::error::sentence;
+use super::error::{PageError, sentence};
 use super::frame::Frame;
-use super::{PageError, answer};
+use super::link::NODES;
+use super::response::html;
 use crate::admin::AdminDoor;
 use crate::admin::membership::{Membership, is_reachable};
 use crate::admin::node_facts::NodeFacts;
@@ -16,41 +17,35 @@ use crate::humanize::{Moment, clock_offset, counted};
 use crate::ledger::{MemberList, MemberRole, MemberStatus, NodeId};
 use crate::token::{KeyId, KeyPurpose, UnixSeconds};
 
-/// Where this page is.
-pub(super) const NODES: &str = "/nodes";
-
 #[derive(Template)]
 #[template(path = "admin/nodes.html")]
 struct NodesPage {
     frame: Frame,
-    /// What has to be looked at.
     alarms: Vec<String>,
-    /// Whether what this node knows is too old; with the moment of its last news.
+    /// If this node's knowledge is stale, when it last heard from a majority, if ever.
     stale: Option<Option<Moment>>,
     /// Such as `3 voters, 1 learner`.
     count: String,
-    members: Vec<Row>,
-    /// Whether the leader tells of the members.
+    members: Vec<MemberRow>,
+    /// Whether the leader reports the members.
     is_by_leader: bool,
-    node: Node,
+    node: ThisNode,
 }
 
-/// A member.
-struct Row {
+struct MemberRow {
     id: NodeId,
     address: String,
     role: &'static str,
     is_leader: bool,
     is_this: bool,
     is_reachable: Option<bool>,
-    /// How many entries it is behind.
+    /// The number of log entries that it is behind.
     lag: Option<u64>,
     clock: Option<String>,
     version: Option<String>,
 }
 
-/// What is told of this node.
-struct Node {
+struct ThisNode {
     id: NodeId,
     is_leader: bool,
     is_ready: bool,
@@ -60,24 +55,24 @@ struct Node {
     /// `None` if the log has no entry yet.
     last_entry: Option<Moment>,
     applied: u64,
-    /// `None` if something else in front of it has the certificate.
+    /// `None` if the public door has no TLS.
     certificate_expires: Option<Moment>,
-    keys: Vec<Key>,
+    keys: Vec<KeyRow>,
     mints_with: Option<String>,
-    /// Whether its own links work here.
+    /// Whether this node accepts the links that it mints.
     trusts_its_own: bool,
 }
 
-struct Key {
+struct KeyRow {
     id: String,
-    what: &'static str,
+    purpose: &'static str,
 }
 
 pub(super) async fn show(
     request: HttpRequest,
     door: Data<AdminDoor>,
 ) -> Result<HttpResponse, PageError> {
-    let frame = Frame::enter_to_look(&request, &door, "Nodes")?;
+    let frame = Frame::enter_stale(&request, &door, NODES)?;
     let Membership { this, list, alarms } = door.membership().await;
     let facts = door.facts();
     let staleness = facts.ledger.staleness;
@@ -86,12 +81,12 @@ pub(super) async fn show(
         alarms: alarms.iter().map(|alarm| sentence(alarm)).collect(),
         stale: staleness.is_stale().then(last_heard),
         count: count(&list),
-        members: list.members.iter().map(|member| Row::of(member, &list, this)).collect(),
+        members: list.members.iter().map(|member| MemberRow::of(member, &list, this)).collect(),
         is_by_leader: list.is_by_leader,
-        node: Node::of(facts, frame.now),
+        node: ThisNode::of(facts, frame.now),
         frame,
     };
-    answer(StatusCode::OK, &page)
+    Ok(html(StatusCode::OK, &page)?)
 }
 
 fn count(list: &MemberList) -> String {
@@ -101,9 +96,9 @@ fn count(list: &MemberList) -> String {
     if learners == 0 { voters } else { format!("{voters}, {}", counted(learners, "learner")) }
 }
 
-impl Row {
+impl MemberRow {
     fn of(member: &MemberStatus, list: &MemberList, this: NodeId) -> Self {
-        let clock = |offset| clock_offset(offset).unwrap_or_else(|| "Right".to_owned());
+        let clock = |offset| clock_offset(offset).unwrap_or_else(|| "Correct".to_owned());
         Self {
             id: member.node_id,
             address: member.address.clone(),
@@ -121,7 +116,7 @@ impl Row {
     }
 }
 
-impl Node {
+impl ThisNode {
     fn of(facts: NodeFacts, now: UnixSeconds) -> Self {
         let NodeFacts { ledger, keys, .. } = facts;
         Self {
@@ -135,19 +130,19 @@ impl Node {
                 .then(|| Moment::end(ledger.log_time, now)),
             applied: ledger.applied,
             certificate_expires: facts.certificate_expires_at.map(|at| Moment::end(at, now)),
-            keys: keys.into_iter().map(Key::of).collect(),
+            keys: keys.into_iter().map(KeyRow::of).collect(),
             trusts_its_own: facts.trusts_its_own,
             mints_with: facts.mints_with.map(|key| key.to_string()),
         }
     }
 }
 
-impl Key {
+impl KeyRow {
     fn of((id, purpose): (KeyId, KeyPurpose)) -> Self {
-        let what = match purpose {
-            KeyPurpose::Profile => "profiles",
-            KeyPurpose::Admin => "this door",
+        let purpose = match purpose {
+            KeyPurpose::Profile => "profile tokens",
+            KeyPurpose::Admin => "admin tokens",
         };
-        Self { id: id.to_string(), what }
+        Self { id: id.to_string(), purpose }
     }
 }

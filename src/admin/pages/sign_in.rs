@@ -1,9 +1,9 @@
-//! Signing in with an admin token, and out again.
+//! Signing in with an admin token, and signing out.
 //!
-//! - `GET /sign-in`: the form. The link that `jeton admin-link` prints leads
-//!   here and has the token behind a `#`, which no server is sent; the module
-//!   moves it into the form
-//! - `POST /sign-in`: the token, once, for a cookie
+//! - `GET /sign-in`: the form. The link that `jeton admin-link` prints leads here with
+//!   the token in the fragment, which browsers do not send. The module `jeton.js` moves
+//!   it into the form.
+//! - `POST /sign-in`: exchanges the token for a session cookie
 //! - `POST /sign-out`: ends the session
 
 use actix_web::cookie::Cookie;
@@ -14,59 +14,53 @@ use actix_web::{FromRequest as _, HttpRequest, HttpResponse};
 use askama::Template;
 use serde::Deserialize;
 
-use super::link::{self, link};
-use super::{PageError, answer, query, see_other};
+use super::error::PageError;
+use super::link::{FIRST, SIGN_IN, link, own_address};
+use super::query::parse_query;
+use super::response::{html, see_other};
 use crate::admin::api::BODY_TIME;
 use crate::admin::door::Unfit;
 use crate::admin::same_origin::{self, Sender};
 use crate::admin::{AdminDoor, AdminError};
 use crate::humanize::Moment;
 use crate::random;
-use crate::token::url::{SIGN_IN_PATH, token_in_pasted};
+use crate::token::url::token_in_pasted;
 use crate::token::{TimeError, UnixSeconds};
 
-/// Where it all begins.
-pub(super) const SIGN_IN: &str = SIGN_IN_PATH;
-
-/// The first page for who did not ask for another.
-pub(super) const FIRST: &str = "/users";
-
-/// The fragments of the addresses that this file leads to. A browser carries
-/// along the fragment of what it asked for, which may be a token, unless the new
-/// address has one of its own.
+/// The fragment of redirects. Without one, a browser keeps the fragment of the address
+/// that was redirected, which may be a token.
 const TOP: &str = "#top";
 
-/// As [`TOP`], and the module then says who is signed in already.
+/// Like [`TOP`], but makes the module show who is signed in already.
 const ALREADY: &str = "#signed-in";
 
-/// Stands in the query of the page that a sign-in leads to, so that a cookie
-/// that was not kept is noticed.
+/// A query parameter of the page that a sign-in leads to. If it is there without a
+/// session, the browser did not keep the cookie.
 const SIGNED_IN: &str = "signed-in";
 
 #[derive(Template)]
 #[template(path = "admin/sign_in.html")]
 struct SignInPage<'a> {
-    /// Where to go once signed in.
+    /// The address that a sign-in leads to.
     next: &'a str,
     problem: Option<Problem>,
 }
 
-/// Why the form is shown again.
+/// Why the form is shown with a message.
 struct Problem {
     title: &'static str,
     text: String,
 }
 
-#[derive(Deserialize)]
-pub(super) struct Wish {
-    #[serde(default)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct SignInQuery {
     next: String,
-    #[serde(default)]
     why: String,
 }
 
 #[derive(Deserialize)]
-pub(super) struct Start {
+pub(super) struct StartQuery {
     #[serde(default)]
     next: String,
     #[serde(rename = "signed-in")]
@@ -74,22 +68,22 @@ pub(super) struct Start {
 }
 
 #[derive(Deserialize)]
-pub(super) struct Entry {
+pub(super) struct SignInForm {
     token: String,
     #[serde(default)]
     next: String,
 }
 
-/// `GET /`: where a sign-in leads, and who types the bare address.
+/// `GET /`: a sign-in leads here, and so does the bare address.
 pub(super) async fn start(
     request: HttpRequest,
     door: Data<AdminDoor>,
 ) -> Result<HttpResponse, PageError> {
-    let wish: Start = query(&request)?;
-    let next = link::page(&wish.next).unwrap_or_default();
+    let query: StartQuery = parse_query(&request)?;
+    let next = own_address(&query.next).unwrap_or_default();
     let why = match door.enter_to_look(&request) {
-        Ok(_) => return Ok(onward(next, TOP)),
-        Err(_) if wish.signed_in.is_some() => "cookie",
+        Ok(_) => return Ok(redirect(next, TOP)),
+        Err(_) if query.signed_in.is_some() => "cookie",
         Err(_) => "",
     };
     Ok(see_other(&link(SIGN_IN, &[("next", next), ("why", why)])))
@@ -100,22 +94,22 @@ pub(super) async fn show(
     request: HttpRequest,
     door: Data<AdminDoor>,
 ) -> Result<HttpResponse, PageError> {
-    let wish: Wish = query(&request)?;
-    let next = link::page(&wish.next).unwrap_or_default();
+    let query: SignInQuery = parse_query(&request)?;
+    let next = own_address(&query.next).unwrap_or_default();
     if door.enter_to_look(&request).is_ok() {
-        return Ok(onward(next, ALREADY));
+        return Ok(redirect(next, ALREADY));
     }
-    let problem = match wish.why.as_str() {
+    let problem = match query.why.as_str() {
         "cookie" => Some(Problem::cookie()),
         "ended" => Some(Problem::ended()),
         _ => None,
     };
-    answer(StatusCode::OK, &SignInPage { next, problem })
+    Ok(html(StatusCode::OK, &SignInPage { next, problem })?)
 }
 
-/// `POST /sign-in`. A stranger's page could sign somebody in as somebody else;
-/// it is turned away like any other.
-pub(super) async fn enter(
+/// `POST /sign-in`. Rejects cross-site requests, which could sign a user in with the
+/// token of another.
+pub(super) async fn submit(
     request: HttpRequest,
     door: Data<AdminDoor>,
     body: Payload,
@@ -123,74 +117,74 @@ pub(super) async fn enter(
     if same_origin::sender(request.headers()) == Sender::Other {
         return Err(AdminError::CrossSite.into());
     }
-    let entry = match read(&request, body).await {
-        Ok(entry) => entry,
+    let form = match read_form(&request, body).await {
+        Ok(form) => form,
         Err(status) => {
             let problem = Some(Problem::form(status));
-            return answer(status, &SignInPage { next: "", problem });
+            return Ok(html(status, &SignInPage { next: "", problem })?);
         }
     };
-    let next = link::page(&entry.next).unwrap_or_default();
-    let (status, problem) = match door.sign_in(&request, token_in(&entry.token)) {
-        Ok((onlooker, session)) => {
+    let next = own_address(&form.next).unwrap_or_default();
+    let (status, problem) = match door.sign_in(&request, token_in(&form.token)) {
+        Ok((viewer, session)) => {
             let cookie = door.sessions.open(session, door.now(), random::bytes)?;
-            onlooker.did("signed in");
+            viewer.did("signed in");
             let start = link("/", &[("next", next), (SIGNED_IN, "1")]);
-            let mut answer = see_other(&(start + TOP));
-            set(&mut answer, &cookie);
-            return Ok(answer);
+            let mut response = see_other(&(start + TOP));
+            set_cookie(&mut response, &cookie);
+            return Ok(response);
         }
         Err(Unfit::Ledger(error)) => return Err(PageError::Door(error.into())),
         Err(unfit) => (StatusCode::UNAUTHORIZED, Problem::of(&unfit, door.now())),
     };
-    answer(status, &SignInPage { next, problem: Some(problem) })
+    Ok(html(status, &SignInPage { next, problem: Some(problem) })?)
 }
 
-/// Reads the form, which must come within [`BODY_TIME`]; else the status that says
-/// what is wrong with it.
-async fn read(request: &HttpRequest, body: Payload) -> Result<Entry, StatusCode> {
-    let form = Form::<Entry>::from_request(request, &mut body.into_inner());
+/// Reads the form, which must arrive within [`BODY_TIME`]. On failure, returns the
+/// status of the response.
+async fn read_form(request: &HttpRequest, body: Payload) -> Result<SignInForm, StatusCode> {
+    let form = Form::<SignInForm>::from_request(request, &mut body.into_inner());
     match tokio::time::timeout(BODY_TIME, form).await {
-        Ok(Ok(Form(entry))) => Ok(entry),
+        Ok(Ok(Form(form))) => Ok(form),
         Ok(Err(error)) => Err(error.as_response_error().status_code()),
-        Err(_too_slow) => Err(StatusCode::REQUEST_TIMEOUT),
+        Err(_elapsed) => Err(StatusCode::REQUEST_TIMEOUT),
     }
 }
 
 /// `POST /sign-out`.
-pub(super) async fn leave(
+pub(super) async fn sign_out(
     request: HttpRequest,
     door: Data<AdminDoor>,
 ) -> Result<HttpResponse, PageError> {
     if same_origin::sender(request.headers()) != Sender::Own {
         return Err(AdminError::CrossSite.into());
     }
-    if let Ok(onlooker) = door.enter_to_look(&request) {
-        onlooker.did("signed out");
+    if let Ok(viewer) = door.enter_to_look(&request) {
+        viewer.did("signed out");
     }
-    let gone = door.sessions.end(&request);
-    let mut answer = see_other(SIGN_IN);
-    set(&mut answer, &gone);
-    // What a back button would show is gone as well.
+    let removal = door.sessions.end(&request);
+    let mut response = see_other(SIGN_IN);
+    set_cookie(&mut response, &removal);
+    // So that the back button shows no page of the session.
     let name = HeaderName::from_static("clear-site-data");
-    answer.headers_mut().insert(name, HeaderValue::from_static("\"cache\""));
-    Ok(answer)
+    response.headers_mut().insert(name, HeaderValue::from_static("\"cache\""));
+    Ok(response)
 }
 
-/// Leads somebody who is signed in to the page he asked for.
-fn onward(next: &str, fragment: &str) -> HttpResponse {
-    let page = if next.is_empty() { FIRST } else { next };
-    see_other(&format!("{page}{fragment}"))
+/// Redirects a signed-in user to the requested page.
+fn redirect(next: &str, fragment: &str) -> HttpResponse {
+    let address = if next.is_empty() { FIRST.path } else { next };
+    see_other(&format!("{address}{fragment}"))
 }
 
-fn set(answer: &mut HttpResponse, cookie: &Cookie<'static>) {
+fn set_cookie(response: &mut HttpResponse, cookie: &Cookie<'static>) {
     if let Ok(line) = HeaderValue::from_str(&cookie.encoded().to_string()) {
-        answer.headers_mut().append(header::SET_COOKIE, line);
+        response.headers_mut().append(header::SET_COOKIE, line);
     }
 }
 
-/// Finds the token in what was pasted: the token, or a whole link. That of
-/// `jeton admin-link` has it behind a `#`.
+/// Returns the token in the pasted text, which is a token or a whole link. Links of
+/// `jeton admin-link` have the token in the fragment.
 fn token_in(pasted: &str) -> &str {
     let text = pasted.trim();
     match text.rsplit_once('#') {
@@ -207,37 +201,38 @@ impl Problem {
     fn cookie() -> Self {
         Self::new(
             "Your browser did not keep the session",
-            "The token is good, but this browser keeps secure cookies over https only. Chromium \
-             and Firefox make an exception for 127.0.0.1 and localhost; Safari does not. Use one \
-             of these, or put https in front of this address. Perhaps cookies are turned off, too.",
+            "The token is valid, but this browser accepts secure cookies only over https, or it \
+             has cookies turned off. Chromium and Firefox make an exception for 127.0.0.1 and \
+             localhost; Safari does not. Use one of those browsers, or serve this address over \
+             https.",
         )
     }
 
-    /// The form is not as the page sends it.
+    /// The form is malformed or incomplete.
     fn form(status: StatusCode) -> Self {
         if status == StatusCode::PAYLOAD_TOO_LARGE {
             return Self::new(
                 "This is too long for an admin token",
-                "Paste the link that `jeton admin-link` printed, and nothing else.",
+                "Paste only the link that `jeton admin-link` printed.",
             );
         }
-        Self::new("The form did not arrive as it should", "Try again with the one below.")
+        Self::new("The form was incomplete", "Try again.")
     }
 
     fn ended() -> Self {
-        Self::new("Your session has ended", "Sign in again to go on where you were.")
+        Self::new("Your session has ended", "Sign in again to continue where you were.")
     }
 
     fn of(unfit: &Unfit, now: UnixSeconds) -> Self {
         match unfit {
             Unfit::Unverified => Self::new(
-                "This is no admin token of this node",
-                "Perhaps a part of it was lost when it was copied, or the key that signed it is \
-                 not trusted here.",
+                "This is not an admin token of this node",
+                "It may have been copied incompletely, or this node does not trust the key that \
+                 signed it.",
             ),
             Unfit::Profile => Self::new(
-                "This is a link to a profile",
-                "It downloads a VPN profile and opens no door here. Sign in with an admin token.",
+                "This is a profile link",
+                "It downloads a VPN profile. To sign in here, use an admin token.",
             ),
             Unfit::Time(TimeError::Expired(at)) => {
                 let Moment { date, relative, .. } = Moment::end(*at, now);
@@ -250,15 +245,15 @@ impl Problem {
                 let Moment { date, .. } = Moment::beginning(*at, now);
                 Self::new(
                     "This admin token is not valid yet",
-                    format!("It becomes valid on {date}. If it is new, compare the clocks."),
+                    format!("It becomes valid on {date}. If it was just made, compare the clocks."),
                 )
             }
             Unfit::Network => Self::new(
                 "This admin token is not valid from your network",
-                "It is bound to another one.",
+                "It is restricted to another network.",
             ),
             Unfit::Revoked => Self::new("This admin token was revoked", "Ask for a new one."),
-            Unfit::Ledger(error) => Self::new("Not now", error.to_string()),
+            Unfit::Ledger(error) => Self::new("Try again later", error.to_string()),
         }
     }
 }

@@ -1,5 +1,4 @@
-//! `/tokens`: the links that the ledger knows, those that expire first coming
-//! first.
+//! `/tokens`: the links in the ledger, ordered by expiry.
 
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
@@ -7,29 +6,24 @@ use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use serde::Deserialize;
 
+use super::error::PageError;
 use super::frame::Frame;
-use super::link::link;
-use super::{PageError, answer, given, query};
+use super::link::{TOKENS, link};
+use super::query::{parse_optional, parse_query};
+use super::response::html;
 use crate::admin::AdminDoor;
 use crate::humanize::{KindWords, Moment, counted};
 use crate::ledger::{ListedToken, StateFilter, TokenQuery, TokenState};
 use crate::token::{ProfileKind, UnixSeconds, UserName};
 
-/// Where this page is.
-const PAGE: &str = "/tokens";
-
-/// What is wanted; an empty value is as good as none, because forms send it.
-#[derive(Deserialize)]
-pub(super) struct Wish {
-    #[serde(default)]
+/// The query. Forms send empty values, which mean the default.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct TokensPageQuery {
     user: String,
-    #[serde(default)]
     profile_type: String,
-    #[serde(default)]
     state: String,
-    #[serde(default)]
     batch: String,
-    #[serde(default)]
     after: String,
 }
 
@@ -37,35 +31,35 @@ pub(super) struct Wish {
 #[template(path = "admin/tokens.html")]
 struct TokensPage<'a> {
     frame: Frame,
-    wish: &'a Wish,
-    /// The user whose links are shown, if it is just one.
+    query: &'a TokensPageQuery,
+    /// Set if only the links of one user are shown.
     user: Option<UserName>,
-    rows: Vec<Row>,
-    /// How many links match.
+    rows: Vec<TokenRow>,
+    /// The number of links that match, with the unit.
     total: String,
     is_filtered: bool,
-    /// Where the same links are shown whatever became of them, if that is more.
+    /// The address of the list with all states, if only that has matches.
     every_state: Option<String>,
-    /// Whose links can all be revoked: that of one user who is known here.
+    /// The user whose links can be revoked all at once. The node must know the user.
     revocable: Option<UserName>,
     first: String,
     next: Option<String>,
     kinds: [(ProfileKind, KindWords); 3],
 }
 
-struct Row {
+struct TokenRow {
     id: String,
     key_id: String,
     batch: String,
     user: UserName,
-    of_user: String,
+    /// The address of the user's tokens.
+    user_tokens: String,
     kind: KindWords,
     state: &'static str,
-    state_word: &'static str,
-    /// Nothing can be done with it any more.
+    state_name: &'static str,
+    /// Whether it is revoked or used up.
     is_over: bool,
-    /// How often it may be used, and how often it still can; `None` for any
-    /// number.
+    /// The uses granted and the uses left; `None` if unlimited.
     uses: Option<(u32, u32)>,
     expires: Moment,
     issued: Moment,
@@ -76,14 +70,14 @@ pub(super) async fn show(
     request: HttpRequest,
     door: Data<AdminDoor>,
 ) -> Result<HttpResponse, PageError> {
-    let frame = Frame::enter(&request, &door, "Tokens")?;
-    let wish: Wish = query(&request)?;
-    let wanted = wish.understand()?;
+    let frame = Frame::enter(&request, &door, TOKENS)?;
+    let query: TokensPageQuery = parse_query(&request)?;
+    let filter = query.to_token_query()?;
     let now = frame.now;
-    let list = door.ledger.tokens(&wanted, now);
-    let every = TokenQuery { state: StateFilter::All, after: None, ..wanted.clone() };
+    let list = door.ledger.tokens(&filter, now);
+    let every = TokenQuery { state: StateFilter::All, after: None, ..filter.clone() };
     let has_more = list.total == 0 && door.ledger.tokens(&every, now).total > 0;
-    // A user without links in the list may have some that were minted offline.
+    // A user without links in the ledger may have links that were minted offline.
     let is_known = |user: &UserName| {
         list.total > 0
             || has_more
@@ -91,42 +85,34 @@ pub(super) async fn show(
             || door.redeemer.users().is_ok_and(|users| users.contains(user))
     };
     let page = TokensPage {
-        first: wish.link(""),
-        next: list.next.map(|next| wish.link(&next.to_string())),
-        is_filtered: TokenQuery { after: None, ..wanted.clone() } != TokenQuery::default(),
-        every_state: has_more.then(|| wish.in_every_state()),
-        revocable: wanted.user.clone().filter(|user| frame.operates() && is_known(user)),
+        first: query.link(&query.state, ""),
+        next: list.next.map(|next| query.link(&query.state, &next.to_string())),
+        is_filtered: TokenQuery { after: None, ..filter.clone() } != TokenQuery::default(),
+        every_state: has_more.then(|| query.link("all", "")),
+        revocable: filter.user.clone().filter(|user| frame.is_operator() && is_known(user)),
         frame,
-        user: wanted.user,
-        wish: &wish,
-        rows: list.tokens.iter().map(|token| Row::of(token, now)).collect(),
+        user: filter.user,
+        query: &query,
+        rows: list.tokens.iter().map(|token| TokenRow::of(token, now)).collect(),
         total: counted(list.total, "link"),
         kinds: ProfileKind::ALL.map(|kind| (kind, KindWords::of(kind))),
     };
-    answer(StatusCode::OK, &page)
+    Ok(html(StatusCode::OK, &page)?)
 }
 
-impl Wish {
-    fn understand(&self) -> Result<TokenQuery, PageError> {
+impl TokensPageQuery {
+    fn to_token_query(&self) -> Result<TokenQuery, PageError> {
         Ok(TokenQuery {
-            user: given(&self.user, "user", PAGE)?,
-            kind: given(&self.profile_type, "profile kind", PAGE)?,
-            state: given(&self.state, "state", PAGE)?.unwrap_or_default(),
-            batch: given(&self.batch, "batch", PAGE)?,
-            after: given(&self.after, "place to go on from", PAGE)?,
+            user: parse_optional(&self.user, "user", TOKENS)?,
+            kind: parse_optional(&self.profile_type, "profile kind", TOKENS)?,
+            state: parse_optional(&self.state, "state", TOKENS)?.unwrap_or_default(),
+            batch: parse_optional(&self.batch, "batch", TOKENS)?,
+            after: parse_optional(&self.after, "list position", TOKENS)?,
             limit: TokenQuery::LIMIT,
         })
     }
 
-    fn link(&self, after: &str) -> String {
-        self.link_to(&self.state, after)
-    }
-
-    fn in_every_state(&self) -> String {
-        self.link_to("all", "")
-    }
-
-    fn link_to(&self, state: &str, after: &str) -> String {
+    fn link(&self, state: &str, after: &str) -> String {
         let Self { user, profile_type, state: _, batch, after: _ } = self;
         let query = [
             ("user", user.trim()),
@@ -135,23 +121,23 @@ impl Wish {
             ("batch", batch),
             ("after", after),
         ];
-        link("/tokens", &query)
+        link(TOKENS.path, &query)
     }
 
     fn states(&self) -> impl Iterator<Item = (&'static str, &'static str, bool)> {
-        let wanted = if self.state.is_empty() { "live" } else { &self.state };
+        let selected = if self.state.is_empty() { "live" } else { &self.state };
         StateFilter::ALL.into_iter().map(move |filter| {
             let name = match filter {
                 StateFilter::Live => "Live",
-                StateFilter::Only(state) => word(state),
+                StateFilter::Only(state) => state_name(state),
                 StateFilter::All => "All",
             };
-            (filter.as_str(), name, filter.as_str() == wanted)
+            (filter.as_str(), name, filter.as_str() == selected)
         })
     }
 }
 
-impl Row {
+impl TokenRow {
     fn of(listed: &ListedToken, now: UnixSeconds) -> Self {
         let record = &listed.token.record;
         let left = listed.token.uses_left();
@@ -160,10 +146,10 @@ impl Row {
             key_id: record.token.key_id.to_string(),
             batch: record.token.nonce.batch().to_string(),
             user: record.user.clone(),
-            of_user: link("/tokens", &[("user", record.user.as_str())]),
+            user_tokens: link(TOKENS.path, &[("user", record.user.as_str())]),
             kind: KindWords::of(record.kind),
             state: listed.state.as_str(),
-            state_word: word(listed.state),
+            state_name: state_name(listed.state),
             is_over: matches!(listed.state, TokenState::Revoked | TokenState::UsedUp),
             uses: record.uses.count().zip(left),
             expires: Moment::end(record.expires_at, now),
@@ -173,7 +159,7 @@ impl Row {
     }
 }
 
-const fn word(state: TokenState) -> &'static str {
+const fn state_name(state: TokenState) -> &'static str {
     match state {
         TokenState::Unused => "Unused",
         TokenState::InUse => "In use",

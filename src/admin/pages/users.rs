@@ -1,5 +1,4 @@
-//! `/users`: who there is, who may have autologin profiles, and the button for
-//! a new link.
+//! `/users`: the users, their autologin permission, and the button for a new link.
 
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
@@ -7,24 +6,25 @@ use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use serde::Deserialize;
 
+use super::error::PageError;
 use super::frame::Frame;
-use super::link::link;
-use super::{PageError, answer, query};
+use super::link::{TOKENS, USERS, link};
+use super::query::parse_query;
+use super::response::html;
 use crate::admin::roster::RosterEntry;
 use crate::admin::{AdminDoor, AdminError};
 use crate::humanize::{KindWords, counted};
 use crate::token::{Lifetime, ProfileKind, TrustedKeys as _, UserName};
 
-/// How many users a page has.
+/// The number of users on a page.
 const ROWS: usize = 100;
 
-#[derive(Deserialize)]
-pub(super) struct Wish {
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct UsersPageQuery {
     /// A part of the name.
-    #[serde(default)]
     q: String,
-    /// The last user of the page before.
-    #[serde(default)]
+    /// The last user of the previous page.
     after: String,
 }
 
@@ -33,8 +33,8 @@ pub(super) struct Wish {
 struct UsersPage<'a> {
     frame: Frame,
     q: &'a str,
-    rows: Vec<Row>,
-    /// How many users match.
+    rows: Vec<UserRow>,
+    /// The number of users that match, with the unit.
     matching: String,
     is_first: bool,
     first: String,
@@ -44,25 +44,26 @@ struct UsersPage<'a> {
     hours_max: u32,
 }
 
-/// Whether links can be made here, and if not, why.
+/// Whether this node can mint, and if not, why.
 #[derive(Eq, PartialEq)]
 enum Minting {
     Possible,
-    /// This node was given no signing key.
+    /// This node has no signing key.
     NoKey,
     /// It does not trust the public half of its signing key.
     Untrusted,
 }
 
-struct Row {
+struct UserRow {
     name: UserName,
     has_profile: bool,
     autologin: bool,
+    /// The address of the user's tokens.
     tokens: String,
 }
 
 impl UsersPage<'_> {
-    fn mints(&self) -> bool {
+    fn can_mint(&self) -> bool {
         self.minting == Minting::Possible
     }
 }
@@ -81,34 +82,34 @@ pub(super) async fn show(
     request: HttpRequest,
     door: Data<AdminDoor>,
 ) -> Result<HttpResponse, PageError> {
-    let frame = Frame::enter(&request, &door, "Users")?;
-    let wish: Wish = query(&request)?;
-    let part = wish.q.trim().to_lowercase();
+    let frame = Frame::enter(&request, &door, USERS)?;
+    let query: UsersPageQuery = parse_query(&request)?;
+    let part = query.q.trim().to_lowercase();
     let mut matching = door.roster().map_err(AdminError::from)?;
     matching.retain(|entry| entry.user.as_str().to_lowercase().contains(&part));
     let total = matching.len();
-    let rest = matching.into_iter().filter(|entry| entry.user.as_str() > wish.after.as_str());
+    let rest = matching.into_iter().filter(|entry| entry.user.as_str() > query.after.as_str());
     let mut rest = rest.peekable();
-    let rows: Vec<_> = rest.by_ref().take(ROWS).map(Row::of).collect();
+    let rows: Vec<_> = rest.by_ref().take(ROWS).map(UserRow::of).collect();
     let last = rows.last().filter(|_| rest.peek().is_some());
     let page = UsersPage {
         frame,
-        q: &wish.q,
-        next: last.map(|last| link("/users", &[("q", &wish.q), ("after", last.name.as_str())])),
+        q: &query.q,
+        next: last.map(|last| link(USERS.path, &[("q", &query.q), ("after", last.name.as_str())])),
         rows,
         matching: counted(total, "user"),
-        is_first: wish.after.is_empty(),
-        first: link("/users", &[("q", &wish.q)]),
+        is_first: query.after.is_empty(),
+        first: link(USERS.path, &[("q", &query.q)]),
         minting: Minting::of(&door),
         kinds: ProfileKind::ALL.map(|kind| (kind, KindWords::of(kind))),
         hours_max: Lifetime::MAX.seconds() / 3_600,
     };
-    answer(StatusCode::OK, &page)
+    Ok(html(StatusCode::OK, &page)?)
 }
 
-impl Row {
+impl UserRow {
     fn of(RosterEntry { user, autologin, profile }: RosterEntry) -> Self {
-        let tokens = link("/tokens", &[("user", user.as_str())]);
+        let tokens = link(TOKENS.path, &[("user", user.as_str())]);
         Self { name: user, has_profile: profile, autologin, tokens }
     }
 }

@@ -26,7 +26,7 @@ await runScenario(async (browser, options) => {
     assert.equal(await unscripted.getByRole('rowheader', { name: id }).count(), 1, id);
   }
   assert.equal(await unscripted.getByText('Leader', { exact: true }).count() > 0, true);
-  const alarmTexts = () => unscripted.getByRole('region', { name: 'Look at this' }).allInnerTexts();
+  const alarmTexts = () => unscripted.getByRole('region', { name: 'Needs attention' }).allInnerTexts();
   const isRight = options.alarm
     ? (alarms) => alarms.length === 1 && new RegExp(options.alarm).test(alarms[0])
     : (alarms) => alarms.length === 0;

@@ -1,9 +1,9 @@
-//! The pages over HTTP: who sees what, and what no page ever holds.
+//! Tests of the pages over HTTP.
 
 mod other_sites;
 mod safety;
 mod sessions;
-mod sight;
+mod views;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use actix_web::http::header::{self, HeaderMap};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{App, test};
 
-use super::POLICY;
+use super::response::POLICY;
 use crate::activity::{Event, What};
 use crate::admin::configure;
 use crate::admin::tests::{NOW, World, admin, claims, minting_world, token, world};
@@ -27,14 +27,14 @@ use crate::web_security::security_headers;
 
 const HOST: &str = "127.0.0.1:8444";
 
-/// What came back.
-struct Answer {
+/// A response, completely read.
+struct PageResponse {
     status: StatusCode,
     headers: HeaderMap,
     body: String,
 }
 
-impl Answer {
+impl PageResponse {
     async fn of(response: ServiceResponse) -> Self {
         let (status, headers) = (response.status(), response.headers().clone());
         let body = test::read_body(response).await;
@@ -45,7 +45,7 @@ impl Answer {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    /// The cookie it sets, as the browser sends it back.
+    /// Returns the cookie that it sets, as a browser sends it back.
     fn cookie(&self) -> String {
         self.header("set-cookie").split(';').next().unwrap().to_owned()
     }
@@ -58,7 +58,7 @@ impl World {
         uri: &str,
         headers: &[(&str, &str)],
         form: Option<&[(&str, &str)]>,
-    ) -> Answer {
+    ) -> PageResponse {
         let app = App::new().wrap(security_headers()).configure(|app| configure(app, &self.door));
         let app = test::init_service(app).await;
         let mut request = test::TestRequest::with_uri(uri)
@@ -71,19 +71,19 @@ impl World {
         if let Some(form) = form {
             request = request.set_form(form);
         }
-        Answer::of(test::call_service(&app, request.to_request()).await).await
+        PageResponse::of(test::call_service(&app, request.to_request()).await).await
     }
 
-    async fn page(&self, uri: &str, cookie: &str) -> Answer {
+    async fn page(&self, uri: &str, cookie: &str) -> PageResponse {
         self.request(Method::GET, uri, &[("Cookie", cookie)], None).await
     }
 
-    async fn post_token(&self, token: &str) -> Answer {
+    async fn post_token(&self, token: &str) -> PageResponse {
         let own = [("Sec-Fetch-Site", "same-origin")];
         self.request(Method::POST, "/sign-in", &own, Some(&[("token", token)])).await
     }
 
-    /// Records a token of `user`, each time another one.
+    /// Records a new token of `user`.
     async fn record(&self, user: &str, note: &str) {
         let mut number = [0; 12];
         let total = self.ledger.tokens(&TokenQuery::default(), UnixSeconds::new(NOW)).total;

@@ -1,9 +1,9 @@
-//! What pages of other sites cannot do.
+//! Requests that pages of other sites can make a browser send.
 
 use super::*;
 
 #[actix_web::test]
-async fn a_change_by_cookie_comes_from_an_own_page() {
+async fn a_change_by_cookie_must_come_from_the_same_origin() {
     let world = world();
     let cookie = world.signed_in(AdminRole::Admin).await;
     let bearer = format!("Bearer {}", admin(AdminRole::Admin));
@@ -21,7 +21,7 @@ async fn a_change_by_cookie_comes_from_an_own_page() {
         (vec![cookie, ("Origin", own)], StatusCode::OK),
         (vec![bearer], StatusCode::OK),
         (vec![bearer, cross], StatusCode::OK),
-        // The bearer token is what counts where both are sent.
+        // If both are sent, only the bearer token counts.
         (vec![cookie, ("Authorization", "Bearer x"), cross], StatusCode::UNAUTHORIZED),
         (vec![cookie, ("Authorization", "Basic eA==")], StatusCode::UNAUTHORIZED),
     ] {
@@ -36,16 +36,16 @@ async fn a_change_by_cookie_comes_from_an_own_page() {
             request = request.append_header(*header);
         }
         let status = test::call_service(&app, request.to_request()).await.status();
-        let shown: Vec<_> = headers.iter().filter(|header| header.0 != "Cookie").collect();
-        assert_eq!(status, expected, "{shown:?}");
+        let without_cookie: Vec<_> = headers.iter().filter(|header| header.0 != "Cookie").collect();
+        assert_eq!(status, expected, "{without_cookie:?}");
     }
 }
 
 #[actix_web::test]
-async fn another_sites_page_signs_nobody_in_or_out() {
+async fn refuses_sign_in_and_sign_out_from_another_site() {
     let world = world();
-    let entry = admin(AdminRole::Viewer);
-    let form = [("token", entry.as_str())];
+    let token = admin(AdminRole::Viewer);
+    let form = [("token", token.as_str())];
     for (headers, expected) in [
         (&[("Sec-Fetch-Site", "cross-site")][..], StatusCode::FORBIDDEN),
         (&[("Origin", "https://evil.example")], StatusCode::FORBIDDEN),

@@ -1,9 +1,9 @@
-//! What no page ever holds, and what it tells the browser.
+//! Security headers, escaping and assets.
 
 use super::*;
 
 #[actix_web::test]
-async fn pages_have_the_strict_policy_and_are_not_kept() {
+async fn pages_have_a_strict_policy_and_are_not_stored() {
     let world = world();
     let cookie = world.signed_in(AdminRole::Admin).await;
     for uri in ["/sign-in", "/users", "/tokens", "/activity", "/nodes", "/users?q=%FF"] {
@@ -15,9 +15,9 @@ async fn pages_have_the_strict_policy_and_are_not_kept() {
     }
 }
 
-/// Names and notes are written by others.
+/// Names and notes are untrusted.
 #[actix_web::test]
-async fn hostile_names_and_notes_are_text() {
+async fn hostile_names_and_notes_are_escaped() {
     let world = world();
     let hostile = r#""><img src=x onerror=alert(1)>'&"#;
     world.record(hostile, hostile).await;
@@ -29,16 +29,16 @@ async fn hostile_names_and_notes_are_text() {
         what: What::Done { operator: name, role: AdminRole::Admin, what: hostile.to_owned() },
     });
     let cookie = world.signed_in(AdminRole::Admin).await;
-    let asked = "%22%3E%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E'%26";
+    let encoded = "%22%3E%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E'%26";
     for uri in [
         "/users".to_owned(),
-        format!("/users?q={asked}"),
+        format!("/users?q={encoded}"),
         "/tokens".to_owned(),
-        format!("/tokens?user={asked}"),
+        format!("/tokens?user={encoded}"),
         "/activity".to_owned(),
-        format!("/activity?user={asked}&event={asked}"),
-        format!("/tokens?state={asked}"),
-        format!("/tokens?batch={asked}"),
+        format!("/activity?user={encoded}&event={encoded}"),
+        format!("/tokens?state={encoded}"),
+        format!("/tokens?batch={encoded}"),
     ] {
         let body = world.page(&uri, &cookie).await.body;
         assert!(!body.contains("<img"), "{uri}: {body}");
@@ -48,17 +48,17 @@ async fn hostile_names_and_notes_are_text() {
     assert!(body.contains("&#60;img"), "{body}");
 }
 
-/// The policy would stop it in the browser; it must not come so far.
+/// The policy would block it in browsers, but it must not get that far.
 #[actix_web::test]
-async fn no_template_has_a_style_or_a_script_in_it() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/templates/admin");
-    let mut looked_at = 0;
-    for entry in std::fs::read_dir(folder).unwrap() {
+async fn no_template_has_inline_styles_or_scripts() {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/templates/admin");
+    let mut checked = 0;
+    for entry in std::fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_none_or(|extension| extension != "html") {
             continue;
         }
-        looked_at += 1;
+        checked += 1;
         let html = std::fs::read_to_string(&path).unwrap().to_lowercase();
         for banned in ["<style", " style=", "javascript:", "|safe", "<base"] {
             assert!(!html.contains(banned), "{}: {banned}", path.display());
@@ -75,11 +75,11 @@ async fn no_template_has_a_style_or_a_script_in_it() {
         });
         assert_eq!(handlers.count(), 0, "{}", path.display());
     }
-    assert!(looked_at > 4);
+    assert!(checked > 4);
 }
 
 #[actix_web::test]
-async fn assets_are_sent_once_until_they_change() {
+async fn assets_are_revalidated_with_their_etag() {
     let world = world();
     for (uri, content_type) in [
         ("/assets/jeton.css", "text/css; charset=utf-8"),

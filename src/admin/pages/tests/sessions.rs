@@ -1,11 +1,11 @@
-//! What a sign-in becomes, and when it ends.
+//! Signing in, signing out, and when a session ends.
 
 use std::time::Duration;
 
 use super::*;
 
 #[actix_web::test]
-async fn a_token_becomes_a_session_and_a_sign_out_ends_it() {
+async fn a_sign_in_opens_a_session_and_a_sign_out_ends_it() {
     let world = world();
     for pasted in [
         admin(AdminRole::Viewer),
@@ -20,7 +20,7 @@ async fn a_token_becomes_a_session_and_a_sign_out_ends_it() {
         let cookie = answer.cookie();
         assert!(!cookie.contains(&admin(AdminRole::Viewer)));
         assert_eq!(world.page("/?signed-in=1", &cookie).await.header("location"), "/users#top");
-        // Without a fragment of its own, the token's would be carried along.
+        // Without a fragment here, the browser would keep the one with the token.
         assert_eq!(world.page("/sign-in", &cookie).await.header("location"), "/users#signed-in");
         assert_eq!(world.page("/api/v1/status", &cookie).await.status, StatusCode::OK);
 
@@ -34,7 +34,7 @@ async fn a_token_becomes_a_session_and_a_sign_out_ends_it() {
 }
 
 #[actix_web::test]
-async fn what_is_no_admin_token_is_told_so() {
+async fn a_failed_sign_in_says_why() {
     let world = world();
     let profile = token(&claims(Purpose::Profile(ProfileKind::UserLocked)));
     let expired = token(&Claims {
@@ -42,21 +42,21 @@ async fn what_is_no_admin_token_is_told_so() {
         ..claims(Purpose::Admin(AdminRole::Admin))
     });
     for (pasted, title) in [
-        (profile.clone(), "This is a link to a profile"),
-        (format!("https://vpn.example.com/t/{profile}"), "This is a link to a profile"),
+        (profile.clone(), "This is a profile link"),
+        (format!("https://vpn.example.com/t/{profile}"), "This is a profile link"),
         (expired, "This admin token has expired"),
-        ("<script>alert(1)</script>".to_owned(), "This is no admin token of this node"),
+        ("<script>alert(1)</script>".to_owned(), "This is not an admin token of this node"),
     ] {
         let answer = world.post_token(&pasted).await;
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{title}");
         assert_eq!(answer.header("set-cookie"), "");
         assert!(answer.body.contains(title), "{}", answer.body);
-        assert!(!answer.body.contains(&pasted), "what was pasted comes back");
+        assert!(!answer.body.contains(&pasted), "the page repeats the input");
     }
 }
 
 #[actix_web::test]
-async fn a_session_dies_with_its_token_its_key_and_its_time() {
+async fn a_session_ends_with_its_token_and_with_the_trust_in_its_key() {
     let ends: [fn(&World); 2] = [
         |world| world.clock.set(UnixSeconds::new(NOW + 60)),
         |world| world.door.redeemer.replace_keys(Keyring::new([]).unwrap()),
@@ -79,7 +79,7 @@ async fn a_session_dies_with_its_token_its_key_and_its_time() {
 }
 
 #[actix_web::test]
-async fn a_cookie_that_was_not_kept_is_told() {
+async fn the_sign_in_page_says_that_a_cookie_was_not_kept() {
     let world = world();
     let answer = world.page("/?next=%2Ftokens&signed-in=1", "").await;
     assert_eq!(answer.header("location"), "/sign-in?next=%2Ftokens&why=cookie");
@@ -89,7 +89,7 @@ async fn a_cookie_that_was_not_kept_is_told() {
 }
 
 #[actix_web::test]
-async fn who_is_not_signed_in_comes_back_where_he_was() {
+async fn a_sign_in_leads_back_to_the_requested_page() {
     let world = world();
     for (asked, location) in [
         ("/users", "/sign-in?next=%2Fusers"),
@@ -109,7 +109,7 @@ async fn who_is_not_signed_in_comes_back_where_he_was() {
 }
 
 #[actix_web::test]
-async fn a_form_that_is_damaged_brings_the_form_again() {
+async fn an_invalid_form_is_answered_with_the_form() {
     let world = world();
     let long = "x".repeat(20_000);
     for (form, status) in [
@@ -124,9 +124,9 @@ async fn a_form_that_is_damaged_brings_the_form_again() {
     }
 }
 
-/// Whoever has one token can neither push others out nor fill the log.
+/// A single token cannot evict the sessions of others or fill the log.
 #[actix_web::test]
-async fn one_token_opens_eight_sessions_a_minute_and_keeps_the_newest() {
+async fn one_token_opens_at_most_eight_sessions_a_minute() {
     let world = world();
     let mut cookies = Vec::new();
     for _ in 0..8 {
@@ -138,11 +138,11 @@ async fn one_token_opens_eight_sessions_a_minute_and_keeps_the_newest() {
     let refused = world.post_token(&admin(AdminRole::Viewer)).await;
     assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
     let status = world.page("/api/v1/status", &cookies[0]).await.status;
-    assert_eq!(status, StatusCode::OK, "those there are stay");
+    assert_eq!(status, StatusCode::OK, "existing sessions stay");
 }
 
 #[actix_web::test]
-async fn on_a_node_that_was_cut_off_one_can_sign_in_and_see_why() {
+async fn a_stale_node_allows_signing_in_and_shows_only_the_nodes_page() {
     let world = world();
     *world.ledger.cut_off.lock().unwrap() = Duration::from_secs(12);
     let cookie = world.signed_in(AdminRole::Admin).await;

@@ -1,9 +1,9 @@
-//! Who sees what.
+//! The contents of the pages.
 
 use super::*;
 
 #[actix_web::test]
-async fn each_role_sees_the_buttons_that_are_its_own() {
+async fn each_role_sees_only_the_buttons_it_may_use() {
     let world = minting_world();
     world.record("alice", "").await;
     for (role, mints, permits) in [
@@ -18,12 +18,12 @@ async fn each_role_sees_the_buttons_that_are_its_own() {
         assert_eq!(users.contains("<dialog"), mints, "{role}");
         assert_eq!(users.contains(r#"role="switch""#), permits, "{role}");
         assert_eq!(tokens.contains("data-revoke>"), mints, "{role}");
-        assert_eq!(tokens.contains("Revoke all of alice"), mints, "{role}");
+        assert_eq!(tokens.contains("Revoke all links of alice"), mints, "{role}");
     }
 }
 
 #[actix_web::test]
-async fn a_node_without_a_signing_key_says_what_to_do() {
+async fn a_node_that_cannot_mint_says_why() {
     let world = world();
     let cookie = world.signed_in(AdminRole::Operator).await;
     let users = world.page("/users", &cookie).await.body;
@@ -31,11 +31,11 @@ async fn a_node_without_a_signing_key_says_what_to_do() {
     assert!(users.contains("admin.signing_key"));
     world.door.minter.store(Some(Arc::new(minter())));
     let users = world.page("/users", &cookie).await.body;
-    assert!(users.contains("does not trust the key that it signs with"), "{users}");
+    assert!(users.contains("does not trust its own signing key"), "{users}");
 }
 
 #[actix_web::test]
-async fn long_lists_are_paged_and_each_token_comes_once() {
+async fn long_lists_are_paged_and_show_each_token_once() {
     let world = world();
     for number in 0..250 {
         world.record(&format!("user{number}"), "").await;
@@ -58,27 +58,27 @@ async fn long_lists_are_paged_and_each_token_comes_once() {
 }
 
 #[actix_web::test]
-async fn the_nodes_are_told_with_what_has_to_be_looked_at() {
+async fn the_nodes_page_shows_members_and_alarms() {
     let world = world();
     let nodes = world.page("/nodes", &world.signed_in(AdminRole::Viewer).await).await.body;
-    for words in [
+    for expected in [
         "1 voter, 1 learner",
         "<code>0000000000000002</code><small>a:1</small>",
         r#"<td role="cell" data-label="Entries behind">2</td>"#,
         r#"<span class="badge revoked">No</span>"#,
         "Node 0000000000000002 at a:1 was not heard for 6 s.",
     ] {
-        assert!(nodes.contains(words), "{words}: {nodes}");
+        assert!(nodes.contains(expected), "{expected}: {nodes}");
     }
 }
 
 #[actix_web::test]
-async fn a_browser_that_is_lost_gets_a_page_and_a_program_does_not() {
+async fn an_unknown_address_gives_browsers_a_page_and_programs_none() {
     let world = world();
     let browser = [("Accept", "text/html,*/*;q=0.8")];
     let answer = world.request(Method::GET, "/nothing", &browser, None).await;
     assert_eq!(answer.status, StatusCode::NOT_FOUND);
-    assert!(answer.body.contains("There is no such page"));
+    assert!(answer.body.contains("Page not found"));
     for uri in ["/nothing", "/api/v1/nothing"] {
         let headers: &[_] = if uri == "/nothing" { &[] } else { &browser };
         let answer = world.request(Method::GET, uri, headers, None).await;
@@ -87,9 +87,9 @@ async fn a_browser_that_is_lost_gets_a_page_and_a_program_does_not() {
     }
 }
 
-/// A list that silently leaves the filter out would show too much.
+/// Ignoring the filter would show too much.
 #[actix_web::test]
-async fn a_filter_that_is_not_understood_is_refused() {
+async fn refuses_an_invalid_filter() {
     let world = world();
     let cookie = world.signed_in(AdminRole::Viewer).await;
     for (uri, status) in [
@@ -103,14 +103,14 @@ async fn a_filter_that_is_not_understood_is_refused() {
 }
 
 #[actix_web::test]
-async fn an_address_that_is_not_understood_is_told_to_people() {
+async fn an_invalid_query_is_explained_on_a_page() {
     let world = world();
     let cookie = world.signed_in(AdminRole::Viewer).await;
     for (uri, what) in [
-        ("/tokens?state=bogus", "the state (it is one of live,"),
+        ("/tokens?state=bogus", "invalid state: "),
         ("/tokens?batch=x", "8 hex digits"),
-        ("/tokens?after=x", "the place to go on from"),
-        ("/tokens?user=a&user=b", "it says something twice"),
+        ("/tokens?after=x", "invalid list position: "),
+        ("/tokens?user=a&user=b", "a parameter occurs twice"),
     ] {
         let answer = world.page(uri, &cookie).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{uri}");
@@ -121,15 +121,15 @@ async fn an_address_that_is_not_understood_is_told_to_people() {
 }
 
 #[actix_web::test]
-async fn an_empty_list_offers_only_what_makes_sense() {
+async fn an_empty_list_offers_only_useful_actions() {
     let world = world();
     let cookie = world.signed_in(AdminRole::Operator).await;
     let ghost = world.page("/tokens?user=ghost", &cookie).await.body;
     assert!(ghost.contains("0 links of"), "{ghost}");
     assert!(!ghost.contains("Revoke all") && !ghost.contains("Show all states"), "{ghost}");
-    // Some of hers may have been minted offline.
+    // Some of her links may have been minted offline.
     let alice = world.page("/tokens?user=alice", &cookie).await.body;
-    assert!(alice.contains("Revoke all of alice"), "{alice}");
+    assert!(alice.contains("Revoke all links of alice"), "{alice}");
 
     world.record("bob", "").await;
     let name = UserName::new("bob").unwrap();
@@ -142,7 +142,7 @@ async fn an_empty_list_offers_only_what_makes_sense() {
 }
 
 #[actix_web::test]
-async fn a_log_without_entries_has_no_last_one() {
+async fn an_empty_log_shows_no_last_entry() {
     let world = world();
     let cookie = world.signed_in(AdminRole::Viewer).await;
     let nodes = world.page("/nodes", &cookie).await.body;
