@@ -14,14 +14,11 @@ use super::limits::PublicLimits;
 use super::rate::RateLimiter;
 use super::redemption_log::{Asker, RedemptionLog};
 use super::refusal::Denial;
-use crate::ledger::{Ledger, LedgerError, RequestId};
+use crate::ledger::{Ledger, LedgerError, OutcomeUnknown, RequestId};
 use crate::random;
 use crate::redeem::{Attempt, Delivery, Redeemer, Refusal, Refused};
 use crate::token::url::PublicUrl;
 use crate::token::{KeyPurpose, UnixSeconds};
-
-/// How a redemption ends that neither delivers nor refuses.
-const ABORTED: &str = "the redemption panicked, or the server stopped";
 
 /// What the public door needs.
 #[derive(Debug)]
@@ -127,7 +124,8 @@ impl PublicDoor {
         });
         task.await.unwrap_or_else(|_| {
             // A panic's message is not ours to write down.
-            let refusal = Refusal::OutcomeUnknown(LedgerError::OutcomeUnknown(ABORTED.to_owned()));
+            let refusal =
+                Refusal::OutcomeUnknown(LedgerError::OutcomeUnknown(OutcomeUnknown::Aborted));
             let decision = Err(Denial::Redemption(Refused { refusal, token: None }));
             self.log.decided(&decision, asker, self.now());
             decision

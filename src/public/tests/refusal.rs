@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use super::house::{House, NOW, Response, limits, wait_for};
-use crate::ledger::{Ledger, LedgerError, Revocation};
+use crate::ledger::{Ledger, LedgerError, OutcomeUnknown, Revocation, Unavailable};
 use crate::public::{PublicLimits, Rate, TrustedProxies};
 use crate::token::url::REST_PATH as R;
 use crate::token::{Claims, Lifetime, ProfileKind, Purpose, Token, UserName};
@@ -135,9 +135,13 @@ fn a_ledger_that_cannot_decide_gives_nothing_and_says_when_to_come_back() {
     let why = || "disk".to_owned();
     let nothing = "try again shortly; nothing was used up";
     for (fault, text, retry) in [
-        (LedgerError::Unavailable(why()), nothing, "5"),
+        (LedgerError::Unavailable(Unavailable::NotForwarded(why())), nothing, "5"),
         (LedgerError::Overloaded, nothing, "1"),
-        (LedgerError::OutcomeUnknown(why()), "one use of this link may have been used up", "5"),
+        (
+            LedgerError::OutcomeUnknown(OutcomeUnknown::NoAnswer(why())),
+            "one use of this link may have been used up",
+            "5",
+        ),
     ] {
         let house = House::new();
         let token = house.mint(1);

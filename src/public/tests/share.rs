@@ -2,7 +2,7 @@
 //! at the press of its button.
 
 use super::house::{House, NOW, PUBLIC_URL, Response, Server, limits, profile_of, wait_for};
-use crate::ledger::{Ledger, LedgerError, Revocation};
+use crate::ledger::{Ledger, LedgerError, OutcomeUnknown, Revocation, Unavailable};
 use crate::public::{PublicLimits, Rate, TrustedProxies};
 use crate::token::url::REST_PATH;
 use crate::token::{Claims, Lifetime, ProfileKind, Purpose, Token, UserName};
@@ -265,8 +265,14 @@ fn a_refusal_says_whom_to_ask() {
 fn a_ledger_that_cannot_decide_asks_for_patience() {
     for (fault, said) in [
         (LedgerError::Overloaded, "Nothing was used up"),
-        (LedgerError::Unavailable("disk".to_owned()), "Nothing was used up"),
-        (LedgerError::OutcomeUnknown("disk".to_owned()), "may have been used up"),
+        (
+            LedgerError::Unavailable(Unavailable::NotForwarded("disk".to_owned())),
+            "Nothing was used up",
+        ),
+        (
+            LedgerError::OutcomeUnknown(OutcomeUnknown::NoAnswer("disk".to_owned())),
+            "may have been used up",
+        ),
     ] {
         let house = House::new();
         let token = house.mint(1);

@@ -80,7 +80,7 @@ fn a_change_moves_the_leader_first_and_never_leaves_two_voters() {
             assert_eq!(world.node(node).demote(alone()).await, Err(MembershipError::EvenVoters(2)));
             assert_eq!(
                 world.node(node).remove(alone()).await,
-                Err(MembershipError::Votes(NodeId(node)))
+                Err(MembershipError::IsVoter(NodeId(node)))
             );
         }
         let all = world.node(1).demote(nodes([1, 2, 3])).await;
@@ -270,7 +270,7 @@ fn an_old_disk_and_a_copied_folder_are_refused() {
             let ledger = world.start(3).await;
             pass(20).await;
             let ready = ledger.status().ready.unwrap_err().to_string();
-            assert!(ready.contains("old disk") && ready.contains("fresh folder"), "{ready}");
+            assert!(ready.contains("old disk") && ready.contains("fresh directory"), "{ready}");
             assert!(ledger.spend(spend(2, 1, 2)).await.is_err());
             drop(ledger);
             world.stop(3).await;
@@ -303,7 +303,7 @@ fn a_disk_that_was_set_back_to_a_moment_of_its_last_run_is_refused() {
         let ledger = world.start(3).await;
         pass(20).await;
         let ready = ledger.status().ready.unwrap_err().to_string();
-        assert!(ready.contains("old disk") && ready.contains("fresh folder"), "{ready}");
+        assert!(ready.contains("old disk") && ready.contains("fresh directory"), "{ready}");
         assert!(world.node(2).spend(spend(2, 1, 2)).await.is_err());
         drop(ledger);
         world.crash(3).await;
@@ -335,7 +335,7 @@ fn an_old_disk_on_which_a_node_votes_alone_decides_nothing_once_another_one_spea
             let ledger = world.start(1).await;
             pass(5).await;
             let ready = ledger.status().ready.unwrap_err().to_string();
-            assert!(ready.contains("old disk") && ready.contains("fresh folder"), "{ready}");
+            assert!(ready.contains("old disk") && ready.contains("fresh directory"), "{ready}");
             for node in [1, 2] {
                 assert!(world.node(node).spend(spend(1, 1, 2)).await.is_err());
             }
@@ -351,17 +351,17 @@ fn a_node_whose_address_is_wrong_says_so_itself() {
         world.cut(1, 2);
         let joined = world.join(2).await;
         pass(9).await;
-        assert_eq!(joined.troubles(), [""; 0]);
+        assert_eq!(joined.peer_errors(), [""; 0]);
         pass(2).await;
-        let alarms = joined.troubles();
+        let alarms = joined.peer_errors();
         assert_eq!(alarms.len(), 1, "{alarms:?}");
         let words = ["reached this node at node-2 since", "cluster remove 0000000000000002`"];
         assert!(words.iter().all(|words| alarms[0].contains(words)), "{alarms:?}");
-        assert!(!world.node(1).troubles().iter().any(|told| told.contains("no other node")));
+        assert!(!world.node(1).peer_errors().iter().any(|told| told.contains("no other node")));
 
         world.heal();
         world.settled().await;
-        assert_eq!(joined.troubles(), [""; 0]);
+        assert_eq!(joined.peer_errors(), [""; 0]);
         // It knows the others now, and can tell them where it is.
         drop(joined);
         world.stop(2).await;
@@ -369,9 +369,9 @@ fn a_node_whose_address_is_wrong_says_so_itself() {
         let moved = world.start(2).await;
         pass(11).await;
         assert!(
-            moved.troubles()[0].contains("correct `cluster.address`"),
+            moved.peer_errors()[0].contains("correct `cluster.address`"),
             "{:?}",
-            moved.troubles()
+            moved.peer_errors()
         );
     });
 }
@@ -387,7 +387,7 @@ fn a_node_that_is_alone_or_leads_waits_for_nobody() {
         let first = world.start(1).await;
         pass(60).await;
         assert!(first.is_leader());
-        assert!(!first.troubles().iter().any(|told| told.contains("no other node")));
+        assert!(!first.peer_errors().iter().any(|told| told.contains("no other node")));
     });
 }
 
@@ -409,13 +409,14 @@ fn strangers_are_refused_with_words_that_help() {
         assert_eq!(refusal(&ledger, 3, &World::identity(2), 1).await, PeerRefusal::OtherSender);
         assert_eq!(refusal(&ledger, 1, &World::identity(1), 1).await, PeerRefusal::OtherSender);
         // Noise, and another version.
-        for noise in [&b""[..], &[1], &[2, 0, 0, 0], &[0xff; 64]] {
+        for noise in [&b""[..], &[1], &[3, 0, 0, 0], &[0xff; 64]] {
             let answer = ledger.receive(NodeId(2), noise).await;
             let (_, body) = decode_head(&answer).unwrap();
             let answer: Response = decode_body(body).unwrap();
             assert!(matches!(answer, Response::Refused(PeerRefusal::Format)), "{answer:?}");
         }
-        for refusal in [PeerRefusal::OtherLedger, PeerRefusal::NotMember, PeerRefusal::OldFolder] {
+        for refusal in [PeerRefusal::OtherLedger, PeerRefusal::NotMember, PeerRefusal::OldDirectory]
+        {
             assert!(
                 refusal.to_string().contains("fresh") || refusal.to_string().contains("afresh")
             );
@@ -429,10 +430,10 @@ async fn refusal(ledger: &RaftLedger, from: u64, sender: &Identity, to: u64) -> 
         ledger_id: sender.ledger_id,
         from: sender.node_id,
         to: NodeId(to),
-        run: 1,
-        to_met: None,
+        incarnation: 1,
+        known_receiver: None,
         number: 0,
-        holds: 0,
+        durable_index: 0,
         introduction: None,
         clock: UnixSeconds::new(NOW),
         version: String::new(),

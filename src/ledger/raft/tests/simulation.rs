@@ -169,7 +169,8 @@ impl Night {
             let config = metrics.membership_config.membership().get_joint_config();
             config.iter().all(|voters| voters.len() > 1)
         });
-        let (run, log_end) = (ledger.peers.runs.run().unwrap(), ledger.writer.last_durable());
+        let (run, log_end) =
+            (ledger.peers.incarnations.run().unwrap(), ledger.writer.last_durable());
         drop(ledger);
         let runs_on = self.world.roll(2) == 0;
         if !runs_on {
