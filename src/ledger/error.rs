@@ -31,7 +31,7 @@ pub enum Unavailable {
     /// Another node forwarded the command to this one, which does not lead.
     #[error("this node no longer leads")]
     NotLeader,
-    /// The leader did not see the forwarded command; with the cause.
+    /// The leader did not see the command, or did not accept it; with the cause.
     #[error("the command could not be forwarded to the leader: {0}")]
     NotForwarded(String),
     /// The leader saw the command and did not append it.
@@ -69,15 +69,15 @@ pub enum OutcomeUnknown {
     #[error("the leader failed")]
     LeaderFailed,
     /// The leader may have seen the request, but gave no answer; with the cause.
-    #[error("the leader gave no answer: {0}")]
+    #[error("asking the leader failed: {0}")]
     NoAnswer(String),
-    /// There is an answer without an outcome for this command.
-    #[error("the answer has no outcome for it")]
+    /// The answer lacks an outcome for this command.
+    #[error("the ledger returned no outcome for the command")]
     Missing,
     /// The engine stopped before the outcome was known.
     #[error("the ledger stopped in the meantime; see its log")]
     Stopped,
     /// The task that waited for the outcome ended early.
-    #[error("its task panicked, or the server stopped")]
+    #[error("the task panicked, or the server stopped")]
     Aborted,
 }

@@ -172,9 +172,9 @@ pub enum ChangeUnavailable {
     /// The node that was asked does not lead, or no longer does.
     #[error("the leader has changed")]
     LeaderChanged,
-    /// The leader did not see the request; with the cause.
-    #[error("the leader cannot be reached: {0}")]
-    LeaderUnreachable(String),
+    /// The leader did not see the request, or did not accept it; with the cause.
+    #[error("the request could not be forwarded to the leader: {0}")]
+    NotForwarded(String),
     /// A leader must step down first, and no other voter could take over.
     #[error("no other voter is ready to lead")]
     NoTransferTarget,

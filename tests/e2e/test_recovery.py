@@ -466,7 +466,7 @@ class Imposters(Together):
         # Somebody vouches for it who should not. The others know better.
         old.did("ledger", "moved", "--is-newest")
         old.start()
-        self.assert_shut_out(old, "old disk put back", "fresh folder", "jeton cluster replace")
+        self.assert_shut_out(old, "old disk put back", "fresh directory", "jeton cluster replace")
         self.assertEqual(old.download(rest[0].mint().token).status, 503)
         lead = leader(rest)
         wait_until("the leader to tell", lambda: any(
@@ -474,7 +474,7 @@ class Imposters(Together):
         ))
         # It is told once, not at each of six heartbeats a second; and anew if at times
         # the node did not answer at all.
-        self.assertIn(lead.log.read_text().count("a node is not talked to"), range(1, 5))
+        self.assertIn(lead.log.read_text().count("a node is ignored"), range(1, 5))
         for world in rest:
             self.assert_refused(world.download(token), 410, "used up")
 
@@ -495,7 +495,7 @@ class Imposters(Together):
         old.node.kill()
         set_back(ledger, volume)
         old.start()
-        self.assert_shut_out(old, "old disk put back", "fresh folder", "jeton cluster replace")
+        self.assert_shut_out(old, "old disk put back", "fresh directory", "jeton cluster replace")
         self.assertEqual(old.download(rest[0].mint().token).status, 503)
         for world in rest:
             self.assert_refused(world.download(token), 410, "used up")
@@ -510,7 +510,7 @@ class Imposters(Together):
         self.assert_failed(copy.jeton("serve"), "copied or put back")
         copy.did("ledger", "moved", "--is-newest")
         copy.start()
-        self.assert_shut_out(copy, "a copy of one that runs elsewhere", "fresh folder")
+        self.assert_shut_out(copy, "a copy of one that runs elsewhere", "fresh directory")
         self.assertEqual(copy.download(worlds[0].mint().token).status, 503)
         for world in worlds:
             self.assert_profile(world.download(worlds[0].mint().token))

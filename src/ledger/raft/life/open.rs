@@ -113,9 +113,9 @@ impl Opening {
 impl RaftLedger {
     /// Opens the ledger in `dir`.
     ///
-    /// For a lone node, this returns once its log is applied: it then knows everything that
-    /// it ever acknowledged, and grants. For a node with other members, or one that waits
-    /// to be added, it returns at once; such a node grants once it has reached them.
+    /// A lone node is returned once its log is applied: it then knows everything that it
+    /// ever acknowledged, and grants. A node with other members, or one that waits to be
+    /// added, is returned at once, and grants once it has reached them.
     ///
     /// # Errors
     ///

@@ -185,8 +185,8 @@ impl MaintenanceLoop {
             self.is_clock_off = is_off;
             if is_off {
                 tracing::error!(
-                    "the clock is more than a minute off the other nodes' clocks: this node does not \
-                     lead; set the clock (NTP)"
+                    "the clock is more than a minute off the other nodes' clocks: this node \
+                     does not lead; set the clock (NTP)"
                 );
             } else {
                 tracing::info!("the clock agrees with the other nodes' clocks again");

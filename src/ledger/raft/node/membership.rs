@@ -61,7 +61,7 @@ impl RaftLedger {
             Ok(Response::NotLeader) => unavailable(ChangeUnavailable::LeaderChanged),
             Ok(_) => unknown(OutcomeUnknown::LeaderFailed),
             Err(CallError::NotDone(error)) => {
-                unavailable(ChangeUnavailable::LeaderUnreachable(error.to_string()))
+                unavailable(ChangeUnavailable::NotForwarded(error.to_string()))
             }
             Err(CallError::Unknown(error)) => unknown(OutcomeUnknown::NoAnswer(error.to_string())),
         }

@@ -132,7 +132,7 @@ impl Peers {
             let message = encode(&head, request).map_err(NotDone::Encoding)?;
             let left = give_up.saturating_duration_since(Instant::now());
             let (head, response) = self.call(to, message, left).await.inspect_err(|error| {
-                // It is in the log already.
+                // The transport logs its failures itself.
                 self.errors.note(to.node_id, error.to_string());
             })?;
             let sender = head.sender_record();
