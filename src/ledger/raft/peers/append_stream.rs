@@ -19,7 +19,7 @@ use crate::ledger::raft::types::TypeConfig;
 const WAIT_MAX: Duration = Duration::from_millis(5);
 
 /// Returns `requests` without those that carry no entry and are followed by another one
-/// within [`WAIT_MAX`]: each request repeats the commit index of the one before it.
+/// within [`WAIT_MAX`]: no request has a lower commit index than the one before it.
 ///
 /// A request is taken only when it can be sent, because openraft measures the leader's
 /// lease from that moment.

@@ -113,7 +113,7 @@ pub(crate) enum Response {
     /// The request was ignored until both nodes have introduced themselves. The header of
     /// this answer holds the introduction of its sender.
     Introduce,
-    /// The request was rejected, and so will be any repetition.
+    /// The request was rejected, for a reason that concerns the nodes and not the request.
     Refused(PeerRefusal),
     /// The request failed.
     Failed(String),
@@ -142,7 +142,10 @@ impl From<LedgerError> for ForwardError {
 #[derive(Clone, Debug, Deserialize, Eq, Error, PartialEq, Serialize)]
 pub(crate) enum PeerRefusal {
     /// They use different message formats.
-    #[error("the nodes use different versions of the protocol: install the same jeton on both")]
+    #[error(
+        "the nodes use different versions of the protocol: install the same version of jeton on \
+         both"
+    )]
     Format,
     /// They are nodes of different ledgers.
     #[error(

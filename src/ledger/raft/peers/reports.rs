@@ -1,5 +1,4 @@
-//! What the other nodes report of themselves: their clocks and versions; and when they
-//! were last heard from.
+//! The clocks and versions that the other nodes report, and when each was last heard from.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
