@@ -20,8 +20,8 @@ pub type Reply<'a> = Pin<Box<dyn Future<Output = Result<Vec<u8>, TransportError>
 ///
 /// It authenticates both sides: a call reaches the node with that id or none, and the
 /// receiver passes the sender's id to
-/// [`RaftLedger::receive`](super::RaftLedger::receive). A message may be delivered twice
-/// or late, but never altered.
+/// [`RaftLedger::receive`](crate::ledger::raft::RaftLedger::receive). A message may be
+/// delivered twice or late, but never altered.
 pub trait Transport: Debug + Send + Sync {
     /// Delivers `message` to the node `to` and returns its answer. Gives up after
     /// `within`.

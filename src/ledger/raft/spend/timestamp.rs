@@ -51,7 +51,7 @@ impl LeaderClock {
             let ahead = own.get() - expected;
             tracing::warn!(
                 clock = %own, %log_time, ahead_seconds = ahead,
-                "the clock is far ahead of the ledger: was this node off for so long?"
+                "the clock is far ahead of the ledger; if this node was not off for so long, set the clock"
             );
         }
     }
