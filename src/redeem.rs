@@ -335,7 +335,9 @@ mod tests {
     use super::*;
     use crate::clock::ManualClock;
     use crate::ledger::volatile::VolatileLedger;
-    use crate::ledger::{ListedToken, Revocation, StateFilter, TokenQuery};
+    use crate::ledger::{
+        ListedToken, OutcomeUnknown, Revocation, StateFilter, TokenQuery, Unavailable,
+    };
     use crate::profile::invented::InventedProfiles;
     use crate::token::{
         AdminRole, Batch, KeyPurpose, Lifetime, Nonce, SigningKey, TrustedKey, UseLimit, sign,
@@ -527,9 +529,12 @@ mod tests {
         let world = world();
         let token = text(&claims(1));
         for (fault, expected) in [
-            (LedgerError::Unavailable("x".to_owned()), "the ledger cannot decide"),
+            (LedgerError::Unavailable(Unavailable::NoLeader), "the ledger cannot decide"),
             (LedgerError::Overloaded, "the ledger is overloaded"),
-            (LedgerError::OutcomeUnknown("x".to_owned()), "the ledger did not answer in time"),
+            (
+                LedgerError::OutcomeUnknown(OutcomeUnknown::TimedOut),
+                "the ledger did not answer in time",
+            ),
         ] {
             *world.ledger.fault.lock().unwrap() = Some(fault);
             assert_eq!(world.refusal(&token).await.to_string(), expected);

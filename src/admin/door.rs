@@ -13,7 +13,7 @@ use super::same_origin::{self, Sender};
 use super::session::{Session, Sessions};
 use super::{AdminError, Inviter};
 use crate::activity::{Activity, Event, What};
-use crate::ledger::{Ledger, LedgerError, Membership};
+use crate::ledger::{Ledger, LedgerError, Membership, OutcomeUnknown};
 use crate::metrics::Metrics;
 use crate::mint::Minter;
 use crate::redeem::Redeemer;
@@ -242,7 +242,7 @@ impl AdminDoor {
             }
             changed
         });
-        let aborted = |_| LedgerError::OutcomeUnknown("the change was aborted".to_owned());
+        let aborted = |_| LedgerError::OutcomeUnknown(OutcomeUnknown::Aborted);
         task.await.unwrap_or_else(|error| Err(aborted(error).into()))
     }
 

@@ -28,7 +28,7 @@ impl AdminDoor {
         let status = self.ledger.status();
         let list = self.cluster.members().await;
         let mut alarms = alarms(&status, self.cluster.is_clock_off(), &list);
-        alarms.extend(self.cluster.troubles());
+        alarms.extend(self.cluster.peer_errors());
         Membership { this: status.node_id, list, alarms }
     }
 

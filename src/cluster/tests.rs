@@ -79,7 +79,7 @@ impl Membership for Members {
         false
     }
 
-    fn troubles(&self) -> Vec<String> {
+    fn peer_errors(&self) -> Vec<String> {
         Vec::new()
     }
 

@@ -9,93 +9,92 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::NodeId;
+use super::{NodeId, OutcomeUnknown};
 
 /// How far two clocks may be apart, in seconds, with equality.
 pub const CLOCK_OFFSET_MAX: u64 = 60;
 
-/// What is promised to come: a change that is done, or why it was not made.
+/// A change of the members, or why it was not made.
 pub type MembershipFuture<'a, T> =
     Pin<Box<dyn Future<Output = Result<T, MembershipError>> + Send + 'a>>;
 
-/// Who belongs to the ledger, and in which role.
+/// The members of the ledger and their roles.
 ///
-/// Any node can be asked; it passes the wish on to the leader. A change answers
-/// once it is durable on a majority. The number of voters is always odd, so that
-/// no change ever leaves two: then the loss of either would stop the ledger.
+/// Every node accepts these calls and forwards changes to the leader. A change returns
+/// once it is durable on a majority. The number of voters is always odd: of two voters,
+/// the loss of either would stop the ledger.
 pub trait Membership: fmt::Debug + Send + Sync {
-    /// Lists the members as the leader sees them. Without one, this node tells what
-    /// it knows by itself.
+    /// Lists the members as the leader sees them, or as this node does if no leader
+    /// answers.
     fn members(&self) -> Pin<Box<dyn Future<Output = MemberList> + Send + '_>>;
 
-    /// Lists the members as this node sees them. Unless it leads, it knows no lag
-    /// and has not heard from most of them.
+    /// Lists the members as this node sees them. Unless it leads, it knows no lag and
+    /// has not heard from most of them.
     fn members_known_here(&self) -> MemberList;
 
-    /// Tells whether this node's clock is more than a minute off those of most
-    /// others.
+    /// Returns `true` if this node's clock is more than a minute off most of the others.
     fn is_clock_off(&self) -> bool;
 
-    /// Tells why this node and others do not talk, as it was last seen, in words.
-    fn troubles(&self) -> Vec<String>;
+    /// Describes what currently prevents this node and others from exchanging messages.
+    fn peer_errors(&self) -> Vec<String>;
 
-    /// Returns how many uses this node has passed on to the leader since its start;
-    /// one that was tried again counts again.
+    /// Returns how many spends this node has forwarded to the leader since its start.
+    /// Each attempt counts.
     fn spends_forwarded(&self) -> u64;
 
-    /// Adds a node as a learner. It has to be a folder made for joining, which
-    /// was never a member before.
+    /// Adds a node as a learner. Its directory must have been made for joining and must
+    /// never have been a member.
     fn add_learner(&self, node_id: NodeId, address: String) -> MembershipFuture<'_, ()>;
 
-    /// Says where the others reach a member.
+    /// Changes the address at which the other nodes reach a member.
     fn set_address(&self, node_id: NodeId, address: String) -> MembershipFuture<'_, ()>;
 
     /// Makes learners voters, all in one change, once they have caught up.
     fn promote(&self, node_ids: BTreeSet<NodeId>) -> MembershipFuture<'_, ()>;
 
-    /// Makes voters learners, all in one change. A leader among them hands over
-    /// first.
+    /// Makes voters learners, all in one change. A leader among them transfers its
+    /// leadership first.
     fn demote(&self, node_ids: BTreeSet<NodeId>) -> MembershipFuture<'_, ()>;
 
-    /// Makes the learner `new` a voter in place of `old`, which is removed, in
-    /// one change. So a dead voter is replaced.
+    /// Removes the voter `old` and makes the learner `new` a voter, in one change. This
+    /// replaces a dead voter.
     fn replace(&self, old: NodeId, new: NodeId) -> MembershipFuture<'_, ()>;
 
-    /// Removes members for good. Their folders can never come back.
+    /// Removes members for good. Their directories can never come back.
     fn remove(&self, node_ids: BTreeSet<NodeId>) -> MembershipFuture<'_, ()>;
 
-    /// Has another voter decide: this one, or the one that is best up to date.
+    /// Transfers the leadership to the voter `to`, or to the one that is least behind.
     fn transfer_leader(&self, to: Option<NodeId>) -> MembershipFuture<'_, ()>;
 }
 
-/// The members, and who tells of them.
+/// The members, and whose view this is.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct MemberList {
     /// All of them, by id.
     pub members: Vec<MemberStatus>,
-    /// Whether the leader tells it, who hears from all.
+    /// Whether this is the view of the leader, which hears from all members.
     pub is_by_leader: bool,
 }
 
-/// A member, as the leader sees it.
+/// A member, as one node sees it.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct MemberStatus {
     /// Its id.
     pub node_id: NodeId,
     /// Where the others reach it; empty for a node that was always alone.
     pub address: String,
-    /// What it does.
+    /// Whether it votes.
     pub role: MemberRole,
-    /// Whether it decides at present.
+    /// Whether it leads now.
     pub is_leader: bool,
-    /// How many entries it is behind the leader, if that is known.
+    /// How many entries it is behind the leader, if known.
     pub lag: Option<u64>,
     /// How long ago it was last heard from, if ever; zero for the node itself.
     pub last_contact: Option<Duration>,
-    /// How far its clock is ahead of the one who tells, in seconds; negative if it
-    /// is behind.
+    /// How far its clock is ahead of the reporting node's, in seconds; negative if it is
+    /// behind.
     pub clock_offset: Option<i64>,
-    /// The version of the program that runs there.
+    /// The version of jeton that it runs.
     pub version: Option<String>,
 }
 
@@ -104,50 +103,56 @@ pub struct MemberStatus {
 pub enum MemberRole {
     /// It votes and counts for the majority.
     Voter,
-    /// It receives the log and passes spends on.
+    /// It receives the log and forwards spends.
     Learner,
 }
 
-/// Why the members are as they were.
+/// Why the members were not changed.
+///
+/// Nodes send it to each other: a new variant, or another order, raises the message
+/// format.
 #[derive(Clone, Debug, Deserialize, Eq, Error, PartialEq, Serialize)]
 pub enum MembershipError {
-    /// No leader could take the wish. Nothing was changed.
+    /// The change cannot be made now, or only in part.
     #[error("the cluster cannot change now: {0}")]
-    Unavailable(String),
-    /// It is not known whether the change was made; the list of members tells.
+    Unavailable(ChangeUnavailable),
+    /// The change may have been made. The list of members shows it.
     #[error("it is not known whether the change was made: {0}")]
-    OutcomeUnknown(String),
+    OutcomeUnknown(OutcomeUnknown),
     /// Another change is under way.
     #[error("another change of the members is under way")]
     InProgress,
-    /// There is no such member, or it does not have the role.
-    #[error("node {0} is not a {1}")]
-    Not(NodeId, String),
-    /// The node was a member before: its old folder must not come back.
-    #[error("node {0} was a member before: join with a fresh folder")]
+    /// There is no such member.
+    #[error("node {0} is not a member")]
+    NotAMember(NodeId),
+    /// The node is not a voter, so it cannot lead.
+    #[error("node {0} is not a voter")]
+    NotAVoter(NodeId),
+    /// The node was a member before: its old directory must not come back.
+    #[error("node {0} was a member before: join with a fresh directory")]
     WasMember(NodeId),
     /// A node with this id is a member at another address.
-    #[error("node {0} is a member already")]
+    #[error("node {0} is already a member")]
     IsMember(NodeId),
-    /// A node at this address is a member already.
-    #[error("node {0} has the address {1} already")]
+    /// Another member has this address.
+    #[error("node {0} already has the address {1}")]
     AddressTaken(NodeId, String),
     /// No voter would be left.
-    #[error("the last voter has to stay: without it nothing could be decided any more")]
+    #[error("the last voter must stay: without it the cluster cannot decide anything")]
     LastVoter,
-    /// Who votes is not removed in one step.
-    #[error("node {0} votes: demote it first, or replace it")]
-    Votes(NodeId),
+    /// A voter cannot be removed alone.
+    #[error("node {0} is a voter: demote it first, or replace it")]
+    IsVoter(NodeId),
     /// The number of voters would be even.
     #[error(
-        "{0} voters would do no better than {less}, and be lost sooner: change two at a time",
+        "{0} voters tolerate no more failures than {less}: promote or demote two nodes at a time",
         less = .0.saturating_sub(1)
     )]
     EvenVoters(usize),
-    /// The node that leads was started without an address.
-    #[error("the leader has no address where other nodes reach it: configure one first")]
+    /// The leader was started without an address.
+    #[error("the leader has no address at which other nodes reach it: configure one first")]
     NoAddress,
-    /// The node has to catch up first.
+    /// The node has to catch up first; with the number of entries that it lacks.
     #[error("node {0} has not caught up yet: {1} entries are missing")]
     Behind(NodeId, u64),
     /// The node's clock differs from the leader's.
@@ -156,4 +161,30 @@ pub enum MembershipError {
     /// The node does not answer.
     #[error("node {0} does not answer")]
     Silent(NodeId),
+}
+
+/// Why the members cannot be changed now.
+#[derive(Clone, Debug, Deserialize, Eq, Error, PartialEq, Serialize)]
+pub enum ChangeUnavailable {
+    /// No node is known to lead.
+    #[error("no leader is known to have a majority")]
+    NoLeader,
+    /// The node that was asked does not lead, or no longer does.
+    #[error("the leader has changed")]
+    LeaderChanged,
+    /// The leader did not see the request, or did not accept it; with the cause.
+    #[error("the request could not be forwarded to the leader: {0}")]
+    NotForwarded(String),
+    /// A leader must step down first, and no other voter could take over.
+    #[error("no other voter is ready to lead")]
+    NoTransferTarget,
+    /// The voters were changed, and the nodes that left are still members; with the cause.
+    #[error("the voters were changed, but the nodes to remove are still members: {0}")]
+    NotRemoved(String),
+    /// The engine has stopped.
+    #[error("the ledger has stopped; see the log of the leader, then restart it")]
+    Stopped,
+    /// The engine rejected the change; with the cause.
+    #[error("the engine rejected the change: {0}")]
+    Rejected(String),
 }

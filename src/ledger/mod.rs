@@ -36,11 +36,11 @@ use crate::token::{UnixSeconds, UserName, VerifiedToken};
 pub use command::{
     Command, Entry, Outcome, RequestId, Revocation, Spend, SpendRefusal, TokenRecord,
 };
-pub use error::LedgerError;
+pub use error::{LedgerError, OutcomeUnknown, Unavailable};
 pub use grant::Grant;
 pub use membership::{
-    CLOCK_OFFSET_MAX, MemberList, MemberRole, MemberStatus, Membership, MembershipError,
-    MembershipFuture,
+    CLOCK_OFFSET_MAX, ChangeUnavailable, MemberList, MemberRole, MemberStatus, Membership,
+    MembershipError, MembershipFuture,
 };
 pub use node_id::{NodeId, UnknownNode};
 pub use note::{Note, NoteError};

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::{
     Command, Entry, Grant, Ledger, LedgerError, LedgerFuture, LedgerStatus, NodeId, Note, Outcome,
     Revocation, Spend, SpendRefusal, Staleness, Standing, State, StateAt, TokenPage, TokenQuery,
-    TokenRecord, TokenUse, Unready,
+    TokenRecord, TokenUse, Unavailable, Unready,
 };
 use crate::clock::Clock;
 use crate::token::{TokenId, UnixSeconds, UserName, VerifiedToken};
@@ -87,7 +87,7 @@ impl Ledger for VolatileLedger {
     fn standing(&self, token: &VerifiedToken) -> Result<Standing, LedgerError> {
         let staleness = self.staleness();
         if staleness.is_stale() {
-            return Err(LedgerError::Unavailable(Unready::Stale(staleness).to_string()));
+            return Err(LedgerError::Unavailable(Unavailable::Unready(Unready::Stale(staleness))));
         }
         self.last_known_standing(token)
     }

@@ -12,14 +12,11 @@ use super::limits::PublicLimits;
 use super::redemption_log::{RedemptionLog, RequestContext};
 use super::refusal::Denial;
 use super::request_id::RequestIds;
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::{Ledger, LedgerError, OutcomeUnknown};
 use crate::rate_limit::{RateLimiter, Subnet};
 use crate::redeem::{Attempt, Delivery, Redeemer, Refusal, RefusedAttempt};
 use crate::token::url::PublicUrl;
 use crate::token::{KeyPurpose, UnixSeconds};
-
-/// Why the outcome of a redemption is unknown if its task ended without one.
-const ABORTED: &str = "the redemption panicked, or the server stopped";
 
 /// The state of the public door.
 #[derive(Debug)]
@@ -105,7 +102,8 @@ impl PublicDoor {
         });
         task.await.unwrap_or_else(|_| {
             // The message of a panic is not logged: it may contain secrets.
-            let refusal = Refusal::OutcomeUnknown(LedgerError::OutcomeUnknown(ABORTED.to_owned()));
+            let refusal =
+                Refusal::OutcomeUnknown(LedgerError::OutcomeUnknown(OutcomeUnknown::Aborted));
             let decision = Err(Denial::Redemption(RefusedAttempt { refusal, token: None }));
             self.log.decided(&decision, context, self.now());
             decision

@@ -218,7 +218,7 @@ impl RefusalRow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::LedgerError;
+    use crate::ledger::{LedgerError, OutcomeUnknown, Unavailable};
     use crate::profile::ProfileError;
     use crate::token::{ProfileKind, UnixSeconds, UserName, VerifyError};
 
@@ -226,10 +226,10 @@ mod tests {
         let at = UnixSeconds::new(1_000_000_000);
         let user = UserName::new("alice").unwrap();
         let no_profile = ProfileError::NotFound { user, kind: ProfileKind::UserLocked };
-        let down = LedgerError::Unavailable("no quorum".to_owned());
+        let down = LedgerError::Unavailable(Unavailable::NoLeader);
         let unreadable =
             ProfileError::Io { path: "x".into(), source: std::io::ErrorKind::Other.into() };
-        let late = LedgerError::OutcomeUnknown("no answer".to_owned());
+        let late = LedgerError::OutcomeUnknown(OutcomeUnknown::TimedOut);
         vec![
             (Refusal::Unverified(VerifyError::Base64), 404, "AUTH ERROR: token not found"),
             (Refusal::Unverified(VerifyError::Signature), 404, "AUTH ERROR: token not found"),

@@ -343,7 +343,7 @@ class Joining(Case):
             lost.start()
             wait_until("the log", lambda: "no other node has reached" in lost.log.read_text())
             (alarm,) = [one for one in alarms(lost) if "no other node has reached" in one]
-            self.assertRegex(alarm, r"at 127\.0\.0\.1:\d+ since it was started \d+ s ago")
+            self.assertRegex(alarm, r"at 127\.0\.0\.1:\d+ since it started \d+ s ago")
             self.assertIn(f"jeton cluster remove {lost.id}", alarm)
             self.world.must("cluster", "remove", lost.id)
         with Member(self.world) as member:

@@ -472,7 +472,7 @@ class Impostors(ClusterCase):
         # A wrong confirmation does not help: the other nodes detect the stale disk.
         old.must("ledger", "moved", "--is-newest")
         old.start()
-        self.assert_shut_out(old, "old disk put back", "fresh folder", "jeton cluster replace")
+        self.assert_shut_out(old, "old disk put back", "fresh directory", "jeton cluster replace")
         self.assertEqual(old.download(rest[0].mint().token).status, 503)
         current = leader(rest)
         wait_until("the leader's alarm", lambda: any(
@@ -481,7 +481,7 @@ class Impostors(ClusterCase):
         ))
         # Logged once, not at each of six heartbeats per second. If the node does not
         # answer for a while, it is logged again.
-        self.assertIn(current.log.read_text().count("a node is not talked to"), range(1, 5))
+        self.assertIn(current.log.read_text().count("a node is ignored"), range(1, 5))
         for world in rest:
             self.assert_refused(world.download(token), 410, "used up")
 
@@ -502,7 +502,7 @@ class Impostors(ClusterCase):
         old.node.kill()
         roll_back(ledger, volume)
         old.start()
-        self.assert_shut_out(old, "old disk put back", "fresh folder", "jeton cluster replace")
+        self.assert_shut_out(old, "old disk put back", "fresh directory", "jeton cluster replace")
         self.assertEqual(old.download(rest[0].mint().token).status, 503)
         for world in rest:
             self.assert_refused(world.download(token), 410, "used up")
@@ -517,7 +517,7 @@ class Impostors(ClusterCase):
         self.assert_failed(copy.jeton("serve"), "copied or put back")
         copy.must("ledger", "moved", "--is-newest")
         copy.start()
-        self.assert_shut_out(copy, "a copy of one that runs elsewhere", "fresh folder")
+        self.assert_shut_out(copy, "a copy of one that runs elsewhere", "fresh directory")
         self.assertEqual(copy.download(worlds[0].mint().token).status, 503)
         for world in worlds:
             self.assert_profile(world.download(worlds[0].mint().token))

@@ -211,12 +211,13 @@ const fn cluster_row(error: &MembershipError) -> Row {
             StatusCode::SERVICE_UNAVAILABLE
         }
         MembershipError::InProgress
-        | MembershipError::Not(..)
+        | MembershipError::NotAMember(_)
+        | MembershipError::NotAVoter(_)
         | MembershipError::WasMember(_)
         | MembershipError::IsMember(_)
         | MembershipError::AddressTaken(..)
         | MembershipError::LastVoter
-        | MembershipError::Votes(_)
+        | MembershipError::IsVoter(_)
         | MembershipError::EvenVoters(_)
         | MembershipError::NoAddress
         | MembershipError::Behind(..)
@@ -231,7 +232,9 @@ const fn cluster_row(error: &MembershipError) -> Row {
             ("outcome_unknown", "look with `jeton cluster status` whether it was carried out")
         }
         MembershipError::InProgress => ("in_progress", "try again once that is done"),
-        MembershipError::Not(..) => ("not_member", "`jeton cluster status` tells who is what"),
+        MembershipError::NotAMember(_) | MembershipError::NotAVoter(_) => {
+            ("not_member", "`jeton cluster status` tells who is what")
+        }
         MembershipError::WasMember(_) => {
             ("was_member", "invite it again, and let it join with a new folder")
         }
@@ -243,7 +246,7 @@ const fn cluster_row(error: &MembershipError) -> Row {
         MembershipError::LastVoter => {
             ("last_voter", "promote two others first, or `jeton cluster replace` it by one")
         }
-        MembershipError::Votes(_) => (
+        MembershipError::IsVoter(_) => (
             "is_voter",
             "two voters are demoted at a time: `jeton cluster demote ID ID`; one is replaced: \
              `jeton cluster replace ID --by ID`",

@@ -38,7 +38,7 @@ pub(super) async fn ready(door: Data<AdminDoor>) -> HttpResponse {
         Ok(()) => line(StatusCode::OK, "ok\n"),
         Err(why) => {
             let mut said = format!("not ready: {why}");
-            for trouble in door.cluster.troubles() {
+            for trouble in door.cluster.peer_errors() {
                 said.push_str("; ");
                 said.push_str(&trouble);
             }

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::fields::Fields;
 use super::openapi::ReadErrors;
 use super::{AdminDoor, AdminError};
-use crate::ledger::{LedgerError, StateAt, snapshot};
+use crate::ledger::{LedgerError, StateAt, Unavailable, snapshot};
 use crate::token::AdminRole;
 
 /// The name of all that a node has counted.
@@ -40,7 +40,7 @@ pub(super) async fn show(
     let StateAt { applied, state } = door.ledger.copy();
     // Millions of tokens take a while, and other requests do not wait for it.
     let hash = web::block(move || snapshot::state_hash(&state)).await;
-    let hash = hash.map_err(|error| LedgerError::Unavailable(error.to_string()))?;
+    let hash = hash.map_err(|_| LedgerError::Unavailable(Unavailable::Aborted))?;
     let hash = hash.iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(Json(StateName { applied, hash }))
 }

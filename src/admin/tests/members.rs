@@ -16,6 +16,7 @@ use crate::activity::What;
 use crate::admin::{Inviter, NoInvitation};
 use crate::ledger::{
     self, MemberList, MemberStatus, Membership, MembershipError, MembershipFuture, NodeId,
+    OutcomeUnknown,
 };
 use crate::token::AdminRole;
 
@@ -61,7 +62,7 @@ impl Membership for TwoNodes {
         true
     }
 
-    fn troubles(&self) -> Vec<String> {
+    fn peer_errors(&self) -> Vec<String> {
         Vec::new()
     }
 
@@ -93,7 +94,7 @@ impl Membership for TwoNodes {
     }
 
     fn remove(&self, _: BTreeSet<NodeId>) -> MembershipFuture<'_, ()> {
-        Box::pin(ready(Err(MembershipError::OutcomeUnknown("it is lost".to_owned()))))
+        Box::pin(ready(Err(MembershipError::OutcomeUnknown(OutcomeUnknown::TimedOut))))
     }
 
     fn transfer_leader(&self, to: Option<NodeId>) -> MembershipFuture<'_, ()> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::ledger::LedgerError;
+use crate::ledger::{LedgerError, Unavailable};
 
 async fn mint(world: &World, wish: Value) -> (StatusCode, Value) {
     world.post("/api/v1/tokens", &admin(AdminRole::Operator), wish).await
@@ -136,7 +136,7 @@ async fn a_token_minted_after_a_revocation_lives() {
 #[actix_web::test]
 async fn nothing_is_given_that_the_ledger_does_not_know() {
     let world = minting_world();
-    let fault = LedgerError::Unavailable("no majority".to_owned());
+    let fault = LedgerError::Unavailable(Unavailable::NoLeader);
     *world.ledger.fault.lock().unwrap() = Some(fault);
     let (status, answer) = mint(&world, json!({ "user": "alice" })).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);

@@ -1,5 +1,6 @@
 //! The writer: one thread that owns the log, and one sync for all who wait.
 
+use std::any::Any;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
@@ -19,6 +20,8 @@ pub struct Writer {
     /// In place of the thread, where a test wants no thread.
     #[cfg(test)]
     inline: std::sync::Mutex<Option<(Log, Receiver<Submission>)>>,
+    /// See [`Writer::keep_until_closed`]. The last field, so that it is dropped last.
+    guard: Option<Box<dyn Any + Send + Sync>>,
 }
 
 /// What the writer's users and its thread both see.
@@ -62,7 +65,13 @@ impl Writer {
             thread: Some(thread),
             #[cfg(test)]
             inline: std::sync::Mutex::default(),
+            guard: None,
         })
+    }
+
+    /// Drops `guard` once this writer was dropped and has closed the log.
+    pub fn keep_until_closed(&mut self, guard: impl Any + Send + Sync) {
+        self.guard = Some(Box::new(guard));
     }
 
     /// Starts a writer without a thread: [`Writer::submit`] writes and tells before
@@ -73,7 +82,7 @@ impl Writer {
         let shared = Arc::new(Shared::new(&log, state));
         let (queue, submissions) = mpsc::channel();
         let inline = std::sync::Mutex::new(Some((log, submissions)));
-        Ok(Self { shared, queue: Some(queue), thread: None, inline })
+        Ok(Self { shared, queue: Some(queue), thread: None, inline, guard: None })
     }
 
     #[cfg(test)]

@@ -1,24 +1,26 @@
-//! The engine: openraft, embedded. One node is a cluster of one.
+//! The replicated ledger: openraft, embedded. A single node is a cluster of one.
 //!
-//! openraft's types stay in this folder; everybody else sees [`Ledger`]. What is
-//! ours: the log it writes to (`log_store`), the state machine it drives
-//! (`machine`), the `batcher` that lets one sync of the disk serve all who wait,
-//! and what the nodes say to each other.
+//! openraft's types stay below this module. The rest of the program uses
+//! [`Ledger`](super::Ledger) and [`Membership`](super::Membership), which [`RaftLedger`]
+//! implements.
 //!
-//! A ledger is made once, by [`create()`], which also founds the cluster of one.
-//! [`create_joined()`] makes a further node of it, which waits to be added, and
-//! [`create_from()`] a new ledger of what an older copy still tells.
-//! [`RaftLedger::open`] never makes, founds or repairs anything: a folder
-//! that is not a whole ledger is refused.
+//! # Life of a ledger
 //!
-//! ```text
-//! DIR/identity.toml   who this ledger and this node are
-//! DIR/log/            votes and entries, see ledger/log
-//! DIR/snapshot/       states of the past, so that the log stays short
-//! DIR/runs            how the others know this node again, see runs.rs
-//! DIR/log/place       how it is known that the folder is no copy, see place.rs
-//! DIR/joined          only if it was made by joining
-//! ```
+//! [`create()`] makes a ledger together with a cluster of one node. [`create_joined()`]
+//! makes a further node of an existing ledger, which waits until a member adds it.
+//! [`create_from()`] makes a new ledger from what an older copy knows.
+//! [`RaftLedger::open`] creates and repairs nothing, and refuses an incomplete directory.
+//!
+//! # On disk
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `identity.toml` | the ids of the ledger and of this node |
+//! | `log/` | votes and entries, in the format of [`ledger::log`](super::log) |
+//! | `log/place` | the clone guard: the inode number that a copy of the directory lacks |
+//! | `snapshot/` | snapshots of the state, which allow the log to be purged |
+//! | `runs` | incarnations: the starts of this node, and what it knows of other nodes |
+//! | `joined` | an empty file: the node was made by joining and is not a member yet |
 //!
 //! # Rooms
 //!
@@ -26,12 +28,12 @@
 //!
 //! | room | what it holds |
 //! |---|---|
-//! | `types` | the types that openraft is configured with |
-//! | `store` | what is on disk and what is applied: log store, snapshots, state machine, incarnations, clone guard |
-//! | `peers` | both formats of a conversation and its client: messages, transport, snapshot transfer, clock reports |
-//! | `spend` | the path of a command into the log: batches, forwarding, timestamps |
-//! | `members` | changes of the membership |
-//! | `node` | [`RaftLedger`]: the running node, its server side, its maintenance task |
+//! | `types` | the types with which openraft is configured |
+//! | `store` | what is on disk and what is applied: log store, state machine, snapshot files, identity, incarnations, clone guard |
+//! | `peers` | the messages between nodes, and how they are sent and checked: transport, openraft's network, snapshot transfer, clock reports |
+//! | `spend` | how a command gets into the log: batching, forwarding to the leader, timestamps |
+//! | `members` | changes of the membership, as the leader makes them |
+//! | `node` | [`RaftLedger`], the running node: its server side, readiness, the maintenance task |
 //! | `life` | how a ledger is created, opened, and restored from a copy |
 
 mod life;

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use super::fixture::{Fixture, NOW, Response, limits, wait_for};
-use crate::ledger::{Ledger, LedgerError, Revocation};
+use crate::ledger::{Ledger, LedgerError, OutcomeUnknown, Revocation, Unavailable};
 use crate::public::{PublicLimits, Rate, TrustedProxies};
 use crate::token::url::REST_PATH as R;
 use crate::token::{Claims, Lifetime, ProfileKind, Purpose, Token, UserName};
@@ -144,9 +144,13 @@ fn an_unavailable_ledger_spends_nothing_and_sets_retry_after() {
     let why = || "disk".to_owned();
     let nothing = "try again shortly; nothing was used up";
     for (fault, text, retry) in [
-        (LedgerError::Unavailable(why()), nothing, "5"),
+        (LedgerError::Unavailable(Unavailable::NotForwarded(why())), nothing, "5"),
         (LedgerError::Overloaded, nothing, "1"),
-        (LedgerError::OutcomeUnknown(why()), "one use of this link may have been used up", "5"),
+        (
+            LedgerError::OutcomeUnknown(OutcomeUnknown::NoAnswer(why())),
+            "one use of this link may have been used up",
+            "5",
+        ),
     ] {
         let fixture = Fixture::new();
         let token = fixture.mint(1);

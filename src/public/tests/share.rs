@@ -1,7 +1,7 @@
 //! The share page: viewing it spends nothing, its button delivers the profile.
 
 use super::fixture::{Fixture, NOW, PUBLIC_URL, Response, Server, limits, profile_of, wait_for};
-use crate::ledger::{Ledger, LedgerError, Revocation};
+use crate::ledger::{Ledger, LedgerError, OutcomeUnknown, Revocation, Unavailable};
 use crate::public::{PublicLimits, Rate, TrustedProxies};
 use crate::token::url::REST_PATH;
 use crate::token::{Claims, Lifetime, ProfileKind, Purpose, Token, UserName};
@@ -275,8 +275,14 @@ fn a_refusal_page_says_what_to_do() {
 fn an_unavailable_ledger_offers_to_try_again() {
     for (fault, said) in [
         (LedgerError::Overloaded, "Nothing was used up"),
-        (LedgerError::Unavailable("disk".to_owned()), "Nothing was used up"),
-        (LedgerError::OutcomeUnknown("disk".to_owned()), "may have been used up"),
+        (
+            LedgerError::Unavailable(Unavailable::NotForwarded("disk".to_owned())),
+            "Nothing was used up",
+        ),
+        (
+            LedgerError::OutcomeUnknown(OutcomeUnknown::NoAnswer("disk".to_owned())),
+            "may have been used up",
+        ),
     ] {
         let fixture = Fixture::new();
         let token = fixture.mint(1);

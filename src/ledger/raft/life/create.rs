@@ -1,4 +1,4 @@
-//! The making of a ledger: once, whole, by an explicit command.
+//! Makes a ledger directory: once, completely or not at all, by an explicit command.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -11,8 +11,7 @@ use crate::ledger::log::{FileDisk, LedgerId, Log, SegmentLen};
 use crate::ledger::raft::node::RaftLedger;
 use crate::ledger::raft::store::{Identity, OpenError, write_place};
 
-/// Makes a ledger in `dir`, which must not be there, and founds a cluster of
-/// this one node. It is there whole, or not at all.
+/// Makes a ledger in `dir`, which must not exist, and a cluster of this one node.
 ///
 /// # Errors
 ///
@@ -22,15 +21,15 @@ pub async fn create(
     identity: Identity,
     clock: Arc<dyn Clock>,
 ) -> Result<(), OpenError> {
-    put(dir, async |making| {
-        make(making, identity)?;
-        found(Opening::of(making, clock, Options::default())?, async |_| Ok(())).await
+    put_in_place(dir, async |unfinished| {
+        make(unfinished, identity)?;
+        bootstrap(Opening::of(unfinished, clock, Options::default())?, async |_| Ok(())).await
     })
     .await
 }
 
-/// Makes a ledger as [`create`] does, which begins with what an older copy of one
-/// knew. Links issued before the `born_at` of `identity` are refused.
+/// Makes a ledger as [`create`] does, which begins with what an older copy of a ledger
+/// knew. It refuses links issued before the `born_at` of `identity`.
 ///
 /// # Errors
 ///
@@ -41,47 +40,48 @@ pub async fn create_from(
     clock: Arc<dyn Clock>,
     copy: &LedgerCopy,
 ) -> Result<(), OpenError> {
-    put(dir, async |making| {
-        make(making, identity)?;
-        let opening = Opening::of(making, clock, Options::default())?;
-        let first = copy.reborn(identity.born_at);
-        // The log alone does not tell what the ledger began with.
-        found(Opening { first, ..opening }, RaftLedger::compact).await
+    put_in_place(dir, async |unfinished| {
+        make(unfinished, identity)?;
+        let opening = Opening::of(unfinished, clock, Options::default())?;
+        let first = copy.with_new_birth(identity.born_at);
+        // The log does not contain the state that the ledger begins with.
+        bootstrap(Opening { first, ..opening }, RaftLedger::compact).await
     })
     .await
 }
 
-/// Founds a cluster of one node, has `then` done with it, and closes it.
-async fn found(
+/// Makes a cluster of one node, runs `then` on it, and closes it.
+async fn bootstrap(
     opening: Opening,
     then: impl AsyncFnOnce(&RaftLedger) -> Result<(), OpenError>,
 ) -> Result<(), OpenError> {
-    let started = RaftLedger::start(opening).await?;
-    let founded = match started.found().await {
-        Ok(()) => then(&started).await,
+    let ledger = RaftLedger::start(opening).await?;
+    let result = match ledger.bootstrap().await {
+        Ok(()) => then(&ledger).await,
         failed => failed,
     };
-    started.close().await;
-    founded
+    ledger.close().await;
+    result
 }
 
-/// Makes a further node of an existing ledger in `dir`, which must not be there.
-/// It founds nothing: it waits until a member adds it. `identity` has the
-/// `ledger_id` and `born_at` of the ledger, and a fresh `node_id`.
+/// Makes a further node of an existing ledger in `dir`, which must not exist. It waits
+/// until a member adds it. `identity` has the `ledger_id` and `born_at` of the ledger, and
+/// a fresh `node_id`.
 ///
 /// # Errors
 ///
 /// [`OpenError`]; nothing is left behind then.
 pub async fn create_joined(dir: &Path, identity: Identity) -> Result<(), OpenError> {
-    put(dir, async |making| {
-        make(making, identity)?;
-        let path = making.join(JOINED);
+    put_in_place(dir, async |unfinished| {
+        make(unfinished, identity)?;
+        let path = unfinished.join(JOINED);
         File::create(&path).and_then(|file| file.sync_all()).map_err(OpenError::io("write", &path))
     })
     .await
 }
 
-async fn put(
+/// Has `make` fill a directory next to `dir`, and renames it to `dir`.
+async fn put_in_place(
     dir: &Path,
     make: impl AsyncFnOnce(&Path) -> Result<(), OpenError>,
 ) -> Result<(), OpenError> {
@@ -90,14 +90,13 @@ async fn put(
     }
     let mut name = dir.file_name().unwrap_or_default().to_owned();
     name.push(".new");
-    let making = dir.with_file_name(name);
-    // What somebody else put there is not ours to remove.
-    FileDisk::create_dir(&making).map_err(OpenError::io("create", &making))?;
-    let made = make(&making).await;
-    let made = made.and_then(|()| put_in_place(&making, dir));
+    let unfinished = dir.with_file_name(name);
+    // This fails if the directory exists: it is not ours to remove.
+    FileDisk::create_dir(&unfinished).map_err(OpenError::io("create", &unfinished))?;
+    let made = make(&unfinished).await.and_then(|()| rename(&unfinished, dir));
     if made.is_err() {
-        // What failed is said; that it cannot be removed either is not news.
-        let _ = fs::remove_dir_all(&making);
+        // The first error matters more than a failure to clean up.
+        let _ = fs::remove_dir_all(&unfinished);
     }
     made
 }
@@ -117,8 +116,8 @@ fn make(dir: &Path, identity: Identity) -> Result<(), OpenError> {
     write_place(dir)
 }
 
-fn put_in_place(making: &Path, dir: &Path) -> Result<(), OpenError> {
-    fs::rename(making, dir).map_err(OpenError::io("create", dir))?;
+fn rename(unfinished: &Path, dir: &Path) -> Result<(), OpenError> {
+    fs::rename(unfinished, dir).map_err(OpenError::io("create", dir))?;
     let parent = match dir.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

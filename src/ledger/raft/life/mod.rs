@@ -1,4 +1,10 @@
-//! How a ledger begins: created once, opened at each start, restored from a copy.
+//! How a ledger begins.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `create` | makes a ledger directory, once |
+//! | `open` | opens it at each start, and starts the parts of a node |
+//! | `restore` | reads an older copy, from which a new ledger can begin |
 
 mod create;
 mod open;

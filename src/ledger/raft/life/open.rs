@@ -1,4 +1,4 @@
-//! The opening of a ledger.
+//! Opens a ledger, and starts the parts of a node.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,12 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openraft::{Config, SnapshotPolicy};
+use tokio::sync::oneshot;
 
 use crate::clock::Clock;
 use crate::ledger::log::{Disk, FileDisk, LedgerId, Log, LogState, Recovery, SegmentLen, Writer};
 use crate::ledger::raft::members::Changes;
-use crate::ledger::raft::node::{Maintenance, Parts, RaftLedger, Reachability};
-use crate::ledger::raft::peers::{Alone, Incoming, Network, Peers, Transport, View};
+use crate::ledger::raft::node::{Maintenance, MaintenanceContext, RaftLedger, Reachability};
+use crate::ledger::raft::peers::{
+    Alone, IncomingSnapshot, Peers, RaftConnections, Transport, View,
+};
 use crate::ledger::raft::spend::{Batcher, Forwarder};
 use crate::ledger::raft::store::{
     Applied, Compactor, Identity, Incarnations, LogStore, OpenError, Raft, SnapshotFiles,
@@ -22,19 +25,19 @@ use crate::ledger::raft::types::{LogId, Member, SnapshotMeta};
 use crate::ledger::{State, snapshot};
 use crate::random;
 
-/// Says of a folder that it was never founded and waits to be added.
+/// The file that marks a directory made by joining, until its node is a member.
 pub const JOINED: &str = "joined";
 
-/// How long the log may take to be applied anew at a start.
+/// How long applying the log may take at a start.
 const RECOVERY_MAX: Duration = Duration::from_secs(300);
 
-/// How many bytes of log are gathered before a snapshot makes them dispensable. A new
-/// leader searches the log for where the others agree with it, by halves and one
-/// question at a time; the shorter it is, the sooner it leads.
+/// How many bytes of log make a snapshot due. A new leader finds the last entry that it
+/// shares with each follower by binary search, one request at a time: with a shorter log,
+/// it leads sooner.
 pub(crate) const SNAPSHOT_EVERY: u64 = 1024 * 1024;
 
-/// How many entries are kept behind a snapshot, for nodes that lag a little. An
-/// entry is a batch, and can have some 200 KB.
+/// How many entries that a snapshot covers are kept, for nodes that lag a little. An entry
+/// is a batch, and can have some 200 KB.
 pub(crate) const KEPT_ENTRIES: u64 = 100;
 
 /// How many entries one message to a follower carries at most.
@@ -43,39 +46,39 @@ const APPEND_ENTRIES_MAX: u64 = 64;
 /// How a node takes part in its cluster.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The way to the other nodes.
+    /// Carries messages to the other nodes.
     pub transport: Arc<dyn Transport>,
-    /// Where the others reach this node. If they know it by another address, they
-    /// are told. `None` while it is alone.
+    /// Where the other nodes reach this one. If the membership has another address, the
+    /// node reports this one. `None` for a lone node.
     pub address: Option<String>,
-    /// How long this node vouches for what it knows when it hears nothing from a
-    /// majority; with equality.
+    /// How old the state of a node may be that hears nothing from a majority; with
+    /// equality.
     pub max_staleness: Duration,
 }
 
 impl Default for Options {
-    /// A node that is alone.
+    /// Returns the options of a lone node.
     fn default() -> Self {
         Self { transport: Arc::new(Alone), address: None, max_staleness: Duration::from_secs(10) }
     }
 }
 
-/// What a ledger is opened from.
+/// Everything that a ledger is opened from.
 pub(crate) struct Opening {
     pub(crate) dir: PathBuf,
     pub(crate) identity: Identity,
-    /// What the ledger begins with while it has no snapshot.
+    /// The state that the ledger begins with while it has no snapshot.
     pub(crate) first: State,
     pub(crate) log: Box<dyn Disk>,
     pub(crate) snapshots: Box<dyn Disk>,
-    /// The folder itself.
+    /// The directory itself.
     pub(crate) home: Box<dyn Disk>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) options: Options,
     pub(crate) snapshot_every: u64,
     pub(crate) kept_entries: u64,
-    /// A number that no other start has.
-    pub(crate) run: u64,
+    /// A random number that names this start.
+    pub(crate) incarnation: u64,
     pub(crate) segment_len: SegmentLen,
     pub(crate) start_writer: fn(Log, LogState) -> Result<Writer, crate::ledger::log::LogError>,
 }
@@ -87,7 +90,7 @@ impl Opening {
         options: Options,
     ) -> Result<Self, OpenError> {
         check_permissions(dir)?;
-        let run = random::bytes().map_err(OpenError::engine)?;
+        let incarnation = random::bytes().map_err(OpenError::engine)?;
         let identity = Identity::read(dir)?;
         Ok(Self {
             dir: dir.to_owned(),
@@ -100,7 +103,7 @@ impl Opening {
             options,
             snapshot_every: SNAPSHOT_EVERY,
             kept_entries: KEPT_ENTRIES,
-            run: u64::from_be_bytes(run),
+            incarnation: u64::from_be_bytes(incarnation),
             segment_len: SegmentLen::default(),
             start_writer: Writer::start,
         })
@@ -110,14 +113,14 @@ impl Opening {
 impl RaftLedger {
     /// Opens the ledger in `dir`.
     ///
-    /// A node that is alone returns once its log is applied: from then on it knows
-    /// all that it ever acknowledged, and grants. A node with others returns at
-    /// once and grants when it has found them; so does one that waits to be added.
+    /// A lone node is returned once its log is applied: it then knows everything that it
+    /// ever acknowledged, and grants. A node with other members, or one that waits to be
+    /// added, is returned at once, and grants once it has reached them.
     ///
     /// # Errors
     ///
-    /// [`OpenError`]; nothing was changed but that a torn tail may be cut. A folder
-    /// that was copied or put back is [`OpenError::Copied`].
+    /// [`OpenError`]; at most a torn tail of the log was cut. A directory that was copied or
+    /// put back is [`OpenError::Copied`].
     pub async fn open(
         dir: &Path,
         clock: Arc<dyn Clock>,
@@ -130,19 +133,18 @@ impl RaftLedger {
             ledger.close().await;
             return Err(error);
         }
-        let is_founded = ledger.raft.is_initialized().await.map_err(OpenError::engine)?;
+        let is_initialized = ledger.raft.is_initialized().await.map_err(OpenError::engine)?;
         let joined = dir.join(JOINED);
-        if !is_founded && !joined.exists() {
+        if !is_initialized && !joined.exists() {
             ledger.close().await;
             return Err(OpenError::NotFounded(dir.to_owned()));
         }
-        if is_founded && joined.exists() {
-            // It was added, and does not wait any more. If this fails, the next start
-            // sees to it.
+        if is_initialized && joined.exists() {
+            // The node is a member now. If this fails, the next start repeats it.
             let _ = fs::remove_file(&joined);
         }
-        if is_founded && ledger.view.is_lone() {
-            // Nobody else can win, so it need not wait for an election to be due.
+        if is_initialized && ledger.view.is_lone() {
+            // No other node can win, so there is no need to wait for the election timeout.
             ledger.raft.trigger().elect(false).await.map_err(OpenError::engine)?;
             let recovered = ledger.raft.wait_for_recovery(Some(RECOVERY_MAX)).await;
             if let Err(error) = recovered {
@@ -153,31 +155,33 @@ impl RaftLedger {
         Ok(ledger)
     }
 
-    /// Starts a node: what its disks kept, the engine over it, and those who work for it.
+    /// Starts a node: reads its disks, then starts the engine and the tasks around it.
     pub(crate) async fn start(opening: Opening) -> Result<Self, OpenError> {
         let Opening { dir, identity, log, snapshots, home, clock, options, .. } = opening;
         let Options { transport, address, max_staleness } = options;
         let disks = (log, snapshots);
-        let Kept { log, log_state, log_end, snapshots, applied } =
-            Kept::read(&dir, identity, opening.first, disks, opening.segment_len)?;
-        let runs = Incarnations::open(home, opening.run, log_end)
+        let Recovered { log, log_state, log_end, snapshots, applied } =
+            Recovered::read(&dir, identity, opening.first, disks, opening.segment_len)?;
+        let incarnations = Incarnations::open(home, opening.incarnation, log_end)
             .map_err(OpenError::io("read", &dir.join("runs")))?;
-        let writer = (opening.start_writer)(log, log_state).map_err(OpenError::log(&dir))?;
+        let mut writer = (opening.start_writer)(log, log_state).map_err(OpenError::log(&dir))?;
+        let (guard, log_closed) = oneshot::channel();
+        writer.keep_until_closed(guard);
         let writer = Arc::new(writer);
         let log = Arc::clone(&writer);
-        let peers = Peers::new(identity, clock, runs, applied.clone(), log, transport);
+        let peers = Peers::new(identity, clock, incarnations, applied.clone(), log, transport);
         let peers = Arc::new(peers);
         let raft = Raft::new(
             identity.node_id,
             Arc::new(config(opening.kept_entries).map_err(OpenError::engine)?),
-            Network(Arc::clone(&peers)),
+            RaftConnections(Arc::clone(&peers)),
             LogStore::new(Arc::clone(&writer)),
             StateMachine::new(applied.clone(), snapshots.clone()),
         );
         let raft = raft.await.map_err(OpenError::engine)?;
         let view = View::new(raft.clone(), identity.node_id);
         let forwarder = Arc::new(Forwarder::new(raft.clone(), view.clone(), Arc::clone(&peers)));
-        let reach = Reachability::new(view.clone(), Arc::clone(&peers), address.clone());
+        let reachability = Reachability::new(view.clone(), Arc::clone(&peers), address.clone());
         let changes =
             Arc::new(Changes::new(raft.clone(), view.clone(), Arc::clone(&peers), address));
         let compactor = Arc::new(Compactor {
@@ -187,14 +191,14 @@ impl RaftLedger {
             snapshot_every: opening.snapshot_every,
         });
         let batcher = Batcher::start(view.clone(), Arc::clone(&forwarder), Arc::clone(&compactor));
-        let caretaker = Maintenance::start(Parts {
+        let maintenance = Maintenance::start(MaintenanceContext {
             raft: raft.clone(),
             view: view.clone(),
             peers: Arc::clone(&peers),
             forwarder: Arc::clone(&forwarder),
             changes: Arc::clone(&changes),
             compactor,
-            reach: reach.clone(),
+            reachability: reachability.clone(),
         });
         Ok(Self {
             identity,
@@ -206,15 +210,16 @@ impl RaftLedger {
             view,
             forwarder,
             changes,
-            reach,
-            incoming: Incoming::default(),
-            caretaker,
+            reachability,
+            incoming: IncomingSnapshot::default(),
+            maintenance,
             max_staleness,
             log_end,
+            log_closed,
         })
     }
 
-    /// Has all that was applied stand in a snapshot, and nothing in the log.
+    /// Moves everything applied into a snapshot, and empties the log.
     pub(crate) async fn compact(&self) -> Result<(), OpenError> {
         let applied = self.applied.index();
         let is_at = |at: Option<LogId>| at.is_some_and(|at| at.index() >= applied);
@@ -227,8 +232,8 @@ impl RaftLedger {
         Ok(())
     }
 
-    /// Makes this node the one voter of its cluster.
-    pub(crate) async fn found(&self) -> Result<(), OpenError> {
+    /// Makes this node the only voter of a new cluster.
+    pub(crate) async fn bootstrap(&self) -> Result<(), OpenError> {
         let members = BTreeMap::from([(self.identity.node_id, Member::default())]);
         self.raft.initialize(members).await.map_err(OpenError::engine)?;
         self.raft.wait_for_recovery(Some(RECOVERY_MAX)).await.map_err(OpenError::engine)?;
@@ -236,19 +241,19 @@ impl RaftLedger {
     }
 }
 
-/// What the disks kept of a ledger.
-struct Kept {
+/// What was read from the disks.
+struct Recovered {
     log: Log,
     log_state: LogState,
-    /// The last entry that the log or the snapshot holds.
+    /// The index of the last entry that the log or the snapshot holds.
     log_end: u64,
     snapshots: SnapshotFiles,
-    /// What the newest snapshot holds; the log behind it is not applied yet.
+    /// The state of the newest snapshot; the log after it is not applied yet.
     applied: Applied,
 }
 
-impl Kept {
-    /// Reads it. Nothing is changed but that a torn tail of the log may be cut.
+impl Recovered {
+    /// Reads the disks, and changes nothing but a torn tail of the log, which it cuts.
     fn read(
         dir: &Path,
         identity: Identity,
@@ -272,8 +277,7 @@ impl Kept {
     }
 }
 
-/// Returns the state and position that the newest snapshot holds, or `first` if
-/// there is none.
+/// Returns the state and the position of the newest snapshot, or `first` if there is none.
 pub(crate) fn last_state(
     dir: &Path,
     first: State,
@@ -292,7 +296,7 @@ fn report(recovery: &Recovery) {
     if let Some(cut) = &recovery.cut {
         tracing::warn!(
             ?cut,
-            "cut a torn tail of the ledger log: a write that was never acknowledged"
+            "cut the torn tail of the ledger log, a write that was never acknowledged"
         );
     }
 }
@@ -303,7 +307,7 @@ pub(crate) fn check_permissions(dir: &Path) -> Result<(), OpenError> {
         Ok(metadata) if metadata.permissions().mode() & 0o077 != 0 => {
             Err(OpenError::Permissions(dir.to_owned()))
         }
-        // A missing folder has a better message of its own.
+        // A missing directory has an error of its own.
         Ok(_) | Err(_) => Ok(()),
     }
 }
@@ -312,9 +316,9 @@ fn config(kept_entries: u64) -> Result<Config, openraft::ConfigError> {
     Config {
         cluster_name: "jeton".to_owned(),
         heartbeat_interval: 150,
-        // Nobody is elected while the lease of the last leader, which is the maximum, has
-        // not run out; then one of the others needs a minimum and some turns. It adds up
-        // to less than 3 s, also where a turn takes 100 ms and packets are lost.
+        // No election starts before the last leader's lease, which equals the maximum, has
+        // expired. A candidate then needs the minimum and a few round trips. In all this
+        // is less than 3 s, even with round trips of 100 ms and lost packets.
         election_timeout_min: 300,
         election_timeout_max: 450,
         install_snapshot_timeout: 30_000,
@@ -322,9 +326,9 @@ fn config(kept_entries: u64) -> Result<Config, openraft::ConfigError> {
         snapshot_policy: SnapshotPolicy::Never,
         max_in_snapshot_log_to_keep: kept_entries,
         enable_pre_vote: Some(true),
-        // A leader sends entries before its own disk has them. One that was killed
-        // then, and led on in the same term, would give the same place in the log to
-        // another entry. It has to be elected anew.
+        // A leader sends entries before its own disk has them. If it was killed then and
+        // led on in the same term, it would reuse their indexes for other entries. It has
+        // to be elected again.
         enable_leader_restore: Some(false),
         ..Config::default()
     }

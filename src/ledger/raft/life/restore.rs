@@ -1,9 +1,9 @@
-//! What an older copy of a ledger still tells, for a new ledger to begin with.
+//! Reads an older copy of a ledger, from which a new ledger can begin.
 //!
-//! A copy is read without the engine: its newest snapshot, and all of its log
-//! behind that, committed or not. Which entries a majority had confirmed is not
-//! known here, and to believe too many is safe: nothing that was issued before the
-//! new ledger gives a profile again, and what was revoked stays so.
+//! A copy is read without the engine: its newest snapshot, and all of the log after it,
+//! committed or not. The copy does not say which entries a majority had. Accepting too
+//! many is safe: the new ledger refuses every link issued before it, and what was revoked
+//! stays revoked.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -17,8 +17,7 @@ use crate::ledger::raft::store::{Identity, OpenError, SnapshotFiles, log_store};
 use crate::ledger::raft::types::RaftEntry;
 use crate::token::UnixSeconds;
 
-/// An older copy of a ledger, read. Until it is dropped no node can serve it, if one
-/// ever did.
+/// An older copy of a ledger. It is locked until this is dropped, so no node can serve it.
 pub struct LedgerCopy {
     dir: PathBuf,
     state: State,
@@ -27,12 +26,12 @@ pub struct LedgerCopy {
 }
 
 impl LedgerCopy {
-    /// Reads the copy in `dir`, and changes nothing there. It may be the folder
-    /// of a lone node or of any member of a cluster.
+    /// Reads the copy in `dir`, and changes nothing there. It may be the directory of a
+    /// lone node or of any member of a cluster.
     ///
     /// # Errors
     ///
-    /// [`OpenError`] if it is no whole ledger, or if a node serves it.
+    /// [`OpenError`] if the ledger is incomplete or damaged, or if a node serves it.
     pub fn read(dir: &Path) -> Result<Self, OpenError> {
         let identity = Identity::read(dir)?;
         check_permissions(dir)?;
@@ -63,32 +62,32 @@ impl LedgerCopy {
         Ok(Self { dir: dir.to_owned(), state, others, _locked: disk })
     }
 
-    /// The time up to which it had judged; zero if it had judged nothing.
+    /// Returns the greatest timestamp of its log; zero if it has none.
     #[must_use]
     pub const fn log_time(&self) -> UnixSeconds {
         self.state.log_time()
     }
 
-    /// Returns where the other nodes are that shared the ledger, as far as it knows.
+    /// Returns the addresses of the other members, as far as the copy knows.
     #[must_use]
     pub fn others(&self) -> &[String] {
         &self.others
     }
 
-    /// Returns how many revocations it knows: of tokens, batches, users and keys.
+    /// Returns the number of revocations: of tokens, batches, users and keys.
     #[must_use]
     pub fn revocations(&self) -> usize {
         self.state.revocations()
     }
 
-    /// Returns how many users may have `autologin` profiles.
+    /// Returns the number of users who may have `autologin` profiles.
     #[must_use]
     pub fn autologin_users(&self) -> usize {
         self.state.autologin_users().len()
     }
 
-    /// Returns what a ledger begins with that takes this one's place.
-    pub(crate) fn reborn(&self, born_at: UnixSeconds) -> State {
+    /// Returns the state that a ledger in place of this one begins with.
+    pub(crate) fn with_new_birth(&self, born_at: UnixSeconds) -> State {
         self.state.clone().reborn(born_at)
     }
 }

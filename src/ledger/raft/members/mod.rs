@@ -1,4 +1,4 @@
-//! Changes of the membership, as the leader carries them out.
+//! Changes of the membership: [`Changes`] makes them on the leader.
 
 mod changes;
 

@@ -1,4 +1,4 @@
-//! The members, as the rest of the program asks for them and changes them.
+//! [`Membership`] for [`RaftLedger`]: lists the members, and forwards changes to the leader.
 
 use std::collections::BTreeSet;
 use std::pin::Pin;
@@ -9,29 +9,33 @@ use tokio::time::{Instant, sleep};
 use super::RaftLedger;
 use crate::ledger::membership::{Membership, MembershipFuture};
 use crate::ledger::raft::peers::{CallError, MemberChange, Request, Response};
-use crate::ledger::raft::spend::NO_LEADER;
 use crate::ledger::raft::types::Member;
-use crate::ledger::{MemberList, MemberRole, MemberStatus, MembershipError, NodeId};
+use crate::ledger::{
+    ChangeUnavailable, MemberList, MemberRole, MemberStatus, MembershipError, NodeId,
+    OutcomeUnknown,
+};
 
-/// How long a wish is passed on to whoever leads.
+/// How long a change may take, including all attempts.
 const DEADLINE: Duration = Duration::from_secs(15);
 
-/// How long to wait before it is tried again.
+/// How long to wait before the next attempt.
 const RETRY: Duration = Duration::from_millis(100);
 
 /// How long the leader may take to list the members.
 const LIST_WITHIN: Duration = Duration::from_secs(1);
 
 impl RaftLedger {
-    /// Has the leader change the members, whoever it is.
+    /// Has the leader change the members, and follows changes of the leader.
     async fn change_members(&self, change: MemberChange) -> Result<(), MembershipError> {
         let give_up = Instant::now() + DEADLINE;
         loop {
-            let tried = self.try_change(&change, give_up).await;
-            let again =
-                matches!(tried, Err(MembershipError::Unavailable(_) | MembershipError::InProgress));
-            if !again || Instant::now() + RETRY >= give_up {
-                return tried;
+            let changed = self.try_change(&change, give_up).await;
+            let try_again = matches!(
+                changed,
+                Err(MembershipError::Unavailable(_) | MembershipError::InProgress)
+            );
+            if !try_again || Instant::now() + RETRY >= give_up {
+                return changed;
             }
             sleep(RETRY).await;
         }
@@ -42,9 +46,10 @@ impl RaftLedger {
         change: &MemberChange,
         give_up: Instant,
     ) -> Result<(), MembershipError> {
-        let unavailable = |why: &str| Err(MembershipError::Unavailable(why.to_owned()));
+        let unavailable = |reason| Err(MembershipError::Unavailable(reason));
+        let unknown = |reason| Err(MembershipError::OutcomeUnknown(reason));
         let Some(leader) = self.view.leader() else {
-            return unavailable(NO_LEADER);
+            return unavailable(ChangeUnavailable::NoLeader);
         };
         if leader.node_id == self.identity.node_id {
             return self.change_here(leader.node_id, change.clone()).await;
@@ -53,34 +58,36 @@ impl RaftLedger {
         let request = Request::Change(change.clone());
         match self.peers.ask(&leader, &request, within).await {
             Ok(Response::Change(changed)) => changed,
-            Ok(Response::NotLeader) => unavailable("the leader changes"),
-            Ok(_) => Err(MembershipError::OutcomeUnknown("the leader failed".to_owned())),
-            Err(CallError::NotDone(why)) => unavailable(&why),
-            Err(CallError::Unknown(why)) => Err(MembershipError::OutcomeUnknown(why)),
+            Ok(Response::NotLeader) => unavailable(ChangeUnavailable::LeaderChanged),
+            Ok(_) => unknown(OutcomeUnknown::LeaderFailed),
+            Err(CallError::NotDone(error)) => {
+                unavailable(ChangeUnavailable::NotForwarded(error.to_string()))
+            }
+            Err(CallError::Unknown(error)) => unknown(OutcomeUnknown::NoAnswer(error.to_string())),
         }
     }
 
+    /// Changes the members as the leader; node `from` asks for it.
     pub(crate) async fn change_here(
         &self,
         from: NodeId,
         change: MemberChange,
     ) -> Result<(), MembershipError> {
         let changed = tokio::time::timeout(DEADLINE, self.changes.carry_out(from, change));
-        changed.await.unwrap_or_else(|_| {
-            Err(MembershipError::OutcomeUnknown("no majority confirmed it in time".to_owned()))
-        })
+        let unconfirmed = MembershipError::OutcomeUnknown(OutcomeUnknown::NotConfirmed);
+        changed.await.unwrap_or(Err(unconfirmed))
     }
 
     /// Lists the members as this node sees them.
     pub(crate) fn members_here(&self) -> Vec<MemberStatus> {
         let (members, voters) = self.view.listed();
         let last = self.view.metrics(|metrics| metrics.last_log_index);
-        let (own, leader) = (self.identity.node_id, self.leader_of_late());
+        let (own, leader) = (self.identity.node_id, self.live_leader());
         let clock = self.peers.clock.now();
         let status = |(node_id, member): (NodeId, Member)| {
             let is_own = node_id == own;
             let report = self.peers.reports.of(node_id);
-            // What a leader that was cut off goes on believing says nothing.
+            // A leader that is cut off does not know how far the others are.
             let matched = self.view.matched(node_id).filter(|_| leader == Some(own));
             MemberStatus {
                 node_id,
@@ -132,7 +139,7 @@ impl Membership for RaftLedger {
             let Some(leader) = other else { return self.members_known_here() };
             match self.peers.ask(&leader, &Request::Members, LIST_WITHIN).await {
                 Ok(Response::Members(members)) => {
-                    // One that lost its majority may not know of its successor.
+                    // A leader that lost its majority may not know its successor.
                     let is_by_leader = members.iter().any(|member| member.is_leader);
                     MemberList { members, is_by_leader }
                 }
@@ -142,7 +149,7 @@ impl Membership for RaftLedger {
     }
 
     fn members_known_here(&self) -> MemberList {
-        let is_by_leader = self.leader_of_late() == Some(self.identity.node_id);
+        let is_by_leader = self.live_leader() == Some(self.identity.node_id);
         MemberList { members: self.members_here(), is_by_leader }
     }
 
@@ -154,17 +161,17 @@ impl Membership for RaftLedger {
         self.forwarder.spends_forwarded()
     }
 
-    fn troubles(&self) -> Vec<String> {
-        // If the cluster refuses this node, that says it all.
+    fn peer_errors(&self) -> Vec<String> {
+        // If the cluster refuses this node, its readiness says so.
         if self.peers.refusal().is_some() {
             return Vec::new();
         }
         let members = self.view.members();
-        let troubles = self.peers.troubles.list().into_iter();
-        // With whom was removed a moment ago it need not talk.
-        let present = troubles.filter(|(node_id, _)| members.contains_key(node_id));
+        let errors = self.peers.errors.list().into_iter();
+        // Skip members that were just removed.
+        let present = errors.filter(|(node_id, _)| members.contains_key(node_id));
         let present = present.map(|(node_id, why)| format!("node {node_id}: {why}"));
-        self.reach.alarm().into_iter().chain(present).collect()
+        self.reachability.alarm().into_iter().chain(present).collect()
     }
 
     fn add_learner(&self, node_id: NodeId, address: String) -> MembershipFuture<'_, ()> {

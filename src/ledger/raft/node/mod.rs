@@ -1,5 +1,13 @@
-//! A running node: what it answers itself, what it answers other nodes, and what it
-//! does on its own.
+//! A running node: [`RaftLedger`].
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `mod` | [`Ledger`] for [`RaftLedger`], and its shutdown |
+//! | `membership` | [`Membership`](crate::ledger::Membership) for [`RaftLedger`] |
+//! | `readiness` | whether it can grant a use now, who leads, and how old its state is |
+//! | `receive` | the server side: what it does with the messages of other nodes |
+//! | `reachability` | whether the other nodes reach this one |
+//! | `maintenance` | the maintenance task: what it does periodically |
 
 mod maintenance;
 mod membership;
@@ -12,25 +20,29 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
 use crate::ledger::log::Writer;
 use crate::ledger::raft::members::Changes;
-use crate::ledger::raft::peers::{Incoming, PeerRefusal, Peers, View};
-use crate::ledger::raft::spend::{Batcher, Forwarder, stopped};
+use crate::ledger::raft::peers::{IncomingSnapshot, PeerRefusal, Peers, View};
+use crate::ledger::raft::spend::{Batcher, Forwarder};
 use crate::ledger::raft::store::{Applied, Identity, Raft};
 use crate::ledger::{
-    Command, Grant, Ledger, LedgerError, LedgerFuture, LedgerStatus, Note, Outcome, Revocation,
-    Spend, SpendRefusal, Standing, State, StateAt, TokenPage, TokenQuery, TokenRecord, Unready,
+    Command, Grant, Ledger, LedgerError, LedgerFuture, LedgerStatus, Note, Outcome, OutcomeUnknown,
+    Revocation, Spend, SpendRefusal, Standing, State, StateAt, TokenPage, TokenQuery, TokenRecord,
+    Unavailable, Unready,
 };
 use crate::token::{UnixSeconds, UserName, VerifiedToken};
 
-pub(crate) use maintenance::{Maintenance, Parts};
+pub(crate) use maintenance::{Maintenance, MaintenanceContext};
 pub(crate) use reachability::Reachability;
 
-/// How long the engine may take to let go of the log when it stops, in
-/// milliseconds. The next open waits for nobody and says who has it.
-const CLOSING_MAX_MS: u64 = 5_000;
+/// How long the engine's tasks may take to release the log after the engine has stopped.
+/// If they take longer, the log is still locked, and the next open reports that.
+const CLOSING_MAX: Duration = Duration::from_secs(5);
 
-/// A ledger whose log is replicated by Raft, opened.
+/// An open ledger whose log is replicated by Raft.
 pub struct RaftLedger {
     pub(super) identity: Identity,
     pub(super) raft: Raft,
@@ -41,55 +53,55 @@ pub struct RaftLedger {
     pub(super) view: View,
     pub(super) forwarder: Arc<Forwarder>,
     pub(super) changes: Arc<Changes>,
-    pub(super) reach: Reachability,
-    pub(super) incoming: Incoming,
-    pub(super) caretaker: Maintenance,
+    pub(super) reachability: Reachability,
+    pub(super) incoming: IncomingSnapshot,
+    pub(super) maintenance: Maintenance,
     pub(super) max_staleness: Duration,
-    /// The last entry that the log held when it was opened. What is applied is
-    /// not whole before it.
+    /// The index of the last entry that the log held when it was opened. Until it is
+    /// applied, the state is older than it was before the restart.
     pub(super) log_end: u64,
+    /// Ends when the last user of `writer` has dropped it and the log is closed.
+    pub(super) log_closed: oneshot::Receiver<()>,
 }
 
 impl RaftLedger {
-    /// Stops the engine and returns when everything written is durable and the
-    /// folder is free for another process. A leader hands over first.
+    /// Stops the engine, and returns once everything written is durable and the log is
+    /// closed, so that another process can open the directory. A leader transfers its
+    /// leadership first.
     pub async fn close(self) {
         if self.is_leader() && !self.view.is_lone() {
-            // Without an heir the others elect one when they miss this node.
-            let _ = self.changes.hand_over(None).await;
+            // If no voter can take over, the others elect a leader when they miss this node.
+            let _ = self.changes.transfer_leader(None).await;
         }
-        let Self {
-            raft, batcher, writer, caretaker, view, forwarder, changes, reach, peers, ..
-        } = self;
-        drop((batcher, caretaker, view, forwarder, changes, reach));
-        // If it fails, what others said in the last seconds is forgotten.
-        let _ = peers.runs.keep();
+        let Self { batcher, maintenance, writer, view, forwarder, changes, reachability, .. } =
+            self;
+        drop((batcher, maintenance, writer, view, forwarder, changes, reachability));
+        let Self { raft, peers, log_closed, .. } = self;
+        // If it fails, what others reported in the last seconds is forgotten.
+        let _ = peers.incarnations.keep();
         drop(peers);
         // It fails only if the engine had stopped by itself.
         let _ = raft.shutdown().await;
         drop(raft);
-        // The engine's tasks let go of the log a moment after it has stopped.
-        for _ in 0..CLOSING_MAX_MS {
-            if Arc::strong_count(&writer) == 1 {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        // The engine's tasks release the log a moment after it has stopped.
+        let _ = timeout(CLOSING_MAX, log_closed).await;
     }
 
     async fn submit(&self, command: Command) -> Result<Outcome, LedgerError> {
         if !self.view.runs() {
-            return Err(stopped());
+            return Err(LedgerError::Unavailable(Unavailable::Stopped));
         }
         self.vouch()?;
         self.batcher.submit(command).await
     }
 
-    /// Refuses to vouch for anything once another node said that this one has forgotten
-    /// what it acknowledged: also where it votes alone, and Raft would let it go on.
+    /// Fails once another node has reported that this one has forgotten what it
+    /// acknowledged. Raft would let a sole voter continue.
     fn vouch(&self) -> Result<(), LedgerError> {
         match self.peers.refusal() {
-            Some(old @ PeerRefusal::OldFolder) => Err(LedgerError::Unavailable(old.to_string())),
+            Some(old @ PeerRefusal::OldDirectory) => {
+                Err(unready(Unready::Refused(old.to_string())))
+            }
             Some(_) | None => Ok(()),
         }
     }
@@ -103,15 +115,17 @@ impl RaftLedger {
     }
 }
 
+const fn unready(unready: Unready) -> LedgerError {
+    LedgerError::Unavailable(Unavailable::Unready(unready))
+}
+
 impl Ledger for RaftLedger {
     fn spend(&self, spend: Spend) -> LedgerFuture<'_, Result<Grant, SpendRefusal>> {
         Box::pin(async move {
             match self.submit(Command::Spend(spend.clone())).await? {
                 Outcome::Granted { used } => Ok(Ok(Grant::of(&spend, used))),
                 Outcome::Refused(refusal) => Ok(Err(refusal)),
-                Outcome::Done => {
-                    Err(LedgerError::OutcomeUnknown("a spend had no verdict".to_owned()))
-                }
+                Outcome::Done => Err(LedgerError::OutcomeUnknown(OutcomeUnknown::Missing)),
             }
         })
     }
@@ -131,9 +145,8 @@ impl Ledger for RaftLedger {
     fn standing(&self, token: &VerifiedToken) -> Result<Standing, LedgerError> {
         let staleness = self.staleness();
         if staleness.is_stale() || self.vouch().is_err() {
-            // There may be a better reason.
-            let why = self.readiness().err().unwrap_or(Unready::Stale(staleness));
-            return Err(LedgerError::Unavailable(why.to_string()));
+            // Another reason may explain more.
+            return Err(unready(self.readiness().err().unwrap_or(Unready::Stale(staleness))));
         }
         self.last_known_standing(token)
     }
@@ -143,7 +156,7 @@ impl Ledger for RaftLedger {
     }
 
     fn tokens(&self, query: &TokenQuery, now: UnixSeconds) -> TokenPage {
-        // A clone shares all counts, so that a long list holds up nobody.
+        // A clone shares all counts, so a long list blocks no spend.
         self.applied.show(State::clone).tokens(query, now)
     }
 
@@ -161,7 +174,7 @@ impl Ledger for RaftLedger {
             ready: self.readiness(),
             node_id: self.identity.node_id,
             staleness: self.staleness(),
-            leader: self.leader_of_late(),
+            leader: self.live_leader(),
             term: self.view.metrics(|metrics| metrics.current_term),
             born_at,
             log_time,

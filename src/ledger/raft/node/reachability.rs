@@ -1,19 +1,19 @@
-//! Whether the other nodes find the way to this one.
+//! Whether the other nodes reach this one.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::ledger::raft::peers::{Peers, View};
 
-/// How long the others may take to reach a node that was started.
+/// How long the others may take to reach a node after its start.
 const REACHED_WITHIN: Duration = Duration::from_secs(10);
 
-/// What tells a node whose address nobody reaches.
+/// Detects that no other node reaches this one.
 #[derive(Clone)]
 pub(crate) struct Reachability {
     view: View,
     peers: Arc<Peers>,
-    /// Where the others are to reach this node.
+    /// Where the other nodes should reach this one.
     address: Option<String>,
 }
 
@@ -22,31 +22,30 @@ impl Reachability {
         Self { view, peers, address }
     }
 
-    /// Says that no other node finds the way to this one, if one should have: the address
-    /// that was given for it may be wrong.
+    /// Describes the problem if no other node has reached this one although one should have:
+    /// its configured address may be wrong.
     pub(crate) fn alarm(&self) -> Option<String> {
         let address = self.address.as_ref()?;
-        let silence = self.peers.unreached_for().filter(|silence| *silence >= REACHED_WITHIN)?;
+        let since_start = self.peers.unreached_for().filter(|since| *since >= REACHED_WITHIN)?;
         let members = self.view.members().len();
-        // A leader speaks, and need not be spoken to; to whom is alone, nobody is there to.
-        // Whom the cluster refuses nobody is to reach.
+        // Leaders, single members, and nodes that the cluster has refused are exempt.
         if self.view.is_leader() || members == 1 || self.peers.refusal().is_some() {
             return None;
         }
         let correction = if members == 0 {
-            // It knows nobody whom it could tell of another address.
+            // It knows no member to which it could report another address.
             format!(
-                "`jeton cluster remove {}` on a member, and join again in a fresh folder, with \
-                 --address",
+                "run `jeton cluster remove {}` on a member, and join again in a fresh directory \
+                 with the right --address",
                 self.peers.identity.node_id
             )
         } else {
-            "correct `cluster.address`, and restart it".to_owned()
+            "correct `cluster.address` in jeton.toml, and restart this node".to_owned()
         };
         Some(format!(
-            "no other node has reached this node at {address} since it was started {} s ago: if \
-             they run and no firewall is between, that is not its address; {correction}",
-            silence.as_secs()
+            "no other node has reached this node at {address} since it started {} s ago; if the \
+             others run and no firewall is in the way, the address is wrong: {correction}",
+            since_start.as_secs()
         ))
     }
 }

@@ -1,4 +1,4 @@
-//! Whether this node could grant now, who leads, and how old what it knows is.
+//! Whether [`RaftLedger`] can grant a use now, who leads, and how old its state is.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use openraft::type_config::async_runtime::Instant as _;
 use tokio::time::Instant;
 
 use super::RaftLedger;
-use crate::ledger::{NodeId, Staleness, Unready};
+use crate::ledger::{NodeId, Staleness, Unavailable, Unready};
 
-/// How long a leader may say nothing before it counts as none. It says something
-/// six times a second; the others miss it after 0.9 seconds at most.
+/// How long a leader may be silent before it no longer counts as one, with equality. It
+/// sends heartbeats six times a second; the others miss it after 0.9 seconds at most.
 const LEADER_SILENT_MAX: Duration = Duration::from_secs(3);
 
 impl RaftLedger {
-    /// Tells whether a use could be granted now.
+    /// Returns `Ok` if a use can be granted now, else why not.
     pub(crate) fn readiness(&self) -> Result<(), Unready> {
         if let Some(failure) = self.writer.failure() {
             return Err(Unready::Log(failure.to_string()));
@@ -27,7 +27,8 @@ impl RaftLedger {
             (running, metrics.current_leader)
         });
         running.map_err(Unready::Stopped)?;
-        self.applied.read(|_state| ()).map_err(|error| Unready::Stopped(error.to_string()))?;
+        let damaged = |_| Unready::Stopped(Unavailable::DamagedState.to_string());
+        self.applied.read(|_state| ()).map_err(damaged)?;
         let staleness = self.staleness();
         if leader.is_none() {
             return Err(Unready::NoLeader(staleness));
@@ -35,7 +36,7 @@ impl RaftLedger {
         if staleness.is_stale() { Err(Unready::Stale(staleness)) } else { Ok(()) }
     }
 
-    /// Tells how old what is applied here is.
+    /// Returns how old the applied state is.
     pub(crate) fn staleness(&self) -> Staleness {
         let is_alone = self.view.is_lone() && self.is_leader();
         let heard = self.fresh_at().map(|at| at.elapsed());
@@ -43,9 +44,9 @@ impl RaftLedger {
         Staleness { age, max: self.max_staleness }
     }
 
-    /// Returns who leads, if he was heard of late. openraft itself goes on naming a
-    /// leader that is gone until there is another one.
-    pub(crate) fn leader_of_late(&self) -> Option<NodeId> {
+    /// Returns the leader, if it was heard from recently. openraft itself names a leader that
+    /// is gone until there is another one.
+    pub(crate) fn live_leader(&self) -> Option<NodeId> {
         let (leader, acked) = self.view.metrics(|metrics| {
             (metrics.current_leader, metrics.last_quorum_acked.map(|at| at.elapsed()))
         });
@@ -63,15 +64,15 @@ impl RaftLedger {
         let last = self.applied.last();
         let is_sole_voter = self.view.is_sole_voter();
         let confirmed = self.view.metrics(|metrics| {
-            // A leader knows all that was committed once it has applied an entry
-            // of its own, and after a restart all that it had written.
+            // A leader knows everything committed once it has applied an entry of its own
+            // term and, after a restart, everything that its log held.
             let last = last.filter(|last| {
                 metrics.state == ServerState::Leader
                     && last.leader_id == metrics.vote.leader_id
                     && last.index() >= self.log_end
             });
             let acked = metrics.last_quorum_acked.map(|at| at.elapsed());
-            // openraft takes no word of a voter that asks itself.
+            // openraft records no acknowledgment of a sole voter.
             last.and(if is_sole_voter { Some(Duration::ZERO) } else { acked })
         });
         heard.max(confirmed.and_then(|age| Instant::now().checked_sub(age)))

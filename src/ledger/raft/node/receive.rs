@@ -1,67 +1,61 @@
-//! The other end of the conversation: what this node does about a message.
+//! The server side of [`RaftLedger`]: what it does with a message of another node.
 
 use openraft::type_config::async_runtime::watch::WatchReceiver as _;
 use tokio::time::Instant;
 
 use super::RaftLedger;
 use crate::ledger::raft::peers::{
-    Envelope, PeerRefusal, Peers, Piece, Request, Response, Taken, decode_body, decode_head, encode,
+    PeerRefusal, Request, Response, SnapshotPiece, SnapshotProgress, decode_body, decode_head,
+    encode,
 };
-use crate::ledger::raft::store::Verdict;
 use crate::ledger::raft::types::{LogId, SnapshotResponse, TypeConfig, Vote};
 use crate::ledger::{Command, NodeId};
-use crate::token::UnixSeconds;
-
-/// How long a forwarded command may be under way, in seconds. The sender tried
-/// again long before, and the verdict it got is remembered for
-/// [`VERDICT_MEMORY`](crate::ledger::VERDICT_MEMORY).
-const LATE: u64 = 15;
 
 impl RaftLedger {
-    /// Does what a message of another node asks and returns the answer. `from` is
-    /// the node that the transport proved it comes from.
+    /// Handles a message of another node and returns the answer. The transport has
+    /// authenticated `from` as the sender.
     ///
-    /// A stranger, a node of another ledger, and one whose folder was copied or
-    /// put back are told so and change nothing.
+    /// Messages of non-members, of nodes of another ledger, and of nodes whose directory
+    /// was copied or put back are refused and change nothing.
     pub async fn receive(&self, from: NodeId, message: &[u8]) -> Vec<u8> {
         let answer = match self.check(from, message) {
             Ok(request) => self.answer(from, request).await,
             Err(answer) => answer,
         };
         let is_introduction = matches!(answer, Response::Introduce);
-        let shown = is_introduction.then(|| self.peers.runs.introduction()).transpose();
-        let head = shown.and_then(|shown| self.peers.head(from, shown));
-        // Without a head there is no answer: the disk failed.
+        let introduction = is_introduction.then(|| self.peers.incarnations.introduction());
+        let head = introduction.transpose().and_then(|shown| self.peers.head(from, shown));
+        // Without a header there is no answer: the disk failed.
         head.ok().and_then(|head| encode(&head, &answer).ok()).unwrap_or_default()
     }
 
-    /// Looks at who sent a message and whom it is for, before what it says.
+    /// Checks the header of a message, and then whether its sender may make the request.
     fn check(&self, from: NodeId, message: &[u8]) -> Result<Request, Response> {
         let (head, body) = decode_head(message).map_err(Response::Refused)?;
         let checked = self.peers.check(from, &head);
         if checked.is_err() {
-            // What is answered now also holds for a copy of it that comes later.
-            self.peers.is_first(from, head.run, head.number);
+            // The answer also holds for a copy of this message that arrives later.
+            self.peers.is_first(from, head.incarnation, head.number);
         }
         checked?;
         let request = decode_body(body).map_err(Response::Refused)?;
         if matches!(request, Request::Forward(_))
             && (self.peers.is_late(from, head.clock)
-                || !self.peers.is_first(from, head.run, head.number))
+                || !self.peers.is_first(from, head.incarnation, head.number))
         {
-            return Err(Response::Failed("the message came late, or twice".to_owned()));
+            return Err(Response::Failed("the message arrived late, or twice".to_owned()));
         }
         self.check_member(from, &request).map_err(Response::Refused)?;
         let own = self.peers.clock.now();
         self.peers.reports.note(from, head.clock, head.version, own);
-        self.peers.troubles.end(from);
+        self.peers.errors.end(from);
         Ok(request)
     }
 
-    /// Refuses those who are no members what only members may ask.
+    /// Rejects member-only requests from non-members.
     ///
-    /// A leader that this node does not know is heard: this node may be the one
-    /// that knows too little. A candidate is, if it knows more than this node.
+    /// A leader need not be a known member: this node may be the one that is behind. Nor
+    /// need a candidate whose log reaches at least to this node's membership.
     fn check_member(&self, from: NodeId, request: &Request) -> Result<(), PeerRefusal> {
         let metrics = self.raft.metrics();
         let metrics = metrics.borrow_watched();
@@ -76,7 +70,7 @@ impl RaftLedger {
                 Err(PeerRefusal::NotMember)
             }
             Request::Vote(rpc) | Request::PreVote(rpc) => is_by(&rpc.vote, from),
-            // Only the leader looks at them, and it knows all members.
+            // Only the leader handles these, and it knows all members.
             Request::Forward(_) | Request::Change(_) | Request::Members
                 if !is_member && metrics.current_leader == Some(self.identity.node_id) =>
             {
@@ -106,7 +100,9 @@ impl RaftLedger {
             }
             Request::TransferLeader(rpc) => {
                 if *rpc.to_node_id() == self.identity.node_id && self.peers.is_clock_off() {
-                    return Response::Failed("the clock of this node is off".to_owned());
+                    return Response::Failed(
+                        "the clock of this node is off: it cannot lead".to_owned(),
+                    );
                 }
                 let answer = self.raft.handle_transfer_leader(rpc).await;
                 answer.map_or_else(failed, Response::TransferLeader)
@@ -119,22 +115,23 @@ impl RaftLedger {
         }
     }
 
-    async fn take_piece(&self, piece: Piece) -> Response {
+    async fn take_piece(&self, piece: SnapshotPiece) -> Response {
         let (sender, own) = (piece.vote, self.raft.metrics().borrow_watched().vote);
         if own > sender {
-            return Response::Snapshot(Taken::Installed(own));
+            return Response::Snapshot(SnapshotProgress::Installed(own));
         }
         let snapshot = match self.incoming.take(&piece) {
             Ok(snapshot) => snapshot,
-            Err(next) => return Response::Snapshot(Taken::Next(next)),
+            Err(next) => return Response::Snapshot(SnapshotProgress::Next(next)),
         };
         let installed = self.raft.install_full_snapshot(sender, snapshot).await;
-        let taken = |answer: SnapshotResponse| Response::Snapshot(Taken::Installed(answer.vote));
-        installed.map_or_else(failed, taken)
+        installed.map_or_else(failed, |answer: SnapshotResponse| {
+            Response::Snapshot(SnapshotProgress::Installed(answer.vote))
+        })
     }
 
-    /// Puts another node's commands into this leader's own queue, so that one
-    /// entry carries the commands of all.
+    /// Puts another node's commands into this leader's own queue, so that one entry carries
+    /// the commands of several nodes.
     async fn carry_out(&self, commands: Vec<Command>) -> Response {
         if !self.is_leader() || self.vouch().is_err() {
             return Response::NotLeader;
@@ -145,55 +142,7 @@ impl RaftLedger {
     }
 }
 
-impl Peers {
-    /// Tells whether a message that node `from` sent at `clock` was under way for so
-    /// long that the verdicts of its commands may be forgotten.
-    fn is_late(&self, from: NodeId, clock: UnixSeconds) -> bool {
-        let Some(report) = self.reports.of(from) else { return false };
-        let own = self.clock.now();
-        let expected = own.get().saturating_add_signed(report.offset(own));
-        clock.get().saturating_add(LATE) < expected
-    }
-
-    /// Tells whether to believe a node what it says of this one. Who was removed has no
-    /// say in it; who is alone may have forgotten all others.
-    fn has_say(&self, from: NodeId) -> bool {
-        self.applied.member(from).is_some() || self.applied.members() <= 1
-    }
-
-    /// Looks at the head of a message that came `from` a node.
-    fn check(&self, from: NodeId, head: &Envelope) -> Result<(), Response> {
-        if head.ledger_id != self.identity.ledger_id {
-            return Err(Response::Refused(PeerRefusal::OtherLedger));
-        }
-        if head.to != self.identity.node_id {
-            return Err(Response::Refused(PeerRefusal::OtherTarget(self.identity.node_id)));
-        }
-        // Nobody else has this node's own id either.
-        if head.from != from || from == self.identity.node_id {
-            return Err(Response::Refused(PeerRefusal::OtherSender));
-        }
-        self.note_reached();
-        let failed = |error: std::io::Error| Response::Failed(error.to_string());
-        let judgement =
-            self.runs.judge(from, head.comes(), head.introduction.as_ref()).map_err(failed)?;
-        let run = self.runs.run().map_err(failed)?;
-        let is_meant = head.to_met.is_some_and(|met| met.run == run);
-        if head.to_met.is_some_and(|met| self.runs.lacks(met)) && self.has_say(from) {
-            self.note_refusal(from, &PeerRefusal::OldFolder);
-        }
-        match judgement {
-            Verdict::Old => {
-                self.note_old(from);
-                Err(Response::Refused(PeerRefusal::OldFolder))
-            }
-            Verdict::Known if is_meant => Ok(()),
-            Verdict::Known | Verdict::Introduce => Err(Response::Introduce),
-        }
-    }
-}
-
-/// Refuses a leader or a candidate that another node speaks for.
+/// Rejects a request in the name of a leader or candidate other than its sender.
 fn is_by(vote: &Vote, from: NodeId) -> Result<(), PeerRefusal> {
     if vote.leader_id.node_id == from { Ok(()) } else { Err(PeerRefusal::OtherSender) }
 }

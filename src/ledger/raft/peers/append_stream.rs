@@ -1,10 +1,10 @@
-//! Lets the news of a commit ride along with the entries that follow it.
+//! Merges the news of a commit into the entries that follow it.
 //!
-//! openraft tells each follower of each commit by a message without entries, and one
-//! message is under way to it at a time: the entries that come next would wait until
-//! an empty one was answered. No client waits for that news, since the leader answers
-//! those; it makes followers apply what they hold. So it waits for a moment, in which
-//! entries may come that say the same.
+//! openraft announces each commit to each follower in a message without entries, and only
+//! one message is under way to a follower at a time. The next entries would wait until
+//! the empty message is answered. No client waits for the announcement: the leader
+//! answers clients, and followers only apply what they already hold. So an announcement
+//! waits briefly for entries, which carry the same commit index.
 
 use std::time::Duration;
 
@@ -14,26 +14,24 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::ledger::raft::types::TypeConfig;
 
-/// How long the news of a commit waits for entries. Revocations reach the other nodes
-/// later by this at most.
-const RIDE_WITHIN: Duration = Duration::from_millis(5);
+/// How long the news of a commit waits for entries. It delays revocations on the other
+/// nodes by at most this.
+const WAIT_MAX: Duration = Duration::from_millis(5);
 
-/// Returns `requests` without those that carry no entry and are followed by another
-/// one in time: every request says all that the one before it said.
+/// Returns `requests` without those that carry no entry and are followed by another one
+/// within [`WAIT_MAX`]: no request has a lower commit index than the one before it.
 ///
-/// None is taken before it can be sent: openraft counts from then what an answer adds
-/// to the leader's lease.
-pub(crate) fn with_commits_aboard<S>(
-    requests: S,
-) -> impl Stream<Item = AppendEntriesRequest<TypeConfig>>
+/// A request is taken only when it can be sent, because openraft measures the leader's
+/// lease from that moment.
+pub(crate) fn merge_commits<S>(requests: S) -> impl Stream<Item = AppendEntriesRequest<TypeConfig>>
 where
     S: Stream<Item = AppendEntriesRequest<TypeConfig>> + Unpin,
 {
     unfold(requests.fuse(), async |mut requests| {
         let mut request = requests.next().await?;
-        let departure = Instant::now() + RIDE_WITHIN;
+        let deadline = Instant::now() + WAIT_MAX;
         while request.entries.is_empty() {
-            match timeout_at(departure, requests.next()).await {
+            match timeout_at(deadline, requests.next()).await {
                 Ok(Some(later)) => request = later,
                 Ok(None) | Err(_) => break,
             }
@@ -65,7 +63,8 @@ mod tests {
         }
     }
 
-    /// Returns what is sent, as commit and number of entries, and when, in milliseconds.
+    /// Returns the commit, the number of entries and the time in milliseconds of each
+    /// request that is sent.
     async fn sent(
         requests: Vec<(u64, AppendEntriesRequest<TypeConfig>)>,
     ) -> Vec<(u64, usize, u128)> {
@@ -74,7 +73,7 @@ mod tests {
             sleep(Duration::from_millis(after_ms)).await;
             request
         });
-        let sent = with_commits_aboard(Box::pin(requests)).map(|request| {
+        let sent = merge_commits(Box::pin(requests)).map(|request| {
             let committed = request.leader_commit.unwrap().index();
             (committed, request.entries.len(), begun.elapsed().as_millis())
         });
@@ -82,27 +81,27 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_commit_rides_along_with_entries_that_come_in_time() {
+    async fn merges_a_commit_into_entries_that_follow_in_time() {
         let requests = vec![(0, request(1, &[2])), (0, request(2, &[])), (4, request(2, &[3]))];
         assert_eq!(sent(requests).await, [(1, 1, 0), (2, 1, 4)]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_commit_that_nothing_follows_is_told_alone() {
+    async fn sends_a_commit_alone_if_nothing_follows() {
         let requests = vec![(0, request(1, &[])), (50, request(2, &[]))];
         assert_eq!(sent(requests).await, [(1, 0, 5), (2, 0, 50)]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn commits_without_end_do_not_hold_each_other_up() {
+    async fn a_stream_of_commits_is_not_held_back() {
         let requests = (1..=10).map(|commit| (2, request(commit, &[]))).collect();
-        let told: Vec<_> = sent(requests).await.into_iter().map(|(_, _, at)| at).collect();
-        assert!(told.len() >= 3, "{told:?}");
-        assert!(told.windows(2).all(|pair| pair[1] - pair[0] <= 8), "{told:?}");
+        let sent_at: Vec<_> = sent(requests).await.into_iter().map(|(_, _, at)| at).collect();
+        assert!(sent_at.len() >= 3, "{sent_at:?}");
+        assert!(sent_at.windows(2).all(|pair| pair[1] - pair[0] <= 8), "{sent_at:?}");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn entries_never_wait() {
+    async fn does_not_delay_entries() {
         let requests = vec![(0, request(1, &[2])), (0, request(1, &[3, 4]))];
         assert_eq!(sent(requests).await, [(1, 1, 0), (1, 2, 0)]);
     }

@@ -1,8 +1,8 @@
-//! What the nodes say to each other, and the bytes of it.
+//! The messages between nodes, and their bytes.
 //!
 //! ```text
-//! message = format u16, little-endian | postcard of Head | postcard of Request
-//! answer  = format u16, little-endian | postcard of Head | postcard of Answer
+//! message = format u16, little-endian | postcard of Envelope | postcard of Request
+//! answer  = format u16, little-endian | postcard of Envelope | postcard of Response
 //! ```
 
 use openraft::raft::{
@@ -13,83 +13,85 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::snapshot_transfer::{Piece, Taken};
+use super::snapshot_transfer::{SnapshotPiece, SnapshotProgress};
 use crate::ledger::raft::store::{History, PeerRecord};
 use crate::ledger::raft::types::TypeConfig;
 use crate::ledger::{Command, LedgerError, MemberStatus, MembershipError, NodeId, Outcome};
 use crate::token::UnixSeconds;
 
-/// The version of the messages. Nodes of two versions of jeton understand each other
-/// only if this is the same.
-pub const MESSAGE_FORMAT: u16 = 2;
+/// The version of the messages. Nodes with different numbers refuse each other.
+///
+/// Any change of the bytes raises it. Format 3 encodes the reasons of a
+/// [`MembershipError`] as enum tags; in format 2 they were text.
+pub const MESSAGE_FORMAT: u16 = 3;
 
-/// What every message and every answer begins with.
+/// The header of every message and every answer.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Envelope {
-    /// The ledger that both share.
+    /// The ledger that both nodes share.
     pub(crate) ledger_id: [u8; 16],
-    /// Who speaks.
+    /// The sender.
     pub(crate) from: NodeId,
-    /// Who is meant.
+    /// The intended receiver.
     pub(crate) to: NodeId,
-    /// What the one who speaks drew when it was started.
-    pub(crate) run: u64,
-    /// What it knows of the other one; nothing if they never spoke.
-    pub(crate) to_met: Option<PeerRecord>,
-    /// Which message of this start it is; an answer has its own.
+    /// The sender's incarnation.
+    pub(crate) incarnation: u64,
+    /// What the sender knows of the receiver; nothing if they never exchanged a message.
+    pub(crate) known_receiver: Option<PeerRecord>,
+    /// Counts the messages and answers of this incarnation.
     pub(crate) number: u64,
-    /// Up to which index the speaker's disk holds what is committed.
-    pub(crate) holds: u64,
-    /// What the speaker shows of itself, if it has to.
+    /// The index up to which the sender's disk holds what is committed.
+    pub(crate) durable_index: u64,
+    /// The sender's incarnations, if the receiver needs them.
     pub(crate) introduction: Option<History>,
-    /// The speaker's clock.
+    /// The sender's clock.
     pub(crate) clock: UnixSeconds,
-    /// The speaker's version of the program.
+    /// The sender's version of jeton.
     pub(crate) version: String,
 }
 
 impl Envelope {
-    /// What the speaker says of its start and its disk.
-    pub(crate) const fn comes(&self) -> PeerRecord {
-        PeerRecord { run: self.run, holds: self.holds }
+    /// Returns the sender's incarnation and durable index.
+    pub(crate) const fn sender_record(&self) -> PeerRecord {
+        PeerRecord { run: self.incarnation, holds: self.durable_index }
     }
 }
 
-/// What one node asks of another.
+/// A request to another node.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) enum Request {
     /// Raft: entries, or none as a heartbeat.
     Append(AppendEntriesRequest<TypeConfig>),
-    /// Raft: to vote for the sender.
+    /// Raft: asks for a vote.
     Vote(VoteRequest<TypeConfig>),
-    /// Raft: whether the other would vote for the sender.
+    /// Raft: asks whether the receiver would vote for the sender.
     PreVote(VoteRequest<TypeConfig>),
-    /// Raft: to lead.
+    /// Raft: names the node that is to lead.
     TransferLeader(TransferLeaderRequest<TypeConfig>),
-    /// A part of a snapshot.
-    Snapshot(Piece),
-    /// To carry out commands, as the leader.
+    /// A piece of a snapshot.
+    Snapshot(SnapshotPiece),
+    /// Asks the leader to carry out commands.
     Forward(Vec<Command>),
-    /// To change the members, as the leader.
+    /// Asks the leader to change the members.
     Change(MemberChange),
-    /// To list the members, as the leader.
+    /// Asks the leader to list the members.
     Members,
 }
 
-/// A wish to change the members.
+/// A change of the members.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) enum MemberChange {
-    /// A new node.
+    /// Adds a node at an address.
     AddLearner(NodeId, String),
-    /// A new address.
+    /// Changes the address of a member.
     SetAddress(NodeId, String),
-    /// Learners become voters, voters become learners, members go: all at once.
+    /// Promotes learners, demotes voters and removes members, in one change.
     Roles { promote: Vec<NodeId>, demote: Vec<NodeId>, remove: Vec<NodeId> },
-    /// Another leader.
+    /// Transfers the leadership to a voter, or to the one that is least behind.
     TransferLeader(Option<NodeId>),
 }
 
-/// What the other one says.
+/// The response to a [`Request`].
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) enum Response {
     /// To [`Request::Append`].
@@ -99,19 +101,19 @@ pub(crate) enum Response {
     /// To [`Request::TransferLeader`].
     TransferLeader(TransferLeaderResponse<TypeConfig>),
     /// To [`Request::Snapshot`].
-    Snapshot(Taken),
-    /// To [`Request::Forward`]: one for each command.
-    Forward(Vec<Result<Outcome, Undecided>>),
+    Snapshot(SnapshotProgress),
+    /// To [`Request::Forward`]: one outcome for each command.
+    Forward(Vec<Result<Outcome, ForwardError>>),
     /// To [`Request::Change`].
     Change(Result<(), MembershipError>),
     /// To [`Request::Members`].
     Members(Vec<MemberStatus>),
-    /// The request was not looked at: this is not the leader.
+    /// The request was ignored: the receiver does not lead.
     NotLeader,
-    /// The request was not looked at: the two have to introduce themselves. The
-    /// one who answers does so in the head.
+    /// The request was ignored until both nodes have introduced themselves. The header of
+    /// this answer holds the introduction of its sender.
     Introduce,
-    /// The request was not looked at, and never will be.
+    /// The request was rejected, for a reason that concerns the nodes and not the request.
     Refused(PeerRefusal),
     /// The request failed.
     Failed(String),
@@ -119,14 +121,14 @@ pub(crate) enum Response {
 
 /// Why a forwarded command has no outcome.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub(crate) enum Undecided {
-    /// It was surely not put into the log.
+pub(crate) enum ForwardError {
+    /// It was certainly not appended to the log.
     NotAppended,
-    /// It may be carried out, or may yet be.
+    /// It may have been carried out, or may yet be.
     Unknown,
 }
 
-impl From<LedgerError> for Undecided {
+impl From<LedgerError> for ForwardError {
     fn from(error: LedgerError) -> Self {
         match error {
             LedgerError::Overloaded | LedgerError::Unavailable(_) => Self::NotAppended,
@@ -135,57 +137,61 @@ impl From<LedgerError> for Undecided {
     }
 }
 
-/// Why a node does not talk to another, and what to do about it.
+/// Why a node rejects the messages of another, and what to do about it. The text is for
+/// the operator of the node that is rejected.
 #[derive(Clone, Debug, Deserialize, Eq, Error, PartialEq, Serialize)]
 pub(crate) enum PeerRefusal {
-    /// They do not speak the same version of the messages.
-    #[error("the nodes speak different versions: bring both to the same version of jeton")]
+    /// They use different message formats.
+    #[error(
+        "the nodes use different versions of the protocol: install the same version of jeton on \
+         both"
+    )]
     Format,
     /// They are nodes of different ledgers.
     #[error(
         "this node belongs to another ledger: correct the address, or join the cluster with a \
-         fresh folder"
+         fresh directory"
     )]
     OtherLedger,
-    /// The message was meant for somebody else.
+    /// The message is for another node.
     #[error(
-        "the node at this address is {0}, not the one that was meant: correct \
-         `cluster.address` in the jeton.toml of that one, and restart it"
+        "the node at this address is {0}, not the expected one: correct `cluster.address` in \
+         the jeton.toml of the expected node, and restart it"
     )]
     OtherTarget(NodeId),
-    /// The sender is not who it says.
+    /// The sender is not the node that it claims to be.
     #[error(
-        "the certificate is that of another node than the ledger's folder: do not copy one \
-         without the other, join with a fresh folder"
+        "the certificate and the ledger directory belong to different nodes: never copy one \
+         without the other; join with a fresh directory"
     )]
     OtherSender,
-    /// The sender is no member.
+    /// The sender is not a member.
     #[error(
-        "this node is not a member: it was removed or never added. Move its folder away and \
-         join afresh"
+        "this node is not a member: it was removed or never added. Move its ledger directory \
+         away and join with a fresh directory"
     )]
     NotMember,
-    /// The sender's folder is not the one that the others know.
+    /// The sender's directory lacks something that the receiver knows of it.
     #[error(
-        "this folder is an old disk put back, or a copy of one that runs elsewhere: it may \
-         have forgotten what it acknowledged. Never start it again: join with a fresh folder, \
-         and `jeton cluster replace` the old node by the new one"
+        "this directory is an old disk put back, or a copy of one that runs elsewhere: it may \
+         have forgotten what it acknowledged. Never start it again: join with a fresh \
+         directory, then `jeton cluster replace` the old node with the new one"
     )]
-    OldFolder,
+    OldDirectory,
 }
 
-/// Writes a message or an answer.
+/// Encodes a message or an answer.
 pub(crate) fn encode(head: &Envelope, body: &impl Serialize) -> Result<Vec<u8>, postcard::Error> {
     let mut bytes = MESSAGE_FORMAT.to_le_bytes().to_vec();
     bytes = postcard::to_extend(head, bytes)?;
     postcard::to_extend(body, bytes)
 }
 
-/// Reads a head; the rest is the body.
+/// Decodes the header; the rest is the body.
 ///
 /// # Errors
 ///
-/// [`PeerRefusal::Format`] for bytes that another version wrote.
+/// [`PeerRefusal::Format`] for another format, or bytes that do not decode.
 pub(crate) fn decode_head(bytes: &[u8]) -> Result<(Envelope, &[u8]), PeerRefusal> {
     let (format, rest) = bytes.split_first_chunk().ok_or(PeerRefusal::Format)?;
     if u16::from_le_bytes(*format) != MESSAGE_FORMAT {
@@ -194,7 +200,7 @@ pub(crate) fn decode_head(bytes: &[u8]) -> Result<(Envelope, &[u8]), PeerRefusal
     postcard::take_from_bytes(rest).map_err(|_| PeerRefusal::Format)
 }
 
-/// Reads a body, whole.
+/// Decodes a body, with nothing left over.
 pub(crate) fn decode_body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, PeerRefusal> {
     match postcard::take_from_bytes(bytes) {
         Ok((body, [])) => Ok(body),

@@ -1,5 +1,4 @@
-//! What the other nodes told of themselves: their clocks, their versions, and
-//! when they were last heard.
+//! The clocks and versions that the other nodes report, and when each was last heard from.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,36 +9,33 @@ use tokio::time::Instant;
 use crate::ledger::{CLOCK_OFFSET_MAX, NodeId};
 use crate::token::UnixSeconds;
 
-/// How far a clock may be from the others, in seconds, with equality.
-pub(crate) const SKEW_MAX: u64 = CLOCK_OFFSET_MAX;
-
-/// How long what a node told of its clock is believed.
+/// How long a report of a clock is believed.
 const FRESH: Duration = Duration::from_secs(10);
 
-/// What is known of the others by their own words.
+/// The last report of each other node.
 #[derive(Debug, Default)]
-pub(crate) struct Reports(Mutex<BTreeMap<NodeId, Report>>);
+pub(crate) struct PeerReports(Mutex<BTreeMap<NodeId, PeerReport>>);
 
-/// The last word of one node.
+/// The last report of one node.
 #[derive(Clone, Debug)]
-pub(crate) struct Report {
+pub(crate) struct PeerReport {
     pub(crate) at: Instant,
-    /// What its clock showed then.
+    /// Its clock at that moment.
     clock: UnixSeconds,
-    /// What this node's clock showed then.
+    /// This node's clock at that moment.
     own: UnixSeconds,
     pub(crate) version: String,
 }
 
-impl Report {
-    /// Returns how far its clock is ahead of this node's, in seconds, when this
-    /// node's shows `own`.
+impl PeerReport {
+    /// Returns how far its clock is ahead of this node's, in seconds, while this node's
+    /// shows `own`.
     ///
-    /// If this node's clock was set since, the difference is another one than it was.
+    /// The difference accounts for steps of this node's clock since the report.
     pub(crate) fn offset(&self, own: UnixSeconds) -> i64 {
         let then = ahead(self.clock, self.own);
         let step = ahead(own, self.own.plus(self.at.elapsed().as_secs()));
-        // Whole seconds, read twice, differ by one at times.
+        // Two readings in whole seconds may differ by one.
         if step.unsigned_abs() <= 1 { then } else { then.saturating_sub(step) }
     }
 }
@@ -50,8 +46,8 @@ fn ahead(one: UnixSeconds, other: UnixSeconds) -> i64 {
     i64::try_from(ahead.clamp(i64::MIN.into(), i64::MAX.into())).unwrap_or(0)
 }
 
-impl Reports {
-    /// Notes what `node_id` said, when this node's clock showed `own`.
+impl PeerReports {
+    /// Notes a report of `node_id`, made when this node's clock showed `own`.
     pub(crate) fn note(
         &self,
         node_id: NodeId,
@@ -59,38 +55,38 @@ impl Reports {
         version: String,
         own: UnixSeconds,
     ) {
-        self.all().insert(node_id, Report { at: Instant::now(), clock, own, version });
+        self.all().insert(node_id, PeerReport { at: Instant::now(), clock, own, version });
     }
 
-    /// Returns the last word of `node_id`.
-    pub(crate) fn of(&self, node_id: NodeId) -> Option<Report> {
+    /// Returns the last report of `node_id`.
+    pub(crate) fn of(&self, node_id: NodeId) -> Option<PeerReport> {
         self.all().get(&node_id).cloned()
     }
 
-    /// Returns how far the clock of `node_id` is ahead of this node's, which shows
-    /// `own`, in seconds, if it said so of late.
+    /// Returns how far the clock of `node_id` is ahead of this node's, which shows `own`,
+    /// in seconds, if there is a fresh report.
     pub(crate) fn offset(&self, node_id: NodeId, own: UnixSeconds) -> Option<i64> {
         let fresh = self.of(node_id).filter(|one| one.at.elapsed() <= FRESH);
         fresh.map(|one| one.offset(own))
     }
 
-    /// Returns how far the clocks of those of whom it is known are ahead of this
-    /// node's, which shows `own`, in seconds.
+    /// Returns how far the clocks with a fresh report are ahead of this node's, which shows
+    /// `own`, in seconds.
     pub(crate) fn offsets(&self, own: UnixSeconds) -> Vec<i64> {
         let all = self.all();
         let fresh = all.values().filter(|one| one.at.elapsed() <= FRESH);
         fresh.map(|one| one.offset(own)).collect()
     }
 
-    fn all(&self) -> MutexGuard<'_, BTreeMap<NodeId, Report>> {
+    fn all(&self) -> MutexGuard<'_, BTreeMap<NodeId, PeerReport>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Tells whether this node's clock is off: more than half of all clocks, its own
-/// among them, are more than [`SKEW_MAX`] away from it.
+/// Returns `true` if this node's clock is off: more than half of all clocks, its own
+/// included, differ from it by more than [`CLOCK_OFFSET_MAX`].
 pub(crate) fn is_off(offsets: &[i64]) -> bool {
-    let far = offsets.iter().filter(|offset| offset.unsigned_abs() > SKEW_MAX).count();
+    let far = offsets.iter().filter(|offset| offset.unsigned_abs() > CLOCK_OFFSET_MAX).count();
     far * 2 > offsets.len() + 1
 }
 
@@ -99,10 +95,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_that_was_set_is_not_believed_to_agree_by_what_was_said_before() {
+    fn offsets_account_for_steps_of_the_own_clock() {
         let now = 1_790_000_000;
         let at = UnixSeconds::new;
-        let reports = Reports::default();
+        let reports = PeerReports::default();
         reports.note(NodeId(1), at(now + 5), String::new(), at(now));
         reports.note(NodeId(2), at(now), String::new(), at(now));
         for (own, offsets) in [
@@ -116,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn the_clock_that_most_contradict_is_off() {
+    fn a_clock_is_off_if_most_others_contradict_it() {
         for (offsets, off) in [
             (&[][..], false),
             (&[3_600], false),

@@ -1,8 +1,8 @@
-//! A snapshot on its way to another node, in pieces.
+//! A snapshot, sent to another node in pieces.
 //!
-//! A snapshot can have hundreds of megabytes. Each piece is a call of its own, so
-//! that other messages pass between them, and the receiver says which byte it
-//! wants next, so that a piece that came twice or never does no harm.
+//! A snapshot can have hundreds of megabytes. Each piece is a request of its own, so that
+//! other messages can be sent in between. The receiver asks for the byte that it wants
+//! next, so a piece that is lost or arrives twice does no harm.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -13,39 +13,39 @@ use crate::ledger::raft::types::{Snapshot, SnapshotMeta, Vote};
 /// How many bytes of a snapshot one message carries.
 #[cfg(not(test))]
 pub(crate) const PIECE_LEN: usize = 4 * 1024 * 1024;
-/// In tests small snapshots go in pieces too.
+/// Tests split small snapshots, too.
 #[cfg(test)]
 pub(crate) const PIECE_LEN: usize = 1_024;
 
-/// A part of a snapshot.
+/// A piece of a snapshot.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub(crate) struct Piece {
-    /// The leader that sends it.
+pub(crate) struct SnapshotPiece {
+    /// The vote of the leader that sends it.
     pub(crate) vote: Vote,
-    /// What the snapshot is of; it names it.
+    /// Identifies the snapshot.
     pub(crate) meta: SnapshotMeta,
-    /// How many bytes the whole has.
+    /// How many bytes the whole snapshot has.
     pub(crate) len: u64,
-    /// The CRC-32 of the whole.
+    /// The CRC-32 of the whole snapshot.
     pub(crate) crc: u32,
-    /// Where this part begins.
+    /// Where this piece begins.
     pub(crate) offset: u64,
-    /// The part; empty to ask what is wanted.
+    /// The bytes of this piece.
     pub(crate) bytes: Vec<u8>,
 }
 
-/// What the receiver says.
+/// The response to a piece.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub(crate) enum Taken {
-    /// Go on from this byte.
+pub(crate) enum SnapshotProgress {
+    /// The receiver wants the piece that begins at this byte.
     Next(u64),
-    /// All of it came, and this node's vote is now this one. If that is higher
-    /// than the sender's, it was not installed.
+    /// The transfer is over, and this is the receiver's vote. If it is higher than the
+    /// sender's, the snapshot was not installed.
     Installed(Vote),
 }
 
-impl Piece {
-    /// Returns the part of `snapshot` that begins at `offset`.
+impl SnapshotPiece {
+    /// Returns the piece of `snapshot` that begins at `offset`.
     pub(crate) fn of(vote: Vote, snapshot: &Snapshot, crc: u32, offset: u64) -> Self {
         let bytes = usize::try_from(offset).ok().and_then(|from| snapshot.snapshot.get(from..));
         let bytes = bytes.unwrap_or_default();
@@ -59,18 +59,18 @@ impl Piece {
     }
 }
 
-/// The snapshot that is being received: one at a time, the newest.
+/// The snapshot that is being received. A piece of another one replaces it.
 #[derive(Debug, Default)]
-pub(crate) struct Incoming(Mutex<Option<(Piece, Vec<u8>)>>);
+pub(crate) struct IncomingSnapshot(Mutex<Option<(SnapshotPiece, Vec<u8>)>>);
 
-impl Incoming {
-    /// Takes a piece. Returns the snapshot once it is whole, else the byte that is
+impl IncomingSnapshot {
+    /// Takes a piece. Returns the snapshot once it is complete, else the byte that is
     /// wanted next.
-    pub(crate) fn take(&self, piece: &Piece) -> Result<Snapshot, u64> {
+    pub(crate) fn take(&self, piece: &SnapshotPiece) -> Result<Snapshot, u64> {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (first, mut bytes) = match held.take() {
             Some((first, bytes)) if first.is_of(piece) => (first, bytes),
-            Some(_) | None => (Piece { bytes: Vec::new(), ..piece.clone() }, Vec::new()),
+            Some(_) | None => (SnapshotPiece { bytes: Vec::new(), ..piece.clone() }, Vec::new()),
         };
         if piece.offset == bytes.len() as u64 {
             bytes.extend_from_slice(&piece.bytes);
@@ -81,7 +81,7 @@ impl Incoming {
             return Err(next);
         }
         if next > first.len || crc32fast::hash(&bytes) != first.crc {
-            // Not what was sent: all again.
+            // Damaged: start again.
             return Err(0);
         }
         Ok(Snapshot { meta: first.meta, snapshot: bytes })
@@ -99,14 +99,14 @@ mod tests {
         (Snapshot { meta: SnapshotMeta::default(), snapshot: bytes }, crc)
     }
 
-    fn piece(of: &(Snapshot, u32), offset: usize) -> Piece {
-        Piece::of(Vote::new(1, NodeId(1)), &of.0, of.1, offset as u64)
+    fn piece(of: &(Snapshot, u32), offset: usize) -> SnapshotPiece {
+        SnapshotPiece::of(Vote::new(1, NodeId(1)), &of.0, of.1, offset as u64)
     }
 
     #[test]
-    fn pieces_in_any_order_and_number_give_the_whole_once() {
+    fn pieces_in_any_order_and_number_make_the_snapshot_once() {
         let sent = snapshot(2 * PIECE_LEN + 5);
-        let incoming = Incoming::default();
+        let incoming = IncomingSnapshot::default();
         let step = PIECE_LEN as u64;
         assert_eq!(incoming.take(&piece(&sent, PIECE_LEN)).unwrap_err(), 0);
         assert_eq!(incoming.take(&piece(&sent, 0)).unwrap_err(), step);
@@ -118,9 +118,9 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_snapshot_takes_over_and_a_damaged_one_begins_again() {
+    fn another_snapshot_replaces_it_and_a_damaged_one_starts_again() {
         let (old, new) = (snapshot(PIECE_LEN + 1), snapshot(PIECE_LEN + 2));
-        let incoming = Incoming::default();
+        let incoming = IncomingSnapshot::default();
         assert_eq!(incoming.take(&piece(&old, 0)).unwrap_err(), PIECE_LEN as u64);
         assert_eq!(incoming.take(&piece(&new, PIECE_LEN)).unwrap_err(), 0);
         assert_eq!(incoming.take(&piece(&new, 0)).unwrap_err(), PIECE_LEN as u64);

@@ -1,5 +1,5 @@
-//! The cluster as this node's engine sees it at the moment: who leads, who votes, and
-//! how far the others are. It only looks, and decides nothing.
+//! The cluster as openraft on this node currently sees it: the leader, the voters, and how
+//! far the other members are. Read-only.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -13,10 +13,10 @@ use crate::ledger::NodeId;
 use crate::ledger::raft::store::Raft;
 use crate::ledger::raft::types::{Member, RaftMetrics, StoredMembership};
 
-/// How recently a member must have answered to be given a duty.
+/// How recently a member must have answered to be promoted or to become the leader.
 const ANSWERED: Duration = Duration::from_secs(2);
 
-/// What openraft tells of itself.
+/// Reads openraft's metrics.
 #[derive(Clone)]
 pub(crate) struct View {
     raft: Raft,
@@ -29,34 +29,34 @@ impl View {
         Self { raft, own }
     }
 
-    /// Reads what openraft tells of itself.
-    pub(crate) fn metrics<T>(&self, look: impl FnOnce(&RaftMetrics) -> T) -> T {
-        look(&self.raft.metrics().borrow_watched())
+    /// Reads openraft's metrics.
+    pub(crate) fn metrics<T>(&self, read: impl FnOnce(&RaftMetrics) -> T) -> T {
+        read(&self.raft.metrics().borrow_watched())
     }
 
-    /// Tells whether the engine still runs: after a failed write it has stopped
-    /// and nothing is appended any more.
+    /// Returns `true` while the engine runs. It stops after a failed write, and then
+    /// appends nothing.
     pub(crate) fn runs(&self) -> bool {
         self.metrics(|metrics| metrics.running_state.is_ok())
     }
 
-    /// Tells whether this node decides.
+    /// Returns `true` if this node leads.
     pub(crate) fn is_leader(&self) -> bool {
         self.metrics(|metrics| metrics.state == ServerState::Leader)
     }
 
-    /// Tells whether there is no other member.
+    /// Returns `true` if there is no other member.
     pub(crate) fn is_lone(&self) -> bool {
         self.metrics(|metrics| metrics.membership_config.nodes().count() <= 1)
     }
 
-    /// Tells whether this node is the only one that votes: what it decides, nobody has
-    /// to confirm.
+    /// Returns `true` if this node is the only voter, so that no other node has to confirm
+    /// its decisions.
     pub(crate) fn is_sole_voter(&self) -> bool {
         self.metrics(|metrics| metrics.membership_config.voter_ids().all(|id| id == self.own))
     }
 
-    /// Returns the member that leads, this one or another.
+    /// Returns the leader, which may be this node.
     pub(crate) fn leader(&self) -> Option<PeerAddress> {
         let (leader, member) = self.metrics(|metrics| {
             let leader = metrics.current_leader?;
@@ -65,14 +65,14 @@ impl View {
         Some(PeerAddress { node_id: leader, address: member.unwrap_or_default().address })
     }
 
-    /// Returns once this node knows of another leader than `leader`.
+    /// Returns once this node knows a leader other than `leader`.
     pub(crate) async fn leader_changes(&self, leader: NodeId) {
         let mut metrics = self.raft.metrics();
         let is_other =
             |metrics: &RaftMetrics| metrics.current_leader.is_some_and(|now| now != leader);
         while !is_other(&metrics.borrow_watched()) {
             if metrics.changed().await.is_err() {
-                // The engine stopped; whoever waits gives up in time.
+                // The engine has stopped; the caller's deadline ends the wait.
                 return std::future::pending().await;
             }
         }
@@ -83,11 +83,11 @@ impl View {
         self.metrics(|metrics| members_of(&metrics.membership_config))
     }
 
-    /// Returns all members and which of them vote, to be shown. What a leader wishes and
-    /// no majority confirmed may never come about.
+    /// Returns all members and the ids of the voters, for display. On the leader, these are
+    /// the committed ones: a change that no majority has confirmed may never take effect.
     pub(crate) fn listed(&self) -> (BTreeMap<NodeId, Member>, BTreeSet<NodeId>) {
         self.metrics(|metrics| {
-            // Others may know of no change that was confirmed, but of one that they were sent.
+            // Other nodes may know a change that they were sent, but not that it is committed.
             let config = if metrics.state == ServerState::Leader {
                 &metrics.committed_membership_config
             } else {
@@ -103,18 +103,18 @@ impl View {
         others.map(|(node_id, member)| PeerAddress { node_id, address: member.address }).collect()
     }
 
-    /// Returns those who vote; while they change, those who did and those who will.
+    /// Returns the voters; during a change, the old and the new ones.
     fn voter_ids(&self) -> BTreeSet<NodeId> {
         self.metrics(|metrics| metrics.membership_config.voter_ids().collect())
     }
 
-    /// Returns the other voters, if this node is one.
+    /// Returns the other voters, if this node is a voter.
     pub(crate) fn fellow_voters(&self) -> BTreeSet<NodeId> {
         let mut voters = self.voter_ids();
         if voters.remove(&self.own) { voters } else { BTreeSet::new() }
     }
 
-    /// Returns the voters, unless they are changing.
+    /// Returns the voters, or `None` during a change.
     pub(crate) fn settled_voters(&self) -> Option<BTreeSet<NodeId>> {
         self.metrics(|metrics| {
             match metrics.membership_config.membership().get_joint_config().as_slice() {
@@ -124,7 +124,8 @@ impl View {
         })
     }
 
-    /// Tells whether the voters are changing, and a majority knows of it.
+    /// Returns `true` if a change of the voters has begun, is committed, and is not
+    /// finished.
     pub(crate) fn is_change_half_done(&self) -> bool {
         self.metrics(|metrics| {
             let joint = metrics.membership_config.membership().get_joint_config().len() > 1;
@@ -132,7 +133,8 @@ impl View {
         })
     }
 
-    /// Returns the last entry that a member is known to have. Only a leader knows.
+    /// Returns the index of the last entry that a member is known to have. Only a leader
+    /// knows it.
     pub(crate) fn matched(&self, id: NodeId) -> Option<u64> {
         self.metrics(|metrics| {
             let matched = metrics.replication.as_ref()?.get(&id).copied().flatten()?;
@@ -140,7 +142,7 @@ impl View {
         })
     }
 
-    /// Tells whether a member answered of late. Only a leader knows.
+    /// Returns `true` if a member has answered recently. Only a leader knows it.
     pub(crate) fn answers(&self, id: NodeId) -> bool {
         self.metrics(|metrics| {
             let heartbeats = metrics.heartbeat.as_ref();

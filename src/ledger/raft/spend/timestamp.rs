@@ -1,24 +1,25 @@
-//! The time that a leader puts on an entry: its own clock, held back where it
-//! would carry the whole ledger into the future.
+//! The time that a leader puts on an entry: its own clock, limited so that a wrong clock
+//! cannot carry the ledger into the future.
 //!
-//! `log_time` never goes back, so a leader whose clock is ahead would expire
-//! tokens for good.
+//! `log_time` never goes back, so a leader whose clock is ahead would expire tokens for
+//! good.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::ledger::raft::peers::{Peers, SKEW_MAX, is_off};
+use crate::ledger::CLOCK_OFFSET_MAX;
+use crate::ledger::raft::peers::{Peers, is_off};
 use crate::token::UnixSeconds;
 
-/// A step of the clock that is a longer outage, in seconds, not a difference
-/// between two clocks. It is taken at once.
-const OUTAGE: u64 = 2 * SKEW_MAX;
+/// A longer step of the clock, in seconds, means that the whole cluster was down, not that
+/// two clocks differ. It is taken at once.
+const OUTAGE: u64 = 2 * CLOCK_OFFSET_MAX;
 
-/// A step of a lone node's clock that is worth a line in the log, in seconds.
+/// A longer step of a lone node's clock is logged, in seconds.
 const LEAP: u64 = 3_600;
 
-/// Puts the time on the entries of a node.
+/// The clock for the timestamps of entries.
 pub(crate) struct LeaderClock {
     peers: Arc<Peers>,
     leap_is_logged: AtomicBool,
@@ -29,21 +30,20 @@ impl LeaderClock {
         Self { peers, leap_is_logged: AtomicBool::new(false) }
     }
 
-    /// Returns the time to put on an entry of a node that has other members, or of a
-    /// lone one.
-    pub(crate) fn stamp(&self, is_lone: bool) -> UnixSeconds {
+    /// Returns the timestamp for an entry; `is_lone` if there are no other members.
+    pub(crate) fn now(&self, is_lone: bool) -> UnixSeconds {
         let own = self.peers.clock.now();
         let log_time = self.peers.applied.log_time();
         let since = log_time.since.elapsed();
         if !is_lone {
-            return stamp(own, log_time.now, since, &self.peers.reports.offsets(own));
+            return entry_time(own, log_time.now, since, &self.peers.reports.offsets(own));
         }
-        // Nobody can contradict a lone node, which may have been off for months.
+        // No clock can contradict a lone node's, and it may have been off for months.
         self.log_leap(own, log_time.now, since);
         own
     }
 
-    /// Says once that the clock is where nobody would expect it.
+    /// Logs once that the clock is far ahead of the ledger.
     fn log_leap(&self, own: UnixSeconds, log_time: UnixSeconds, since: Duration) {
         let expected = log_time.get().saturating_add(since.as_secs());
         let leapt = log_time > UnixSeconds::default() && own.get() > expected + LEAP;
@@ -51,31 +51,23 @@ impl LeaderClock {
             let ahead = own.get() - expected;
             tracing::warn!(
                 clock = %own, %log_time, ahead_seconds = ahead,
-                "the clock is far ahead of the ledger: was this node off for so long?"
+                "the clock is far ahead of the ledger; if this node was not off for so long, set the clock"
             );
         }
     }
 }
 
-impl Peers {
-    /// Tells whether this node's clock is off, by what the others say.
-    pub(crate) fn is_clock_off(&self) -> bool {
-        is_off(&self.reports.offsets(self.clock.now()))
-    }
-}
-
-/// Returns the stamp for an entry of a leader with other members.
+/// Returns the timestamp for an entry of a leader with other members.
 ///
-/// `own` is its clock, `log_time` the latest time of the log, `since` how long
-/// ago that time was reached, `offsets` how far the others' clocks are ahead.
+/// `own` is its clock, `log_time` the latest time of the log, `since` how long ago that
+/// time was reached, and `offsets` how far the other clocks are ahead.
 ///
-/// - It is at most [`SKEW_MAX`] ahead of what the log's time and the clocks of the
-///   others allow.
-/// - A clock that most of the others contradict is not taken at all: the log's time
-///   goes on from what it was.
-/// - A smaller step is not taken at once but at twice the speed of time: whoever
-///   leads next, a verdict is still remembered when its retry comes.
-pub(crate) fn stamp(
+/// - It is at most [`CLOCK_OFFSET_MAX`] ahead of the latest of the expected time
+///   (`log_time` plus `since`) and the other clocks.
+/// - If most other clocks contradict this one, it is the expected time.
+/// - It gains at most one second a second on the log, unless the step is longer than
+///   [`OUTAGE`]. So the next leader still remembers a verdict when its retry arrives.
+fn entry_time(
     own: UnixSeconds,
     log_time: UnixSeconds,
     since: Duration,
@@ -83,15 +75,15 @@ pub(crate) fn stamp(
 ) -> UnixSeconds {
     let expected = log_time.get().saturating_add(since.as_secs());
     let others = offsets.iter().map(|offset| own.get().saturating_add_signed(*offset));
-    let ceiling = others.fold(expected, u64::max).saturating_add(SKEW_MAX);
+    let ceiling = others.fold(expected, u64::max).saturating_add(CLOCK_OFFSET_MAX);
     let wanted = if is_off(offsets) { expected } else { own.get().min(ceiling) };
-    let stamp = if wanted > expected.saturating_add(OUTAGE) {
+    let time = if wanted > expected.saturating_add(OUTAGE) {
         wanted
     } else {
         let doubled = since.saturating_mul(2).as_secs();
         wanted.min(log_time.get().saturating_add(doubled))
     };
-    UnixSeconds::new(stamp.max(log_time.get()))
+    UnixSeconds::new(time.max(log_time.get()))
 }
 
 #[cfg(test)]
@@ -102,12 +94,12 @@ mod tests {
 
     fn at(own: u64, since_ms: u64, offsets: &[i64]) -> i64 {
         let since = Duration::from_millis(since_ms);
-        let stamp = stamp(UnixSeconds::new(own), UnixSeconds::new(LOG), since, offsets);
-        stamp.get().cast_signed() - LOG.cast_signed()
+        let time = entry_time(UnixSeconds::new(own), UnixSeconds::new(LOG), since, offsets);
+        time.get().cast_signed() - LOG.cast_signed()
     }
 
     #[test]
-    fn a_good_clock_is_taken_as_it_is() {
+    fn takes_a_good_clock_as_it_is() {
         assert_eq!(at(LOG, 300, &[0, 0]), 0);
         assert_eq!(at(LOG + 1, 1_000, &[0, 1]), 1);
         assert_eq!(at(LOG + 10, 9_800, &[0, 0]), 10);
@@ -115,23 +107,23 @@ mod tests {
     }
 
     #[test]
-    fn a_fast_clock_gains_at_most_one_second_a_second_and_sixty_in_all() {
+    fn a_fast_clock_gains_one_second_a_second_and_at_most_sixty() {
         assert_eq!(at(LOG + 50, 400, &[-50]), 0);
         assert_eq!(at(LOG + 50, 1_000, &[-50]), 2);
         assert_eq!(at(LOG + 3_600, 1_000, &[-3_600]), 2);
-        // With time it is let run ahead, but never farther than this.
+        // In time it gets ahead, but never farther than this.
         assert_eq!(at(LOG + 3_600, 100_000, &[-3_500]), 160);
     }
 
     #[test]
-    fn a_clock_that_most_contradict_is_not_taken_even_if_one_is_as_wrong() {
+    fn ignores_a_clock_that_most_contradict_even_if_one_is_as_wrong() {
         assert_eq!(at(LOG + 2_910, 5_000, &[501, -2_904, -2_904]), 5);
         assert_eq!(at(LOG + 2_910, 5_000, &[501, -2_904]), 5);
         assert_eq!(at(LOG - 2_910, 5_000, &[2_914, 2_915]), 5);
     }
 
     #[test]
-    fn after_an_outage_of_all_the_time_is_caught_up_at_once() {
+    fn catches_up_at_once_after_an_outage_of_the_whole_cluster() {
         let month = 30 * 86_400;
         assert_eq!(at(LOG + month, 3_000, &[0, -2]), month.cast_signed());
         assert_eq!(at(LOG + month + 3_600, 3_000, &[-3_600]), month.cast_signed() + 60);

@@ -17,7 +17,7 @@ use super::snapshot_files::SnapshotFiles;
 use crate::ledger::raft::types::{
     LogId, Member, RaftEntry, Snapshot, SnapshotMeta, StoredMembership, TypeConfig, off_thread,
 };
-use crate::ledger::{LedgerError, NodeId, Outcome, State, StateAt, snapshot};
+use crate::ledger::{LedgerError, NodeId, Outcome, State, StateAt, Unavailable, snapshot};
 use crate::token::UnixSeconds;
 
 /// The engine, over this state machine.
@@ -70,7 +70,7 @@ impl Applied {
     pub(crate) fn read<T>(&self, look: impl FnOnce(&State) -> T) -> Result<T, LedgerError> {
         match self.inner.read() {
             Ok(inner) => Ok(look(&inner.state)),
-            Err(_) => Err(LedgerError::Unavailable("the state machine broke".to_owned())),
+            Err(_) => Err(LedgerError::Unavailable(Unavailable::DamagedState)),
         }
     }
 

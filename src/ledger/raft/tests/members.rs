@@ -81,7 +81,7 @@ fn replacing_or_demoting_the_leader_transfers_leadership_and_never_leaves_two_vo
             assert_eq!(world.node(node).demote(only()).await, Err(MembershipError::EvenVoters(2)));
             assert_eq!(
                 world.node(node).remove(only()).await,
-                Err(MembershipError::Votes(NodeId(node)))
+                Err(MembershipError::IsVoter(NodeId(node)))
             );
         }
         let all = world.node(1).demote(nodes([1, 2, 3])).await;
@@ -270,7 +270,7 @@ fn a_node_on_an_old_disk_is_refused() {
             let ledger = world.start(3).await;
             wait_secs(20).await;
             let ready = ledger.status().ready.unwrap_err().to_string();
-            assert!(ready.contains("old disk") && ready.contains("fresh folder"), "{ready}");
+            assert!(ready.contains("old disk") && ready.contains("fresh directory"), "{ready}");
             assert!(ledger.spend(spend(2, 1, 2)).await.is_err());
             drop(ledger);
             world.stop(3).await;
@@ -303,7 +303,7 @@ fn a_disk_that_was_set_back_within_its_last_run_is_refused() {
         let ledger = world.start(3).await;
         wait_secs(20).await;
         let ready = ledger.status().ready.unwrap_err().to_string();
-        assert!(ready.contains("old disk") && ready.contains("fresh folder"), "{ready}");
+        assert!(ready.contains("old disk") && ready.contains("fresh directory"), "{ready}");
         assert!(world.node(2).spend(spend(2, 1, 2)).await.is_err());
         drop(ledger);
         world.crash(3).await;
@@ -335,7 +335,7 @@ fn a_lone_voter_on_an_old_disk_decides_nothing_once_another_node_sends_it_a_mess
             let ledger = world.start(1).await;
             wait_secs(5).await;
             let ready = ledger.status().ready.unwrap_err().to_string();
-            assert!(ready.contains("old disk") && ready.contains("fresh folder"), "{ready}");
+            assert!(ready.contains("old disk") && ready.contains("fresh directory"), "{ready}");
             for node in [1, 2] {
                 assert!(world.node(node).spend(spend(1, 1, 2)).await.is_err());
             }
@@ -351,17 +351,17 @@ fn a_node_with_a_wrong_address_reports_it() {
         world.cut(1, 2);
         let joined = world.add_learner(2).await;
         wait_secs(9).await;
-        assert_eq!(joined.troubles(), [""; 0]);
+        assert_eq!(joined.peer_errors(), [""; 0]);
         wait_secs(2).await;
-        let alarms = joined.troubles();
+        let alarms = joined.peer_errors();
         assert_eq!(alarms.len(), 1, "{alarms:?}");
         let words = ["reached this node at node-2 since", "cluster remove 0000000000000002`"];
         assert!(words.iter().all(|words| alarms[0].contains(words)), "{alarms:?}");
-        assert!(!world.node(1).troubles().iter().any(|error| error.contains("no other node")));
+        assert!(!world.node(1).peer_errors().iter().any(|error| error.contains("no other node")));
 
         world.heal();
         world.converged().await;
-        assert_eq!(joined.troubles(), [""; 0]);
+        assert_eq!(joined.peer_errors(), [""; 0]);
         // It knows the other members now, so the report says how to correct the address.
         drop(joined);
         world.stop(2).await;
@@ -369,9 +369,9 @@ fn a_node_with_a_wrong_address_reports_it() {
         let moved = world.start(2).await;
         wait_secs(11).await;
         assert!(
-            moved.troubles()[0].contains("correct `cluster.address`"),
+            moved.peer_errors()[0].contains("correct `cluster.address`"),
             "{:?}",
-            moved.troubles()
+            moved.peer_errors()
         );
     });
 }
@@ -387,7 +387,7 @@ fn a_lone_node_or_leader_does_not_report_that_it_is_unreachable() {
         let first = world.start(1).await;
         wait_secs(60).await;
         assert!(first.is_leader());
-        assert!(!first.troubles().iter().any(|error| error.contains("no other node")));
+        assert!(!first.peer_errors().iter().any(|error| error.contains("no other node")));
     });
 }
 
@@ -409,14 +409,15 @@ fn unknown_senders_are_refused_with_helpful_messages() {
         assert_eq!(refusal(&ledger, 3, &World::identity(2), 1).await, PeerRefusal::OtherSender);
         assert_eq!(refusal(&ledger, 1, &World::identity(1), 1).await, PeerRefusal::OtherSender);
         // Noise, and an unknown version.
-        for message in [&b""[..], &[1], &[2, 0, 0, 0], &[0xff; 64]] {
+        for message in [&b""[..], &[1], &[3, 0, 0, 0], &[0xff; 64]] {
             let bytes = ledger.receive(NodeId(2), message).await;
             let (_, body) = decode_head(&bytes).unwrap();
             let response: Response = decode_body(body).unwrap();
             let is_refused = matches!(response, Response::Refused(PeerRefusal::Format));
             assert!(is_refused, "{response:?}");
         }
-        for refusal in [PeerRefusal::OtherLedger, PeerRefusal::NotMember, PeerRefusal::OldFolder] {
+        for refusal in [PeerRefusal::OtherLedger, PeerRefusal::NotMember, PeerRefusal::OldDirectory]
+        {
             assert!(refusal.to_string().contains("fresh"), "{refusal}");
         }
     });
@@ -428,10 +429,10 @@ async fn refusal(ledger: &RaftLedger, from: u64, sender: &Identity, to: u64) -> 
         ledger_id: sender.ledger_id,
         from: sender.node_id,
         to: NodeId(to),
-        run: 1,
-        to_met: None,
+        incarnation: 1,
+        known_receiver: None,
         number: 0,
-        holds: 0,
+        durable_index: 0,
         introduction: None,
         clock: UnixSeconds::new(NOW),
         version: String::new(),

@@ -256,7 +256,7 @@ impl World {
                 options: Options { transport, address, ..Options::default() },
                 snapshot_every: log_retention.snapshot_every,
                 kept_entries: log_retention.entries,
-                run,
+                incarnation: run,
                 segment_len: segment_len(),
                 start_writer: Writer::start_inline,
             }
@@ -279,7 +279,7 @@ impl World {
     pub(super) async fn stop(&self, node: u64) {
         let Some(ledger) = self.running(node) else { return };
         if ledger.is_leader() {
-            let _ = ledger.changes.hand_over(None).await;
+            let _ = ledger.changes.transfer_leader(None).await;
         }
         self.inner().nodes.get_mut(&node).unwrap().ledger = None;
         close(ledger).await;
@@ -312,7 +312,7 @@ impl World {
     /// Creates a cluster of the voters `1..=count`.
     pub(super) async fn create_cluster(&self, count: u64) {
         self.add_machine(1);
-        self.start(1).await.found().await.unwrap();
+        self.start(1).await.bootstrap().await.unwrap();
         let others: BTreeSet<u64> = (2..=count).collect();
         for node in &others {
             self.add_learner(*node).await;
@@ -350,7 +350,8 @@ impl World {
         let inner = self.inner();
         let run = inner.nodes[&node].run;
         let others = inner.nodes.iter().filter(|(id, _)| **id != node);
-        let known = others.map(|(_, machine)| machine.ledger.as_ref()?.peers.runs.of(NodeId(node)));
+        let known =
+            others.map(|(_, machine)| machine.ledger.as_ref()?.peers.incarnations.of(NodeId(node)));
         let known: Option<Vec<PeerRecord>> =
             known.map(|met| met.filter(|met| met.run == run)).collect();
         known?.into_iter().min_by_key(|met| met.holds)

@@ -1,5 +1,4 @@
-//! Raft's network: what openraft asks of another node, as a conversation of
-//! [`Peers`].
+//! openraft's network: sends its requests through [`Peers`].
 
 use std::future::Future;
 use std::pin::pin;
@@ -18,32 +17,33 @@ use openraft::raft::{
 use openraft::{EntryPayload, OptionalSend};
 use tokio::time::sleep;
 
-use super::append_stream::with_commits_aboard;
+use super::append_stream::merge_commits;
+use super::exchange::{CallError, Peers};
 use super::message::{Request, Response};
-use super::peers::{CallError, Peers};
-use super::snapshot_transfer::{Piece, Taken};
+use super::snapshot_transfer::{SnapshotPiece, SnapshotProgress};
 use super::transport::PeerAddress;
 use crate::ledger::NodeId;
 use crate::ledger::raft::types::{Member, RaftEntry, Snapshot, TypeConfig, Vote};
 
-/// How long entries may take to be written by the other node. A heartbeat has
-/// less: openraft's own limit.
+/// How long the other node may take to write entries. A heartbeat has less time:
+/// openraft's own limit.
 const APPEND_WITHIN: Duration = Duration::from_secs(1);
 
-/// How long the other node is waited for until it is told the same again, another way.
-/// TCP would wait for longer before it sends a lost packet again.
-const TELL_AGAIN: Duration = Duration::from_millis(150);
+/// How long to wait for a response before the same request is sent again, on another
+/// connection. TCP waits longer before it retransmits a lost packet.
+const RESEND_AFTER: Duration = Duration::from_millis(150);
 
-/// How many commands a message has at most that is told again. To be told more might
-/// be what takes the time.
-const TELL_AGAIN_COMMANDS: usize = 256;
+/// How many commands a message may have that is sent again. A larger one may be late
+/// because of its size.
+const RESEND_COMMANDS_MAX: usize = 256;
 
-/// How many commands one message carries at most, or one entry: with the longest
-/// names and notes this stays far below [`MESSAGE_LEN_MAX`](super::MESSAGE_LEN_MAX).
+/// How many commands one message carries at most, unless a single entry has more: with
+/// the longest names and notes this stays far below
+/// [`MESSAGE_LEN_MAX`](super::MESSAGE_LEN_MAX).
 const APPEND_COMMANDS_MAX: usize = 8_192;
 
-/// The answers to a stream of entries, as openraft has them.
-type Appending<'s> = BoxFuture<
+/// The responses to a stream of entries, in openraft's types.
+type AppendResponses<'s> = BoxFuture<
     's,
     Result<
         BoxStream<'s, Result<StreamAppendResult<TypeConfig>, RPCError<TypeConfig>>>,
@@ -53,24 +53,24 @@ type Appending<'s> = BoxFuture<
 
 /// Makes connections for openraft.
 #[derive(Clone)]
-pub(crate) struct Network(pub(crate) Arc<Peers>);
+pub(crate) struct RaftConnections(pub(crate) Arc<Peers>);
 
 /// openraft's connection to one node.
-pub(crate) struct Connection {
+pub(crate) struct RaftConnection {
     peers: Arc<Peers>,
     target: PeerAddress,
 }
 
-impl RaftNetworkFactory<TypeConfig> for Network {
-    type Network = Connection;
+impl RaftNetworkFactory<TypeConfig> for RaftConnections {
+    type Network = RaftConnection;
 
     async fn new_client(&mut self, target: NodeId, node: &Member) -> Self::Network {
         let target = PeerAddress { node_id: target, address: node.address.clone() };
-        Connection { peers: Arc::clone(&self.0), target }
+        RaftConnection { peers: Arc::clone(&self.0), target }
     }
 }
 
-impl Connection {
+impl RaftConnection {
     async fn ask(
         &self,
         request: &Request,
@@ -80,24 +80,24 @@ impl Connection {
         let moved = self.peers.address(self.target.node_id);
         let target = moved.as_ref().unwrap_or(&self.target);
         self.peers.ask(target, request, within).await.map_err(|error| match error {
-            CallError::NotDone(why) => RPCError::Unreachable(Unreachable::from_string(why)),
-            CallError::Unknown(why) => RPCError::Network(NetworkError::from_string(why)),
+            CallError::NotDone(error) => RPCError::Unreachable(Unreachable::from_string(error)),
+            CallError::Unknown(error) => RPCError::Network(NetworkError::from_string(error)),
         })
     }
 
-    /// Asks, and asks once more if the answer is late; takes what comes first. This is
-    /// for what may be heard twice without harm, as all that openraft says may.
+    /// Sends a request, and once more if the response is late; returns the first response.
+    /// Only for requests that may arrive twice, as all of openraft's may.
     async fn ask_twice(
         &self,
         request: &Request,
         within: Duration,
     ) -> Result<Response, RPCError<TypeConfig>> {
         let first = pin!(self.ask(request, within));
-        let first = match select(first, pin!(sleep(TELL_AGAIN))).await {
+        let first = match select(first, pin!(sleep(RESEND_AFTER))).await {
             Either::Left((answer, _)) => return answer,
             Either::Right(((), first)) => first,
         };
-        let second = pin!(self.ask(request, within.saturating_sub(TELL_AGAIN)));
+        let second = pin!(self.ask(request, within.saturating_sub(RESEND_AFTER)));
         match select(first, second).await {
             Either::Left((Ok(answer), _)) | Either::Right((Ok(answer), _)) => Ok(answer),
             Either::Left((Err(_), second)) => second.await,
@@ -105,7 +105,7 @@ impl Connection {
         }
     }
 
-    /// Sends what the other node does not have yet, piece by piece.
+    /// Sends the pieces of a snapshot that the other node does not have yet.
     async fn send_snapshot(
         &self,
         vote: Vote,
@@ -115,18 +115,18 @@ impl Connection {
         let crc = crc32fast::hash(&snapshot.snapshot);
         let mut offset = 0;
         loop {
-            let piece = Piece::of(vote, snapshot, crc, offset);
+            let piece = SnapshotPiece::of(vote, snapshot, crc, offset);
             let answer = self.ask(&Request::Snapshot(piece), within).await?;
-            let Response::Snapshot(taken) = answer else { return Err(unexpected(answer)) };
-            match taken {
-                Taken::Next(next) => offset = next,
-                Taken::Installed(vote) => return Ok(vote),
+            let Response::Snapshot(progress) = answer else { return Err(unexpected(answer)) };
+            match progress {
+                SnapshotProgress::Next(next) => offset = next,
+                SnapshotProgress::Installed(vote) => return Ok(vote),
             }
         }
     }
 }
 
-impl RaftNetworkV2<TypeConfig> for Connection {
+impl RaftNetworkV2<TypeConfig> for RaftConnection {
     type SnapshotData = Vec<u8>;
 
     async fn append_entries(
@@ -137,7 +137,7 @@ impl RaftNetworkV2<TypeConfig> for Connection {
         let within = if rpc.entries.is_empty() { option.hard_ttl() } else { APPEND_WITHIN };
         let is_cut = cut(&mut rpc);
         let last = rpc.entries.last().map(|entry| entry.log_id);
-        let is_short = commands(&rpc.entries) <= TELL_AGAIN_COMMANDS;
+        let is_short = commands(&rpc.entries) <= RESEND_COMMANDS_MAX;
         let request = Request::Append(rpc);
         let answer = if is_short {
             self.ask_twice(&request, within).await?
@@ -151,11 +151,11 @@ impl RaftNetworkV2<TypeConfig> for Connection {
         Ok(answer)
     }
 
-    fn stream_append<'s, S>(&'s mut self, input: S, option: RPCOption) -> Appending<'s>
+    fn stream_append<'s, S>(&'s mut self, input: S, option: RPCOption) -> AppendResponses<'s>
     where
         S: Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 'static,
     {
-        stream_append_sequential(self, Box::pin(with_commits_aboard(input)), option)
+        stream_append_sequential(self, Box::pin(merge_commits(input)), option)
     }
 
     async fn vote(
@@ -213,8 +213,8 @@ fn commands(entries: &[RaftEntry]) -> usize {
     entries.iter().map(of).sum()
 }
 
-/// Takes entries away until one message can carry the rest; one stays at least.
-/// Tells whether it took any.
+/// Drops entries from the end until one message can carry the rest; at least one stays.
+/// Returns `true` if it dropped any.
 fn cut(rpc: &mut AppendEntriesRequest<TypeConfig>) -> bool {
     let mut sum = 0_usize;
     let fits = rpc.entries.iter().take_while(|entry| {
@@ -231,7 +231,7 @@ fn unexpected(answer: Response) -> RPCError<TypeConfig> {
     let why = if let Response::Failed(why) = answer {
         why
     } else {
-        "the answer does not belong to the question".to_owned()
+        "the response does not belong to the request".to_owned()
     };
     RPCError::Unreachable(Unreachable::from_string(why))
 }
