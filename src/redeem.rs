@@ -288,7 +288,7 @@ impl Refusal {
             SpendRefusal::Expired => Self::Expired(claims.expires_at()),
             SpendRefusal::Revoked => Self::Revoked,
             SpendRefusal::AutologinDenied => Self::AutologinDenied,
-            SpendRefusal::Contradiction => Self::Contradiction,
+            SpendRefusal::ClaimsMismatch => Self::Contradiction,
             SpendRefusal::UsedUp => Self::UsedUp,
         }
     }

@@ -47,7 +47,7 @@ fn spend(number: u8, request: u64) -> Spend {
 }
 
 fn apply_one(state: &mut State, now: u64, command: Command) -> Outcome {
-    let outcomes = state.apply(&Entry { stamp: at(now), commands: vec![command] });
+    let outcomes = state.apply(&Entry { timestamp: at(now), commands: vec![command] });
     assert_eq!(outcomes.len(), 1);
     outcomes[0]
 }
@@ -61,7 +61,7 @@ fn three_uses_are_never_four() {
     let mut state = State::new(at(BORN));
     let wish =
         |request| Command::Spend(Spend { max: NonZeroU32::new(3).unwrap(), ..spend(1, request) });
-    let entry = Entry { stamp: at(BORN + 10), commands: (0..64).map(wish).collect() };
+    let entry = Entry { timestamp: at(BORN + 10), commands: (0..64).map(wish).collect() };
     let outcomes = state.apply(&entry);
     let granted: Vec<_> =
         outcomes.iter().filter(|o| matches!(o, Outcome::Granted { .. })).collect();
@@ -105,7 +105,7 @@ fn a_nonce_with_other_claims_is_refused() {
         Spend { kind: ProfileKind::ServerLocked, request_id: RequestId([5; 16]), ..known },
     ] {
         let outcome = apply_one(&mut state, BORN + 11, Command::Spend(other));
-        assert_eq!(outcome, Outcome::Refused(SpendRefusal::Contradiction));
+        assert_eq!(outcome, Outcome::Refused(SpendRefusal::ClaimsMismatch));
     }
     assert_eq!(state.token(token(1)).unwrap().used, 1);
 }
@@ -131,7 +131,7 @@ fn a_ledger_that_is_reborn_revives_nothing_and_forgets_no_revocation() {
     apply_one(&mut state, BORN + 10, Command::Revoke(Revocation::Batch(token(2).nonce.batch())));
     apply_one(&mut state, BORN + 10, Command::Permit { user: user(0), autologin: true });
     let born = BORN + 300;
-    let mut state = state.reborn(at(born));
+    let mut state = state.with_new_birth(at(born));
     assert_eq!((state.born_at(), state.log_time()), (at(born), at(BORN + 10)));
     assert_eq!((state.revocations(), state.autologin_users().len()), (1, 1));
     // Not by a repeated request either, whose verdict was a grant.
@@ -146,7 +146,7 @@ fn a_ledger_that_is_reborn_revives_nothing_and_forgets_no_revocation() {
     assert_eq!(wish(2, 9), Outcome::Refused(SpendRefusal::Revoked));
     assert_eq!(wish(4, 10), Outcome::Granted { used: 1 });
     // A birth never goes back.
-    assert_eq!(state.reborn(at(BORN)).born_at(), at(born));
+    assert_eq!(state.with_new_birth(at(BORN)).born_at(), at(born));
 }
 
 #[test]

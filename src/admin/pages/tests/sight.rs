@@ -107,7 +107,7 @@ async fn an_address_that_is_not_understood_is_told_to_people() {
     let world = world();
     let cookie = world.signed_in(AdminRole::Viewer).await;
     for (uri, what) in [
-        ("/tokens?state=bogus", "the state (it is one of live,"),
+        ("/tokens?state=bogus", "the state (expected live,"),
         ("/tokens?batch=x", "8 hex digits"),
         ("/tokens?after=x", "the place to go on from"),
         ("/tokens?user=a&user=b", "it says something twice"),

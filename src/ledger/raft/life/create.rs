@@ -9,7 +9,7 @@ use super::restore::LedgerCopy;
 use crate::clock::Clock;
 use crate::ledger::log::{FileDisk, LedgerId, Log, SegmentLen};
 use crate::ledger::raft::node::RaftLedger;
-use crate::ledger::raft::store::{Identity, OpenError, write_place};
+use crate::ledger::raft::store::{Identity, OpenError, write_clone_guard};
 
 /// Makes a ledger in `dir`, which must not be there, and founds a cluster of
 /// this one node. It is there whole, or not at all.
@@ -44,7 +44,7 @@ pub async fn create_from(
     put(dir, async |making| {
         make(making, identity)?;
         let opening = Opening::of(making, clock, Options::default())?;
-        let first = copy.reborn(identity.born_at);
+        let first = copy.with_new_birth(identity.born_at);
         // The log alone does not tell what the ledger began with.
         found(Opening { first, ..opening }, RaftLedger::compact).await
     })
@@ -114,7 +114,7 @@ fn make(dir: &Path, identity: Identity) -> Result<(), OpenError> {
     let log = FileDisk::new(dir.join("log"));
     let log = Log::create(Box::new(log), LedgerId(identity.ledger_id), SegmentLen::default());
     log.map(drop).map_err(OpenError::log(dir))?;
-    write_place(dir)
+    write_clone_guard(dir)
 }
 
 fn put_in_place(making: &Path, dir: &Path) -> Result<(), OpenError> {

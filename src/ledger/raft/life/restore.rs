@@ -88,8 +88,8 @@ impl LedgerCopy {
     }
 
     /// Returns what a ledger begins with that takes this one's place.
-    pub(crate) fn reborn(&self, born_at: UnixSeconds) -> State {
-        self.state.clone().reborn(born_at)
+    pub(crate) fn with_new_birth(&self, born_at: UnixSeconds) -> State {
+        self.state.clone().with_new_birth(born_at)
     }
 }
 

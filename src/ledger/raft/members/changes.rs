@@ -110,7 +110,9 @@ impl Changes {
             Some(known) if known.address == address => return Ok(()),
             Some(_) => return Err(MembershipError::IsMember(id)),
             // What it said then is remembered; what its folder remembers nobody knows.
-            None if self.peers.runs.of(id).is_some() => return Err(MembershipError::WasMember(id)),
+            None if self.peers.runs.peer(id).is_some() => {
+                return Err(MembershipError::WasMember(id));
+            }
             None => {}
         }
         self.check_address(id, &address)?;

@@ -127,7 +127,7 @@ impl Duties {
         if self.kept_at.elapsed() >= KEEP {
             self.kept_at = Instant::now();
             let peers = Arc::clone(&self.parts.peers);
-            if let Err(error) = off_thread(move || peers.runs.keep()).await {
+            if let Err(error) = off_thread(move || peers.runs.persist()).await {
                 tracing::warn!(%error, "how far other nodes' disks reach is not written down");
             }
         }

@@ -63,7 +63,7 @@ impl RaftLedger {
         } = self;
         drop((batcher, caretaker, view, forwarder, changes, reach));
         // If it fails, what others said in the last seconds is forgotten.
-        let _ = peers.runs.keep();
+        let _ = peers.runs.persist();
         drop(peers);
         // It fails only if the engine had stopped by itself.
         let _ = raft.shutdown().await;

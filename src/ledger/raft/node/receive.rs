@@ -29,7 +29,7 @@ impl RaftLedger {
             Err(answer) => answer,
         };
         let is_introduction = matches!(answer, Response::Introduce);
-        let shown = is_introduction.then(|| self.peers.runs.introduction()).transpose();
+        let shown = is_introduction.then(|| self.peers.runs.history()).transpose();
         let head = shown.and_then(|shown| self.peers.head(from, shown));
         // Without a head there is no answer: the disk failed.
         head.ok().and_then(|head| encode(&head, &answer).ok()).unwrap_or_default()
@@ -96,7 +96,7 @@ impl RaftLedger {
                     self.peers.note_membership();
                     let leader = (vote.leader_id.term, vote.leader_id.node_id);
                     let commit = commit.map_or(0, |commit| commit.index());
-                    self.applied.freshness().heard(leader, commit, arrived);
+                    self.applied.freshness().set_commit(leader, commit, arrived);
                 }
                 answer.map_or_else(failed, Response::Append)
             }
@@ -176,19 +176,19 @@ impl Peers {
         self.note_reached();
         let failed = |error: std::io::Error| Response::Failed(error.to_string());
         let judgement =
-            self.runs.judge(from, head.comes(), head.introduction.as_ref()).map_err(failed)?;
-        let run = self.runs.run().map_err(failed)?;
-        let is_meant = head.to_met.is_some_and(|met| met.run == run);
+            self.runs.check(from, head.comes(), head.introduction.as_ref()).map_err(failed)?;
+        let run = self.runs.current().map_err(failed)?;
+        let is_meant = head.to_met.is_some_and(|met| met.incarnation == run);
         if head.to_met.is_some_and(|met| self.runs.lacks(met)) && self.has_say(from) {
             self.note_refusal(from, &PeerRefusal::OldFolder);
         }
         match judgement {
-            Verdict::Old => {
+            Verdict::OldCopy => {
                 self.note_old(from);
                 Err(Response::Refused(PeerRefusal::OldFolder))
             }
             Verdict::Known if is_meant => Ok(()),
-            Verdict::Known | Verdict::Introduce => Err(Response::Introduce),
+            Verdict::Known | Verdict::HistoryNeeded => Err(Response::Introduce),
         }
     }
 }

@@ -51,7 +51,7 @@ pub(crate) struct Envelope {
 impl Envelope {
     /// What the speaker says of its start and its disk.
     pub(crate) const fn comes(&self) -> PeerRecord {
-        PeerRecord { run: self.run, holds: self.holds }
+        PeerRecord { incarnation: self.run, durable_index: self.holds }
     }
 }
 

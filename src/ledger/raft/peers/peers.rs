@@ -102,18 +102,18 @@ impl Peers {
                 return Err(not_done(refusal));
             }
             if !matches!(answer, Response::Introduce) {
-                self.runs.hear(to.node_id, head.comes());
+                self.runs.update(to.node_id, head.comes());
                 let own = self.clock.now();
                 self.reports.note(to.node_id, head.clock, head.version, own);
                 self.troubles.end(to.node_id);
                 return Ok(answer);
             }
             let shown = head.introduction.as_ref();
-            match self.runs.judge(to.node_id, head.comes(), shown).map_err(not_done)? {
+            match self.runs.check(to.node_id, head.comes(), shown).map_err(not_done)? {
                 Verdict::Known => {
-                    introduction = Some(self.runs.introduction().map_err(not_done)?);
+                    introduction = Some(self.runs.history().map_err(not_done)?);
                 }
-                Verdict::Introduce | Verdict::Old => {
+                Verdict::HistoryNeeded | Verdict::OldCopy => {
                     self.note_old(to.node_id);
                     return Err(not_done(PeerRefusal::OldFolder));
                 }
@@ -160,8 +160,8 @@ impl Peers {
             ledger_id: self.identity.ledger_id,
             from: self.identity.node_id,
             to,
-            run: self.runs.run()?,
-            to_met: self.runs.of(to),
+            run: self.runs.current()?,
+            to_met: self.runs.peer(to),
             number: self.number.fetch_add(1, Ordering::Relaxed),
             // What a majority holds may be applied here before this disk has it.
             holds: self.applied.index().min(self.log.last_durable()),

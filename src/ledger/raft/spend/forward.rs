@@ -67,7 +67,7 @@ impl Forwarder {
 
     /// Writes one entry as the leader.
     async fn append(&self, commands: Vec<Command>, give_up: Instant) -> Tried {
-        let entry = Entry { stamp: self.stamper.stamp(self.view.is_lone()), commands };
+        let entry = Entry { timestamp: self.stamper.stamp(self.view.is_lone()), commands };
         match timeout_at(give_up, self.raft.client_write(entry)).await {
             Ok(Ok(written)) => {
                 Tried::Answered(written.response().iter().map(|outcome| Ok(*outcome)).collect())

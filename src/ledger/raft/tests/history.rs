@@ -209,7 +209,7 @@ impl Told {
                     }
                     SpendRefusal::BeforeLedger
                     | SpendRefusal::Expired
-                    | SpendRefusal::Contradiction => panic!("{refusal:?}: {wish:?}"),
+                    | SpendRefusal::ClaimsMismatch => panic!("{refusal:?}: {wish:?}"),
                 }
                 wish.refused = Some(*refusal);
             }

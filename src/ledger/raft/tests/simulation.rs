@@ -169,7 +169,7 @@ impl Night {
             let config = metrics.membership_config.membership().get_joint_config();
             config.iter().all(|voters| voters.len() > 1)
         });
-        let (run, log_end) = (ledger.peers.runs.run().unwrap(), ledger.writer.last_durable());
+        let (run, log_end) = (ledger.peers.runs.current().unwrap(), ledger.writer.last_durable());
         drop(ledger);
         let runs_on = self.world.roll(2) == 0;
         if !runs_on {
@@ -190,9 +190,9 @@ impl Night {
         // Who has not heard of what is missing cannot tell.
         let is_known = |backup: &Backup| {
             world.members().contains(&backup.node)
-                && world
-                    .all_know(backup.node)
-                    .is_some_and(|met| met.run != backup.run || met.holds > backup.log_end)
+                && world.all_know(backup.node).is_some_and(|met| {
+                    met.incarnation != backup.run || met.durable_index > backup.log_end
+                })
         };
         let Some(backup) = self.backup.take_if(|backup| is_known(backup)) else { return };
         let strangers: Vec<u64> =

@@ -347,10 +347,11 @@ impl World {
         let inner = self.inner();
         let run = inner.nodes[&node].run;
         let others = inner.nodes.iter().filter(|(id, _)| **id != node);
-        let known = others.map(|(_, machine)| machine.ledger.as_ref()?.peers.runs.of(NodeId(node)));
+        let known =
+            others.map(|(_, machine)| machine.ledger.as_ref()?.peers.runs.peer(NodeId(node)));
         let known: Option<Vec<PeerRecord>> =
-            known.map(|met| met.filter(|met| met.run == run)).collect();
-        known?.into_iter().min_by_key(|met| met.holds)
+            known.map(|met| met.filter(|met| met.incarnation == run)).collect();
+        known?.into_iter().min_by_key(|met| met.durable_index)
     }
 
     /// Waits until the members that run have a leader that they agree on.
