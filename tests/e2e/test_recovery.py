@@ -159,7 +159,7 @@ class Lone(Case):
     def test_what_cannot_be_restored_leaves_nothing_behind(self):
         world, aside = self.world, self.world.dir / "ledger.old"
         done = world.jeton("ledger", "restore", self.ledger)
-        self.assert_failed(done, "is there already")
+        self.assert_failed(done, "exists already")
         world.serve()
         self.stop(self.world)
         self.ledger.rename(aside)
@@ -547,7 +547,7 @@ class Imposters(Together):
         shutil.copy(stranger.dir / "ledger" / "identity.toml", other.dir / "ledger")
         before = tree(other.dir / "ledger")
         done = other.jeton("serve")
-        self.assert_failed(done, "the id of this ledger")
+        self.assert_failed(done, "belongs to another ledger")
         self.assertIn("of two ledgers", done.stderr)
         self.assertEqual(tree(other.dir / "ledger"), before)
 

@@ -57,8 +57,8 @@ struct Inode {
     born: Option<(u64, u32)>,
 }
 
-/// What a check of the guard finds.
-enum Finding {
+/// The result of checking the guard.
+enum GuardCheck {
     Original,
     Copy,
     Damaged,
@@ -90,31 +90,31 @@ impl Inode {
 /// [`OpenError::Io`] if it cannot be read.
 pub fn check_clone_guard(dir: &Path) -> Result<(), OpenError> {
     let path = log_disk(dir).path(FILE);
-    match find(dir, &path).map_err(OpenError::io("read", &path))? {
-        Finding::Original => Ok(()),
-        Finding::Copy => Err(OpenError::Copied(dir.to_owned())),
-        Finding::Damaged => Err(OpenError::CloneGuard(path)),
+    match check(dir, &path).map_err(OpenError::io("read", &path))? {
+        GuardCheck::Original => Ok(()),
+        GuardCheck::Copy => Err(OpenError::Copied(dir.to_owned())),
+        GuardCheck::Damaged => Err(OpenError::CloneGuard(path)),
     }
 }
 
-fn find(dir: &Path, path: &Path) -> io::Result<Finding> {
+fn check(dir: &Path, path: &Path) -> io::Result<GuardCheck> {
     let mut file = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             // A missing log has its own error message.
             let is_copy =
                 has_stable_inodes(u32::try_from(statfs(dir)?.f_type).ok()) && has_segment(dir);
-            return Ok(if is_copy { Finding::Copy } else { Finding::Original });
+            return Ok(if is_copy { GuardCheck::Copy } else { GuardCheck::Original });
         }
         file => file?,
     };
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
     let Some(stored) = checksummed::decode::<Inode>(FIRST_LINE, &bytes) else {
-        return Ok(Finding::Damaged);
+        return Ok(GuardCheck::Damaged);
     };
     let is_copy = !stored.is_same(Inode::of(&file.metadata()?))
         && has_stable_inodes(u32::try_from(fstatfs(&file)?.f_type).ok());
-    Ok(if is_copy { Finding::Copy } else { Finding::Original })
+    Ok(if is_copy { GuardCheck::Copy } else { GuardCheck::Original })
 }
 
 /// Writes the guard of the ledger in `dir`. The caller must have created the ledger, or

@@ -6,7 +6,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::sim_disk::Trouble;
+use super::sim_disk::DiskFailure;
 use super::spend;
 use super::world::{Wire, simulate};
 use super::*;
@@ -93,7 +93,7 @@ fn a_leader_that_lost_what_it_sent_does_not_lead_on() {
         simulate(seed, |world| async move {
             world.found(3).await;
             let leader = world.leader().await;
-            world.trouble(leader, Trouble::PowerFailure);
+            world.trouble(leader, DiskFailure::PowerFailure);
             for request in 0..20 {
                 let ledger = world.node(leader);
                 let spent = ledger.spend(spend(1, 200, request)).await;

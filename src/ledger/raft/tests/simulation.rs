@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::history::{PEOPLE, Sum, Told};
-use super::sim_disk::{SimDisk, Trouble};
+use super::sim_disk::{DiskFailure, SimDisk};
 use super::world::{LogKept, Wire, World, simulate};
 use super::*;
 use super::{nodes, seeds};
@@ -81,9 +81,9 @@ impl Night {
             8 => self.change_voters().await,
             9 => {
                 let trouble = if world.roll(2) == 0 {
-                    Trouble::PowerFailure
+                    DiskFailure::PowerFailure
                 } else {
-                    Trouble::Error(io::ErrorKind::StorageFull)
+                    DiskFailure::Error(io::ErrorKind::StorageFull)
                 };
                 restart_after(&world, self.any(), Some(trouble)).await;
             }
@@ -244,7 +244,7 @@ impl Night {
 }
 
 /// Cuts the power of a node, some time after one of its disks got into trouble.
-async fn restart_after(world: &World, node: u64, trouble: Option<Trouble>) {
+async fn restart_after(world: &World, node: u64, trouble: Option<DiskFailure>) {
     if let Some(trouble) = trouble {
         world.trouble(node, trouble);
         sleep(Duration::from_millis(world.roll(3_000) as u64)).await;

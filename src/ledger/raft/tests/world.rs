@@ -16,7 +16,7 @@ use super::super::life::{KEPT_ENTRIES, Opening, SNAPSHOT_EVERY};
 use super::super::peers::{PIECE_LEN, Request, decode_body, decode_head};
 use super::super::store::PeerRecord;
 use super::runtime::set_seed;
-use super::sim_disk::{Dice, SimDisk, Survivors, Trouble};
+use super::sim_disk::{Dice, DiskFailure, SimDisk, Survivors};
 use super::*;
 use crate::clock::Clock;
 use crate::ledger::log::{LedgerId, Log, SegmentLen, Writer};
@@ -284,7 +284,7 @@ impl World {
 
     /// Lets a disk of a machine, most often that of its log, fail at one of its next
     /// operations.
-    pub(super) fn trouble(&self, node: u64, trouble: Trouble) {
+    pub(super) fn trouble(&self, node: u64, trouble: DiskFailure) {
         let (disk, n) = (self.roll(5).saturating_sub(2), self.roll(40) as u64);
         self.inner().nodes[&node].disks[disk].plan(if disk == 0 { n } else { n % 8 }, trouble);
     }
