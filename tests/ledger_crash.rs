@@ -15,7 +15,7 @@ use std::io::ErrorKind;
 use std::sync::mpsc;
 
 use jeton::ledger::log::{
-    Damage, LedgerId, Log, LogError, LogState, Record, Recovery, SegmentLen, Writer,
+    Damage, Disk as _, LedgerId, Log, LogError, LogState, Record, Recovery, SegmentLen, Writer,
 };
 use proptest::prelude::*;
 
@@ -223,6 +223,23 @@ fn an_error_while_opening_loses_nothing() {
             break;
         }
         assert!(assert_kept(&disk, &batches, batches.len(), &format!("operation {n}")));
+    }
+}
+
+#[test]
+fn a_replaced_file_is_the_old_or_the_whole_new_one_after_any_failure() {
+    let (old, new) = (vec![b'o'; 700], vec![b'n'; 1300]);
+    for n in 0..=5 {
+        for failure in [DiskFailure::PowerFailure, DiskFailure::Error(ErrorKind::Other)] {
+            for survivors in all_survivors() {
+                let disk = SimDisk::with_files(&BTreeMap::from([("a".to_owned(), old.clone())]));
+                disk.plan(n, failure);
+                let replaced = disk.replace("a", "a.tmp", &new);
+                assert_eq!(replaced.is_ok(), n == 5, "five operations: {replaced:?}");
+                let file = disk.reboot(survivors).files().remove("a").unwrap();
+                assert!(file == new || file == old && replaced.is_err(), "{n}, {survivors:?}");
+            }
+        }
     }
 }
 

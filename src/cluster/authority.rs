@@ -9,7 +9,7 @@
 //! ```
 
 use std::fmt;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -29,6 +29,7 @@ use zeroize::Zeroizing;
 
 use super::name;
 use crate::ledger::NodeId;
+use crate::ledger::log::FileDisk;
 use crate::token::UnixSeconds;
 
 /// The folder within the ledger's.
@@ -169,11 +170,7 @@ impl Authority {
             let path = making.join(name);
             write_new(&path, &Zeroizing::new(text)).map_err(io_error(&path))?;
         }
-        let sync = |folder: &Path| File::open(folder)?.sync_all();
-        sync(&making)
-            .and_then(|()| fs::rename(&making, ledger_dir.join(FOLDER)))
-            .and_then(|()| sync(ledger_dir))
-            .map_err(io_error(ledger_dir))
+        FileDisk::rename_dir(&making, &ledger_dir.join(FOLDER)).map_err(io_error(ledger_dir))
     }
 
     /// Returns the ledger whose nodes it names.

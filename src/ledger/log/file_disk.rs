@@ -32,11 +32,18 @@ impl FileDisk {
     /// Any, also if it exists already.
     pub fn create_dir(dir: &Path) -> io::Result<()> {
         DirBuilder::new().mode(DIR_MODE).create(dir)?;
-        let parent = match dir.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        File::open(parent)?.sync_all()
+        sync_parent(dir)
+    }
+
+    /// Makes the names in the directory `from` durable, and renames it durably to `to`.
+    ///
+    /// # Errors
+    ///
+    /// Any; the directory may be renamed or not.
+    pub fn rename_dir(from: &Path, to: &Path) -> io::Result<()> {
+        File::open(from)?.sync_all()?;
+        fs::rename(from, to)?;
+        sync_parent(to)
     }
 
     /// Locks the directory for reading until this value is dropped, and changes
@@ -121,6 +128,12 @@ impl Disk for FileDisk {
     fn sync_dir(&self) -> io::Result<()> {
         File::open(&self.dir)?.sync_all()
     }
+}
+
+fn sync_parent(path: &Path) -> io::Result<()> {
+    // The parent of a bare name is the empty path.
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 impl DiskFile for File {

@@ -94,7 +94,8 @@ async fn put(
     // What somebody else put there is not ours to remove.
     FileDisk::create_dir(&making).map_err(OpenError::io("create", &making))?;
     let made = make(&making).await;
-    let made = made.and_then(|()| put_in_place(&making, dir));
+    let made = made
+        .and_then(|()| FileDisk::rename_dir(&making, dir).map_err(OpenError::io("create", dir)));
     if made.is_err() {
         // What failed is said; that it cannot be removed either is not news.
         let _ = fs::remove_dir_all(&making);
@@ -115,13 +116,4 @@ fn make(dir: &Path, identity: Identity) -> Result<(), OpenError> {
     let log = Log::create(Box::new(log), LedgerId(identity.ledger_id), SegmentLen::default());
     log.map(drop).map_err(OpenError::log(dir))?;
     write_clone_guard(dir)
-}
-
-fn put_in_place(making: &Path, dir: &Path) -> Result<(), OpenError> {
-    fs::rename(making, dir).map_err(OpenError::io("create", dir))?;
-    let parent = match dir.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    File::open(parent).and_then(|parent| parent.sync_all()).map_err(OpenError::io("sync", parent))
 }
