@@ -22,7 +22,9 @@ pub mod raft;
 mod readiness;
 pub mod snapshot;
 mod state;
-#[cfg(all(test, feature = "server"))]
+// Clippy allows `unwrap` only under a `cfg(test)` of its own.
+#[cfg(test)]
+#[cfg(feature = "server")]
 pub(crate) mod volatile;
 
 use std::collections::BTreeSet;

@@ -133,7 +133,7 @@ impl Disk for FileDisk {
 fn sync_parent(path: &Path) -> io::Result<()> {
     // The parent of a bare name is the empty path.
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
+    File::open(parent.unwrap_or_else(|| Path::new(".")))?.sync_all()
 }
 
 impl DiskFile for File {
