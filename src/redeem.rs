@@ -287,7 +287,7 @@ impl Refusal {
             SpendRefusal::Expired => Self::Expired(claims.expires_at()),
             SpendRefusal::Revoked => Self::Revoked,
             SpendRefusal::AutologinDenied => Self::AutologinDenied,
-            SpendRefusal::Contradiction => Self::ClaimsMismatch,
+            SpendRefusal::ClaimsMismatch => Self::ClaimsMismatch,
             SpendRefusal::UsedUp => Self::UsedUp,
         }
     }

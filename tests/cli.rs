@@ -360,7 +360,7 @@ fn a_new_ledger_never_takes_the_place_of_one() {
     let before = footprints(terminal.folder.path());
     terminal.jeton(&["ledger", "new"]).assert().code(1).stdout_eq("").stderr_eq(snapbox::str![[
         r#"
-error: ledger is there already
+error: ledger exists already
 hint: keep it: a new ledger refuses all links minted so far. If it is damaged, move it away first
 
 "#

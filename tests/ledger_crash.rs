@@ -1,6 +1,5 @@
-//! The promise of the log: what was acknowledged is replayed, or the log refuses to
-//! open. Under power failures at every operation, errors at every operation, torn
-//! writes and flipped bits.
+//! Checks that an acknowledged record is replayed, or the log refuses to open: under
+//! power failures and errors at every operation, torn writes and flipped bits.
 #![expect(
     clippy::cast_possible_truncation,
     clippy::indexing_slicing,
@@ -16,11 +15,11 @@ use std::io::ErrorKind;
 use std::sync::mpsc;
 
 use jeton::ledger::log::{
-    Damage, LedgerId, Log, LogError, LogState, Record, Recovery, SegmentLen, Writer,
+    Damage, Disk as _, LedgerId, Log, LogError, LogState, Record, Recovery, SegmentLen, Writer,
 };
 use proptest::prelude::*;
 
-use sim_disk::{Dice, SimDisk, Survivors, Trouble};
+use sim_disk::{Dice, DiskFailure, SimDisk, Survivors};
 
 const LEDGER: LedgerId = LedgerId([7; 16]);
 const SEED_COUNT: u64 = 4;
@@ -49,8 +48,8 @@ fn vote(term: u64) -> Record {
     Record::Vote(term.to_le_bytes().into())
 }
 
-/// A life of a log: votes, entries short and long, truncations, purges, in batches
-/// that fill several tiny segments; one batch takes several frames.
+/// Votes, short and long entries, truncations and purges, in batches that fill several
+/// small segments. One batch takes several frames.
 fn script() -> Vec<Vec<Record>> {
     let mut batches = vec![vec![vote(1)], vec![entry(0, 10), entry(1, 600)]];
     batches.extend((2..8).map(|index| vec![entry(index, 700)]));
@@ -73,8 +72,8 @@ fn state_of(records: &[Record]) -> LogState {
     state
 }
 
-/// Runs the script until something fails; returns how many batches were acknowledged,
-/// and the failure.
+/// Runs the script until something fails. Returns the number of acknowledged batches and
+/// the failure.
 fn run(disk: &SimDisk, batches: &[Vec<Record>]) -> (usize, Option<LogError>) {
     let mut log = match create(disk) {
         Ok(log) => log,
@@ -90,26 +89,26 @@ fn run(disk: &SimDisk, batches: &[Vec<Record>]) -> (usize, Option<LogError>) {
     (batches.len(), None)
 }
 
-/// Opens a log that acknowledged so many batches and says whether its state is that of
-/// all of them, and perhaps of the first records of the next.
-fn assert_kept(disk: &SimDisk, batches: &[Vec<Record>], acknowledged: usize, story: &str) -> bool {
+/// Opens the log and checks that it contains all acknowledged batches, and perhaps the
+/// first records of the next one. Returns `false` if there is no log.
+fn assert_kept(disk: &SimDisk, batches: &[Vec<Record>], acknowledged: usize, case: &str) -> bool {
     let (mut log, state, _) = match open(disk) {
         Ok(opened) => opened,
         Err(LogError::Missing) if acknowledged == 0 => return false,
-        Err(error) => panic!("{story}: {error:?}"),
+        Err(error) => panic!("{case}: {error:?}"),
     };
     let kept: Vec<Record> = batches[..acknowledged].concat();
     let more = batches.get(acknowledged).map_or(&[][..], Vec::as_slice);
     let is_prefix = (0..=more.len()).any(|n| state == state_of(&[&kept, &more[..n]].concat()));
-    assert!(is_prefix, "{story}: {state:?}");
-    assert!(disk.files().keys().all(|name| !name.ends_with(".tmp")), "{story}");
-    // It goes on from there.
+    assert!(is_prefix, "{case}: {state:?}");
+    assert!(disk.files().keys().all(|name| !name.ends_with(".tmp")), "{case}");
+    // It can be appended to.
     let mut after = state;
     let next = after.head().last_index().map_or(0, |last| last + 1);
     log.append(&[entry(next, 20)]).unwrap();
     after.apply(&entry(next, 20)).unwrap();
     drop(log);
-    assert_eq!(open(disk).unwrap().1, after, "{story}");
+    assert_eq!(open(disk).unwrap().1, after, "{case}");
     true
 }
 
@@ -120,7 +119,7 @@ fn all_survivors() -> Vec<Survivors> {
     all
 }
 
-/// How many operations the script takes on a good disk.
+/// Returns the number of operations of the script on a disk that never fails.
 fn script_operations() -> u64 {
     let disk = SimDisk::new();
     let (acknowledged, error) = run(&disk, &script());
@@ -129,7 +128,7 @@ fn script_operations() -> u64 {
 }
 
 #[test]
-fn script_fills_and_deletes_segments() {
+fn the_script_fills_and_deletes_segments() {
     let disk = SimDisk::new();
     run(&disk, &script());
     let names: Vec<u64> = disk.files().keys().map(|name| name.parse().unwrap()).collect();
@@ -139,35 +138,35 @@ fn script_fills_and_deletes_segments() {
 }
 
 #[test]
-fn power_failure_at_any_operation_keeps_what_was_acknowledged() {
+fn a_power_failure_at_any_operation_keeps_acknowledged_records() {
     let batches = script();
     for n in 0..script_operations() {
         let disk = SimDisk::new();
-        disk.plan(n, Trouble::PowerFailure);
+        disk.plan(n, DiskFailure::PowerFailure);
         let (acknowledged, _) = run(&disk, &batches);
         for survivors in all_survivors() {
-            let story = format!("operation {n}, {survivors:?}");
-            assert_kept(&disk.reboot(survivors), &batches, acknowledged, &story);
+            let case = format!("operation {n}, {survivors:?}");
+            assert_kept(&disk.reboot(survivors), &batches, acknowledged, &case);
         }
     }
 }
 
 #[test]
-fn power_failure_while_opening_keeps_what_was_acknowledged() {
+fn a_power_failure_while_opening_keeps_acknowledged_records() {
     let batches = script();
     let all = script_operations();
     for n in (0..all).rev().step_by(3) {
         let disk = SimDisk::new();
-        disk.plan(n, Trouble::PowerFailure);
+        disk.plan(n, DiskFailure::PowerFailure);
         let (acknowledged, _) = run(&disk, &batches);
         let torn = disk.reboot(Survivors::Sectors(n));
         for m in 0.. {
             let disk = torn.reboot(Survivors::Everything);
-            disk.plan(m, Trouble::PowerFailure);
+            disk.plan(m, DiskFailure::PowerFailure);
             let is_open = open(&disk).is_ok();
             for survivors in [Survivors::Nothing, Survivors::Sectors(m), Survivors::Prefix(m)] {
-                let story = format!("operation {n}, then {m} of the open, {survivors:?}");
-                assert_kept(&disk.reboot(survivors), &batches, acknowledged, &story);
+                let case = format!("operation {n}, then {m} of the open, {survivors:?}");
+                assert_kept(&disk.reboot(survivors), &batches, acknowledged, &case);
             }
             if is_open || disk.operations() <= m {
                 break;
@@ -177,31 +176,31 @@ fn power_failure_while_opening_keeps_what_was_acknowledged() {
 }
 
 #[test]
-fn error_at_any_operation_poisons_and_keeps_what_was_acknowledged() {
+fn an_error_at_any_operation_poisons_the_log_and_keeps_acknowledged_records() {
     let batches = script();
     for kind in [ErrorKind::StorageFull, ErrorKind::Other] {
         for n in 0..script_operations() {
             let disk = SimDisk::new();
-            disk.plan(n, Trouble::Error(kind));
+            disk.plan(n, DiskFailure::Error(kind));
             let (acknowledged, error) = run(&disk, &batches);
             assert!(matches!(error, Some(LogError::Io { .. })), "operation {n}: {error:?}");
-            // The power fails too, before anyone opens it again ...
+            // The power fails, too, before the log is opened again ...
             for survivors in all_survivors() {
-                let story = format!("{kind} at operation {n}, {survivors:?}");
-                assert_kept(&disk.reboot(survivors), &batches, acknowledged, &story);
+                let case = format!("{kind} at operation {n}, {survivors:?}");
+                assert_kept(&disk.reboot(survivors), &batches, acknowledged, &case);
             }
-            // ... or it is opened in the same boot, on whatever the page cache shows.
+            // ... or it is opened in the same boot, from the page cache.
             assert_kept(&disk, &batches, acknowledged, &format!("{kind} at operation {n}"));
         }
     }
 }
 
 #[test]
-fn what_an_open_shows_after_a_failed_sync_is_durable() {
+fn the_state_after_a_failed_sync_and_an_open_is_durable() {
     let batches = script();
     for n in 0..script_operations() {
         let disk = SimDisk::new();
-        disk.plan(n, Trouble::Error(ErrorKind::Other));
+        disk.plan(n, DiskFailure::Error(ErrorKind::Other));
         run(&disk, &batches);
         let Ok((log, shown, _)) = open(&disk) else { continue };
         for survivors in all_survivors() {
@@ -213,13 +212,13 @@ fn what_an_open_shows_after_a_failed_sync_is_durable() {
 }
 
 #[test]
-fn error_while_opening_loses_nothing() {
+fn an_error_while_opening_loses_nothing() {
     let batches = script();
     let whole = SimDisk::new();
     run(&whole, &batches);
     for n in 0.. {
         let disk = whole.reboot(Survivors::Everything);
-        disk.plan(n, Trouble::Error(ErrorKind::StorageFull));
+        disk.plan(n, DiskFailure::Error(ErrorKind::StorageFull));
         if open(&disk).is_ok() {
             break;
         }
@@ -227,7 +226,24 @@ fn error_while_opening_loses_nothing() {
     }
 }
 
-/// A log of two segments and several frames, as files.
+#[test]
+fn a_replaced_file_is_the_old_or_the_whole_new_one_after_any_failure() {
+    let (old, new) = (vec![b'o'; 700], vec![b'n'; 1300]);
+    for n in 0..=5 {
+        for failure in [DiskFailure::PowerFailure, DiskFailure::Error(ErrorKind::Other)] {
+            for survivors in all_survivors() {
+                let disk = SimDisk::with_files(&BTreeMap::from([("a".to_owned(), old.clone())]));
+                disk.plan(n, failure);
+                let replaced = disk.replace("a", "a.tmp", &new);
+                assert_eq!(replaced.is_ok(), n == 5, "five operations: {replaced:?}");
+                let file = disk.reboot(survivors).files().remove("a").unwrap();
+                assert!(file == new || file == old && replaced.is_err(), "{n}, {survivors:?}");
+            }
+        }
+    }
+}
+
+/// The files of a log with two segments and several frames, and its state.
 fn small_log() -> (BTreeMap<String, Vec<u8>>, LogState) {
     let disk = SimDisk::new();
     let mut log = create(&disk).unwrap();
@@ -242,7 +258,7 @@ fn small_log() -> (BTreeMap<String, Vec<u8>>, LogState) {
     (disk.files(), state)
 }
 
-/// Opens these files; they must be refused, with nothing changed.
+/// Returns the error of opening these files, which must change nothing.
 fn refusal(files: &BTreeMap<String, Vec<u8>>) -> LogError {
     let disk = SimDisk::with_files(files);
     let error = open(&disk).map(|(_, state, recovery)| (state, recovery)).unwrap_err();
@@ -258,7 +274,7 @@ fn damage(files: &BTreeMap<String, Vec<u8>>) -> Damage {
 }
 
 #[test]
-fn flipped_bit_is_refused_or_behind_all_frames_and_cut() {
+fn a_flipped_bit_is_refused_or_after_all_frames_and_cut() {
     let (mut files, whole) = small_log();
     let last_frame_end = last_byte(&files) + 1;
     let names: Vec<String> = files.keys().cloned().collect();
@@ -287,7 +303,7 @@ fn flipped_bit_is_refused_or_behind_all_frames_and_cut() {
 }
 
 #[test]
-fn refusal_changes_nothing_and_names_file_and_byte() {
+fn a_refused_open_changes_nothing_and_names_file_and_byte() {
     let (files, _) = small_log();
     let mut dice = Dice(1);
     for _ in 0..200 {
@@ -305,7 +321,7 @@ fn refusal_changes_nothing_and_names_file_and_byte() {
 }
 
 #[test]
-fn file_of_another_length_is_refused() {
+fn refuses_a_file_of_another_length() {
     let (files, _) = small_log();
     for name in files.keys() {
         for len in (0..4096).step_by(17).chain([4095, 4097, 4608, 8192]) {
@@ -317,7 +333,7 @@ fn file_of_another_length_is_refused() {
 }
 
 #[test]
-fn missing_swapped_or_foreign_segments_are_refused() {
+fn refuses_missing_or_swapped_segments_and_those_of_another_ledger() {
     let (files, _) = small_log();
     let (first, second) = ("00000000000000000001", "00000000000000000002");
     let third = "00000000000000000003";
@@ -338,12 +354,11 @@ fn missing_swapped_or_foreign_segments_are_refused() {
 
     let other = LedgerId([8; 16]);
     let error = Log::open(Box::new(SimDisk::with_files(&files)), other, segment_len()).unwrap_err();
-    assert!(matches!(error, LogError::Damaged(damage) if damage.offset == 16));
+    assert!(matches!(error, LogError::OtherLedger { path } if path.ends_with(first)));
 }
 
 #[test]
 fn every_torn_form_of_the_last_frame_is_cut_and_reported() {
-    // Before the last frame, then with it: the bytes that differ are what it wrote.
     for (entry_len, filler) in [(10, 0), (990, 0), (990, 200), (990, 330), (600, 431)] {
         let disk = SimDisk::new();
         let mut log = create(&disk).unwrap();
@@ -356,7 +371,7 @@ fn every_torn_form_of_the_last_frame_is_cut_and_reported() {
         drop(log);
         let kept = state_of(&[vote(1), entry(0, filler)]);
 
-        // Any sectors of any prefix; every prefix where all sectors of it arrived.
+        // Every prefix with all of its sectors, then any sectors of some prefixes.
         let mut torn: Vec<Vec<usize>> = (start..end).map(|cut| (cut..end).collect()).collect();
         let first = start / 512;
         for lost in 1_u32..1 << (end.div_ceil(512) - first) {
@@ -375,18 +390,18 @@ fn every_torn_form_of_the_last_frame_is_cut_and_reported() {
             assert_eq!(state, kept);
             let cut = recovery.cut.map(|cut| (cut.offset as usize, cut.bytes as usize));
             assert_eq!(cut, (arrived > start).then_some((start, arrived.saturating_sub(start))));
-            assert_eq!(disk.files(), before, "the cut leaves what was there before");
+            assert_eq!(disk.files(), before, "the cut restores the files before the frame");
         }
     }
 }
 
-/// Where the last byte stands that is not zero, in the last segment.
+/// Returns the offset of the last byte that is not zero in the last segment.
 fn last_byte(files: &BTreeMap<String, Vec<u8>>) -> usize {
     files.values().next_back().unwrap().iter().rposition(|byte| *byte != 0).unwrap()
 }
 
 #[test]
-fn lock_admits_one_and_create_and_open_tell_what_is_there() {
+fn create_and_open_report_a_missing_existing_or_locked_log() {
     let disk = SimDisk::new();
     assert!(matches!(open(&disk), Err(LogError::Missing)));
     let log = create(&disk).unwrap();
@@ -398,7 +413,7 @@ fn lock_admits_one_and_create_and_open_tell_what_is_there() {
 }
 
 #[test]
-fn refused_batch_is_not_written_and_poisons_nothing() {
+fn a_refused_batch_is_not_written_and_does_not_poison_the_log() {
     let disk = SimDisk::new();
     let mut log = create(&disk).unwrap();
     let before = disk.files();
@@ -411,7 +426,7 @@ fn refused_batch_is_not_written_and_poisons_nothing() {
 }
 
 #[test]
-fn writer_fails_everyone_after_the_first_failure() {
+fn the_writer_fails_every_submission_after_the_first_failure() {
     let disk = SimDisk::new();
     let writer = Writer::start(create(&disk).unwrap(), LogState::default()).unwrap();
     let submit = |records| {
@@ -421,28 +436,28 @@ fn writer_fails_everyone_after_the_first_failure() {
     };
     submit(vec![entry(0, 1)]).unwrap();
     assert!(writer.failure().is_none());
-    disk.plan(1, Trouble::Error(ErrorKind::Other));
+    disk.plan(1, DiskFailure::Error(ErrorKind::Other));
     assert!(matches!(submit(vec![entry(1, 1)]), Err(LogError::Io { doing: "sync", .. })));
     assert!(matches!(writer.failure().as_deref(), Some(LogError::Io { doing: "sync", .. })));
     let syncs = disk.syncs();
     assert!(matches!(submit(vec![entry(2, 1)]), Err(LogError::Poisoned(_))));
-    assert_eq!(disk.syncs(), syncs, "a sync was tried again");
+    assert_eq!(disk.syncs(), syncs, "a sync was retried");
     drop(writer);
     open(&disk).unwrap();
 }
 
-/// One step of a random life.
+/// One step of a random history.
 #[derive(Clone, Debug)]
 enum Step {
     /// Entries of these lengths.
     Append(Vec<usize>),
     Vote(u64),
-    /// Back from the last index by so many.
+    /// Drops this many of the last entries.
     Truncate(u64),
-    /// On from what is purged by so many.
+    /// Purges up to this many indexes after the last purged one.
     Purge(u64),
     Reopen,
-    /// The power fails at the n-th operation of the next append, and something survives.
+    /// The power fails at this operation of the next append; a seed says what survives.
     PowerFailure(u64, u64),
 }
 
@@ -458,7 +473,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 1..40)
 }
 
-/// The records of a step, given the model.
+/// Returns the records of a step.
 fn records_of(step: &Step, model: &LogState) -> Vec<Record> {
     let head = model.head();
     let (last, purged) = (head.last_index(), head.purged_index());
@@ -481,7 +496,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_life_of_a_log_equals_that_of_a_map(steps in steps()) {
+    fn any_history_of_a_log_equals_that_of_the_model(steps in steps()) {
         let mut disk = SimDisk::new();
         let mut log = create(&disk).unwrap();
         let mut model = LogState::default();
@@ -489,7 +504,7 @@ proptest! {
             let mut records = records_of(step, &model);
             if let Step::PowerFailure(n, seed) = step {
                 records = records_of(&Step::Append(vec![300, 800, 600]), &model);
-                disk.plan(*n, Trouble::PowerFailure);
+                disk.plan(*n, DiskFailure::PowerFailure);
                 let acknowledged = if log.append(&records).is_ok() { records.len() } else { 0 };
                 drop(log);
                 disk = disk.reboot(Survivors::Sectors(*seed));

@@ -1,6 +1,6 @@
-//! The promise "at most N" on the pure state machine, against a naive model.
+//! Checks the pure state machine, in particular its use limits, against a naive model.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says so by panicking")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU32;
@@ -22,7 +22,7 @@ fn user(number: u8) -> UserName {
     UserName::new(format!("user{number}")).unwrap()
 }
 
-/// Token `number` of a small world: user, batch and key follow from the number.
+/// Returns token `number`, from which its user, batch and key follow.
 fn token(number: u8) -> TokenId {
     let nonce = Nonce::new(Batch([0, 0, 0, number % 3]), [number; 12]);
     TokenId { key_id: KeyId([0, 0, 0, number % 2]), nonce }
@@ -47,7 +47,7 @@ fn spend(number: u8, request: u64) -> Spend {
 }
 
 fn apply_one(state: &mut State, now: u64, command: Command) -> Outcome {
-    let outcomes = state.apply(&Entry { stamp: at(now), commands: vec![command] });
+    let outcomes = state.apply(&Entry { timestamp: at(now), commands: vec![command] });
     assert_eq!(outcomes.len(), 1);
     outcomes[0]
 }
@@ -57,11 +57,11 @@ fn bytes(state: &State) -> Vec<u8> {
 }
 
 #[test]
-fn three_uses_are_never_four() {
+fn a_limit_of_three_grants_three_of_64_spends() {
     let mut state = State::new(at(BORN));
-    let wish =
+    let spend =
         |request| Command::Spend(Spend { max: NonZeroU32::new(3).unwrap(), ..spend(1, request) });
-    let entry = Entry { stamp: at(BORN + 10), commands: (0..64).map(wish).collect() };
+    let entry = Entry { timestamp: at(BORN + 10), commands: (0..64).map(spend).collect() };
     let outcomes = state.apply(&entry);
     let granted: Vec<_> =
         outcomes.iter().filter(|o| matches!(o, Outcome::Granted { .. })).collect();
@@ -78,14 +78,14 @@ fn a_repeated_request_gets_its_first_verdict_and_costs_nothing() {
         assert_eq!(apply_one(&mut state, BORN + 10 + later, Command::Spend(spend(1, 7))), first);
     }
     assert_eq!(state.token(token(1)).unwrap().used, 1);
-    // Long after, the id is forgotten: the wish burns a use, it adds none.
+    // Later, the id is forgotten: the repeated request burns a use.
     apply_one(&mut state, BORN + 100, Command::Spend(spend(1, 7)));
     assert_eq!(state.token(token(1)).unwrap().used, 2);
 }
 
 /// Found by the fuzzer: the first verdict must not serve a second token.
 #[test]
-fn a_request_id_that_comes_with_another_token_is_another_wish() {
+fn a_request_id_with_another_token_is_another_request() {
     let mut state = State::new(at(BORN));
     let outcome = apply_one(&mut state, BORN + 10, Command::Spend(spend(1, 7)));
     assert_eq!(outcome, Outcome::Granted { used: 1 });
@@ -105,7 +105,7 @@ fn a_nonce_with_other_claims_is_refused() {
         Spend { kind: ProfileKind::ServerLocked, request_id: RequestId([5; 16]), ..known },
     ] {
         let outcome = apply_one(&mut state, BORN + 11, Command::Spend(other));
-        assert_eq!(outcome, Outcome::Refused(SpendRefusal::Contradiction));
+        assert_eq!(outcome, Outcome::Refused(SpendRefusal::ClaimsMismatch));
     }
     assert_eq!(state.token(token(1)).unwrap().used, 1);
 }
@@ -121,36 +121,35 @@ fn tokens_issued_before_the_ledger_are_refused() {
     assert_eq!(outcome, Outcome::Granted { used: 1 });
 }
 
-/// Forgetting a counter must not bring its token back to life, whatever a
-/// later leader's clock says.
 #[test]
-fn a_ledger_that_is_reborn_revives_nothing_and_forgets_no_revocation() {
+fn a_new_birth_revives_no_token_and_forgets_no_revocation() {
     let mut state = State::new(at(BORN));
     let before = apply_one(&mut state, BORN + 10, Command::Spend(spend(1, 7)));
     assert_eq!(before, Outcome::Granted { used: 1 });
     apply_one(&mut state, BORN + 10, Command::Revoke(Revocation::Batch(token(2).nonce.batch())));
     apply_one(&mut state, BORN + 10, Command::Permit { user: user(0), autologin: true });
     let born = BORN + 300;
-    let mut state = state.reborn(at(born));
+    let mut state = state.with_new_birth(at(born));
     assert_eq!((state.born_at(), state.log_time()), (at(born), at(BORN + 10)));
     assert_eq!((state.revocations(), state.autologin_users().len()), (1, 1));
-    // Not by a repeated request either, whose verdict was a grant.
+    // A repeated request whose verdict was a grant is refused, too.
     for request in [7, 8] {
         let outcome = apply_one(&mut state, BORN + 11, Command::Spend(spend(1, request)));
         assert_eq!(outcome, Outcome::Refused(SpendRefusal::BeforeLedger));
     }
-    let mut wish = |number, request| {
-        let wish = Spend { issued_at: at(born), ..spend(number, request) };
-        apply_one(&mut state, BORN + 11, Command::Spend(wish))
+    let mut spend_new = |number, request| {
+        let spend = Spend { issued_at: at(born), ..spend(number, request) };
+        apply_one(&mut state, BORN + 11, Command::Spend(spend))
     };
-    assert_eq!(wish(2, 9), Outcome::Refused(SpendRefusal::Revoked));
-    assert_eq!(wish(4, 10), Outcome::Granted { used: 1 });
-    // A birth never goes back.
-    assert_eq!(state.reborn(at(BORN)).born_at(), at(born));
+    assert_eq!(spend_new(2, 9), Outcome::Refused(SpendRefusal::Revoked));
+    assert_eq!(spend_new(4, 10), Outcome::Granted { used: 1 });
+    // `born_at` never goes back.
+    assert_eq!(state.with_new_birth(at(BORN)).born_at(), at(born));
 }
 
+/// The counter of an expired token is forgotten.
 #[test]
-fn a_clock_set_back_revives_nothing() {
+fn a_clock_set_back_revives_no_token() {
     let mut state = State::new(at(BORN));
     let once = Spend { max: NonZeroU32::MIN, ..spend(1, 1) };
     let expires_at = once.expires_at.get();
@@ -167,50 +166,50 @@ fn a_clock_set_back_revives_nothing() {
 }
 
 #[test]
-fn a_token_expires_at_the_second_it_says() {
+fn a_token_is_refused_from_the_second_of_its_expiry_on() {
     let mut state = State::new(at(BORN));
-    let wish = Spend { max: NonZeroU32::new(9).unwrap(), ..spend(1, 1) };
-    let expires_at = wish.expires_at.get();
-    let outcome = apply_one(&mut state, expires_at - 1, Command::Spend(wish.clone()));
+    let first = Spend { max: NonZeroU32::new(9).unwrap(), ..spend(1, 1) };
+    let expires_at = first.expires_at.get();
+    let outcome = apply_one(&mut state, expires_at - 1, Command::Spend(first.clone()));
     assert_eq!(outcome, Outcome::Granted { used: 1 });
-    let wish = Spend { request_id: RequestId([8; 16]), ..wish };
-    let outcome = apply_one(&mut state, expires_at, Command::Spend(wish));
+    let second = Spend { request_id: RequestId([8; 16]), ..first };
+    let outcome = apply_one(&mut state, expires_at, Command::Spend(second));
     assert_eq!(outcome, Outcome::Refused(SpendRefusal::Expired));
 }
 
-/// Tells which spends a revocation should refuse.
+/// Returns `true` for the spends that a revocation should refuse.
 type Covers = fn(&Spend) -> bool;
 
 #[test]
-fn each_revocation_kills_what_it_names_and_nothing_else() {
+fn each_revocation_refuses_only_the_tokens_that_it_names() {
     let nonce = token(6).nonce;
     let cases: [(Revocation, Covers); 4] = [
-        (Revocation::Token { nonce, expires_at: None }, |wish| wish.token == token(6)),
-        (Revocation::Batch(nonce.batch()), |wish| {
-            wish.token.nonce.batch() == token(6).nonce.batch()
+        (Revocation::Token { nonce, expires_at: None }, |spend| spend.token == token(6)),
+        (Revocation::Batch(nonce.batch()), |spend| {
+            spend.token.nonce.batch() == token(6).nonce.batch()
         }),
-        (Revocation::User { user: user(2), issued_until: at(BORN + 6) }, |wish| {
-            wish.user == user(2) && wish.issued_at <= at(BORN + 6)
+        (Revocation::User { user: user(2), issued_until: at(BORN + 6) }, |spend| {
+            spend.user == user(2) && spend.issued_at <= at(BORN + 6)
         }),
-        (Revocation::Key(KeyId([0, 0, 0, 0])), |wish| wish.token.key_id == KeyId([0, 0, 0, 0])),
+        (Revocation::Key(KeyId([0, 0, 0, 0])), |spend| spend.token.key_id == KeyId([0, 0, 0, 0])),
     ];
     for (revocation, covers) in cases {
         let mut state = State::new(at(BORN));
         apply_one(&mut state, BORN + 20, Command::Revoke(revocation));
-        let mut dead = 0;
+        let mut count = 0;
         for number in [1, 2, 3, 4, 6, 7, 8, 9, 11, 12] {
-            let wish = spend(number, u64::from(number));
-            let outcome = apply_one(&mut state, BORN + 21, Command::Spend(wish.clone()));
+            let spend = spend(number, u64::from(number));
+            let outcome = apply_one(&mut state, BORN + 21, Command::Spend(spend.clone()));
             let revoked = outcome == Outcome::Refused(SpendRefusal::Revoked);
-            assert_eq!(revoked, covers(&wish), "token {number}");
-            dead += u32::from(revoked);
+            assert_eq!(revoked, covers(&spend), "token {number}");
+            count += u32::from(revoked);
         }
-        assert!(dead > 0 && dead < 10);
+        assert!(count > 0 && count < 10);
     }
 }
 
 #[test]
-fn a_revocation_without_expiry_is_kept_for_good() {
+fn a_revocation_without_expiry_is_never_forgotten() {
     let mut state = State::new(at(BORN));
     let nonce = token(1).nonce;
     let known = Revocation::Token { nonce, expires_at: Some(at(BORN + 100)) };
@@ -226,31 +225,29 @@ fn a_revocation_without_expiry_is_kept_for_good() {
 #[test]
 fn a_record_is_listed_and_does_not_change_a_count() {
     let mut state = State::new(at(BORN));
-    let wish = spend(2, 1);
+    let spend = spend(2, 1);
     let record = TokenRecord {
-        token: wish.token,
-        kind: wish.kind,
-        user: wish.user.clone(),
-        issued_at: wish.issued_at,
-        expires_at: wish.expires_at,
-        uses: UseLimit::Limited(wish.max),
+        token: spend.token,
+        kind: spend.kind,
+        user: spend.user.clone(),
+        issued_at: spend.issued_at,
+        expires_at: spend.expires_at,
+        uses: UseLimit::Limited(spend.max),
     };
     let record = Command::Record { record, note: Note::default() };
     apply_one(&mut state, BORN + 5, record.clone());
     assert_eq!(state.tokens(&TokenQuery::default(), at(BORN + 5)).total, 1);
-    apply_one(&mut state, BORN + 6, Command::Spend(wish.clone()));
+    apply_one(&mut state, BORN + 6, Command::Spend(spend.clone()));
     apply_one(&mut state, BORN + 7, record);
-    assert_eq!(state.token(wish.token).unwrap().used, 1);
+    assert_eq!(state.token(spend.token).unwrap().used, 1);
 }
 
-/// A record may come behind the first use, and a note may be mended; but a
-/// record without one takes none away, and one that contradicts is not heard.
 #[test]
-fn a_note_is_taken_only_for_the_token_that_is_known() {
+fn a_later_record_changes_the_note_unless_it_is_empty_or_its_claims_differ() {
     let mut state = State::new(at(BORN));
-    let wish = spend(2, 1);
-    apply_one(&mut state, BORN + 5, Command::Spend(wish.clone()));
-    let known = state.token(wish.token).unwrap().record.clone();
+    let spend = spend(2, 1);
+    apply_one(&mut state, BORN + 5, Command::Spend(spend.clone()));
+    let known = state.token(spend.token).unwrap().record.clone();
     let mut other = known.clone();
     other.user = user(9);
     for (record, note, expected) in [
@@ -262,13 +259,13 @@ fn a_note_is_taken_only_for_the_token_that_is_known() {
         let note = Note::new(note).unwrap();
         apply_one(&mut state, BORN + 6, Command::Record { record: record.clone(), note });
         let saved = snapshot::decode(&bytes(&state)).unwrap();
-        let kept = saved.token(wish.token).unwrap();
+        let kept = saved.token(spend.token).unwrap();
         assert_eq!((kept.note.as_str(), kept.used), (expected, 1));
     }
 }
 
 #[test]
-fn a_damaged_or_shortened_snapshot_is_refused() {
+fn refuses_a_damaged_or_truncated_snapshot() {
     let mut state = State::new(at(BORN));
     for number in 0..20 {
         apply_one(&mut state, BORN + 10, Command::Spend(spend(number, u64::from(number))));
@@ -304,46 +301,46 @@ fn step() -> impl Strategy<Value = Step> {
         20 => (0..30_u8, 0..200_u64).prop_map(|(number, request)| Step::Spend { number, request }),
         1 => (0..30_u8).prop_map(Step::RevokeToken),
         1 => (0..3_u8).prop_map(Step::RevokeBatch),
-        1 => (0..4_u8, 0..30_u64).prop_map(|(who, until)| Step::RevokeUser(who, until)),
+        1 => (0..4_u8, 0..30_u64).prop_map(|(user, until)| Step::RevokeUser(user, until)),
         1 => (0..2_u8).prop_map(Step::RevokeKey),
-        2 => (0..4_u8, any::<bool>()).prop_map(|(who, allowed)| Step::Permit(who, allowed)),
+        2 => (0..4_u8, any::<bool>()).prop_map(|(user, allowed)| Step::Permit(user, allowed)),
         3 => (-500..400_i64).prop_map(Step::Clock),
         2 => Just(Step::Restart),
     ]
 }
 
-/// Counts in the plainest way: never forgets anything.
+/// A naive model that never forgets anything.
 #[derive(Default)]
 struct Model {
     log_time: u64,
     used: HashMap<u8, u32>,
     revoked: Vec<Revocation>,
     permitted: HashSet<u8>,
-    /// The request ids that were used, and when last.
+    /// The log's time of the first spend of each request id.
     seen: HashMap<u64, u64>,
 }
 
 impl Model {
-    fn revoked(&self, wish: &Spend) -> bool {
+    fn revoked(&self, spend: &Spend) -> bool {
         self.revoked.iter().any(|revocation| match revocation {
-            Revocation::Token { nonce, .. } => *nonce == wish.token.nonce,
-            Revocation::Batch(batch) => *batch == wish.token.nonce.batch(),
+            Revocation::Token { nonce, .. } => *nonce == spend.token.nonce,
+            Revocation::Batch(batch) => *batch == spend.token.nonce.batch(),
             Revocation::User { user, issued_until } => {
-                *user == wish.user && wish.issued_at <= *issued_until
+                *user == spend.user && spend.issued_at <= *issued_until
             }
-            Revocation::Key(key_id) => *key_id == wish.token.key_id,
+            Revocation::Key(key_id) => *key_id == spend.token.key_id,
         })
     }
 
-    fn spend(&mut self, number: u8, wish: &Spend) -> Outcome {
+    fn spend(&mut self, number: u8, spend: &Spend) -> Outcome {
         self.used.entry(number).or_default();
-        let refusal = if wish.expires_at.get() <= self.log_time {
+        let refusal = if spend.expires_at.get() <= self.log_time {
             SpendRefusal::Expired
-        } else if self.revoked(wish) {
+        } else if self.revoked(spend) {
             SpendRefusal::Revoked
-        } else if wish.kind == ProfileKind::Autologin && !self.permitted.contains(&(number % 4)) {
+        } else if spend.kind == ProfileKind::Autologin && !self.permitted.contains(&(number % 4)) {
             SpendRefusal::AutologinDenied
-        } else if self.used[&number] >= wish.max.get() {
+        } else if self.used[&number] >= spend.max.get() {
             SpendRefusal::UsedUp
         } else {
             let used = self.used.get_mut(&number).unwrap();
@@ -357,8 +354,7 @@ impl Model {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
-    /// Whatever happens in whatever order, with clocks that jump and restarts
-    /// from a snapshot, the state says what the plain model says.
+    /// With clocks that jump, and restarts from a snapshot.
     #[test]
     fn the_state_agrees_with_the_model(steps in prop::collection::vec(step(), 1..200)) {
         let mut state = State::new(at(BORN));
@@ -372,26 +368,26 @@ proptest! {
             };
             match step {
                 Step::Spend { number, request } => {
-                    // A request id belongs to one wish; make it unique to the token.
+                    // Each token has request ids of its own.
                     let request = request * 64 + u64::from(number);
-                    let wish = spend(number, request);
+                    let spend = spend(number, request);
                     let log_time = model.log_time.max(now);
                     if let Some(when) = model.seen.get(&request)
                         && log_time >= when + VERDICT_MEMORY
                     {
-                        // Nothing is applied, so no time passes either.
+                        // The verdict may be forgotten or not.
                         continue;
                     }
                     model.log_time = log_time;
                     if model.seen.contains_key(&request) {
-                        let before = state.token(wish.token).map(|t| t.used);
-                        apply_one(&mut state, now, Command::Spend(wish.clone()));
-                        prop_assert_eq!(state.token(wish.token).map(|t| t.used), before);
+                        let before = state.token(spend.token).map(|t| t.used);
+                        apply_one(&mut state, now, Command::Spend(spend.clone()));
+                        prop_assert_eq!(state.token(spend.token).map(|t| t.used), before);
                         continue;
                     }
                     model.seen.insert(request, model.log_time);
-                    let expected = model.spend(number, &wish);
-                    prop_assert_eq!(apply_one(&mut state, now, Command::Spend(wish)), expected);
+                    let expected = model.spend(number, &spend);
+                    prop_assert_eq!(apply_one(&mut state, now, Command::Spend(spend)), expected);
                 }
                 Step::RevokeToken(number) => {
                     let expires_at = spend(number, 0).expires_at;
@@ -401,15 +397,19 @@ proptest! {
                 Step::RevokeBatch(batch) => {
                     revoke(&mut state, Revocation::Batch(Batch([0, 0, 0, batch])));
                 }
-                Step::RevokeUser(who, until) => {
+                Step::RevokeUser(number, until) => {
                     let issued_until = at(BORN + until);
-                    revoke(&mut state, Revocation::User { user: user(who), issued_until });
+                    revoke(&mut state, Revocation::User { user: user(number), issued_until });
                 }
                 Step::RevokeKey(key) => revoke(&mut state, Revocation::Key(KeyId([0, 0, 0, key]))),
-                Step::Permit(who, autologin) => {
+                Step::Permit(number, autologin) => {
                     model.log_time = model.log_time.max(now);
-                    if autologin { model.permitted.insert(who); } else { model.permitted.remove(&who); }
-                    apply_one(&mut state, now, Command::Permit { user: user(who), autologin });
+                    if autologin {
+                        model.permitted.insert(number);
+                    } else {
+                        model.permitted.remove(&number);
+                    }
+                    apply_one(&mut state, now, Command::Permit { user: user(number), autologin });
                 }
                 Step::Clock(seconds) => now = now.saturating_add_signed(seconds),
                 Step::Restart => {

@@ -8,7 +8,7 @@
 //! ```
 
 use std::fmt;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -28,6 +28,7 @@ use zeroize::Zeroizing;
 
 use super::name;
 use crate::ledger::NodeId;
+use crate::ledger::log::FileDisk;
 use crate::token::UnixSeconds;
 
 /// The directory within the ledger's.
@@ -167,11 +168,7 @@ impl Authority {
             let path = temporary.join(name);
             write_new(&path, &Zeroizing::new(text)).map_err(io_error(&path))?;
         }
-        let sync = |directory: &Path| File::open(directory)?.sync_all();
-        sync(&temporary)
-            .and_then(|()| fs::rename(&temporary, ledger_dir.join(DIRECTORY)))
-            .and_then(|()| sync(ledger_dir))
-            .map_err(io_error(ledger_dir))
+        FileDisk::rename_dir(&temporary, &ledger_dir.join(DIRECTORY)).map_err(io_error(ledger_dir))
     }
 
     /// Returns the id of the ledger.

@@ -1,4 +1,4 @@
-//! What can be asked of the ledger, and what it answers: the content of the log.
+//! The content of the log: commands, and the outcome of each.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -10,61 +10,61 @@ use crate::token::{
     Batch, Claims, KeyId, Nonce, ProfileKind, Purpose, TokenId, UnixSeconds, UseLimit, UserName,
 };
 
-/// One entry of the log: commands that were decided together, stamped once.
+/// One entry of the log: commands that share one timestamp.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Entry {
-    /// The leader's clock when it put the entry together.
-    pub stamp: UnixSeconds,
+    /// The leader's clock when it built the entry.
+    pub timestamp: UnixSeconds,
     /// The commands, applied in this order.
     pub commands: Vec<Command>,
 }
 
-/// One thing asked of the ledger.
+/// One change of the ledger.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub enum Command {
-    /// Uses up one use of a token.
+    /// Spends one use of a token.
     Spend(Spend),
-    /// Refuses tokens from now on.
+    /// Revokes tokens.
     Revoke(Revocation),
-    /// Allows or denies a user the `autologin` kind.
+    /// Allows or denies a user profiles of kind `autologin`.
     Permit {
-        /// Whom.
+        /// The user.
         user: UserName,
         /// Whether `autologin` profiles are allowed.
         autologin: bool,
     },
-    /// Remembers a token that was minted, so that lists show it before its
-    /// first use. It holds what the token says, never the token.
+    /// Records a minted token, so that lists show it before its first use. It holds
+    /// the token's claims, never the token.
     Record {
-        /// What the token says.
+        /// The token's claims.
         record: TokenRecord,
-        /// What was written beside it.
+        /// The operator's note.
         note: Note,
     },
 }
 
-/// A wish to use a token once. Only [`Spend::of`] makes one, from claims.
+/// A request to spend one use of a token.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Spend {
     /// The token.
     pub token: TokenId,
-    /// How often it may be used in all, at least once.
+    /// Its use limit.
     pub max: NonZeroU32,
-    /// The kind of profile it gives.
+    /// The kind of its profile.
     pub kind: ProfileKind,
-    /// Whose profile it gives.
+    /// The user of its profile.
     pub user: UserName,
     /// When it was minted.
     pub issued_at: UnixSeconds,
-    /// The first moment at which it is no longer valid.
+    /// The first second at which it is no longer valid.
     pub expires_at: UnixSeconds,
-    /// What makes a repeated wish the same wish.
+    /// The idempotency key.
     pub request_id: RequestId,
 }
 
 impl Spend {
-    /// Makes the wish to use the profile token `id` with `claims` once; `None`
-    /// if it has nothing to count.
+    /// Returns the request to spend one use of the token `id` with `claims`, or
+    /// `None` if it is an admin token or unlimited.
     #[must_use]
     pub fn of(id: TokenId, claims: &Claims, request_id: RequestId) -> Option<Self> {
         let (Purpose::Profile(kind), UseLimit::Limited(max)) = (claims.purpose, claims.uses) else {
@@ -82,9 +82,9 @@ impl Spend {
     }
 }
 
-/// Sixteen random bytes that name one wish. The same id asked again for the same
-/// token within [`VERDICT_MEMORY`](super::VERDICT_MEMORY) gets the same verdict
-/// and costs no second use.
+/// The idempotency key of a spend: sixteen random bytes. A request that is repeated
+/// with the same id and token within [`VERDICT_MEMORY`](super::VERDICT_MEMORY) gets
+/// the same verdict and costs no second use.
 #[derive(Clone, Copy, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(transparent)]
 pub struct RequestId(pub [u8; 16]);
@@ -95,51 +95,50 @@ impl fmt::Debug for RequestId {
     }
 }
 
-/// Which tokens are refused from now on. Nothing takes a revocation back.
+/// Which tokens to revoke. A revocation is final.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub enum Revocation {
-    /// The token with this nonce, whatever key signed it.
+    /// The token with this nonce, under any key.
     Token {
         /// Its nonce.
         nonce: Nonce,
-        /// When it expires, if the one who revokes it knows; the line is
-        /// dropped some time after. Without it the line is kept for good.
+        /// When it expires, if that is known: some time later the revocation is
+        /// dropped. Without it the revocation is kept forever.
         expires_at: Option<UnixSeconds>,
     },
     /// All tokens of one mint run.
     Batch(Batch),
-    /// All profile tokens of a user that were issued at or before this moment. An
-    /// operator of that name keeps his admin token.
+    /// All profile tokens of a user issued up to and including one second. Admin
+    /// tokens of that name are not revoked.
     User {
-        /// Whose.
+        /// The user.
         user: UserName,
-        /// The last second whose tokens are refused.
+        /// The last second whose tokens are revoked.
         issued_until: UnixSeconds,
     },
-    /// All tokens that this key signed or will sign.
+    /// All tokens that this key has signed or will sign.
     Key(KeyId),
 }
 
-/// What the ledger remembers of a token.
+/// What the ledger stores of a token's claims.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct TokenRecord {
     /// The token.
     pub token: TokenId,
-    /// The kind of profile it gives.
+    /// The kind of its profile.
     pub kind: ProfileKind,
-    /// Whose profile it gives.
+    /// The user of its profile.
     pub user: UserName,
     /// When it was minted.
     pub issued_at: UnixSeconds,
-    /// The first moment at which it is no longer valid.
+    /// The first second at which it is no longer valid.
     pub expires_at: UnixSeconds,
-    /// How often it may be used in all.
+    /// Its use limit.
     pub uses: UseLimit,
 }
 
 impl TokenRecord {
-    /// Returns what the ledger may remember of the profile token with this id,
-    /// kind and claims.
+    /// Returns the record of the profile token with this id, kind and claims.
     #[must_use]
     pub fn of(token: TokenId, kind: ProfileKind, claims: &Claims) -> Self {
         Self {
@@ -153,14 +152,14 @@ impl TokenRecord {
     }
 }
 
-/// The answer to one command.
+/// The outcome of one command.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub enum Outcome {
-    /// The command changed the state as it asked, or had nothing to change.
+    /// The command was applied; the state may already have been as it asked.
     Done,
-    /// One use was spent; this many were spent up to and with it.
+    /// One use was spent.
     Granted {
-        /// Uses spent so far, at least 1 and at most the limit.
+        /// Uses spent so far, with this one: at least 1 and at most the limit.
         used: u32,
     },
     /// No use was spent.
@@ -172,14 +171,14 @@ pub enum Outcome {
 pub enum SpendRefusal {
     /// The token was issued before this ledger began to count.
     BeforeLedger,
-    /// The token expired by the ledger's time.
+    /// The token has expired by the ledger's time.
     Expired,
     /// The token, its batch, its user or its key is revoked.
     Revoked,
-    /// It gives `autologin`, which its user is not allowed.
+    /// The token's kind is `autologin`, which its user is not allowed.
     AutologinDenied,
-    /// The same nonce was seen with another limit, expiry, user or kind.
-    Contradiction,
+    /// The same nonce was seen before with other claims.
+    ClaimsMismatch,
     /// All its uses are spent.
     UsedUp,
 }

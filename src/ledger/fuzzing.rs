@@ -1,31 +1,30 @@
-//! What fuzzers call, and the replay of their seeds. Each function panics if a
-//! property does not hold, whatever the bytes.
+//! The bodies of the fuzz targets. Each function panics if a property does not hold
+//! for `data`.
 
 use super::{Command, Entry, Outcome, State, TokenQuery, snapshot};
 use crate::token::{UnixSeconds, UseLimit};
 
-/// Any bytes as a snapshot: what decodes is written again the same each time.
+/// Decodes a snapshot: what decodes must encode to the same bytes each time.
 pub fn snapshot(data: &[u8]) {
     let Ok(state) = snapshot::decode(data) else { return };
     let bytes = snapshot::encode(&state);
     let again = snapshot::decode(&bytes).map(|state| snapshot::encode(&state));
-    assert_eq!(again, Ok(bytes), "a snapshot does not say what its state is");
+    assert_eq!(again, Ok(bytes), "a snapshot does not round-trip");
 }
 
-/// Any bytes as a log of entries, one after the other: no token is used more
-/// often than it may be, time never goes back, and a state that was saved and
-/// read in between goes on as one that was not.
+/// Applies entries, one after the other: no token exceeds its limit, time never goes
+/// back, and a state restored from its snapshot behaves like the original.
 pub fn replay(data: &[u8]) {
     let mut state = State::new(UnixSeconds::new(0));
     let mut rest = data;
-    while let Ok((entry, behind)) = postcard::take_from_bytes::<Entry>(rest) {
-        if behind.len() == rest.len() {
+    while let Ok((entry, remaining)) = postcard::take_from_bytes::<Entry>(rest) {
+        if remaining.len() == rest.len() {
             break;
         }
-        rest = behind;
+        rest = remaining;
         let before = state.log_time();
         let mut restored = snapshot::decode(&snapshot::encode(&state))
-            .unwrap_or_else(|error| panic!("a state does not survive its snapshot: {error}"));
+            .unwrap_or_else(|error| panic!("a snapshot does not decode: {error}"));
         let outcomes = state.apply(&entry);
         assert_eq!(restored.apply(&entry), outcomes, "a restart changed a verdict");
         assert_eq!(snapshot::encode(&restored), snapshot::encode(&state));
@@ -49,7 +48,7 @@ fn check(state: &State, entry: &Entry, outcomes: &[Outcome]) {
     let all = TokenQuery { limit: usize::MAX, ..TokenQuery::default() };
     for listed in state.tokens(&all, state.log_time()).tokens {
         if let UseLimit::Limited(max) = listed.token.record.uses {
-            assert!(listed.token.used < max.get(), "a used up token is called live");
+            assert!(listed.token.used < max.get(), "a used-up token is listed as live");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The proof that a use was spent.
 
-/// One use of a token, spent and durable. Only the ledger makes one, and it is
-/// what a counted profile is delivered for.
+/// One use of a token, spent and durable. Only the ledger creates one; a counted
+/// profile is delivered only for a grant.
 #[derive(Debug, Eq, PartialEq)]
 #[must_use = "a grant is a use that was spent"]
 pub struct Grant {
@@ -11,12 +11,12 @@ pub struct Grant {
 
 impl Grant {
     #[cfg(feature = "raft")]
-    /// Attests that `spend` was applied as the `used`-th use.
+    /// Creates the grant for `spend`, which was applied as the `used`-th use.
     pub(super) const fn of(spend: &super::Spend, used: u32) -> Self {
         Self { used, left: spend.max.get().saturating_sub(used) }
     }
 
-    /// Returns how many uses were spent up to and with this one.
+    /// Returns how many uses were spent so far, with this one.
     #[must_use]
     pub const fn used(&self) -> u32 {
         self.used

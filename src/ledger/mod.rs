@@ -1,11 +1,11 @@
-//! The ledger: who used what how often, who is revoked, who may have what.
+//! The ledger: counts of uses, revocations, permissions.
 //!
-//! The state is small, pure and in memory ([`State`]); it is what a log of
-//! [`Entry`]s means. The log is what is kept ([`log`]), and [`raft`] is what
-//! puts entries into it, on one node or on several.
+//! [`State`] is small, pure and in memory: the result of applying a log of
+//! [`Entry`]s. [`log`] keeps the log on disk. [`raft`] appends to it, on one node
+//! or on several.
 //!
-//! Everybody else sees the [`Ledger`] trait, and a [`Grant`] that only this
-//! room can make.
+//! Other rooms see only the [`Ledger`] trait, and a [`Grant`] that only this room
+//! can create.
 
 mod command;
 mod error;
@@ -22,8 +22,9 @@ pub mod raft;
 mod readiness;
 pub mod snapshot;
 mod state;
-#[cfg(feature = "server")]
+// Clippy allows `unwrap` only under a `cfg(test)` of its own.
 #[cfg(test)]
+#[cfg(feature = "server")]
 pub(crate) mod volatile;
 
 use std::collections::BTreeSet;
@@ -42,97 +43,94 @@ pub use membership::{
     CLOCK_OFFSET_MAX, ChangeUnavailable, MemberList, MemberRole, MemberStatus, Membership,
     MembershipError, MembershipFuture,
 };
-pub use node_id::{NodeId, UnknownNode};
+pub use node_id::{NodeId, NodeIdError};
 pub use note::{Note, NoteError};
 pub use query::{
-    Cursor, ListedToken, NoCursor, StateFilter, TokenPage, TokenQuery, TokenState, UnknownFilter,
-    UnknownState,
+    Cursor, CursorError, ListedToken, StateFilter, StateFilterError, TokenPage, TokenQuery,
+    TokenState, TokenStateError,
 };
 pub use readiness::{Staleness, Unready};
 pub use state::{Standing, State, TokenUse, VERDICT_MEMORY};
 
-/// What is promised to come: an answer, or the reason why there is none.
+/// A result of the ledger, in the future.
 pub type LedgerFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, LedgerError>> + Send + 'a>>;
 
 /// The replicated counter log, as the rest of the program sees it.
 ///
-/// What changes the ledger answers only after the change is durable on a
-/// majority of voters. What reads it looks at what this node has applied.
+/// Methods that change the ledger return once the change is durable on a majority
+/// of voters. Methods that read it see what this node has applied.
 pub trait Ledger: fmt::Debug + Send + Sync {
-    /// Uses up one use, or says why not. Only a [`Grant`] lets a counted
-    /// profile go out.
+    /// Spends one use, or returns the reason why it cannot. A counted profile is
+    /// delivered only for a [`Grant`].
     fn spend(&self, spend: Spend) -> LedgerFuture<'_, Result<Grant, SpendRefusal>>;
 
-    /// Refuses tokens from now on.
+    /// Revokes tokens.
     fn revoke(&self, revocation: Revocation) -> LedgerFuture<'_, ()>;
 
-    /// Allows or denies `user` the `autologin` kind.
+    /// Allows or denies `user` profiles of kind `autologin`.
     fn permit(&self, user: UserName, autologin: bool) -> LedgerFuture<'_, ()>;
 
-    /// Remembers a minted token for lists, and what was written beside it.
+    /// Records a minted token and its note, so that lists show it before its first
+    /// use.
     fn record(&self, record: TokenRecord, note: Note) -> LedgerFuture<'_, ()>;
 
-    /// Tells how `token` stands, as far as this node has applied the log.
+    /// Returns the standing of `token`, as far as this node has applied the log.
     ///
     /// # Errors
     ///
-    /// [`LedgerError::Unavailable`] if this node cannot vouch for what it has
-    /// applied.
+    /// [`LedgerError::Unavailable`] if that may be out of date.
     fn standing(&self, token: &VerifiedToken) -> Result<Standing, LedgerError>;
 
-    /// Tells how `token` stood when this node last heard, however long ago that
-    /// was. What was revoked meanwhile it does not know, so nothing may be given
-    /// and nothing changed for it.
+    /// Returns the last known standing of `token`, however old it is. A revocation
+    /// may be missing, so the caller must deliver and change nothing for this token.
     ///
     /// # Errors
     ///
     /// [`LedgerError::Unavailable`] if the state is damaged.
     fn last_known_standing(&self, token: &VerifiedToken) -> Result<Standing, LedgerError>;
 
-    /// Lists the known tokens that `query` wants and that are not expired at
-    /// `now`.
+    /// Lists the known tokens that match `query` and have not expired at `now`.
     fn tokens(&self, query: &TokenQuery, now: UnixSeconds) -> TokenPage;
 
     /// Returns the users who may have `autologin` profiles.
     fn autologin_users(&self) -> BTreeSet<UserName>;
 
-    /// Returns the latest time by which the ledger has judged.
+    /// Returns the greatest timestamp that this node has applied.
     fn log_time(&self) -> UnixSeconds;
 
-    /// Tells how the ledger itself is.
+    /// Returns the status of the ledger itself.
     fn status(&self) -> LedgerStatus;
 
-    /// Copies what this node has applied. A copy shares all counts with what it is
-    /// of, so it is quickly made.
+    /// Copies what this node has applied. A copy is cheap: it shares all counts with
+    /// the original.
     fn copy(&self) -> StateAt;
 }
 
-/// What a log means up to one entry. Two nodes that applied the same entries have
-/// equal states.
+/// The state after one entry of the log. It is the same on every node.
 #[derive(Clone, Debug)]
 pub struct StateAt {
     /// The index of that entry.
     pub applied: u64,
-    /// What it means.
+    /// The state after it.
     pub state: State,
 }
 
-/// How the ledger is, on this node.
+/// The status of the ledger on this node.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct LedgerStatus {
-    /// `Ok` if a spend could be granted now, else why not.
+    /// `Ok` if a spend could be granted now, else the reason why not.
     pub ready: Result<(), Unready>,
-    /// How old what this node knows is.
+    /// The age of what this node knows.
     pub staleness: Staleness,
-    /// This node, as the other nodes know it.
+    /// The id of this node.
     pub node_id: NodeId,
-    /// The node that decides at present, if one is known and was heard of late.
+    /// The leader, if it is known and this node has heard from it recently.
     pub leader: Option<NodeId>,
-    /// How many elections there were, won or not, as far as this node knows.
+    /// The highest Raft term that this node knows.
     pub term: u64,
     /// When this ledger began to count.
     pub born_at: UnixSeconds,
-    /// The time up to which the ledger has judged.
+    /// The greatest timestamp that this node has applied.
     pub log_time: UnixSeconds,
     /// The index of the last entry that this node applied.
     pub applied: u64,

@@ -1,31 +1,30 @@
-//! The name of a node: a number that was drawn, spelled as 16 digits wherever people
-//! and other programs read it.
+//! Node ids: random numbers, shown as 16 hexadecimal digits.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Names a node among those that share a ledger. It is shown as 16 hex digits.
+/// Identifies a node among those that share a ledger.
 ///
-/// Where text is written, as in JSON, it is these digits. Where bytes are, in the log,
-/// in snapshots and in the messages of the nodes, it is the number and nothing else.
+/// Text formats such as JSON have the 16 digits. Binary formats (the log, snapshots,
+/// messages between nodes) have the bare number.
 #[derive(Clone, Copy, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct NodeId(pub u64);
 
-/// A text that names no node.
+/// The error for text that is not a node id.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("it is no node: 16 digits, 0 to 9 and a to f")]
-pub struct UnknownNode;
+#[error("not a node id: expected 16 hexadecimal digits, 0 to 9 and a to f")]
+pub struct NodeIdError;
 
 impl FromStr for NodeId {
-    type Err = UnknownNode;
+    type Err = NodeIdError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
         let id = u64::from_str_radix(text, 16).ok();
         let id = id.filter(|_| text.len() == 16 && text.bytes().all(is_hex));
-        id.map(Self).ok_or(UnknownNode)
+        id.map(Self).ok_or(NodeIdError)
     }
 }
 
@@ -35,7 +34,7 @@ impl fmt::Display for NodeId {
     }
 }
 
-/// As it is shown: nobody knows a node by any other number.
+/// The same as [`Display`](fmt::Display).
 impl fmt::Debug for NodeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -67,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn in_bytes_a_node_is_its_number_and_in_text_its_digits() {
+    fn encodes_as_a_number_in_binary_and_as_digits_in_text() {
         for (number, digits) in [
             (0, "0000000000000000"),
             (0x3f2a, "0000000000003f2a"),
@@ -84,10 +83,10 @@ mod tests {
     }
 
     #[test]
-    fn a_node_has_one_spelling() {
+    fn accepts_only_16_lowercase_hexadecimal_digits() {
         assert_eq!("0000000000003f2a".parse(), Ok(NodeId(0x3f2a)));
         for other in ["3f2a", "0000000000003F2A", "+000000000003f2a", "00000000000003f2a", ""] {
-            assert_eq!(other.parse::<NodeId>(), Err(UnknownNode), "{other}");
+            assert_eq!(other.parse::<NodeId>(), Err(NodeIdError), "{other}");
         }
     }
 }

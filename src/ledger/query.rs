@@ -1,6 +1,6 @@
-//! Lists of tokens: what is asked, and which tokens answer it. Pure.
+//! Lists of tokens: the query, and the tokens that match it. Pure.
 //!
-//! A list may have to look at all tokens, but it copies only those it shows.
+//! A list may have to look at all tokens, but it copies only those of the page.
 
 use std::collections::BinaryHeap;
 use std::fmt;
@@ -11,30 +11,30 @@ use thiserror::Error;
 use super::{State, TokenUse};
 use crate::token::{Batch, KeyId, Nonce, ProfileKind, TokenId, UnixSeconds, UserName};
 
-/// Which tokens are wanted. The default wants the first [`TokenQuery::LIMIT`] of
-/// all that could still give a profile.
+/// Which tokens to list. The default is the first [`TokenQuery::LIMIT`] of all live
+/// ones.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct TokenQuery {
     /// Only those of this user.
     pub user: Option<UserName>,
     /// Only those of this kind.
     pub kind: Option<ProfileKind>,
-    /// Only those that stand so.
+    /// Only those in these states.
     pub state: StateFilter,
     /// Only those of this batch.
     pub batch: Option<Batch>,
-    /// Only those that come behind this one in the list.
+    /// Only those after this one in the list.
     pub after: Option<Cursor>,
     /// At most this many.
     pub limit: usize,
 }
 
-/// How a token stands that has not expired.
+/// The state of a token that has not expired.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum TokenState {
-    /// It was not used. An unlimited one is not counted and is always here.
+    /// It was never used. An unlimited token is not counted and stays in this state.
     Unused,
-    /// It was used, and has uses left.
+    /// It was used and has uses left.
     InUse,
     /// All its uses are spent.
     UsedUp,
@@ -42,10 +42,10 @@ pub enum TokenState {
     Revoked,
 }
 
-/// Which states are wanted.
+/// Which states to list.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum StateFilter {
-    /// Those that can still give a profile: unused and in use.
+    /// Those that can still deliver a profile: unused and in use.
     #[default]
     Live,
     /// This one.
@@ -54,39 +54,39 @@ pub enum StateFilter {
     All,
 }
 
-/// A place in the list, which is sorted by expiry, then key id, then nonce.
-/// Tokens that come or go elsewhere do not move it.
+/// A position in the list, which is sorted by expiry, then key id, then nonce. It
+/// stays valid when tokens are added or removed.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Cursor {
     expires_at: UnixSeconds,
     token: TokenId,
 }
 
-/// A part of a list.
+/// One page of a list.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct TokenPage {
-    /// The tokens, those that expire first coming first.
+    /// The tokens, ordered by expiry.
     pub tokens: Vec<ListedToken>,
-    /// Where the list goes on, if it does.
+    /// Where the next page starts, if there is one.
     pub next: Option<Cursor>,
-    /// How many tokens the whole list has, whatever the page.
+    /// How many tokens the whole list has.
     pub total: usize,
 }
 
 /// A token in a list.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ListedToken {
-    /// What is known of it.
+    /// The token and its uses.
     pub token: TokenUse,
-    /// How it stands.
+    /// Its state.
     pub state: TokenState,
 }
 
 impl TokenQuery {
-    /// How many tokens a page has if nobody says.
+    /// The default page size.
     pub const LIMIT: usize = 100;
 
-    fn wants(&self, token: &TokenUse) -> bool {
+    fn matches(&self, token: &TokenUse) -> bool {
         let record = &token.record;
         self.user.as_ref().is_none_or(|user| record.user == *user)
             && self.kind.is_none_or(|kind| record.kind == kind)
@@ -108,37 +108,36 @@ impl Default for TokenQuery {
 }
 
 impl State {
-    /// Lists the known tokens that `query` wants and that are not expired at
-    /// `now`, nor by the log's time. One that was issued before this ledger
-    /// gives no profile and is in no list.
+    /// Lists the known tokens that match `query`, without those that have expired at
+    /// `now` or by the log's time, and those issued before this ledger began.
     #[must_use]
     pub fn tokens(&self, query: &TokenQuery, now: UnixSeconds) -> TokenPage {
         let now = now.max(self.log_time());
-        let wanted = self.shards().flat_map(|shard| shard.values()).filter(|token| {
+        let matching = self.shards().flat_map(|shard| shard.values()).filter(|token| {
             now < token.record.expires_at
                 && self.born_at() <= token.record.issued_at
-                && query.wants(token)
+                && query.matches(token)
                 && query.state.admits(self.state_of(token))
         });
-        // One more than is shown tells whether the list goes on.
+        // One more than the page holds shows that there is a next page.
         let kept = query.limit.saturating_add(1);
         let mut total = 0;
         let mut first = BinaryHeap::new();
-        for token in wanted {
+        for token in matching {
             total += 1;
-            let place = Cursor::of(token);
-            if query.after.is_none_or(|after| after < place) {
-                first.push(place);
+            let cursor = Cursor::of(token);
+            if query.after.is_none_or(|after| after < cursor) {
+                first.push(cursor);
                 if first.len() > kept {
                     first.pop();
                 }
             }
         }
-        let mut places = first.into_sorted_vec();
-        let goes_on = places.len() > query.limit;
-        places.truncate(query.limit);
-        let next = places.last().copied().filter(|_last| goes_on);
-        let tokens = places.iter().filter_map(|place| self.token(place.token));
+        let mut page = first.into_sorted_vec();
+        let has_next = page.len() > query.limit;
+        page.truncate(query.limit);
+        let next = page.last().copied().filter(|_last| has_next);
+        let tokens = page.iter().filter_map(|cursor| self.token(cursor.token));
         let tokens = tokens.map(|token| self.listed(token)).collect();
         TokenPage { tokens, next, total }
     }
@@ -164,7 +163,7 @@ impl TokenState {
     /// All states.
     pub const ALL: [Self; 4] = [Self::Unused, Self::InUse, Self::UsedUp, Self::Revoked];
 
-    /// Returns the word for it.
+    /// Returns its word in the API and on the command line.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -178,10 +177,10 @@ impl TokenState {
 
 /// Reads the word for a state.
 impl FromStr for TokenState {
-    type Err = UnknownState;
+    type Err = TokenStateError;
 
     fn from_str(word: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|state| state.as_str() == word).ok_or(UnknownState)
+        Self::ALL.into_iter().find(|state| state.as_str() == word).ok_or(TokenStateError)
     }
 }
 
@@ -196,7 +195,7 @@ impl StateFilter {
         Self::All,
     ];
 
-    /// Returns the word for it: that of its state, `live` or `all`.
+    /// Returns its word: that of its state, `live` or `all`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -217,22 +216,22 @@ impl StateFilter {
 
 /// Reads the word for a filter.
 impl FromStr for StateFilter {
-    type Err = UnknownFilter;
+    type Err = StateFilterError;
 
     fn from_str(word: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|filter| filter.as_str() == word).ok_or(UnknownFilter)
+        Self::ALL.into_iter().find(|filter| filter.as_str() == word).ok_or(StateFilterError)
     }
 }
 
-/// A word that is no state of tokens.
+/// The error for a word that is not a state.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
-#[error("it is one of unused, in-use, used-up and revoked")]
-pub struct UnknownState;
+#[error("expected unused, in-use, used-up or revoked")]
+pub struct TokenStateError;
 
-/// A word that is no filter by state.
+/// The error for a word that is not a filter by state.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
-#[error("it is one of live, unused, in-use, used-up, revoked and all")]
-pub struct UnknownFilter;
+#[error("expected live, unused, in-use, used-up, revoked or all")]
+pub struct StateFilterError;
 
 impl Cursor {
     fn of(token: &TokenUse) -> Self {
@@ -249,25 +248,25 @@ impl fmt::Display for Cursor {
 }
 
 impl FromStr for Cursor {
-    type Err = NoCursor;
+    type Err = CursorError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (seconds, token) = text.split_once('.').ok_or(NoCursor)?;
-        let (key_id, nonce) = token.split_once('.').ok_or(NoCursor)?;
+        let (seconds, token) = text.split_once('.').ok_or(CursorError)?;
+        let (key_id, nonce) = token.split_once('.').ok_or(CursorError)?;
         let token = TokenId {
-            key_id: key_id.parse::<KeyId>().map_err(|_| NoCursor)?,
-            nonce: nonce.parse::<Nonce>().map_err(|_| NoCursor)?,
+            key_id: key_id.parse::<KeyId>().map_err(|_| CursorError)?,
+            nonce: nonce.parse::<Nonce>().map_err(|_| CursorError)?,
         };
         let is_number = seconds.bytes().all(|digit| digit.is_ascii_digit());
-        let expires_at = seconds.parse().ok().filter(|_| is_number).ok_or(NoCursor)?;
+        let expires_at = seconds.parse().ok().filter(|_| is_number).ok_or(CursorError)?;
         Ok(Self { expires_at: UnixSeconds::new(expires_at), token })
     }
 }
 
-/// A text that is no place in a list.
+/// The error for text that is not a cursor.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
-#[error("it is no place in a list; take it as `next` gave it")]
-pub struct NoCursor;
+#[error("not a cursor: expected the `next` of a page")]
+pub struct CursorError;
 
 #[cfg(test)]
 mod tests {
@@ -286,14 +285,14 @@ mod tests {
             kind: if number < 5 { ProfileKind::UserLocked } else { ProfileKind::ServerLocked },
             user: UserName::new(format!("user{}", number % 3)).unwrap(),
             issued_at: UnixSeconds::new(BORN),
-            // Two of a kind each: the order must not depend on expiry alone.
+            // Pairs with the same expiry: the order must not depend on it alone.
             expires_at: UnixSeconds::new(BORN + 1_000 - u64::from(number / 2)),
             uses: NonZeroU32::new(uses).map_or(UseLimit::Unlimited, UseLimit::Limited),
         }
     }
 
     fn apply(state: &mut State, command: Command) {
-        state.apply(&Entry { stamp: UnixSeconds::new(BORN + 1), commands: vec![command] });
+        state.apply(&Entry { timestamp: UnixSeconds::new(BORN + 1), commands: vec![command] });
     }
 
     fn spend(state: &mut State, record: &TokenRecord, request: u8) {
@@ -329,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_state_admits_what_it_names() {
+    fn each_filter_lists_the_tokens_in_its_states() {
         let state = ten();
         for (word, expected) in [
             ("live", vec![8, 9, 6, 7, 4, 5, 0]),
@@ -342,24 +341,24 @@ mod tests {
             let query = TokenQuery { state: word.parse().unwrap(), ..TokenQuery::default() };
             assert_eq!(list(&state, &query), expected, "{word}");
         }
-        assert_eq!("Live".parse::<StateFilter>(), Err(UnknownFilter));
+        assert_eq!("Live".parse::<StateFilter>(), Err(StateFilterError));
     }
 
     #[test]
-    fn every_word_is_read_back_and_named_where_none_fits() {
+    fn every_word_parses_and_is_in_the_error_message() {
         for state in TokenState::ALL {
             assert_eq!(state.as_str().parse(), Ok(state));
-            assert!(UnknownState.to_string().contains(state.as_str()));
+            assert!(TokenStateError.to_string().contains(state.as_str()));
         }
         for filter in StateFilter::ALL {
             assert_eq!(filter.as_str().parse(), Ok(filter));
-            assert!(UnknownFilter.to_string().contains(filter.as_str()));
+            assert!(StateFilterError.to_string().contains(filter.as_str()));
         }
-        assert_eq!("live".parse::<TokenState>(), Err(UnknownState));
+        assert_eq!("live".parse::<TokenState>(), Err(TokenStateError));
     }
 
     #[test]
-    fn filters_work_together() {
+    fn combined_filters_narrow_the_list() {
         let state = ten();
         let all = TokenQuery { state: StateFilter::All, ..TokenQuery::default() };
         let user = Some(UserName::new("user0").unwrap());
@@ -372,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_joined_are_the_whole_list() {
+    fn joined_pages_equal_the_whole_list() {
         let state = ten();
         for limit in 1..=11 {
             let mut query = TokenQuery { state: StateFilter::All, limit, ..TokenQuery::default() };
@@ -390,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_expired_or_older_than_the_ledger_is_in_no_list() {
+    fn omits_tokens_that_have_expired_or_are_older_than_the_ledger() {
         let mut state = ten();
         let all = TokenQuery { state: StateFilter::All, ..TokenQuery::default() };
         let page = state.tokens(&all, UnixSeconds::new(BORN + 1_000 - 2));
@@ -401,11 +400,11 @@ mod tests {
     }
 
     #[test]
-    fn other_spellings_of_a_cursor_are_refused() {
+    fn refuses_other_spellings_of_a_cursor() {
         let good = "7.00000001.AAAAAAAAAAAAAAAAAAAAAA";
         assert_eq!(good.parse::<Cursor>().unwrap().to_string(), good);
         for bad in ["", "7", "7.00000001", "+7.00000001.AAAAAAAAAAAAAAAAAAAAAA", "7.1.A"] {
-            assert_eq!(bad.parse::<Cursor>(), Err(NoCursor), "{bad}");
+            assert_eq!(bad.parse::<Cursor>(), Err(CursorError), "{bad}");
         }
     }
 }

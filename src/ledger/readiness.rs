@@ -1,23 +1,23 @@
-//! Whether a node could grant a use now, and why not.
+//! Whether a node can grant uses now, and why not.
 
 use std::fmt;
 use std::time::Duration;
 
 use thiserror::Error;
 
-/// Why nothing can be granted now; in the order in which it is looked for.
+/// Why a node cannot grant uses now, in the order of the checks.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 pub enum Unready {
-    /// The log could not be written.
+    /// A write to the log failed.
     #[error("the log failed: {0}")]
     Log(String),
-    /// The other nodes do not take this one for a member.
+    /// The other nodes reject this node.
     #[error("the cluster refuses this node: {0}")]
     Refused(String),
-    /// The engine, or the state that it builds, has stopped.
+    /// The Raft engine or the state machine has stopped.
     #[error("the ledger has stopped: {0}")]
     Stopped(String),
-    /// The voters are electing a leader, or cannot.
+    /// The voters have not elected a leader, or this node does not know it.
     #[error("no leader is known, and this node has {0}")]
     NoLeader(Staleness),
     /// What this node knows is too old.
@@ -26,7 +26,8 @@ pub enum Unready {
 }
 
 impl Unready {
-    /// Says it to anybody who asks: without paths, nodes, and what the system said.
+    /// Returns the message for the public door: without paths, node ids and system
+    /// errors.
     #[must_use]
     pub fn in_public(&self) -> String {
         match self {
@@ -38,18 +39,18 @@ impl Unready {
     }
 }
 
-/// How old what a node knows is. Shown, it goes on from "this node has".
+/// The age of what a node knows. The text completes the sentence "this node has".
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Staleness {
-    /// How long ago all that was committed had come here; `None` if that was not
-    /// so since the start. Zero for a node that is alone.
+    /// How long ago this node last had everything that was committed; `None` if it
+    /// has not since its start. Zero for a lone node.
     pub age: Option<Duration>,
-    /// How old it may be, with equality.
+    /// The greatest age at which the node still answers.
     pub max: Duration,
 }
 
 impl Staleness {
-    /// Tells whether it is too old to vouch for.
+    /// Returns `true` if the age is greater than [`Staleness::max`] or unknown.
     #[must_use]
     pub fn is_stale(&self) -> bool {
         self.age.is_none_or(|age| age > self.max)
@@ -58,7 +59,7 @@ impl Staleness {
 
 impl fmt::Display for Staleness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Rounded up: what is over the limit must not look equal to it.
+        // Rounded up, so that an age over the limit never looks equal to it.
         let seconds = |time: Duration| time.as_millis().div_ceil(1_000);
         match self.age {
             Some(age) => write!(f, "not heard from a majority for {} s", seconds(age))?,
@@ -73,34 +74,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn staleness_is_told_in_numbers_and_the_limit_is_not_over_itself() {
+    fn staleness_shows_seconds_and_an_age_equal_to_the_limit_is_not_stale() {
         let max = Duration::from_secs(10);
         let of = |age| Staleness { age, max };
         let ms = Duration::from_millis;
-        for (age, stale, words) in [
+        for (age, stale, text) in [
             (Some(ms(10_000)), false, "not heard from a majority for 10 s (at most 10 s)"),
             (Some(ms(10_001)), true, "not heard from a majority for 11 s (at most 10 s)"),
             (None, true, "not heard from a majority since its start (at most 10 s)"),
         ] {
             assert_eq!(of(age).is_stale(), stale);
-            assert_eq!(of(age).to_string(), words);
+            assert_eq!(of(age).to_string(), text);
         }
-        let why = Unready::NoLeader(of(Some(ms(2_500)))).in_public();
-        let words = "no leader is known, and this node has not heard from a majority for 3 s \
-                     (at most 10 s)";
-        assert_eq!(why, words);
+        let public = Unready::NoLeader(of(Some(ms(2_500)))).in_public();
+        let text = "no leader is known, and this node has not heard from a majority for 3 s \
+                    (at most 10 s)";
+        assert_eq!(public, text);
     }
 
     #[test]
-    fn the_public_is_told_no_path_and_no_node() {
-        for why in [
+    fn the_public_text_has_no_path_and_no_node() {
+        for unready in [
             Unready::Log("/var/lib/jeton".to_owned()),
             Unready::Refused("node 3f2a".to_owned()),
             Unready::Stopped("/var/lib/jeton".to_owned()),
         ] {
-            let said = why.in_public();
-            assert!(why.to_string().starts_with(&said) && !said.contains('/'), "{said}");
-            assert!(!said.contains("3f2a"), "{said}");
+            let public = unready.in_public();
+            assert!(unready.to_string().starts_with(&public) && !public.contains('/'), "{public}");
+            assert!(!public.contains("3f2a"), "{public}");
         }
     }
 }

@@ -1,16 +1,16 @@
-//! A state as bytes and back, pure.
+//! Encodes a state and decodes it. Pure.
 //!
 //! ```text
 //! snapshot = "jeton snapshot 1\n" | section*          the last section is End
 //! section  = tag u8 | length u64 | crc32 u32 | body   little-endian; the crc is over tag, length, body
 //! tag      = 1 Parts: postcard of everything but the tokens, once, first
 //!            2 Tokens: postcard of a list of tokens with their uses
-//!            3 End: postcard of how many tokens there are in all
+//!            3 End: postcard of the number of tokens
 //! ```
 //!
-//! Two equal states give the same bytes, so the SHA-256 of a snapshot names a
-//! state. Every section has its checksum and the end counts the tokens, so a
-//! damaged or shortened snapshot is refused, never half believed.
+//! Equal states have equal bytes, so the SHA-256 of a snapshot identifies a state.
+//! Every section has a checksum and the end holds the number of tokens, so a damaged
+//! or truncated snapshot is refused as a whole.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -26,14 +26,14 @@ const TAG_TOKENS: u8 = 2;
 const TAG_END: u8 = 3;
 const HEAD_LEN: usize = 13;
 
-/// Why bytes are no snapshot.
+/// Why bytes are not a snapshot.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 #[non_exhaustive]
 pub enum SnapshotError {
-    /// They do not begin as a snapshot of this version does.
-    #[error("not a snapshot of a version this program knows")]
+    /// They do not begin with the magic of this version.
+    #[error("not a snapshot, or one of an unknown version")]
     Magic,
-    /// A section is cut short, damaged or out of place.
+    /// A section is truncated, damaged or out of order.
     #[error("the section at byte {offset} is damaged: {what}")]
     Damaged {
         /// Where the section begins, in bytes.
@@ -43,7 +43,7 @@ pub enum SnapshotError {
     },
 }
 
-/// Writes `state` as bytes.
+/// Encodes `state`.
 #[must_use]
 pub fn encode(state: &State) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -51,7 +51,7 @@ pub fn encode(state: &State) -> Vec<u8> {
     bytes
 }
 
-/// Gives the bytes of `state` to `sink`, part by part.
+/// Passes the bytes of `state` to `sink`, part by part.
 fn write(state: &State, mut sink: impl FnMut(&[u8])) {
     sink(MAGIC);
     sink(&section(TAG_PARTS, &state.parts()));
@@ -63,11 +63,11 @@ fn write(state: &State, mut sink: impl FnMut(&[u8])) {
     sink(&section(TAG_END, &count));
 }
 
-/// Reads a state from `bytes`.
+/// Decodes a state.
 ///
 /// # Errors
 ///
-/// Refuses bytes that [`encode`] cannot have written.
+/// [`SnapshotError`] for bytes that [`encode`] cannot have written.
 pub fn decode(bytes: &[u8]) -> Result<State, SnapshotError> {
     let rest = bytes.strip_prefix(MAGIC).ok_or(SnapshotError::Magic)?;
     let mut reader = Reader { total: bytes.len(), rest };
@@ -78,13 +78,13 @@ pub fn decode(bytes: &[u8]) -> Result<State, SnapshotError> {
     }
     let count: u64 = reader.section(TAG_END)?;
     if count != tokens.len() as u64 || !reader.rest.is_empty() {
-        return Err(reader.damaged("the end does not match what came before"));
+        return Err(reader.damaged("it does not match the sections before it"));
     }
     Ok(State::from_parts(parts, tokens))
 }
 
-/// Returns the SHA-256 of the snapshot of `state`, which names the state. The
-/// snapshot is never in memory as a whole.
+/// Returns the SHA-256 of the snapshot of `state`, without holding the snapshot in
+/// memory.
 #[must_use]
 pub fn state_hash(state: &State) -> [u8; 32] {
     let mut hasher = Sha256::new();
@@ -121,17 +121,17 @@ impl Reader<'_> {
     fn section<T: DeserializeOwned>(&mut self, expected: u8) -> Result<T, SnapshotError> {
         let head = self.rest.split_first_chunk::<HEAD_LEN>();
         let (&[tag, a, b, c, d, e, f, g, h, i, j, k, l], rest) =
-            head.ok_or_else(|| self.damaged("it is cut short"))?;
+            head.ok_or_else(|| self.damaged("it is truncated"))?;
         if tag != expected {
-            return Err(self.damaged("it is not the section that belongs here"));
+            return Err(self.damaged("another section belongs here"));
         }
         let length = [a, b, c, d, e, f, g, h];
         let (body, rest) = usize::try_from(u64::from_le_bytes(length))
             .ok()
             .and_then(|length| rest.split_at_checked(length))
-            .ok_or_else(|| self.damaged("it is cut short"))?;
+            .ok_or_else(|| self.damaged("it is truncated"))?;
         if checksum(tag, length, body) != u32::from_le_bytes([i, j, k, l]) {
-            return Err(self.damaged("the checksum does not hold"));
+            return Err(self.damaged("its checksum does not match"));
         }
         let Ok((value, [])) = postcard::take_from_bytes(body) else {
             return Err(self.damaged("it does not decode"));

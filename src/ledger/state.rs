@@ -1,8 +1,8 @@
-//! The state machine: the counts, revocations and permissions that a log means.
+//! The state machine: the counts, revocations and permissions that follow from a log.
 //!
-//! Pure: [`State::apply`] reads no clock and draws no randomness, so that every
-//! node that applies the same entries holds the same state. Time is the time of
-//! the log, which never goes back.
+//! Pure: [`State::apply`] reads no clock and draws no randomness, so all nodes that
+//! apply the same entries have the same state. Time is the log's time, which never
+//! goes back.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,25 +16,25 @@ use crate::token::{
     Batch, Claims, KeyId, Nonce, ProfileKind, Purpose, TokenId, UnixSeconds, UseLimit, UserName,
 };
 
-/// How long a verdict is remembered at least, in seconds of the log's time. A
-/// retry comes within its request's deadline, which is far shorter.
+/// How long a verdict is kept at least, in seconds of the log's time. Retries end
+/// with the request's deadline, which is far shorter.
 pub const VERDICT_MEMORY: u64 = 30;
 
 /// Seconds of expiry that share a bucket and are forgotten together.
 const BUCKET: u64 = 60;
 
-/// Seconds of the log's time between the end of a bucket and its removal. An
-/// expired token is refused by time alone, so this is only for lists.
+/// Seconds of the log's time between the end of a bucket and its removal. It matters
+/// only to lists: an expired token is refused by time alone.
 const GRACE: u64 = 60;
 
-/// Seconds of verdicts that are forgotten together.
+/// Seconds of verdicts that share a bucket and are forgotten together.
 const VERDICT_BUCKET: u64 = 10;
 
-/// Into how many parts the counts are divided. A snapshot shares all of them
-/// with the state it was taken of, and the next spend copies just one.
+/// Number of shards of the counts. A snapshot shares all of them with its state, and
+/// the next spend copies only one.
 const SHARDS: usize = 256;
 
-/// What the log means so far. A clone is cheap and is a snapshot.
+/// The result of applying the log so far. A clone is cheap and serves as a snapshot.
 #[derive(Clone, Debug)]
 pub struct State {
     born_at: UnixSeconds,
@@ -45,22 +45,22 @@ pub struct State {
     autologin: Arc<BTreeSet<UserName>>,
     /// By `log_time / VERDICT_BUCKET`.
     verdicts: BTreeMap<u64, Arc<Verdicts>>,
-    /// What to forget, by `expires_at / BUCKET`. Follows from the rest.
+    /// What to forget, by `expires_at / BUCKET`. Derived from the other fields.
     expiring: BTreeMap<u64, Arc<Vec<Expiring>>>,
 }
 
-/// A token the ledger knows, and how often it was used.
+/// A token that the ledger knows, and its uses.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct TokenUse {
-    /// What the token says.
+    /// The token's claims.
     pub record: TokenRecord,
-    /// How often it was used; always 0 for an unlimited one, which is not counted.
+    /// How often it was used; always 0 for an unlimited token, which is not counted.
     pub used: u32,
-    /// What was written beside it; empty if nobody recorded it.
+    /// The operator's note, often empty.
     pub note: Note,
 }
 
-/// Everything that is refused whatever its count.
+/// All revocations.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub(super) struct Revoked {
     nonces: BTreeMap<Nonce, Option<UnixSeconds>>,
@@ -69,18 +69,18 @@ pub(super) struct Revoked {
     keys: BTreeSet<KeyId>,
 }
 
-/// What was decided about a wish. The token belongs to its name: a request id
-/// that comes again with another token is another wish, and has to be counted.
+/// The outcomes of spends. The token is part of the key: the same request id with
+/// another token is another request, and must be counted.
 type Verdicts = BTreeMap<(RequestId, TokenId), Outcome>;
 
-/// Something that is forgotten some time after it expired.
+/// Something that is forgotten some time after it has expired.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Expiring {
     Token(TokenId),
     Revocation(Nonce),
 }
 
-/// How a token stands with the ledger, as far as this node has applied the log.
+/// What the ledger knows of a token, as far as this node has applied the log.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Standing {
     /// It was issued before this ledger began to count.
@@ -94,7 +94,7 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// Returns how many of `uses` are left; `None` if any number is.
+    /// Returns how many of `uses` are left; `None` if they are unlimited.
     #[must_use]
     pub fn uses_left(self, uses: UseLimit) -> Option<u32> {
         left_of(uses, self.used)
@@ -102,7 +102,7 @@ impl Standing {
 }
 
 impl State {
-    /// Begins a ledger that counts tokens issued at or after `born_at`.
+    /// Returns an empty state that counts tokens issued at or after `born_at`.
     #[must_use]
     pub fn new(born_at: UnixSeconds) -> Self {
         Self {
@@ -116,36 +116,36 @@ impl State {
         }
     }
 
-    /// Begins a new ledger with what an older copy of one knew.
+    /// Returns the state of a new ledger that continues from a copy of an older one.
     ///
-    /// Nobody knows what was used after the copy was made, so tokens issued before
-    /// `born_at` are refused, whatever their counts. Revocations, permissions and
-    /// notes stay. Verdicts go: none of them may be given again.
+    /// The copy lacks the uses since it was made, so all tokens issued before
+    /// `born_at` are refused. Revocations, permissions and notes stay. Verdicts go: a
+    /// repeated request must not be granted by one.
     #[must_use]
-    pub fn reborn(self, born_at: UnixSeconds) -> Self {
+    pub fn with_new_birth(self, born_at: UnixSeconds) -> Self {
         Self { born_at: born_at.max(self.born_at), verdicts: BTreeMap::new(), ..self }
     }
 
-    /// Applies one entry and returns one outcome for each of its commands.
+    /// Applies one entry and returns an outcome for each of its commands.
     pub fn apply(&mut self, entry: &Entry) -> Vec<Outcome> {
-        self.log_time = self.log_time.max(entry.stamp);
+        self.log_time = self.log_time.max(entry.timestamp);
         self.forget();
         entry.commands.iter().map(|command| self.apply_command(command)).collect()
     }
 
-    /// When this ledger began to count.
+    /// Returns when this ledger began to count.
     #[must_use]
     pub const fn born_at(&self) -> UnixSeconds {
         self.born_at
     }
 
-    /// The latest stamp of all entries so far. It never goes back.
+    /// Returns the greatest timestamp of all entries so far. It never goes back.
     #[must_use]
     pub const fn log_time(&self) -> UnixSeconds {
         self.log_time
     }
 
-    /// Tells how a token with these claims stands.
+    /// Returns the standing of a token with these claims.
     #[must_use]
     pub fn standing(&self, token: TokenId, claims: &Claims) -> Standing {
         Standing {
@@ -156,18 +156,18 @@ impl State {
         }
     }
 
-    /// Returns what is known of `token`.
+    /// Returns the record and uses of `token`, if it is known.
     #[must_use]
     pub fn token(&self, token: TokenId) -> Option<&TokenUse> {
         self.shard(token).and_then(|shard| shard.get(&token))
     }
 
-    /// Tells whether the token, its batch, its user or its key is revoked.
+    /// Returns `true` if the token, its batch, its user or its key is revoked.
     pub(super) fn is_revoked(&self, record: &TokenRecord) -> bool {
         self.revoked.covers(record.token, &record.user, record.issued_at)
     }
 
-    /// Returns how many revocations there are: of tokens, batches, users and keys.
+    /// Returns the number of revocations: of tokens, batches, users and keys.
     #[must_use]
     pub fn revocations(&self) -> usize {
         let Revoked { nonces, batches, users, keys } = &*self.revoked;
@@ -193,15 +193,15 @@ impl State {
                 Outcome::Done
             }
             Command::Record { record, note } => {
-                self.remember(record, note);
+                self.apply_record(record, note);
                 Outcome::Done
             }
         }
     }
 
-    /// Remembers a token that is not known yet. Of one that is, only the note
-    /// can change, and only by a record that says the same as what is known.
-    fn remember(&mut self, record: &TokenRecord, note: &Note) {
+    /// Adds a token that is not known yet. If it is known with the same claims, only
+    /// its note changes, and not to an empty one.
+    fn apply_record(&mut self, record: &TokenRecord, note: &Note) {
         if record.expires_at <= self.log_time {
             return;
         }
@@ -219,24 +219,24 @@ impl State {
         }
     }
 
-    /// Gives a repeated wish its first verdict again, and any other its own.
+    /// Returns the first verdict again for a repeated request, and decides any other.
     fn apply_spend(&mut self, spend: &Spend) -> Outcome {
-        let wish = (spend.request_id, spend.token);
-        let known = self.verdicts.values().find_map(|bucket| bucket.get(&wish));
+        let request = (spend.request_id, spend.token);
+        let known = self.verdicts.values().find_map(|bucket| bucket.get(&request));
         if let Some(outcome) = known {
             return *outcome;
         }
-        let outcome = match self.judge(spend) {
+        let outcome = match self.decide(spend) {
             Ok(used) => Outcome::Granted { used },
             Err(refusal) => Outcome::Refused(refusal),
         };
         let bucket = self.verdicts.entry(self.log_time.get() / VERDICT_BUCKET).or_default();
-        Arc::make_mut(bucket).insert(wish, outcome);
+        Arc::make_mut(bucket).insert(request, outcome);
         outcome
     }
 
-    /// Decides one spend. A use is counted only when every check has passed.
-    fn judge(&mut self, spend: &Spend) -> Result<u32, SpendRefusal> {
+    /// Decides one spend, and counts a use only after every check has passed.
+    fn decide(&mut self, spend: &Spend) -> Result<u32, SpendRefusal> {
         if spend.issued_at < self.born_at {
             return Err(SpendRefusal::BeforeLedger);
         }
@@ -259,7 +259,7 @@ impl State {
             return Ok(1);
         };
         if known.record != record {
-            return Err(SpendRefusal::Contradiction);
+            return Err(SpendRefusal::ClaimsMismatch);
         }
         if known.used >= spend.max.get() {
             return Err(SpendRefusal::UsedUp);
@@ -273,7 +273,7 @@ impl State {
         match revocation {
             Revocation::Token { nonce, expires_at } => {
                 let known = revoked.nonces.get(nonce).copied();
-                // Of two lines for one nonce, the one that is kept longer counts.
+                // Of two revocations of one nonce, the one that is kept longer wins.
                 let until = match known {
                     Some(known) => known.zip(*expires_at).map(|(a, b)| a.max(b)),
                     None => *expires_at,
@@ -297,8 +297,8 @@ impl State {
         Outcome::Done
     }
 
-    /// Drops whole buckets of what expired long enough ago. Every node does so
-    /// at the same entry, because only the log's time is looked at.
+    /// Drops whole buckets that ended long enough ago. It goes by the log's time
+    /// only, so every node drops them at the same entry.
     fn forget(&mut self) {
         let log_time = self.log_time.get();
         while let Some(bucket) = self.expiring.first_entry()
@@ -324,13 +324,9 @@ impl State {
             }
             Expiring::Revocation(nonce) => {
                 let revoked = Arc::make_mut(&mut self.revoked);
-                // A later line may have prolonged this one, or made it permanent.
-                let log_time = self.log_time;
-                if revoked
-                    .nonces
-                    .get(&nonce)
-                    .is_some_and(|until| until.is_some_and(|at| at <= log_time))
-                {
+                // A later revocation may have extended this one, or made it permanent.
+                let until = revoked.nonces.get(&nonce).copied().flatten();
+                if until.is_some_and(|at| at <= self.log_time) {
                     revoked.nonces.remove(&nonce);
                 }
             }
@@ -359,13 +355,13 @@ impl State {
     }
 
     fn token_mut(&mut self, token: TokenId) -> Option<&mut TokenUse> {
-        // Looked up first, so that a refusal does not copy a shared shard.
+        // Looked up first, so that a refusal copies no shared shard.
         self.token(token)?;
         self.shard_mut(token)?.get_mut(&token)
     }
 }
 
-/// What a snapshot has to hold, and how a state is made of it again.
+/// What a snapshot holds beside the tokens.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub(super) struct Parts {
     pub(super) born_at: UnixSeconds,
@@ -392,7 +388,7 @@ impl State {
         self.tokens.iter().map(|shard| &**shard)
     }
 
-    /// Makes a state of what a snapshot held. What to forget follows from it.
+    /// Restores a state from the contents of a snapshot.
     pub(super) fn from_parts(parts: Parts, tokens: impl IntoIterator<Item = TokenUse>) -> Self {
         let mut state = Self::new(parts.born_at);
         state.log_time = parts.log_time;
@@ -412,9 +408,8 @@ impl State {
 }
 
 impl Revoked {
-    /// Tells whether a token with these claims is refused. To revoke a user is to
-    /// revoke his profiles: an operator of the same name keeps his admin token,
-    /// which is revoked by itself, by its batch or by its key.
+    /// Returns `true` if a token with these claims is revoked. Revoking a user covers
+    /// profile tokens only; an admin token is revoked by id, batch or key.
     fn covers_claims(&self, token: TokenId, claims: &Claims) -> bool {
         match claims.purpose {
             Purpose::Profile(_) => self.covers(token, &claims.user, claims.issued_at),
@@ -434,7 +429,7 @@ impl Revoked {
 }
 
 impl TokenUse {
-    /// Returns how many uses are left; `None` if any number is.
+    /// Returns how many uses are left; `None` if they are unlimited.
     #[must_use]
     pub fn uses_left(&self) -> Option<u32> {
         left_of(self.record.uses, self.used)
@@ -454,7 +449,7 @@ impl Spend {
     }
 }
 
-/// Tells whether bucket number `bucket`, `width` seconds wide, ended at least
+/// Returns `true` if bucket number `bucket`, `width` seconds wide, ended at least
 /// `kept` seconds before `log_time`.
 fn is_over(bucket: u64, width: u64, kept: u64, log_time: u64) -> bool {
     let end = bucket.saturating_add(1).saturating_mul(width);

@@ -1,5 +1,5 @@
-//! A ledger in memory only, for the tests of other rooms: the real state
-//! machine without a log. What it grants is forgotten with it.
+//! A ledger in memory, for the tests of other rooms: the real state machine without
+//! a log.
 
 use std::collections::BTreeSet;
 use std::future::ready;
@@ -14,14 +14,14 @@ use super::{
 use crate::clock::Clock;
 use crate::token::{TokenId, UnixSeconds, UserName, VerifiedToken};
 
-/// The state machine behind the [`Ledger`] trait, not durable.
+/// The state machine behind the [`Ledger`] trait, without durability.
 #[derive(Debug)]
 pub(crate) struct VolatileLedger {
     state: Mutex<State>,
     clock: Arc<dyn Clock>,
-    /// Where set, every change fails with this.
+    /// The error of every change, if set.
     pub(crate) fault: Mutex<Option<LedgerError>>,
-    /// For how long it was cut off from a majority.
+    /// How long this node has been cut off from a majority.
     pub(crate) cut_off: Mutex<Duration>,
 }
 
@@ -35,7 +35,7 @@ impl VolatileLedger {
         }
     }
 
-    /// Returns what is known of one token.
+    /// Returns the record and uses of one token.
     pub(crate) fn token(&self, id: TokenId) -> Option<TokenUse> {
         self.state().token(id).cloned()
     }
@@ -53,7 +53,7 @@ impl VolatileLedger {
         if let Some(fault) = self.fault.lock().unwrap().clone() {
             return Err(fault);
         }
-        let entry = Entry { stamp: self.clock.now(), commands: vec![command] };
+        let entry = Entry { timestamp: self.clock.now(), commands: vec![command] };
         Ok(self.state().apply(&entry)[0])
     }
 

@@ -105,10 +105,7 @@ const NO_PLACE: &str = "if it was neither copied nor put back, or is the newest 
 /// Says what to do about a ledger that does not open.
 pub(crate) fn explain_ledger(error: &OpenError) -> Failure {
     let is_missing = matches!(error, OpenError::Identity(IdentityError::Missing(_)));
-    let is_mixed = matches!(
-        error,
-        OpenError::Log { source: LogError::Damaged(damage), .. } if damage.is_of_another_ledger()
-    );
+    let is_mixed = matches!(error, OpenError::Log { source: LogError::OtherLedger { .. }, .. });
     let is_locked = matches!(error, OpenError::Log { source: LogError::Locked, .. });
     let hint = if is_missing {
         "a new node is made by `jeton init`; if this ledger was lost, `jeton ledger restore` makes \
@@ -123,7 +120,7 @@ pub(crate) fn explain_ledger(error: &OpenError) -> Failure {
         CLOSE_TO_OTHERS
     } else if matches!(error, OpenError::Copied(_)) {
         COPIED
-    } else if matches!(error, OpenError::Place(_)) {
+    } else if matches!(error, OpenError::CloneGuard(_)) {
         NO_PLACE
     } else {
         "keep the folder as it is for whoever looks into it; once it is moved away, `jeton ledger \

@@ -161,7 +161,7 @@ class SingleNode(Case):
     def test_a_failed_restore_leaves_nothing_behind(self):
         world, aside = self.world, self.world.dir / "ledger.old"
         done = world.jeton("ledger", "restore", self.ledger)
-        self.assert_failed(done, "is there already")
+        self.assert_failed(done, "exists already")
         world.serve()
         self.stop(self.world)
         self.ledger.rename(aside)
@@ -554,7 +554,7 @@ class Impostors(ClusterCase):
         shutil.copy(foreign.dir / "ledger" / "identity.toml", other.dir / "ledger")
         before = tree(other.dir / "ledger")
         done = other.jeton("serve")
-        self.assert_failed(done, "the id of this ledger")
+        self.assert_failed(done, "belongs to another ledger")
         self.assertIn("of two ledgers", done.stderr)
         self.assertEqual(tree(other.dir / "ledger"), before)
 

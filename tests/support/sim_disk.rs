@@ -1,12 +1,11 @@
-//! A disk in memory that forgets, tears, fails and fills up, by seed.
+//! A simulated disk that loses unsynced data, tears writes and fails, by seed.
 //!
-//! It keeps what a program sees (`seen`) apart from what would survive a power
-//! failure (`durable`), per file and for the folder. Like Linux, it drops what a
-//! failed sync could not write: the bytes stay visible, the next sync succeeds, and
-//! they never reach the disk.
+//! For each file and for the directory, it keeps what a program sees (`seen`) apart from
+//! what would survive a power failure (`durable`). Like Linux, it drops what a failed
+//! sync could not write: the bytes stay visible and the next sync succeeds, but they
+//! never reach the disk.
 //!
-//! It never lies: a sync that returns `Ok` has made everything durable. A log cannot
-//! know better than its disk; that one is out of the model.
+//! A sync that returns `Ok` has always made everything durable.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -17,12 +16,12 @@ use jeton::ledger::log::{Disk, DiskFile};
 
 const SECTOR: usize = 512;
 
-/// What happens at the n-th operation that changes anything.
+/// A failure of one operation.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Trouble {
-    /// The power fails while it runs; nothing answers after it.
+pub(crate) enum DiskFailure {
+    /// The power fails during the operation; all later ones fail.
     PowerFailure,
-    /// It fails with this error, once.
+    /// This operation alone fails with this error.
     Error(io::ErrorKind),
 }
 
@@ -31,14 +30,13 @@ pub(crate) enum Trouble {
 pub(crate) enum Survivors {
     Nothing,
     Everything,
-    /// Each sector and each name as the seed says.
+    /// Sectors and names chosen by the seed.
     Sectors(u64),
-    /// A prefix of the bytes, as the seed says; all names or none.
+    /// A prefix of the bytes, chosen by the seed, and all names or none.
     Prefix(u64),
 }
 
-/// A handle on the disk. Clones are the same disk; the lock goes with the handle
-/// that took it.
+/// A handle to the disk. It holds the lock that it took.
 #[derive(Debug, Default)]
 pub(crate) struct SimDisk {
     machine: Arc<Mutex<Machine>>,
@@ -50,7 +48,7 @@ struct Machine {
     files: Vec<File>,
     seen: BTreeMap<String, usize>,
     durable: BTreeMap<String, usize>,
-    trouble: Option<(u64, Trouble)>,
+    failure: Option<(u64, DiskFailure)>,
     operations: u64,
     syncs: u64,
     is_off: bool,
@@ -65,7 +63,7 @@ struct File {
     dirty: BTreeSet<usize>,
 }
 
-/// Splitmix64: enough to toss coins.
+/// A splitmix64 generator.
 #[derive(Debug)]
 pub(crate) struct Dice(pub(crate) u64);
 
@@ -88,7 +86,7 @@ impl SimDisk {
         Self::default()
     }
 
-    /// A disk that durably holds these files.
+    /// Returns a disk that durably holds these files.
     pub(crate) fn with_files(files: &BTreeMap<String, Vec<u8>>) -> Self {
         let disk = Self::new();
         let mut machine = disk.machine();
@@ -103,35 +101,35 @@ impl SimDisk {
         disk
     }
 
-    /// Another handle on the same disk.
+    /// Returns another handle to the same disk.
     pub(crate) fn handle(&self) -> Self {
         Self { machine: Arc::clone(&self.machine), is_locked_here: false }
     }
 
-    /// Lets `trouble` happen at the n-th operation from now on; 0 is the next one.
-    pub(crate) fn plan(&self, n: u64, trouble: Trouble) {
+    /// Plans a failure of the n-th operation from now on; 0 is the next one.
+    pub(crate) fn plan(&self, n: u64, failure: DiskFailure) {
         let mut machine = self.machine();
-        machine.trouble = Some((machine.operations + n, trouble));
+        machine.failure = Some((machine.operations + n, failure));
     }
 
-    /// The number of operations so far that change anything.
+    /// Returns the number of operations so far, without reads.
     pub(crate) fn operations(&self) -> u64 {
         self.machine().operations
     }
 
-    /// The number of file syncs so far.
+    /// Returns the number of file syncs so far.
     pub(crate) fn syncs(&self) -> u64 {
         self.machine().syncs
     }
 
-    /// What a program sees.
+    /// Returns the files that a program sees.
     pub(crate) fn files(&self) -> BTreeMap<String, Vec<u8>> {
         let machine = self.machine();
         let content = |id: &usize| machine.files[*id].seen.clone();
         machine.seen.iter().map(|(name, id)| (name.clone(), content(id))).collect()
     }
 
-    /// What there is after the power comes back.
+    /// Returns the disk after a power failure.
     pub(crate) fn reboot(&self, survivors: Survivors) -> Self {
         let machine = self.machine();
         let mut dice = match survivors {
@@ -167,14 +165,14 @@ impl Machine {
         names
     }
 
-    /// Counts an operation and says what becomes of it.
-    fn begin(&mut self) -> io::Result<Option<Trouble>> {
+    /// Counts an operation and returns its failure, if one is planned.
+    fn begin(&mut self) -> io::Result<Option<DiskFailure>> {
         self.must_be_on()?;
         let n = self.operations;
         self.operations += 1;
-        let now = self.trouble.filter(|(at, _)| *at == n).map(|(_, trouble)| trouble);
-        self.is_off = matches!(now, Some(Trouble::PowerFailure));
-        Ok(now)
+        let failure = self.failure.filter(|(at, _)| *at == n).map(|(_, failure)| failure);
+        self.is_off = matches!(failure, Some(DiskFailure::PowerFailure));
+        Ok(failure)
     }
 
     fn must_be_on(&self) -> io::Result<()> {
@@ -186,13 +184,13 @@ impl Machine {
     }
 }
 
-/// An error that was planned leaves the operation undone; a power failure may do it or
-/// not, which is for [`SimDisk::reboot`] to say.
-fn outcome(trouble: Option<Trouble>) -> io::Result<()> {
-    match trouble {
+/// Returns the result of an operation. A planned error leaves it undone. After a power
+/// failure, [`SimDisk::reboot`] decides whether it was done.
+fn result(failure: Option<DiskFailure>) -> io::Result<()> {
+    match failure {
         None => Ok(()),
-        Some(Trouble::PowerFailure) => Err(io::Error::other("the power failed")),
-        Some(Trouble::Error(kind)) => Err(kind.into()),
+        Some(DiskFailure::PowerFailure) => Err(io::Error::other("the power failed")),
+        Some(DiskFailure::Error(kind)) => Err(kind.into()),
     }
 }
 
@@ -257,41 +255,41 @@ impl Disk for SimDisk {
 
     fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
         let mut machine = self.machine();
-        let trouble = machine.begin()?;
-        if !matches!(trouble, Some(Trouble::Error(_))) {
+        let failure = machine.begin()?;
+        if !matches!(failure, Some(DiskFailure::Error(_))) {
             let id = machine.files.len();
             machine.files.push(File::default());
             machine.seen.insert(name.to_string(), id);
         }
-        outcome(trouble)?;
+        result(failure)?;
         let id = machine.find(name)?;
         Ok(Box::new(SimFile { machine: Arc::clone(&self.machine), id }))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let mut machine = self.machine();
-        let trouble = machine.begin()?;
-        if !matches!(trouble, Some(Trouble::Error(_))) {
+        let failure = machine.begin()?;
+        if !matches!(failure, Some(DiskFailure::Error(_))) {
             let id = machine.find(from)?;
             machine.seen.remove(from);
             machine.seen.insert(to.to_string(), id);
         }
-        outcome(trouble)
+        result(failure)
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
         let mut machine = self.machine();
-        let trouble = machine.begin()?;
+        let failure = machine.begin()?;
         machine.find(name)?;
-        if !matches!(trouble, Some(Trouble::Error(_))) {
+        if !matches!(failure, Some(DiskFailure::Error(_))) {
             machine.seen.remove(name);
         }
-        outcome(trouble)
+        result(failure)
     }
 
     fn sync_dir(&self) -> io::Result<()> {
         let mut machine = self.machine();
-        outcome(machine.begin()?)?;
+        result(machine.begin()?)?;
         machine.durable = machine.seen.clone();
         Ok(())
     }
@@ -314,32 +312,32 @@ struct SimFile {
 impl DiskFile for SimFile {
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let mut machine = self.machine.lock().unwrap();
-        let trouble = machine.begin()?;
-        // A write that fails has got half-way.
-        let is_short = matches!(trouble, Some(Trouble::Error(_)));
+        let failure = machine.begin()?;
+        // A write that fails is half done.
+        let is_short = matches!(failure, Some(DiskFailure::Error(_)));
         let bytes = if is_short { &bytes[..bytes.len() / 2] } else { bytes };
         let file = &mut machine.files[self.id];
         let (start, end) = (offset as usize, offset as usize + bytes.len());
         file.seen.resize(file.seen.len().max(end), 0);
         file.seen[start..end].copy_from_slice(bytes);
         file.dirty.extend(start / SECTOR..end.div_ceil(SECTOR));
-        outcome(trouble)
+        result(failure)
     }
 
     fn sync_data(&self) -> io::Result<()> {
         let mut machine = self.machine.lock().unwrap();
-        let trouble = machine.begin()?;
+        let failure = machine.begin()?;
         machine.syncs += 1;
         let file = &mut machine.files[self.id];
-        match trouble {
+        match failure {
             None => {
                 for sector in std::mem::take(&mut file.dirty) {
                     copy(&file.seen, &mut file.durable, sector, SECTOR);
                 }
             }
-            Some(Trouble::Error(_)) => file.dirty.clear(),
-            Some(Trouble::PowerFailure) => {}
+            Some(DiskFailure::Error(_)) => file.dirty.clear(),
+            Some(DiskFailure::PowerFailure) => {}
         }
-        outcome(trouble)
+        result(failure)
     }
 }

@@ -16,7 +16,7 @@ use super::openapi::{ChangeErrors, ReadErrors};
 use super::{AdminDoor, AdminError, RequestFault};
 use crate::admin::door::Changeable;
 use crate::admin::membership::{Membership, is_reachable};
-use crate::ledger::{self, MemberList, MemberStatus, MembershipError, NodeId, UnknownNode};
+use crate::ledger::{self, MemberList, MemberStatus, MembershipError, NodeId, NodeIdError};
 use crate::token::{AdminRole, UnixSeconds};
 
 /// The nodes that share the ledger.
@@ -317,7 +317,7 @@ fn nodes(fields: &mut Fields, name: &'static str) -> Result<Vec<NodeId>, AdminEr
     let list = list.ok_or_else(|| fields.wrong(name, "must be a list of 1 to 100 nodes"))?;
     let node = |value: &Value| {
         let text = value.as_str().ok_or_else(|| "it is no text".to_owned())?;
-        text.parse().map_err(|error: UnknownNode| error.to_string())
+        text.parse().map_err(|error: NodeIdError| error.to_string())
     };
     let nodes: Result<Vec<NodeId>, String> = list.iter().map(node).collect();
     let nodes = nodes.map_err(|error| fields.wrong(name, format!("is wrong: {error}")))?;

@@ -1,78 +1,109 @@
-//! The only door to the disk, so that tests can stand behind it.
+//! The interface to the disk, which tests replace with a simulated one.
 
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-/// One folder of files.
+/// One directory of files.
 pub trait Disk: fmt::Debug + Send {
-    /// Returns how the file `name` is called in messages.
+    /// Returns the path of the file `name`, for messages.
     fn path(&self, name: &str) -> PathBuf;
 
-    /// Takes the folder for this value alone, until it is dropped; `false` if
-    /// someone else has it.
+    /// Locks the directory until this value is dropped. Returns `false` if it is
+    /// locked already.
     ///
     /// # Errors
     ///
-    /// Any but that someone else has it.
+    /// Any other error.
     fn try_lock(&mut self) -> io::Result<bool>;
 
-    /// Returns the names in the folder, in any order.
+    /// Returns the names in the directory, in any order.
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::NotFound`] if there is no folder, or any other.
+    /// [`io::ErrorKind::NotFound`] if there is no directory, or any other.
     fn list(&self) -> io::Result<Vec<String>>;
 
-    /// Returns what a file holds, but at most `len_max` bytes of it.
+    /// Returns the first bytes of a file, at most `len_max`.
     ///
     /// # Errors
     ///
     /// Any.
     fn read(&self, name: &str, len_max: usize) -> io::Result<Vec<u8>>;
 
-    /// Makes an empty file, in place of an old one of that name.
+    /// Creates an empty file, or empties the one of that name.
     ///
     /// # Errors
     ///
-    /// Any; the file may be there or not.
+    /// Any; the file may exist or not.
     fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>>;
 
-    /// Gives a file another name, in place of an old one of that name, at once.
+    /// Renames a file atomically, and replaces any file named `to`.
     ///
     /// # Errors
     ///
-    /// Any; it may have happened or not.
+    /// Any; the file may be renamed or not.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
 
     /// Removes a file.
     ///
     /// # Errors
     ///
-    /// Any; it may have happened or not.
+    /// Any; the file may be removed or not.
     fn remove(&self, name: &str) -> io::Result<()>;
 
-    /// Returns once all names made, changed and removed are durable.
+    /// Makes all created, changed and removed names durable.
     ///
     /// # Errors
     ///
-    /// Any; nothing is known then, and a second try proves nothing.
+    /// Any; nothing is known then, and the success of a second attempt proves nothing.
     fn sync_dir(&self) -> io::Result<()>;
+
+    /// Replaces the file `name` by one with these bytes, atomically and durably, and
+    /// returns it. After a crash or an error, `name` is the old file or the whole new
+    /// one, and `temporary` may be left behind.
+    ///
+    /// # Errors
+    ///
+    /// Any of the steps.
+    fn replace(&self, name: &str, temporary: &str, bytes: &[u8]) -> io::Result<Box<dyn DiskFile>> {
+        let file = self.create(temporary)?;
+        self.replace_with(name, temporary, &*file, bytes)?;
+        Ok(file)
+    }
+
+    /// As [`Disk::replace`], with `file`, which the caller has created as `temporary`.
+    ///
+    /// # Errors
+    ///
+    /// Any of the steps.
+    fn replace_with(
+        &self,
+        name: &str,
+        temporary: &str,
+        file: &dyn DiskFile,
+        bytes: &[u8],
+    ) -> io::Result<()> {
+        file.write_all_at(bytes, 0)?;
+        file.sync_data()?;
+        self.rename(temporary, name)?;
+        self.sync_dir()
+    }
 }
 
-/// A file made by [`Disk::create`]; a rename does not part them.
+/// A file created by [`Disk::create`]. A rename does not affect it.
 pub trait DiskFile: fmt::Debug + Send {
     /// Writes all of `bytes` at `offset`.
     ///
     /// # Errors
     ///
-    /// Any; any part of it may be written.
+    /// Any; any part of the bytes may be written.
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
 
-    /// Returns once all bytes written and the length of the file are durable.
+    /// Makes the written bytes and the length of the file durable.
     ///
     /// # Errors
     ///
-    /// Any; nothing is known then, and a second try proves nothing.
+    /// Any; nothing is known then, and the success of a second attempt proves nothing.
     fn sync_data(&self) -> io::Result<()>;
 }

@@ -1,4 +1,4 @@
-//! Why the log says no: its surroundings, its bytes, or its caller.
+//! The errors of the log.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,19 +6,19 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::frame::Fault;
-use super::head::OPAQUE_LEN_MAX;
-use super::segment::{OTHER_LEDGER, VERSION};
+use super::VERSION;
+use super::frame::Mismatch;
+use super::record::OPAQUE_LEN_MAX;
 
-/// Why the log could not be opened, or did not take a record.
+/// Why the log did not open, or did not accept a record.
 ///
-/// It can be cloned, because one failed sync fails everyone who waits for it.
+/// It is `Clone` because one failed sync fails all waiting submissions.
 #[derive(Clone, Debug, Error)]
 pub enum LogError {
-    /// The folder is not there, or holds no segment.
+    /// The directory is missing or has no segment.
     #[error("there is no log here")]
     Missing,
-    /// The folder holds a segment already.
+    /// The directory has a segment already.
     #[error("there is a log here already")]
     Exists,
     /// Another process, or another part of this one, has the log open.
@@ -27,34 +27,40 @@ pub enum LogError {
     /// The disk failed or is full.
     #[error("cannot {doing} {}", .path.display())]
     Io {
-        /// What was tried, as a verb.
+        /// The operation, as a verb.
         doing: &'static str,
-        /// On which file.
+        /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: Arc<io::Error>,
     },
     /// The bytes on disk are not what was written. Nothing was changed.
     #[error("the log is damaged")]
     Damaged(#[from] Damage),
-    /// The segment has a format that this program does not know.
-    #[error("{} has format version {found}, known is version {VERSION}", .path.display())]
+    /// The segment belongs to another ledger. Nothing was changed.
+    #[error("{} belongs to another ledger", .path.display())]
+    OtherLedger {
+        /// The segment.
+        path: PathBuf,
+    },
+    /// The segment has an unknown format. Nothing was changed.
+    #[error("{} has format version {found}, expected version {VERSION}", .path.display())]
     Version {
         /// The segment.
         path: PathBuf,
-        /// What it says.
+        /// The version in its header.
         found: u32,
     },
-    /// A record breaks the rules. Nothing of its batch was taken.
+    /// A record breaks the rules. None of its batch was written.
     #[error("a record does not fit the log")]
     Rejected(#[from] ReplayError),
-    /// A record is too long for a frame. Nothing of its batch was taken.
+    /// A record is too long for a frame. None of its batch was written.
     #[error("a record has {len} bytes, at most {len_max} are allowed")]
     TooLong {
         /// Its encoded length in bytes.
         len: usize,
-        /// The most bytes a record may have here.
+        /// The limit in bytes.
         len_max: usize,
     },
     /// A write, a sync, a rename or a delete failed earlier. Open the log again.
@@ -66,7 +72,7 @@ pub enum LogError {
 }
 
 impl LogError {
-    /// Turns what the system said into an error that says what was tried.
+    /// Returns a function that adds the operation and the path to a system error.
     pub(super) fn io(doing: &'static str, path: PathBuf) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { doing, path, source: Arc::new(source) }
     }
@@ -78,54 +84,46 @@ impl LogError {
 pub struct Damage {
     /// The segment.
     pub path: PathBuf,
-    /// The byte from which on it does not hold what it must.
+    /// The first byte that is wrong.
     pub offset: u64,
     /// What should be there.
     pub expected: &'static str,
 }
 
-impl Damage {
-    /// Tells whether the segment is whole, but that of another ledger.
-    #[must_use]
-    pub fn is_of_another_ledger(&self) -> bool {
-        self.expected == OTHER_LEDGER
-    }
-}
-
-/// Names the file that a fault is in.
-pub(super) fn damage(path: PathBuf, fault: Fault) -> Damage {
-    Damage { path, offset: fault.offset as u64, expected: fault.expected }
+/// Returns the damage that `mismatch` is in the segment `path`.
+pub(super) fn damage(path: PathBuf, mismatch: Mismatch) -> Damage {
+    Damage { path, offset: mismatch.offset as u64, expected: mismatch.expected }
 }
 
 /// Why a record does not fit the state before it.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 pub enum ReplayError {
-    /// Entries are consecutive.
-    #[error("entry {found} does not follow, {expected} would")]
+    /// Entries must be consecutive.
+    #[error("entry {found} does not follow, expected {expected}")]
     Gap {
-        /// The one index that would follow.
+        /// The index that would follow.
         expected: u64,
         /// The index of the entry.
         found: u64,
     },
-    /// No index follows the highest there is.
-    #[error("no entry can follow the last index there is")]
+    /// No index follows `u64::MAX`.
+    #[error("no entry can follow the greatest index")]
     Full,
-    /// What is purged cannot be truncated.
+    /// Purged entries cannot be truncated.
     #[error("entries up to {purged} are purged and cannot be truncated")]
     TruncatesPurged {
         /// The last purged index.
         purged: u64,
     },
     /// A purge never goes back.
-    #[error("entries up to {purged} are purged, a purge up to {found} comes too late")]
+    #[error("entries up to {purged} are purged already, expected no purge up to {found}")]
     PurgesBack {
         /// The last purged index.
         purged: u64,
-        /// The index that the record purges up to.
+        /// The last index of the record.
         found: u64,
     },
-    /// A vote or a log id is too long to be repeated in a head frame.
+    /// A vote or a log id is too long for a head frame.
     #[error("a vote or log id has {len} bytes, at most {OPAQUE_LEN_MAX} are allowed")]
     OpaqueTooLong {
         /// Its length in bytes.

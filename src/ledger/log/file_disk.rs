@@ -1,4 +1,4 @@
-//! The real disk: a folder of the file system, closed to group and world.
+//! The real disk: a directory of the file system, closed to group and world.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _};
@@ -11,7 +11,7 @@ const LOCK: &str = "lock";
 const FILE_MODE: u32 = 0o600;
 const DIR_MODE: u32 = 0o700;
 
-/// A folder on disk.
+/// A directory on disk.
 #[derive(Debug)]
 pub struct FileDisk {
     dir: PathBuf,
@@ -19,37 +19,43 @@ pub struct FileDisk {
 }
 
 impl FileDisk {
-    /// Names a folder; nothing is read or made yet.
+    /// Returns the disk for `dir`. Reads and creates nothing.
     #[must_use]
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self { dir: dir.into(), lock: None }
     }
 
-    /// Makes the folder (mode 0700), durably; its parent must be there.
+    /// Creates the directory (mode 0700) durably. Its parent must exist.
     ///
     /// # Errors
     ///
-    /// Any, also if there is one already.
+    /// Any, also if it exists already.
     pub fn create_dir(dir: &Path) -> io::Result<()> {
         DirBuilder::new().mode(DIR_MODE).create(dir)?;
-        let parent = match dir.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        File::open(parent)?.sync_all()
+        sync_parent(dir)
     }
 
-    /// Keeps others from taking the folder until this is dropped, to read it, and
-    /// changes nothing in it; `false` if someone has it. A folder that nobody ever
-    /// took has no lock to hold: it is read, and not kept from anybody.
+    /// Makes the names in the directory `from` durable, and renames it durably to `to`.
     ///
     /// # Errors
     ///
-    /// Any but that someone has it.
+    /// Any; the directory may be renamed or not.
+    pub fn rename_dir(from: &Path, to: &Path) -> io::Result<()> {
+        File::open(from)?.sync_all()?;
+        fs::rename(from, to)?;
+        sync_parent(to)
+    }
+
+    /// Locks the directory for reading until this value is dropped, and changes
+    /// nothing in it. Returns `false` if it is locked for writing. A directory that
+    /// was never locked has no lock file; it is then read without a lock.
+    ///
+    /// # Errors
+    ///
+    /// Any other error.
     pub fn try_lock_shared(&mut self) -> io::Result<bool> {
         let lock = match File::open(self.path(LOCK)) {
             Ok(lock) => lock,
-            // Nobody ever took it.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
             Err(error) => return Err(error),
         };
@@ -57,7 +63,13 @@ impl FileDisk {
         self.keep(lock, locked)
     }
 
-    /// Keeps a lock until this is dropped, if it was taken.
+    /// Creates an empty file, as [`Disk::create`] does.
+    pub(in crate::ledger) fn create_file(&self, name: &str) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(FILE_MODE).open(self.path(name))
+    }
+
+    /// Keeps a lock that was taken until this value is dropped.
     fn keep(&mut self, lock: File, locked: Result<(), TryLockError>) -> io::Result<bool> {
         match locked {
             Ok(()) => {
@@ -89,7 +101,7 @@ impl Disk for FileDisk {
     fn list(&self) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
         for entry in fs::read_dir(&self.dir)? {
-            // A name that is no text is none of ours.
+            // All names in use are UTF-8.
             names.extend(entry?.file_name().into_string());
         }
         Ok(names)
@@ -102,9 +114,7 @@ impl Disk for FileDisk {
     }
 
     fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(FILE_MODE);
-        Ok(Box::new(options.open(self.path(name))?))
+        Ok(Box::new(self.create_file(name)?))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -120,9 +130,15 @@ impl Disk for FileDisk {
     }
 }
 
+fn sync_parent(path: &Path) -> io::Result<()> {
+    // The parent of a bare name is the empty path.
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    File::open(parent.unwrap_or_else(|| Path::new(".")))?.sync_all()
+}
+
 impl DiskFile for File {
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        // Goes on after a short write and after an interruption by a signal.
+        // Continues after a short write and after a signal.
         FileExt::write_all_at(self, bytes, offset)
     }
 
@@ -138,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn file_reads_back_as_written_also_under_its_new_name() {
+    fn reads_back_what_was_written_also_after_a_rename() {
         let dir = tempfile::tempdir().unwrap();
         let disk = FileDisk::new(dir.path());
         let file = disk.create("a").unwrap();
@@ -155,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn files_and_folders_are_closed_to_group_and_world() {
+    fn creates_files_and_directories_closed_to_group_and_world() {
         let parent = tempfile::tempdir().unwrap();
         let dir = parent.path().join("log");
         FileDisk::create_dir(&dir).unwrap();
@@ -170,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn folder_that_is_held_for_reading_is_taken_by_nobody_and_unchanged() {
+    fn a_shared_lock_excludes_writers_and_creates_no_file() {
         let dir = tempfile::tempdir().unwrap();
         let disk = || FileDisk::new(dir.path());
         assert!(disk().try_lock_shared().unwrap());
@@ -188,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn lock_is_held_once_and_until_dropped() {
+    fn the_lock_is_exclusive_until_dropped() {
         let dir = tempfile::tempdir().unwrap();
         let mut first = FileDisk::new(dir.path());
         let mut second = FileDisk::new(dir.path());

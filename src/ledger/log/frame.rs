@@ -1,27 +1,27 @@
-//! Frames: one write, one sync. Pure; the bytes and the judgement's table are in
-//! `mod.rs`.
+//! Frames: one write, one sync. Pure. The bytes, and the table of what is torn and what
+//! is damaged, are in `mod.rs`.
 
 use std::ops::Range;
 
 use super::record::Input;
 
-/// Frames begin and end at multiples of this, so a header never straddles sectors.
+/// Frames begin and end at multiples of this, so no header spans two sectors.
 pub(super) const ALIGN: usize = 32;
 
-/// What a disk writes whole or not at all.
+/// The unit that a disk writes whole or not at all, in bytes.
 pub(super) const SECTOR: usize = 512;
 
 const HEADER_LEN: usize = 32;
-/// The part of a header that is known before the frame is.
+/// The length of the part of a header that does not depend on the payload.
 const LINK_LEN: usize = 24;
 const MAGIC: [u8; 4] = *b"jfr1";
-/// The last byte of each sector's part of a body: says that the sector arrived.
+/// The last byte of a body in each sector: it shows that the sector was written.
 const MARK: u8 = 0xa5;
 
-/// Where a frame belongs: no other frame of this or any ledger has the same.
+/// The position of a frame. No other frame of this or any ledger has the same link.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Link {
-    /// The checksum of the frame before.
+    /// The checksum of the previous frame.
     pub(super) chain: u32,
     /// The number of the segment.
     pub(super) segment: u64,
@@ -39,27 +39,27 @@ impl Link {
         bytes
     }
 
-    /// Returns the link of the frame after the one with this link and `checksum`,
-    /// if that follows in the same segment.
+    /// Returns the link of the next frame in the same segment, after the frame with
+    /// this link and `checksum`.
     const fn next(self, checksum: u32) -> Self {
         // No disk lives long enough for 2^64 syncs.
         Self { chain: checksum, sequence: self.sequence.wrapping_add(1), ..self }
     }
 
-    /// Returns the same place at the beginning of the next segment.
+    /// Returns the link that the same frame has in the next segment.
     pub(super) const fn next_segment(self) -> Self {
         Self { segment: self.segment.wrapping_add(1), ..self }
     }
 }
 
-/// A frame's bytes, ready to be written, and the link of the frame after it.
+/// The bytes of a frame, and the link of the next frame.
 pub(super) struct Encoded {
     pub(super) bytes: Vec<u8>,
     pub(super) next: Link,
 }
 
-/// Makes the frame that holds `payload` at offset `at` of a segment of `limit`
-/// bytes, or returns `None` if it does not fit there.
+/// Encodes the frame with `payload` at offset `at` of a segment of `limit` bytes.
+/// Returns `None` if it does not fit there.
 pub(super) fn encode(link: Link, at: usize, limit: usize, payload: &[u8]) -> Option<Encoded> {
     let len = u32::try_from(payload.len()).ok()?;
     let end = end(at, payload.len(), limit)?;
@@ -77,27 +77,26 @@ pub(super) fn encode(link: Link, at: usize, limit: usize, payload: &[u8]) -> Opt
     Some(Encoded { bytes, next: link.next(checksum) })
 }
 
-/// What stands where a frame may be.
+/// What was found where a frame may be.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) enum Found {
     /// A whole frame.
     Frame { payload: Vec<u8>, end: usize, next: Link },
     /// Zeros to the end of the segment.
     End,
-    /// What one interrupted write of this very frame can have left, and where the
-    /// last byte of it stands.
+    /// What an interrupted write of this very frame can have left, up to `end`.
     Torn { end: usize },
 }
 
-/// What a segment must not hold: from `offset` on it is not what was `expected`.
+/// Bytes of a segment that are not what was `expected` at `offset`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Fault {
+pub(super) struct Mismatch {
     pub(super) offset: usize,
     pub(super) expected: &'static str,
 }
 
-/// Reads the frame `link` at offset `at` of a whole segment.
-pub(super) fn find(segment: &[u8], at: usize, link: Link) -> Result<Found, Fault> {
+/// Reads the frame with this link at offset `at` of a whole segment.
+pub(super) fn find(segment: &[u8], at: usize, link: Link) -> Result<Found, Mismatch> {
     let rest = segment.get(at..).unwrap_or_default();
     if is_zero(rest) {
         return Ok(Found::End);
@@ -106,65 +105,64 @@ pub(super) fn find(segment: &[u8], at: usize, link: Link) -> Result<Found, Fault
         if is_start_of_header(rest, link) || is_without_first_sector(segment, at) {
             return Ok(Found::Torn { end: at + len_without_zeros(rest) });
         }
-        return Err(Fault { offset: at, expected: "a frame header, or zeros to the end" });
+        return Err(Mismatch { offset: at, expected: "a frame header, or zeros to the end" });
     };
     if !header.starts_with(&link.encode()) {
-        return Err(Fault { offset: at, expected: "the frame that follows the one before" });
+        return Err(Mismatch { offset: at, expected: "the frame that follows the one before" });
     }
     let Some(end) = end(at, len, segment.len()) else {
-        return Err(Fault { offset: at, expected: "a frame that ends inside the segment" });
+        return Err(Mismatch { offset: at, expected: "a frame that ends inside the segment" });
     };
     let Some(body) = decode_body(segment, at + HEADER_LEN, end)? else {
         if is_zero(segment.get(end..).unwrap_or_default()) {
             return Ok(Found::Torn { end: at + len_without_zeros(rest) });
         }
-        return Err(Fault { offset: at, expected: "a whole frame, as bytes follow it" });
+        return Err(Mismatch { offset: at, expected: "a whole frame, as bytes follow it" });
     };
-    let fault = Fault { offset: at, expected: "a frame that matches its checksum" };
-    let (payload, after) = body.split_at_checked(len).ok_or(fault)?;
-    let (stored, padding) = after.split_first_chunk().ok_or(fault)?;
+    let mismatch = Mismatch { offset: at, expected: "a frame that matches its checksum" };
+    let (payload, after) = body.split_at_checked(len).ok_or(mismatch)?;
+    let (stored, padding) = after.split_first_chunk().ok_or(mismatch)?;
     let checksum = checksum(&header, payload);
     if u32::from_le_bytes(*stored) != checksum || !is_zero(padding) {
-        return Err(fault);
+        return Err(mismatch);
     }
     Ok(Found::Frame { payload: payload.to_vec(), end, next: link.next(checksum) })
 }
 
-/// Returns the body without its marks, or `None` if a mark is zero: then that
-/// sector, or the end of it, did not arrive.
-fn decode_body(segment: &[u8], start: usize, end: usize) -> Result<Option<Vec<u8>>, Fault> {
+/// Returns the body without its marks, or `None` if a mark is zero: that sector, or
+/// the end of it, was then not written.
+fn decode_body(segment: &[u8], start: usize, end: usize) -> Result<Option<Vec<u8>>, Mismatch> {
     let mut body = Vec::with_capacity(end - start);
     let mut is_torn = false;
     for part in parts(start, end) {
-        let fault = Fault { offset: part.end - 1, expected: "the mark that ends a sector" };
+        let mismatch = Mismatch { offset: part.end - 1, expected: "the mark that ends a sector" };
         let part = segment.get(part).unwrap_or_default();
-        let (mark, data) = part.split_last().ok_or(fault)?;
+        let (mark, data) = part.split_last().ok_or(mismatch)?;
         match *mark {
             MARK => body.extend_from_slice(data),
             0 => is_torn = true,
-            _ => return Err(fault),
+            _ => return Err(mismatch),
         }
     }
     Ok((!is_torn).then_some(body))
 }
 
-/// Tells whether a write was cut off inside the header: the bytes up to the last
-/// one that is not zero are those of `link` (then of a length and a checksum, which
-/// nobody can know).
+/// Returns `true` if a write was interrupted inside the header: the bytes up to the
+/// last one that is not zero are those of `link`, then any of a length and a checksum.
 fn is_start_of_header(rest: &[u8], link: Link) -> bool {
     let written = rest.get(..len_without_zeros(rest)).unwrap_or_default();
     let (written_link, more) = written.split_at(written.len().min(LINK_LEN));
     link.encode().starts_with(written_link) && more.len() < HEADER_LEN - LINK_LEN
 }
 
-/// Tells whether a frame that begins at `at` can have lost its first sector, with
-/// all that is left being later sectors of that one frame: each zero or marked, but
-/// for the last, where the write may have been cut off.
+/// Returns `true` if the first sector of a frame at `at` may be missing, and all later
+/// bytes may belong to that frame: each of its sectors is zero or marked, except the
+/// last, where the write may have been interrupted.
 fn is_without_first_sector(segment: &[u8], at: usize) -> bool {
     let first_end = sector_end(at);
-    let left_end = len_without_zeros(segment);
-    let last_start = left_end.saturating_sub(1) / SECTOR * SECTOR;
-    let mut headers = (first_end..left_end).step_by(ALIGN);
+    let written_end = len_without_zeros(segment);
+    let last_start = written_end.saturating_sub(1) / SECTOR * SECTOR;
+    let mut headers = (first_end..written_end).step_by(ALIGN);
     is_zero(segment.get(at..first_end).unwrap_or_default())
         && parts(first_end, last_start).all(|part| {
             let part = segment.get(part).unwrap_or_default();
@@ -186,8 +184,8 @@ fn encode_header(link: Link, len: u32) -> [u8; HEADER_LEN] {
     header
 }
 
-/// Returns the header that `bytes` begin with, and the length it names, if it is
-/// whole; whether it belongs here is for the caller to say.
+/// Returns the header that `bytes` begin with and the length in it, if it is whole. The
+/// caller checks that it belongs here.
 fn decode_header(bytes: &[u8]) -> Option<([u8; HEADER_LEN], usize)> {
     let header: &[u8; HEADER_LEN] = bytes.first_chunk()?;
     let mut input = Input(header);
@@ -199,10 +197,10 @@ fn decode_header(bytes: &[u8]) -> Option<([u8; HEADER_LEN], usize)> {
     is_whole.then_some((*header, usize::try_from(len).ok()?))
 }
 
-/// The checksum in a body: it covers the header, so the chain covers all.
+/// Returns the checksum of a body. It covers the header, so the chain covers all.
 fn checksum(header: &[u8; HEADER_LEN], payload: &[u8]) -> u32 {
-    // Not the header's own crc: bytes with their CRC behind them all have the same
-    // CRC, and what stands in the header would be lost on the chain.
+    // Without the header's own crc: bytes followed by their CRC all have the same CRC,
+    // so the chain would not depend on the header.
     let (header, _crc) = header.split_at(HEADER_LEN - 4);
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(header);
@@ -210,7 +208,7 @@ fn checksum(header: &[u8; HEADER_LEN], payload: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-/// Returns where the frame ends that begins at `at` and has `len` payload bytes, or
+/// Returns the end of the frame that begins at `at` and has `len` payload bytes, or
 /// `None` if that is beyond `limit`.
 fn end(at: usize, len: usize, limit: usize) -> Option<usize> {
     let mut missing = len.checked_add(4)?;
@@ -227,7 +225,7 @@ fn end(at: usize, len: usize, limit: usize) -> Option<usize> {
     None
 }
 
-/// Cuts a range of a file at the ends of its sectors.
+/// Splits a range of a file at the ends of its sectors.
 fn parts(start: usize, end: usize) -> impl Iterator<Item = Range<usize>> {
     let mut at = start;
     std::iter::from_fn(move || {
@@ -241,14 +239,14 @@ const fn sector_end(at: usize) -> usize {
     (at / SECTOR + 1) * SECTOR
 }
 
-/// Tells whether there is no other byte than zero.
+/// Returns `true` if all bytes are zero.
 pub(super) fn is_zero(bytes: &[u8]) -> bool {
-    // Compared by the sector: an open looks at megabytes of zeros.
+    // Compared by sectors: an open looks at megabytes of zeros.
     const ZEROS: [u8; SECTOR] = [0; SECTOR];
     bytes.chunks(SECTOR).all(|chunk| ZEROS.starts_with(chunk))
 }
 
-/// Returns how many bytes there are without the zeros at the end.
+/// Returns the number of bytes without the zeros at the end.
 pub(super) fn len_without_zeros(bytes: &[u8]) -> usize {
     bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)
 }
@@ -260,7 +258,7 @@ mod tests {
     const LIMIT: usize = 8 * SECTOR;
     const LINK: Link = Link { chain: 0x1234_5678, segment: 3, sequence: 17 };
 
-    /// A segment with one frame at `at` and nothing else, and where the frame ends.
+    /// Returns a segment with one frame at `at` and nothing else, and the frame's end.
     fn segment(at: usize, payload: &[u8]) -> (Vec<u8>, usize) {
         let frame = encode(LINK, at, LIMIT, payload).unwrap();
         let mut segment = vec![0; LIMIT];
@@ -274,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn frame_of_any_length_at_any_place_reads_back() {
+    fn a_frame_of_any_length_at_any_offset_round_trips() {
         for at in (0..2 * SECTOR).step_by(ALIGN) {
             for len in (0..100).chain(400..600).chain(1000..1100) {
                 let (segment, end) = segment(at, &payload(len));
@@ -290,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn frame_that_does_not_fit_is_not_made() {
+    fn a_frame_that_does_not_fit_is_not_encoded() {
         let room = (LIMIT - HEADER_LEN) - LIMIT / SECTOR - 4;
         assert!(encode(LINK, 0, LIMIT, &payload(room)).is_some());
         assert!(encode(LINK, 0, LIMIT, &payload(room + 1)).is_none());
@@ -299,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn sector_of_zeros_in_a_payload_is_not_a_missing_sector() {
+    fn a_payload_with_a_sector_of_zeros_is_not_torn() {
         let (mut segment, _) = segment(64, &[0; 3 * SECTOR]);
         assert!(matches!(find(&segment, 64, LINK), Ok(Found::Frame { .. })));
         segment[2 * SECTOR + 100] = 1;
@@ -307,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_arrived_of_an_interrupted_write_is_torn() {
+    fn any_sectors_of_any_prefix_of_a_frame_are_torn() {
         for (at, len) in [(64, 10), (480, 10), (480, 1000), (512, 1400), (96, 700)] {
             let (whole, end) = segment(at, &payload(len));
             let sectors: Vec<_> = parts(at, end).collect();
@@ -325,22 +323,22 @@ mod tests {
                     Ok(Found::Torn { .. }) => assert_ne!(segment, whole),
                     Ok(Found::End) => assert!(is_zero(&segment)),
                     Ok(Found::Frame { .. }) => assert_eq!(segment, whole),
-                    Err(fault) => panic!("{written} bytes at {at} without {lost:b}: {fault:?}"),
+                    Err(error) => panic!("{written} bytes at {at} without {lost:b}: {error:?}"),
                 }
             }
         }
     }
 
     #[test]
-    fn flipped_bit_never_takes_a_frame_away() {
+    fn a_flipped_bit_never_cuts_a_frame() {
         for (at, len) in [(64, 10), (480, 10), (480, 1000)] {
             let (whole, _) = segment(at, &payload(len));
             for bit in at * 8..whole.len() * 8 {
                 let mut segment = whole.clone();
                 segment[bit / 8] ^= 1 << (bit % 8);
                 match find(&segment, at, LINK) {
-                    Err(fault) => assert!(fault.offset <= bit / 8),
-                    // A bit in the zeros behind it is met where the next is looked for.
+                    Err(mismatch) => assert!(mismatch.offset <= bit / 8),
+                    // A bit in the zeros after it is found with the next frame.
                     Ok(Found::Frame { end, next, .. }) => {
                         assert!(bit / 8 >= end);
                         let is_in_sector = bit / 8 < sector_end(end);
@@ -353,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn torn_frame_with_anything_behind_it_is_damage() {
+    fn a_torn_frame_with_anything_after_it_is_damage() {
         let (whole, end) = segment(64, &payload(1000));
         for lost in [64..96, 64..512, 512..1024, end - 32..end] {
             let mut segment = whole.clone();
@@ -365,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn chain_depends_on_every_frame_before() {
+    fn the_chain_depends_on_every_earlier_frame() {
         let next = |link| encode(link, 0, LIMIT, b"payload").unwrap().next;
         let chain = next(LINK).chain;
         assert_ne!(next(Link { chain: 0, ..LINK }).chain, chain);
@@ -374,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn frame_from_elsewhere_is_damage() {
+    fn a_frame_from_another_position_is_damage() {
         let (segment, _) = segment(64, b"payload");
         for link in [
             Link { chain: 0, ..LINK },
@@ -387,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn sector_that_is_neither_whole_nor_missing_in_the_middle_is_damage() {
+    fn a_sector_without_its_mark_in_the_middle_is_damage() {
         let (mut segment, _) = segment(64, &payload(1400));
         segment[64..512].fill(0);
         assert!(matches!(find(&segment, 64, LINK), Ok(Found::Torn { .. })));

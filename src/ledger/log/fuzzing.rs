@@ -1,5 +1,5 @@
-//! What fuzzers call, and the replay of their seeds. Each function panics if a
-//! property does not hold, whatever the bytes.
+//! The bodies of the fuzz targets. Each function panics if a property does not hold
+//! for `data`.
 
 use std::ops::Range;
 
@@ -9,11 +9,11 @@ use super::{Head, LogState, Record};
 
 const LEDGER: LedgerId = LedgerId([7; 16]);
 
-/// Any bytes as a payload: what decodes is spelled in the one way there is, and what
-/// the rules then take leaves no hole.
+/// Decodes a payload: what decodes must encode to the same bytes, and the records that
+/// the rules accept must leave no gap.
 pub fn record(data: &[u8]) {
     if let Some(head) = Head::decode(data) {
-        assert_eq!(head.encode(), data, "a head has a second spelling");
+        assert_eq!(head.encode(), data, "a head has a second encoding");
     }
     let Some(records) = Record::decode_all(data) else { return };
     let mut payload = Vec::new();
@@ -26,11 +26,10 @@ pub fn record(data: &[u8]) {
         }
         assert!(state.is_whole(), "entries are missing");
     }
-    assert_eq!(payload, data, "records have a second spelling");
+    assert_eq!(payload, data, "records have a second encoding");
 }
 
-/// Any bytes as a segment: the frames in it, written again, are the same bytes, and
-/// only a torn frame or zeros follow.
+/// Decodes frames one after the other: each must encode to the same bytes.
 pub fn frames(data: &[u8]) {
     let len = data.len().next_multiple_of(frame::SECTOR);
     let mut bytes = data.to_vec();
@@ -40,17 +39,17 @@ pub fn frames(data: &[u8]) {
     while let Ok(Found::Frame { payload, end, next }) = frame::find(&bytes, at, link) {
         let again = frame::encode(link, at, len, &payload);
         let again = again.map(|frame| (frame.bytes, frame.next));
-        let there = bytes.get(at..end).map(<[u8]>::to_vec);
-        assert_eq!(again, there.map(|bytes| (bytes, next)), "a frame has a second spelling");
+        let found = bytes.get(at..end).map(<[u8]>::to_vec);
+        assert_eq!(again, found.map(|bytes| (bytes, next)), "a frame has a second encoding");
         (at, link) = (end, next);
     }
-    // As a whole file it is most likely damaged; it must say so, and not panic.
-    let _ = segment::decode(&bytes, 1, LEDGER, true);
+    // As a whole file it is almost always damaged, which must not panic.
+    let _ = segment::decode(&bytes, 1, true);
 }
 
-/// Three frames with whatever damage the bytes describe; four of them are an offset
-/// (2), a length (1) and what to put there (1). No frame reads as another, and a cut
-/// never takes a frame that has a whole one behind it.
+/// Damages three frames as `data` says: each four bytes are an offset (2), a length
+/// (1) and a value (1). No frame must read as another, and a cut must never take a
+/// frame that has a whole one after it.
 pub fn damage(data: &[u8]) {
     const LEN: usize = 4096;
     let payloads: [&[u8]; 3] = [b"first", &[0; 1200], &[0xa5; 700]];
@@ -78,9 +77,9 @@ pub fn damage(data: &[u8]) {
                 link = next;
             }
             Ok(Found::Torn { .. } | Found::End) => {
-                let mut behind = ranges.iter().skip(i + 1).cloned();
+                let mut later = ranges.iter().skip(i + 1).cloned();
                 let is_whole = |range: Range<usize>| bytes.get(range.clone()) == written.get(range);
-                assert!(!behind.any(is_whole), "a cut would take a frame that was acknowledged");
+                assert!(!later.any(is_whole), "a cut would take an acknowledged frame");
                 return;
             }
             Err(_) => return,
@@ -94,13 +93,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_keep_the_properties(data in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn arbitrary_bytes_keep_the_properties(data in proptest::collection::vec(any::<u8>(), 0..200)) {
             super::record(&data);
             super::frames(&data);
         }
 
         #[test]
-        fn any_damage_keeps_the_properties(
+        fn arbitrary_damage_keeps_the_properties(
             changes in proptest::collection::vec((0..2200_u16, any::<u8>(), 0..3_u8), 0..8),
         ) {
             let change = |(at, len, value): (u16, u8, u8)| {

@@ -1,28 +1,25 @@
 //! The head: a log's state without the bytes of its entries, and the rules.
 //!
-//! Every segment begins with one, so that a segment can do without those before
-//! it. The rules of the log need no more than this, so they live here.
+//! Every segment begins with one, so that older segments can be deleted. The rules of
+//! the log need nothing more, so they are here.
 
 use std::sync::Arc;
 
-use super::record::{Input, put_bytes, put_u64};
+use super::record::{Input, OPAQUE_LEN_MAX, put_bytes, put_u64};
 use super::{Record, ReplayError};
 
-/// The most bytes that a vote or a log id may have. It bounds the head frame.
-pub const OPAQUE_LEN_MAX: usize = 256;
-
-/// What a log knows beside the bytes of its entries.
+/// The state of a log without the bytes of its entries.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Head {
     /// The last vote.
     pub vote: Option<Arc<[u8]>>,
     /// The last index that was purged, and its log id.
     pub purged: Option<(u64, Arc<[u8]>)>,
-    /// The entries there are.
+    /// The range of the entries.
     pub held: Option<Held>,
 }
 
-/// A run of entries without a hole: `first ..= last`.
+/// A range of entries without gaps: `first ..= last`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Held {
     /// The lowest index.
@@ -38,18 +35,17 @@ impl Head {
         self.purged.as_ref().map(|(index, _)| *index)
     }
 
-    /// Returns the last index the log has reached: of an entry it holds or, if it
-    /// holds none, the last one purged.
+    /// Returns the index of the last entry or, if there is none, the last purged one.
     #[must_use]
     pub fn last_index(&self) -> Option<u64> {
         self.held.map(|held| held.last).or_else(|| self.purged_index())
     }
 
-    /// Takes in one record, or changes nothing and says which rule it breaks:
+    /// Applies one record, or changes nothing and returns the rule that it breaks:
     ///
-    /// - an entry has the index after [`Head::last_index`]; any index if there is none;
-    /// - a truncation keeps what is purged: its index is `>=` the last purged one;
-    /// - a purge has an index `>=` the last one, and may go beyond the last entry;
+    /// - an entry has the index after [`Head::last_index`], or any if there is none;
+    /// - a truncation has an index `>=` the last purged one;
+    /// - a purge has an index `>=` the last purged one, and may go beyond the last entry;
     /// - a vote or a log id has at most [`OPAQUE_LEN_MAX`] bytes.
     ///
     /// # Errors
@@ -100,7 +96,7 @@ impl Head {
         Ok(())
     }
 
-    /// Writes the payload of a head frame.
+    /// Encodes the payload of a head frame.
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
         put_option(&mut out, self.vote.as_ref(), |out, vote| put_bytes(out, vote));
@@ -115,7 +111,7 @@ impl Head {
         out
     }
 
-    /// Reads the payload of a head frame, and nothing after it.
+    /// Decodes the payload of a head frame, with nothing after it.
     pub(super) fn decode(payload: &[u8]) -> Option<Self> {
         let mut input = Input(payload);
         let vote = option(&mut input, Input::bytes)?;
@@ -126,8 +122,8 @@ impl Head {
         (input.is_empty() && head.is_possible()).then_some(head)
     }
 
-    /// Tells whether records could have led here: entries begin right after what
-    /// is purged, and everything repeated is short enough to be repeated.
+    /// Returns `true` if records can have led to this head: entries begin right after
+    /// the last purged one, and no vote or log id is too long.
     fn is_possible(&self) -> bool {
         let follows = match (self.purged_index(), self.held) {
             (Some(purged), Some(held)) => purged.checked_add(1) == Some(held.first),
@@ -177,8 +173,8 @@ mod tests {
         Record::Purge { index, bytes: (*b"id").into() }
     }
 
-    /// Applies all but the last, which must fit, and returns the verdict on the last.
-    fn verdict(records: &[Record]) -> Result<Head, ReplayError> {
+    /// Applies the records, of which only the last may be refused.
+    fn apply_all(records: &[Record]) -> Result<Head, ReplayError> {
         let mut head = Head::default();
         let (last, before) = records.split_last().unwrap();
         for record in before {
@@ -188,23 +184,23 @@ mod tests {
     }
 
     fn held(records: &[Record]) -> Option<(u64, u64)> {
-        verdict(records).unwrap().held.map(|held| (held.first, held.last))
+        apply_all(records).unwrap().held.map(|held| (held.first, held.last))
     }
 
     #[test]
-    fn entries_are_consecutive() {
+    fn refuses_entries_that_are_not_consecutive() {
         assert_eq!(held(&[entry(5), entry(6)]), Some((5, 6)));
         let gap = |expected, found| Err(ReplayError::Gap { expected, found });
-        assert_eq!(verdict(&[entry(5), entry(7)]), gap(6, 7));
-        assert_eq!(verdict(&[entry(5), entry(5)]), gap(6, 5));
-        assert_eq!(verdict(&[purge(9), entry(9)]), gap(10, 9));
-        assert_eq!(verdict(&[purge(9), entry(11)]), gap(10, 11));
+        assert_eq!(apply_all(&[entry(5), entry(7)]), gap(6, 7));
+        assert_eq!(apply_all(&[entry(5), entry(5)]), gap(6, 5));
+        assert_eq!(apply_all(&[purge(9), entry(9)]), gap(10, 9));
+        assert_eq!(apply_all(&[purge(9), entry(11)]), gap(10, 11));
         assert_eq!(held(&[purge(9), entry(10)]), Some((10, 10)));
-        assert_eq!(verdict(&[entry(u64::MAX), entry(0)]), Err(ReplayError::Full));
+        assert_eq!(apply_all(&[entry(u64::MAX), entry(0)]), Err(ReplayError::Full));
     }
 
     #[test]
-    fn truncation_keeps_what_is_purged() {
+    fn refuses_a_truncation_of_purged_entries() {
         let log = [entry(1), entry(2), entry(3)];
         let after = |more: &[Record]| [&log[..], more].concat();
         assert_eq!(held(&after(&[Record::TruncateAfter(Some(2))])), Some((1, 2)));
@@ -213,12 +209,12 @@ mod tests {
         assert_eq!(held(&after(&[Record::TruncateAfter(None)])), None);
         assert_eq!(held(&after(&[purge(2), Record::TruncateAfter(Some(2))])), None);
         let refused = Err(ReplayError::TruncatesPurged { purged: 2 });
-        assert_eq!(verdict(&after(&[purge(2), Record::TruncateAfter(Some(1))])), refused);
-        assert_eq!(verdict(&after(&[purge(2), Record::TruncateAfter(None)])), refused);
+        assert_eq!(apply_all(&after(&[purge(2), Record::TruncateAfter(Some(1))])), refused);
+        assert_eq!(apply_all(&after(&[purge(2), Record::TruncateAfter(None)])), refused);
     }
 
     #[test]
-    fn purge_never_goes_back_but_may_go_beyond_the_last_entry() {
+    fn a_purge_never_goes_back_but_may_go_beyond_the_last_entry() {
         let log = [entry(1), entry(2), entry(3)];
         let after = |more: &[Record]| [&log[..], more].concat();
         assert_eq!(held(&after(&[purge(0)])), Some((1, 3)));
@@ -227,23 +223,23 @@ mod tests {
         assert_eq!(held(&after(&[purge(u64::MAX)])), None);
         assert_eq!(held(&after(&[purge(9), entry(10)])), Some((10, 10)));
         let refused = Err(ReplayError::PurgesBack { purged: 2, found: 1 });
-        assert_eq!(verdict(&after(&[purge(2), purge(1)])), refused);
+        assert_eq!(apply_all(&after(&[purge(2), purge(1)])), refused);
     }
 
     #[test]
-    fn opaque_bytes_beyond_the_bound_are_refused() {
+    fn refuses_votes_and_log_ids_that_are_too_long() {
         let bytes = |len: usize| -> Arc<[u8]> { vec![1; len].into() };
-        assert!(verdict(&[Record::Vote(bytes(OPAQUE_LEN_MAX))]).is_ok());
+        assert!(apply_all(&[Record::Vote(bytes(OPAQUE_LEN_MAX))]).is_ok());
         let len = OPAQUE_LEN_MAX + 1;
         let refused = Err(ReplayError::OpaqueTooLong { len });
-        assert_eq!(verdict(&[Record::Vote(bytes(len))]), refused);
-        assert_eq!(verdict(&[Record::Purge { index: 1, bytes: bytes(len) }]), refused);
+        assert_eq!(apply_all(&[Record::Vote(bytes(len))]), refused);
+        assert_eq!(apply_all(&[Record::Purge { index: 1, bytes: bytes(len) }]), refused);
     }
 
     #[test]
-    fn head_reads_back_as_written_and_in_no_other_way() {
+    fn a_head_round_trips_and_has_one_encoding() {
         let head =
-            verdict(&[Record::Vote((*b"vote").into()), entry(1), purge(1), entry(2)]).unwrap();
+            apply_all(&[Record::Vote((*b"vote").into()), entry(1), purge(1), entry(2)]).unwrap();
         for head in [head, Head::default()] {
             let mut payload = head.encode();
             assert_eq!(Head::decode(&payload), Some(head));

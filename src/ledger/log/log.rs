@@ -1,28 +1,27 @@
-//! The log itself: creates, opens, appends, rotates and forgets, one call at a time.
+//! The log itself: creates, opens, appends, rotates and purges, one call at a time.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::frame;
-use super::replay::{self, Begun, Replay};
+use super::replay::{self, Replay, SegmentStart};
 use super::segment::{self, Active};
 use super::{Cut, Disk, Head, LedgerId, LogError, LogState, Record, SegmentLen};
 
-/// A log that is open for appending. It is the only one on its folder until it
-/// is dropped.
+/// A log that is open for appending. It locks its directory until it is dropped.
 #[derive(Debug)]
 pub struct Log {
     disk: Box<dyn Disk>,
     ledger: LedgerId,
-    /// The length of segments made from now on.
+    /// The length of new segments.
     segment_len: SegmentLen,
     /// All segments, oldest first; the last is the active one.
-    segments: VecDeque<Begun>,
+    segments: VecDeque<SegmentStart>,
     active: Active,
-    /// What is durable, but for the entries' bytes.
+    /// The durable state, without the entries' bytes.
     head: Head,
     bytes_since_purge: u64,
-    /// The first failure. Nothing is tried after it.
+    /// The first failure. Nothing is written after it.
     failure: Option<Arc<LogError>>,
 }
 
@@ -38,35 +37,35 @@ pub struct Recovery {
 }
 
 impl Log {
-    /// Creates an empty log in a folder that is there and holds none.
+    /// Creates an empty log in a directory that exists and has none.
     ///
     /// # Errors
     ///
     /// [`LogError::Missing`], [`LogError::Locked`], [`LogError::Exists`] or
-    /// [`LogError::Io`]. After the last there is an empty log, or none.
+    /// [`LogError::Io`]. After the last one, there is an empty log or none.
     pub fn create(
         mut disk: Box<dyn Disk>,
         ledger: LedgerId,
         segment_len: SegmentLen,
     ) -> Result<Self, LogError> {
-        let is_there = |disk: &dyn Disk| replay::list(disk).map(|numbers| !numbers.is_empty());
-        if is_there(&*disk)? {
+        let exists = |disk: &dyn Disk| replay::list(disk).map(|numbers| !numbers.is_empty());
+        if exists(&*disk)? {
             return Err(LogError::Exists);
         }
         lock(&mut *disk)?;
-        // Someone may have created one in between.
-        if is_there(&*disk)? {
+        // Another process may have created one in between.
+        if exists(&*disk)? {
             return Err(LogError::Exists);
         }
         let head = Head::default();
         let link = segment::first_link(ledger);
         let active = Active::create(&*disk, segment_len, ledger, link, &head)?;
-        let begun = Begun { segment: link.segment, last_index: None };
+        let start = SegmentStart { segment: link.segment, last_index: None };
         Ok(Self {
             disk,
             ledger,
             segment_len,
-            segments: VecDeque::from([begun]),
+            segments: VecDeque::from([start]),
             active,
             head,
             bytes_since_purge: 0,
@@ -74,24 +73,25 @@ impl Log {
         })
     }
 
-    /// Reads the log of `ledger` and changes nothing: a torn tail is left out. Whoever
-    /// calls sees to it that nobody writes meanwhile.
+    /// Reads the log of `ledger` without a torn tail, and changes nothing. The caller
+    /// must hold a lock.
     ///
     /// # Errors
     ///
-    /// [`LogError::Missing`], [`LogError::Damaged`], [`LogError::Version`] or
-    /// [`LogError::Io`].
+    /// [`LogError::Missing`], [`LogError::Damaged`], [`LogError::OtherLedger`],
+    /// [`LogError::Version`] or [`LogError::Io`].
     pub fn read(disk: &dyn Disk, ledger: LedgerId) -> Result<LogState, LogError> {
         replay::replay(disk, ledger).map(|replay| replay.state)
     }
 
-    /// Opens the log of `ledger`, and returns the state it holds and what was found.
-    /// Segments keep their length; new ones are made with `segment_len`.
+    /// Opens the log of `ledger`, and returns it with its state and what the open found.
+    /// Existing segments keep their length; new ones have `segment_len`.
     ///
     /// # Errors
     ///
     /// [`LogError::Missing`], [`LogError::Locked`], [`LogError::Damaged`],
-    /// [`LogError::Version`]: nothing was changed. [`LogError::Io`]: nothing was lost.
+    /// [`LogError::OtherLedger`], [`LogError::Version`]: nothing was changed.
+    /// [`LogError::Io`]: nothing was lost.
     pub fn open(
         mut disk: Box<dyn Disk>,
         ledger: LedgerId,
@@ -104,8 +104,7 @@ impl Log {
         let Replay { state, segments, frames, bytes_since_purge, last, next, cut } =
             replay::replay(&*disk, ledger)?;
         let recovery = Recovery { cut, segments: segments.len(), frames };
-        // From here on the disk is written to; `mod.rs` says why this is not only
-        // done if there is something to cut.
+        // The disk is written from here on; `mod.rs` says why also without a torn tail.
         remove_unfinished(&*disk)?;
         let (last_len, bytes) = last;
         let active = Active::write_whole(&*disk, last_len, bytes, next)?;
@@ -124,15 +123,14 @@ impl Log {
         Ok((log, state, recovery))
     }
 
-    /// Appends records and returns once they are durable. They may be spread over
-    /// several frames: after a crash or a failure the first of them may be there
-    /// without the later ones, never the other way round.
+    /// Appends records and returns once they are durable. They may take several frames:
+    /// after a crash or a failure, any prefix of them may be durable.
     ///
     /// # Errors
     ///
-    /// [`LogError::Rejected`] and [`LogError::TooLong`]: nothing was written, the log
-    /// goes on. [`LogError::Io`]: any number of the records, from the first one on, may
-    /// be durable; the log is poisoned. [`LogError::Poisoned`]: it was so before.
+    /// [`LogError::Rejected`] and [`LogError::TooLong`]: nothing was written, and the
+    /// log remains usable. [`LogError::Io`]: any prefix of the records may be durable,
+    /// and the log is poisoned. [`LogError::Poisoned`]: it was poisoned before.
     pub fn append(&mut self, records: &[Record]) -> Result<(), LogError> {
         if let Some(first) = &self.failure {
             return Err(LogError::Poisoned(Arc::clone(first)));
@@ -141,14 +139,15 @@ impl Log {
         self.write(records).inspect_err(|error| self.failure = Some(Arc::new(error.clone())))
     }
 
-    /// Returns the most bytes that an encoded record may have: an entry's own, and 17.
+    /// Returns the most bytes that an encoded record may have. An entry has 17 more than
+    /// its content.
     #[must_use]
     pub const fn record_len_max(&self) -> usize {
         self.segment_len.payload_len_max()
     }
 
-    /// Returns how many bytes were appended since the last purge: what a snapshot and
-    /// a purge could free, and what the next replay has to read for their lack.
+    /// Returns how many bytes were appended since the last purge. A snapshot and a purge
+    /// would spare the next replay from reading them.
     #[must_use]
     pub const fn bytes_since_purge(&self) -> u64 {
         self.bytes_since_purge
@@ -181,7 +180,7 @@ impl Log {
             Some(frame) => frame,
             None => {
                 self.rotate()?;
-                // A new segment has room for any record that was admitted.
+                // A new segment has room for any admitted record.
                 let len_max = self.record_len_max();
                 self.encode(payload).ok_or(LogError::TooLong { len: payload.len(), len_max })?
             }
@@ -202,34 +201,34 @@ impl Log {
         frame::encode(*next, *end, len.bytes(), payload)
     }
 
-    /// Begins a new segment. The old one is never written to again.
+    /// Starts a new segment. The old one is never written to again.
     fn rotate(&mut self) -> Result<(), LogError> {
         let link = self.active.next.next_segment();
         let disk = &*self.disk;
         self.active = Active::create(disk, self.segment_len, self.ledger, link, &self.head)?;
         let last_index = self.head.last_index();
-        self.segments.push_back(Begun { segment: link.segment, last_index });
+        self.segments.push_back(SegmentStart { segment: link.segment, last_index });
         self.delete_purged()
     }
 
-    /// Deletes segments, oldest first, as long as the one after has its own head and
-    /// each entry from before it is purged.
+    /// Deletes the oldest segments in which all entries are purged, but never the
+    /// active one.
     fn delete_purged(&mut self) -> Result<(), LogError> {
-        while let Some(after) = self.segments.get(1) {
-            if after.last_index > self.head.purged_index() {
+        while let Some(next) = self.segments.get(1) {
+            if next.last_index > self.head.purged_index() {
                 break;
             }
             let Some(oldest) = self.segments.pop_front() else { break };
             let name = segment::name(oldest.segment);
             let failed = |doing| LogError::io(doing, self.disk.path(&name));
             self.disk.remove(&name).map_err(failed("delete"))?;
-            self.disk.sync_dir().map_err(failed("sync the folder of"))?;
+            self.disk.sync_dir().map_err(failed("sync the directory of"))?;
         }
         Ok(())
     }
 }
 
-/// Says whether `records` may be appended to a log with this head.
+/// Rejects `records` that may not be appended to a log with this head.
 pub(super) fn admit(head: &Head, records: &[Record], len_max: usize) -> Result<(), LogError> {
     let mut head = head.clone();
     for record in records {
@@ -242,8 +241,8 @@ pub(super) fn admit(head: &Head, records: &[Record], len_max: usize) -> Result<(
     Ok(())
 }
 
-/// Encodes as many records as a frame may hold, but at least one, and returns the
-/// payload, the records in it and the others.
+/// Encodes as many records as fit in a frame, at least one. Returns the payload, the
+/// records in it and the others.
 fn pack(records: &[Record], len_max: usize) -> (Vec<u8>, &[Record], &[Record]) {
     let mut payload = Vec::new();
     let mut count = 0;
@@ -263,8 +262,8 @@ fn lock(disk: &mut dyn Disk) -> Result<(), LogError> {
     if is_ours { Ok(()) } else { Err(LogError::Locked) }
 }
 
-/// Removes what a crash left of segments in the making. They hold nothing that was
-/// acknowledged, so it does not matter when their removal becomes durable.
+/// Removes unfinished segments. They hold nothing that was acknowledged, so it does not
+/// matter when their removal becomes durable.
 fn remove_unfinished(disk: &dyn Disk) -> Result<(), LogError> {
     let names = disk.list().map_err(LogError::io("list", disk.path("")))?;
     for name in names.iter().filter(|name| segment::is_unfinished(name)) {

@@ -1,4 +1,4 @@
-//! Records: what a log holds, and their bytes. The table is in `mod.rs`.
+//! Records and their bytes. The table is in `mod.rs`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,23 +9,26 @@ const TRUNCATE_AFTER: u8 = 3;
 const TRUNCATE_ALL: u8 = 4;
 const PURGE: u8 = 5;
 
-/// One change of the log, in the order of their tags on disk.
+/// The most bytes that a vote or a log id may have. It bounds the head frame.
+pub const OPAQUE_LEN_MAX: usize = 256;
+
+/// One change of the log, in the order of the tags on disk.
 #[derive(Clone, Eq, PartialEq)]
 pub enum Record {
     /// Replaces the vote.
     Vote(Arc<[u8]>),
     /// Appends an entry.
     Entry {
-        /// Its place: one more than the last.
+        /// Its index: one more than the last.
         index: u64,
-        /// What it says.
+        /// Its content.
         bytes: Arc<[u8]>,
     },
-    /// Keeps the entries `<=` the index, drops those after it; `None` drops all.
+    /// Drops the entries `>` the index; `None` drops all.
     TruncateAfter(Option<u64>),
     /// Drops the entries `<=` the index.
     Purge {
-        /// The last index that goes.
+        /// The last index dropped.
         index: u64,
         /// The log id of that entry.
         bytes: Arc<[u8]>,
@@ -33,7 +36,7 @@ pub enum Record {
 }
 
 impl Record {
-    /// Tells whether this is a purge.
+    /// Returns `true` if this is a purge.
     pub(super) const fn is_purge(&self) -> bool {
         matches!(self, Self::Purge { .. })
     }
@@ -48,7 +51,7 @@ impl Record {
         }
     }
 
-    /// Adds the record to a payload.
+    /// Appends the record to a payload.
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         match self {
             Self::Vote(bytes) => {
@@ -73,7 +76,7 @@ impl Record {
         }
     }
 
-    /// Reads a payload that is one or more records and nothing else.
+    /// Decodes a payload that is one or more records and nothing else.
     pub(super) fn decode_all(payload: &[u8]) -> Option<Vec<Self>> {
         let mut input = Input(payload);
         let mut records = vec![Self::decode(&mut input)?];
@@ -95,7 +98,7 @@ impl Record {
     }
 }
 
-/// Entries carry names of users: a trace shows lengths only.
+/// Shows lengths only: entries contain user names.
 impl fmt::Debug for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -107,19 +110,19 @@ impl fmt::Debug for Record {
     }
 }
 
-/// Adds a number.
+/// Appends a number.
 pub(super) fn put_u64(out: &mut Vec<u8>, number: u64) {
     out.extend_from_slice(&number.to_le_bytes());
 }
 
-/// Adds bytes and, before them, how many they are.
+/// Appends the number of bytes, then the bytes.
 pub(super) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     put_u64(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }
 
-/// Bytes still to be read. Each method takes what it names from the front, or
-/// returns `None` if that is not there.
+/// The bytes still to be decoded. Each method takes what it names from the front, or
+/// returns `None` if too few bytes are left.
 pub(super) struct Input<'a>(pub(super) &'a [u8]);
 
 impl Input<'_> {
@@ -176,27 +179,27 @@ mod tests {
     }
 
     #[test]
-    fn records_read_back_as_written() {
+    fn records_round_trip() {
         let records = one_of_each();
         assert_eq!(Record::decode_all(&encoded(&records)), Some(records));
     }
 
     #[test]
-    fn encoded_len_is_the_length_encoded() {
+    fn encoded_len_equals_the_encoded_length() {
         for record in one_of_each() {
             assert_eq!(encoded(std::slice::from_ref(&record)).len(), record.encoded_len());
         }
     }
 
     #[test]
-    fn each_tag_has_its_number_for_good() {
+    fn tags_on_disk_are_1_to_5() {
         let tags: Vec<u8> =
             one_of_each().iter().map(|r| encoded(std::slice::from_ref(r))[0]).collect();
         assert_eq!(tags, [1, 2, 3, 4, 5]);
     }
 
     #[test]
-    fn payload_cut_anywhere_inside_a_record_is_refused() {
+    fn refuses_a_payload_truncated_inside_a_record() {
         for record in one_of_each() {
             let payload = encoded(&[record]);
             for len in 0..payload.len() {
@@ -206,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_tag_is_refused() {
+    fn refuses_an_unknown_tag() {
         for tag in [0, 6, 255] {
             assert_eq!(Record::decode_all(&[tag]), None);
         }

@@ -1,11 +1,11 @@
-//! Replay: from the files to the state they build, changing nothing.
+//! Replay: from the files to the state that follows from them. Changes nothing.
 
 use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
 
 use super::error::damage;
-use super::frame::{Fault, Link};
+use super::frame::{Link, Mismatch};
 use super::segment::{self, Contents, Records};
 use super::{Disk, LedgerId, LogError, LogState, Record, SegmentLen};
 
@@ -16,30 +16,30 @@ pub struct Cut {
     pub path: PathBuf,
     /// Where the interrupted write began.
     pub offset: u64,
-    /// How many bytes of it, at most, had arrived.
+    /// At most how many bytes of it were written.
     pub bytes: u64,
 }
 
-/// What a folder holds.
+/// The contents of a directory.
 #[derive(Debug)]
 pub(super) struct Replay {
     pub(super) state: LogState,
     /// All segments, oldest first.
-    pub(super) segments: VecDeque<Begun>,
-    /// How many frames with records there are.
+    pub(super) segments: VecDeque<SegmentStart>,
+    /// The number of frames, without head frames.
     pub(super) frames: u64,
     /// The bytes of the frames after the last one with a purge.
     pub(super) bytes_since_purge: u64,
-    /// The length of the last segment, and its bytes without those that are torn.
+    /// The length of the last segment, and its bytes without a torn tail.
     pub(super) last: (SegmentLen, Vec<u8>),
-    /// What the next frame in the last segment is linked to.
+    /// The link of the next frame in the last segment.
     pub(super) next: Link,
     pub(super) cut: Option<Cut>,
 }
 
-/// A segment, and where the log stood when it was begun.
+/// A segment, and the log's last index when it was started.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Begun {
+pub(super) struct SegmentStart {
     pub(super) segment: u64,
     pub(super) last_index: Option<u64>,
 }
@@ -59,10 +59,10 @@ pub(super) fn list(disk: &dyn Disk) -> Result<Vec<u64>, LogError> {
 pub(super) fn replay(disk: &dyn Disk, ledger: LedgerId) -> Result<Replay, LogError> {
     let numbers = list(disk)?;
     let (&oldest, &newest) = numbers.first().zip(numbers.last()).ok_or(LogError::Missing)?;
-    let damaged = |number, fault: Fault| damage(disk.path(&segment::name(number)), fault);
+    let damaged = |number, mismatch| damage(disk.path(&segment::name(number)), mismatch);
     if let Some((missing, _)) = (oldest..=newest).zip(&numbers).find(|(want, have)| want != *have) {
-        let expected = "this segment, as older and newer ones are there";
-        return Err(damaged(missing, Fault { offset: 0, expected }).into());
+        let expected = "this segment, as there are older and newer ones";
+        return Err(damaged(missing, Mismatch { offset: 0, expected }).into());
     }
     let mut replay: Option<Replay> = None;
     for &number in &numbers {
@@ -73,19 +73,19 @@ pub(super) fn replay(disk: &dyn Disk, ledger: LedgerId) -> Result<Replay, LogErr
             bytes: (torn_end - contents.end) as u64,
         });
         let so_far = replay.get_or_insert_with(|| Replay::before(&contents));
-        so_far.go_on(bytes, &contents).map_err(|fault| damaged(number, fault))?;
+        so_far.append(bytes, &contents).map_err(|mismatch| damaged(number, mismatch))?;
         so_far.cut = cut;
     }
     let replay = replay.ok_or(LogError::Missing)?;
     if !replay.state.is_whole() {
-        let expected = "an older segment, as entries in it were not purged";
-        return Err(damaged(oldest, Fault { offset: 0, expected }).into());
+        let expected = "an older segment, as its entries were not purged";
+        return Err(damaged(oldest, Mismatch { offset: 0, expected }).into());
     }
     Ok(replay)
 }
 
 impl Replay {
-    /// Stands where the first segment begins, and has read nothing of it.
+    /// Returns the replay of nothing, to which `first` can be appended.
     fn before(first: &Contents) -> Self {
         Self {
             state: LogState::after(first.head.clone()),
@@ -98,17 +98,18 @@ impl Replay {
         }
     }
 
-    /// Takes in the next segment.
-    fn go_on(&mut self, mut bytes: Vec<u8>, contents: &Contents) -> Result<(), Fault> {
+    /// Appends the next segment.
+    fn append(&mut self, mut bytes: Vec<u8>, contents: &Contents) -> Result<(), Mismatch> {
         if contents.link != self.next.next_segment() || contents.head != *self.state.head() {
-            return Err(Fault { offset: 0, expected: "what follows the segment before" });
+            let expected = "a segment that continues the one before";
+            return Err(Mismatch { offset: 0, expected });
         }
         let last_index = self.state.head().last_index();
-        self.segments.push_back(Begun { segment: contents.link.segment, last_index });
+        self.segments.push_back(SegmentStart { segment: contents.link.segment, last_index });
         for Records { at, len, records } in &contents.frames {
             for record in records {
-                let expected = "records that keep the rules of the log";
-                self.state.apply(record).map_err(|_| Fault { offset: *at, expected })?;
+                let expected = "records that obey the rules of the log";
+                self.state.apply(record).map_err(|_| Mismatch { offset: *at, expected })?;
             }
             self.frames += 1;
             self.bytes_since_purge += *len as u64;
@@ -131,7 +132,7 @@ mod tests {
 
     const LEDGER: LedgerId = LedgerId([7; 16]);
 
-    /// Replays an empty log with a second segment that begins with this link and head.
+    /// Replays an empty log with a second segment that has this link and head.
     fn replay_with(change: impl FnOnce(Link, Head) -> (Link, Head)) -> Result<Replay, LogError> {
         let dir = tempfile::tempdir().unwrap();
         let disk = FileDisk::new(dir.path());
@@ -144,13 +145,13 @@ mod tests {
     }
 
     #[test]
-    fn segment_that_follows_is_taken_in() {
+    fn a_segment_that_continues_the_log_is_replayed() {
         let replay = replay_with(|link, head| (link, head)).unwrap();
         assert_eq!(replay.segments.len(), 2);
     }
 
     #[test]
-    fn segment_that_does_not_follow_is_damage() {
+    fn a_segment_that_does_not_continue_the_log_is_damage() {
         let vote = || Some((*b"vote").into());
         for result in [
             replay_with(|link, head| (Link { chain: link.chain ^ 1, ..link }, head)),

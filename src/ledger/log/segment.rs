@@ -1,26 +1,19 @@
-//! Segments: one file each. How they are named, made and read; the bytes are in
-//! `mod.rs`.
+//! Segments: one file each. Their names, and how they are created and read. The bytes
+//! are in `mod.rs`.
 
 use std::fmt;
 
 use super::error::damage;
-use super::frame::{self, ALIGN, Fault, Found, Link, SECTOR};
+use super::frame::{self, ALIGN, Found, Link, Mismatch, SECTOR};
 use super::record::{Input, put_u64};
-use super::{Disk, DiskFile, Head, LogError, Record};
-
-/// The one format version there is.
-pub(super) const VERSION: u32 = 1;
+use super::{Disk, DiskFile, Head, LogError, Record, VERSION};
 
 const MAGIC: [u8; 8] = *b"jetonlog";
 const HEADER_LEN: usize = 2 * ALIGN;
-/// Where a header names its ledger, and its segment.
-const LEDGER_AT: usize = 16;
+/// The offset of the segment's number in its header.
 const NUMBER_AT: usize = 32;
 
-/// What is expected where a segment of another ledger lies.
-pub(super) const OTHER_LEDGER: &str = "the id of this ledger";
-
-/// Which ledger a log belongs to: 16 random bytes, drawn when it was created.
+/// The ledger that a log belongs to: 16 random bytes.
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub struct LedgerId(pub [u8; 16]);
 
@@ -44,15 +37,15 @@ impl SegmentLen {
     const MIN: u32 = 4 * 1024;
     const MAX: u32 = 64 * 1024 * 1024;
 
-    /// Returns the length, if a segment may have it.
+    /// Returns the length, or `None` if a segment may not have it.
     #[must_use]
     pub fn new(bytes: u32) -> Option<Self> {
         let is_whole_sectors = usize::try_from(bytes).ok()?.is_multiple_of(SECTOR);
         ((Self::MIN..=Self::MAX).contains(&bytes) && is_whole_sectors).then_some(Self(bytes))
     }
 
-    /// Returns the most payload bytes that a frame has, and so the most that a
-    /// record has: with a head frame, one such always fits in a segment.
+    /// Returns the most payload bytes of a frame, and so of a record. Such a frame
+    /// always fits in a segment after the head frame.
     #[must_use]
     pub const fn payload_len_max(self) -> usize {
         self.bytes() / 4
@@ -72,39 +65,39 @@ impl Default for SegmentLen {
     }
 }
 
-/// Returns the name of a segment, which sorts as its number does.
+/// Returns the name of a segment. Names sort like numbers.
 pub(super) fn name(number: u64) -> String {
     format!("{number:020}")
 }
 
-/// Returns the number of the segment with this name, if it is one.
+/// Returns the number of the segment with this name, or `None` for other files.
 pub(super) fn number(file_name: &str) -> Option<u64> {
     file_name.parse().ok().filter(|number| name(*number) == file_name)
 }
 
-/// Tells whether the name is that of a segment in the making.
+/// Returns `true` if the name is that of an unfinished segment.
 pub(super) fn is_unfinished(file_name: &str) -> bool {
     file_name.strip_suffix(".tmp").and_then(number).is_some()
 }
 
-/// Returns what the first frame of a new ledger is linked to.
+/// Returns the link of the first frame of a new ledger.
 pub(super) fn first_link(ledger: LedgerId) -> Link {
     Link { chain: crc32fast::hash(&ledger.0), segment: 1, sequence: 1 }
 }
 
-/// A segment that is being written to.
+/// The segment that is written to.
 #[derive(Debug)]
 pub(super) struct Active {
     pub(super) file: Box<dyn DiskFile>,
     pub(super) len: SegmentLen,
     /// Where the next frame goes.
     pub(super) end: usize,
-    /// What the next frame is linked to.
+    /// The link of the next frame.
     pub(super) next: Link,
 }
 
 impl Active {
-    /// Makes the segment that begins with `link` and `head`, durably.
+    /// Creates the segment that begins with `link` and `head`, durably.
     pub(super) fn create(
         disk: &dyn Disk,
         len: SegmentLen,
@@ -114,7 +107,7 @@ impl Active {
     ) -> Result<Self, LogError> {
         let mut bytes = encode_header(len, ledger, link);
         let payload = head.encode();
-        // A head is at most 3 * 256 bytes and some numbers, a segment at least 4 KiB.
+        // A head has at most 3 * 256 bytes and some numbers, a segment at least 4 KiB.
         let frame = frame::encode(link, HEADER_LEN, len.bytes(), &payload).ok_or_else(|| {
             LogError::TooLong { len: payload.len(), len_max: len.payload_len_max() }
         })?;
@@ -122,8 +115,8 @@ impl Active {
         Self::write_whole(disk, len, bytes, frame.next)
     }
 
-    /// Makes a segment of `bytes` and then zeros, durably and at once: it is not
-    /// there under its name, or it is whole. It takes the place of one that is there.
+    /// Creates or replaces a segment that has `bytes` and then zeros, durably and
+    /// atomically.
     pub(super) fn write_whole(
         disk: &dyn Disk,
         len: SegmentLen,
@@ -133,18 +126,14 @@ impl Active {
         let end = bytes.len();
         bytes.resize(len.bytes(), 0);
         let name = name(next.segment);
-        let unfinished = format!("{name}.tmp");
-        let failed = |doing, name: &str| LogError::io(doing, disk.path(name));
-        let file = disk.create(&unfinished).map_err(failed("create", &unfinished))?;
-        file.write_all_at(&bytes, 0).map_err(failed("write", &unfinished))?;
-        file.sync_data().map_err(failed("sync", &unfinished))?;
-        disk.rename(&unfinished, &name).map_err(failed("rename", &unfinished))?;
-        disk.sync_dir().map_err(failed("sync the folder of", &name))?;
+        let file = disk
+            .replace(&name, &format!("{name}.tmp"), &bytes)
+            .map_err(LogError::io("write", disk.path(&name)))?;
         Ok(Self { file, len, end, next })
     }
 }
 
-/// What a segment holds.
+/// The contents of a segment.
 #[derive(Debug)]
 pub(super) struct Contents {
     pub(super) len: SegmentLen,
@@ -155,13 +144,13 @@ pub(super) struct Contents {
     pub(super) frames: Vec<Records>,
     /// Where the next frame would go.
     pub(super) end: usize,
-    /// What the next frame is linked to.
+    /// The link of the next frame.
     pub(super) next: Link,
     /// Where the torn frame at `end` ends, if there is one.
     pub(super) torn_end: Option<usize>,
 }
 
-/// What a frame holds, and where it is.
+/// The records of a frame, and its position.
 #[derive(Debug)]
 pub(super) struct Records {
     pub(super) at: usize,
@@ -169,8 +158,8 @@ pub(super) struct Records {
     pub(super) records: Vec<Record>,
 }
 
-/// Reads a segment without changing it, and returns its bytes too. Only the last
-/// segment may have a torn tail.
+/// Reads a segment and returns its bytes and contents. Only the last segment may have
+/// a torn tail.
 pub(super) fn read(
     disk: &dyn Disk,
     number: u64,
@@ -179,26 +168,31 @@ pub(super) fn read(
 ) -> Result<(Vec<u8>, Contents), LogError> {
     let name = name(number);
     let path = disk.path(&name);
-    // One byte more than any segment has, so as to see that a file is too long.
+    // One byte more than any segment has shows that a file is too long.
     let bytes = disk
         .read(&name, SegmentLen(SegmentLen::MAX).bytes() + 1)
         .map_err(LogError::io("read", path.clone()))?;
     if let Some(found) = other_version(&bytes) {
         return Err(LogError::Version { path, found });
     }
-    let contents = decode(&bytes, number, ledger, is_last).map_err(|fault| damage(path, fault))?;
+    if decode_header(&bytes).is_ok_and(|header| header.ledger != ledger) {
+        return Err(LogError::OtherLedger { path });
+    }
+    let contents = decode(&bytes, number, is_last).map_err(|mismatch| damage(path, mismatch))?;
     Ok((bytes, contents))
 }
 
-/// Reads the bytes of a segment.
-pub(super) fn decode(
-    bytes: &[u8],
-    number: u64,
-    ledger: LedgerId,
-    is_last: bool,
-) -> Result<Contents, Fault> {
-    let (len, link) = decode_header(bytes, number, ledger)?;
-    let no_head = Fault { offset: HEADER_LEN, expected: "a whole head frame" };
+/// Decodes a segment, which may be of any ledger.
+pub(super) fn decode(bytes: &[u8], number: u64, is_last: bool) -> Result<Contents, Mismatch> {
+    let Header { len, link, .. } = decode_header(bytes)?;
+    if link.segment != number {
+        return Err(Mismatch { offset: NUMBER_AT, expected: "the number in the file's name" });
+    }
+    if bytes.len() != len.bytes() {
+        let offset = bytes.len().min(len.bytes());
+        return Err(Mismatch { offset, expected: "a file of the length in its header" });
+    }
+    let no_head = Mismatch { offset: HEADER_LEN, expected: "a whole head frame" };
     let Found::Frame { payload, end, next } = frame::find(bytes, HEADER_LEN, link)? else {
         return Err(no_head);
     };
@@ -209,7 +203,7 @@ pub(super) fn decode(
         match frame::find(bytes, at, contents.next)? {
             Found::Frame { payload, end, next } => {
                 let records = Record::decode_all(&payload)
-                    .ok_or(Fault { offset: at, expected: "a frame of known records" })?;
+                    .ok_or(Mismatch { offset: at, expected: "a frame of known records" })?;
                 contents.frames.push(Records { at, len: end - at, records });
                 (contents.end, contents.next) = (end, next);
             }
@@ -219,10 +213,17 @@ pub(super) fn decode(
             }
             Found::Torn { .. } => {
                 let expected = "a whole frame, as this is not the last segment";
-                return Err(Fault { offset: at, expected });
+                return Err(Mismatch { offset: at, expected });
             }
         }
     }
+}
+
+/// The header of a segment.
+struct Header {
+    len: SegmentLen,
+    ledger: LedgerId,
+    link: Link,
 }
 
 fn encode_header(len: SegmentLen, ledger: LedgerId, link: Link) -> Vec<u8> {
@@ -239,8 +240,8 @@ fn encode_header(len: SegmentLen, ledger: LedgerId, link: Link) -> Vec<u8> {
     header
 }
 
-/// Returns the version that the segment says it has, if that is not ours: then
-/// nothing after it can be judged.
+/// Returns the version in the header, if it is an unknown one. Nothing after it can
+/// then be interpreted.
 fn other_version(bytes: &[u8]) -> Option<u32> {
     let mut input = Input(bytes);
     let magic: [u8; MAGIC.len()] = input.array()?;
@@ -248,33 +249,19 @@ fn other_version(bytes: &[u8]) -> Option<u32> {
     (magic == MAGIC && version != VERSION).then_some(version)
 }
 
-fn decode_header(bytes: &[u8], number: u64, ledger: LedgerId) -> Result<(SegmentLen, Link), Fault> {
-    let fault = Fault { offset: 0, expected: "the header of a segment" };
-    let mut input = Input(bytes.get(MAGIC.len() + 4..).ok_or(fault)?);
+fn decode_header(bytes: &[u8]) -> Result<Header, Mismatch> {
+    let mismatch = Mismatch { offset: 0, expected: "the header of a segment" };
+    let mut input = Input(bytes.get(MAGIC.len() + 4..).ok_or(mismatch)?);
     let mut fields = || {
-        let len = input.u32()?;
+        let len = SegmentLen::new(input.u32()?)?;
         let ledger = LedgerId(input.array()?);
         let (segment, sequence, chain) = (input.u64()?, input.u64()?, input.u32()?);
-        Some((SegmentLen::new(len)?, ledger, Link { chain, segment, sequence }))
+        Some(Header { len, ledger, link: Link { chain, segment, sequence } })
     };
-    let (len, found, link) = fields().ok_or(fault)?;
-    // To write it again is the strictest way to read it.
-    if !bytes.starts_with(&encode_header(len, found, link)) {
-        return Err(fault);
-    }
-    if found != ledger {
-        return Err(Fault { offset: LEDGER_AT, expected: OTHER_LEDGER });
-    }
-    if link.segment != number {
-        return Err(Fault { offset: NUMBER_AT, expected: "the number in the name of the file" });
-    }
-    if bytes.len() != len.bytes() {
-        return Err(Fault {
-            offset: bytes.len().min(len.bytes()),
-            expected: "a file of exactly the length in its header",
-        });
-    }
-    Ok((len, link))
+    let header = fields().ok_or(mismatch)?;
+    // Encoding it again checks every byte.
+    let is_whole = bytes.starts_with(&encode_header(header.len, header.ledger, header.link));
+    if is_whole { Ok(header) } else { Err(mismatch) }
 }
 
 #[cfg(test)]
@@ -294,20 +281,17 @@ mod tests {
         bytes
     }
 
-    fn fault(bytes: &[u8]) -> Fault {
-        decode(bytes, 1, LEDGER, true).unwrap_err()
-    }
-
     #[test]
-    fn segment_reads_back_as_made() {
-        let contents = decode(&segment(), 1, LEDGER, false).unwrap();
+    fn a_segment_round_trips() {
+        assert_eq!(decode_header(&segment()).unwrap().ledger, LEDGER);
+        let contents = decode(&segment(), 1, false).unwrap();
         assert_eq!(contents.link, first_link(LEDGER));
         assert_eq!(contents.head, Head::default());
         assert_eq!(contents.frames.len(), 0);
     }
 
     #[test]
-    fn version_1_has_these_bytes_for_good() {
+    fn version_1_has_these_bytes() {
         let hex: String = segment()[..128].iter().map(|byte| format!("{byte:02x}")).collect();
         let expected = concat!(
             "6a65746f6e6c6f67010000000010000007070707070707070707070707070707",
@@ -319,34 +303,32 @@ mod tests {
     }
 
     #[test]
-    fn segment_of_another_ledger_or_under_another_name_is_damage() {
-        let fault = |number, ledger| decode(&segment(), number, ledger, true).unwrap_err().offset;
-        assert_eq!(fault(1, LedgerId([8; 16])), 16);
-        assert_eq!(fault(2, LEDGER), 32);
+    fn a_segment_under_another_name_is_damage() {
+        assert_eq!(decode(&segment(), 2, true).unwrap_err().offset, 32);
     }
 
     #[test]
-    fn file_of_any_other_length_is_damage() {
+    fn a_file_of_any_other_length_is_damage() {
         let mut bytes = segment();
         for len in 0..bytes.len() {
-            assert!(fault(&bytes[..len]).offset <= len);
+            assert!(decode(&bytes[..len], 1, true).unwrap_err().offset <= len);
         }
         bytes.push(0);
-        assert_eq!(fault(&bytes).offset, 4096);
+        assert_eq!(decode(&bytes, 1, true).unwrap_err().offset, 4096);
     }
 
     #[test]
-    fn every_flipped_bit_is_damage_where_nothing_can_be_torn() {
+    fn every_flipped_bit_is_damage_in_a_segment_that_is_not_the_last() {
         let whole = segment();
         for bit in 0..whole.len() * 8 {
             let mut bytes = whole.clone();
             bytes[bit / 8] ^= 1 << (bit % 8);
-            assert!(decode(&bytes, 1, LEDGER, false).unwrap_err().offset <= bit / 8);
+            assert!(decode(&bytes, 1, false).unwrap_err().offset <= bit / 8);
         }
     }
 
     #[test]
-    fn other_version_is_told_from_damage() {
+    fn another_version_is_not_damage() {
         let mut bytes = segment();
         assert_eq!(other_version(&bytes), None);
         bytes[8] = 2;
@@ -354,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn names_sort_as_numbers_and_have_one_spelling() {
+    fn names_sort_like_numbers_and_have_one_spelling() {
         assert_eq!(name(7), "00000000000000000007");
         assert_eq!(number(&name(u64::MAX)), Some(u64::MAX));
         for other in ["7", "00000000000000000007.tmp", "lock", "+0000000000000000007", ""] {
@@ -365,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn segment_length_is_whole_sectors_within_its_bounds() {
+    fn a_segment_length_is_whole_sectors_within_bounds() {
         for bytes in [4096, 4608, 64 * 1024 * 1024] {
             assert_eq!(SegmentLen::new(bytes).unwrap().bytes(), bytes as usize);
         }

@@ -1,4 +1,4 @@
-//! The state that a log's records build. Pure.
+//! The state that follows from a log's records. Pure.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{Head, Record, ReplayError};
 
-/// What a log holds: its [`Head`], and its entries by index.
+/// The contents of a log: its [`Head`], and its entries by index.
 #[derive(Clone, Default, Eq, PartialEq)]
 pub struct LogState {
     head: Head,
@@ -14,25 +14,25 @@ pub struct LogState {
 }
 
 impl LogState {
-    /// Begins where a segment begins: the entries it says are held stand in older
-    /// segments and are missing here.
+    /// Returns the state at the start of a segment. The entries that `head` lists are
+    /// in older segments, and missing here.
     pub(super) const fn after(head: Head) -> Self {
         Self { head, entries: BTreeMap::new() }
     }
 
-    /// Returns vote, purged, and which entries there are.
+    /// Returns the vote, what was purged, and the range of entries.
     #[must_use]
     pub const fn head(&self) -> &Head {
         &self.head
     }
 
-    /// Returns the entries by index; there is no hole between them.
+    /// Returns the entries by index, without gaps.
     #[must_use]
     pub const fn entries(&self) -> &BTreeMap<u64, Arc<[u8]>> {
         &self.entries
     }
 
-    /// Takes in one record, or changes nothing; the rules are those of [`Head::apply`].
+    /// Applies one record by the rules of [`Head::apply`], or changes nothing.
     ///
     /// # Errors
     ///
@@ -43,19 +43,19 @@ impl LogState {
             Record::Entry { index, bytes } => {
                 self.entries.insert(*index, Arc::clone(bytes));
             }
-            Record::TruncateAfter(_) | Record::Purge { .. } => self.drop_what_is_not_held(),
+            Record::TruncateAfter(_) | Record::Purge { .. } => self.drop_entries_not_held(),
             Record::Vote(_) => {}
         }
         Ok(())
     }
 
-    /// Tells whether each entry that the head says is held is there.
+    /// Returns `true` if all entries that the head lists are present.
     pub(super) fn is_whole(&self) -> bool {
         self.entries.keys().next().copied() == self.head.held.map(|held| held.first)
     }
 
-    /// Costs as much as is dropped, however many stay.
-    fn drop_what_is_not_held(&mut self) {
+    /// Takes time in proportion to the entries dropped, not to those kept.
+    fn drop_entries_not_held(&mut self) {
         let Some(held) = self.head.held else { return self.entries.clear() };
         while let Some(first) = self.entries.first_entry().filter(|e| *e.key() < held.first) {
             first.remove();
@@ -66,7 +66,7 @@ impl LogState {
     }
 }
 
-/// Entries carry names of users: a trace shows which there are, not what they say.
+/// Leaves out the entries, which contain user names.
 impl fmt::Debug for LogState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LogState").field("head", &self.head).finish_non_exhaustive()
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn state_holds_what_the_head_says() {
+    fn entries_follow_the_head() {
         let mut log = state(&[entry(1), entry(2), entry(3), entry(4)]);
         log.apply(&Record::Purge { index: 1, bytes: [].into() }).unwrap();
         assert_eq!(indexes(&log), [2, 3, 4]);
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn refused_record_changes_nothing() {
+    fn a_refused_record_changes_nothing() {
         let mut log = state(&[entry(1), entry(2)]);
         let before = log.clone();
         assert!(log.apply(&entry(2)).is_err());
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn state_begun_at_a_head_is_whole_once_all_older_entries_are_gone() {
+    fn a_state_that_starts_at_a_head_is_whole_once_all_older_entries_are_gone() {
         let head = state(&[entry(1), entry(2), entry(3)]).head().clone();
         let mut log = LogState::after(head.clone());
         log.apply(&entry(4)).unwrap();

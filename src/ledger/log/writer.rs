@@ -1,9 +1,9 @@
-//! The writer: one thread that owns the log, and one sync for all who wait.
+//! The writer: one thread that owns the log, and one sync for all waiting submissions.
 
 use std::any::Any;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 use std::thread::{self, JoinHandle};
 
 use super::log::admit;
@@ -17,17 +17,16 @@ pub struct Writer {
     /// `None` only while the writer is dropped.
     queue: Option<Sender<Submission>>,
     thread: Option<JoinHandle<()>>,
-    /// In place of the thread, where a test wants no thread.
-    #[cfg(test)]
-    inline: std::sync::Mutex<Option<(Log, Receiver<Submission>)>>,
+    /// The worker, if no thread has it.
+    inline: Option<Mutex<Worker>>,
     /// See [`Writer::keep_until_closed`]. The last field, so that it is dropped last.
     guard: Option<Box<dyn Any + Send + Sync>>,
 }
 
-/// What the writer's users and its thread both see.
+/// What the writer's users and its worker share.
 #[derive(Debug)]
 struct Shared {
-    /// What was submitted. It runs ahead of the disk.
+    /// The state with all submissions, ahead of the disk.
     state: RwLock<LogState>,
     /// Why nothing more can be appended.
     failure: OnceLock<Arc<LogError>>,
@@ -36,7 +35,15 @@ struct Shared {
     record_len_max: usize,
 }
 
-/// Records, and whom to tell.
+/// Writes what is in the queue.
+#[derive(Debug)]
+struct Worker {
+    log: Log,
+    submissions: Receiver<Submission>,
+    shared: Arc<Shared>,
+}
+
+/// Records, and the callback for the result.
 struct Submission {
     records: Vec<Record>,
     done: Done,
@@ -45,28 +52,20 @@ struct Submission {
 type Done = Box<dyn FnOnce(Result<(), LogError>) + Send>;
 
 impl Writer {
-    /// Starts the thread; `state` is what [`Log::open`] returned with `log`, or an
-    /// empty one after [`Log::create`].
+    /// Starts the thread. `state` is what [`Log::open`] returned with `log`, or the
+    /// default after [`Log::create`].
     ///
     /// # Errors
     ///
-    /// [`LogError::Io`] if the system gives no thread.
+    /// [`LogError::Io`] if the system cannot start a thread.
     pub fn start(log: Log, state: LogState) -> Result<Self, LogError> {
-        let shared = Arc::new(Shared::new(&log, state));
-        let (queue, submissions) = mpsc::channel();
-        let for_thread = Arc::clone(&shared);
+        let (queue, worker) = Worker::new(log, state);
+        let shared = Arc::clone(&worker.shared);
         let thread = thread::Builder::new()
             .name("ledger-log".into())
-            .spawn(move || run(log, &submissions, &for_thread))
+            .spawn(move || worker.run())
             .map_err(LogError::io("start the thread of", "log".into()))?;
-        Ok(Self {
-            shared,
-            queue: Some(queue),
-            thread: Some(thread),
-            #[cfg(test)]
-            inline: std::sync::Mutex::default(),
-            guard: None,
-        })
+        Ok(Self { shared, queue: Some(queue), thread: Some(thread), inline: None, guard: None })
     }
 
     /// Drops `guard` once this writer was dropped and has closed the log.
@@ -74,47 +73,36 @@ impl Writer {
         self.guard = Some(Box::new(guard));
     }
 
-    /// Starts a writer without a thread: [`Writer::submit`] writes and tells before
-    /// it returns, so that all order is the caller's.
+    /// Starts a writer without a thread: [`Writer::submit`] writes and calls `done`
+    /// before it returns, so that simulations are deterministic.
     #[cfg(all(test, feature = "raft"))]
     #[expect(clippy::unnecessary_wraps, reason = "it stands in for `start`")]
     pub(crate) fn start_inline(log: Log, state: LogState) -> Result<Self, LogError> {
-        let shared = Arc::new(Shared::new(&log, state));
-        let (queue, submissions) = mpsc::channel();
-        let inline = std::sync::Mutex::new(Some((log, submissions)));
+        let (queue, worker) = Worker::new(log, state);
+        let shared = Arc::clone(&worker.shared);
+        let inline = Some(Mutex::new(worker));
         Ok(Self { shared, queue: Some(queue), thread: None, inline, guard: None })
     }
 
-    #[cfg(test)]
-    fn write_inline(&self) {
-        let mut inline = self.inline.lock().unwrap();
-        let Some((log, submissions)) = inline.as_mut() else { return };
-        while let Ok(Submission { records, done }) = submissions.try_recv() {
-            let result = log.append(&records);
-            if let Err(error) = &result {
-                let _ = self.shared.failure.set(Arc::new(error.clone()));
-            }
-            self.shared.note(log);
-            done(result);
-        }
-    }
-
-    /// Queues records. [`Writer::state`] shows them when this returns; `done` is called
-    /// once they are durable, or failed. Calls of `done` come in the order of the
-    /// submissions, from the writer's thread, and should be short. Only if the records
-    /// are refused or the log failed earlier may `done` be called at once, by the caller.
+    /// Queues records. [`Writer::state`] contains them when this returns. `done` is
+    /// called once they are durable or have failed. The worker calls it in the order of
+    /// submissions, so it should be short. If the records are refused or the log failed
+    /// earlier, this function may call it at once.
     ///
-    /// The errors are those of [`Log::append`], and [`LogError::Ended`]. After any but
-    /// [`LogError::Rejected`] and [`LogError::TooLong`] every later submission fails.
+    /// The errors are those of [`Log::append`], and [`LogError::Ended`]. After any error
+    /// but [`LogError::Rejected`] and [`LogError::TooLong`], every later submission
+    /// fails.
     pub fn submit(&self, records: Vec<Record>, done: Done) {
         if let Err((error, done)) = self.enqueue(records, done) {
             done(Err(error));
         }
-        #[cfg(test)]
-        self.write_inline();
+        if let Some(worker) = &self.inline {
+            worker.lock().unwrap_or_else(PoisonError::into_inner).write_queued();
+        }
     }
 
-    /// Checks, shows and queues under one lock, so that all three have one order.
+    /// Checks, applies and queues records under one lock, so that all three happen in
+    /// one order.
     fn enqueue(&self, records: Vec<Record>, done: Done) -> Result<(), (LogError, Done)> {
         let mut state = self.shared.state.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(failure) = self.failure() {
@@ -129,14 +117,14 @@ impl Writer {
         queue.send(Submission { records, done }).map_err(|unsent| (LogError::Ended, unsent.0.done))
     }
 
-    /// Returns what was submitted so far, durable or not. Submissions wait for as long
-    /// as the guard is held.
+    /// Returns the state with all submissions, durable or not. Submissions wait while
+    /// the guard is held.
     pub fn state(&self) -> RwLockReadGuard<'_, LogState> {
         self.shared.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns why nothing more can be appended, if so. It is cheap, and it is final:
-    /// what [`Writer::state`] shows may then never have become durable.
+    /// Returns the error after which nothing more can be appended, if there was one.
+    /// Parts of [`Writer::state`] may then not be durable. This call is cheap.
     #[must_use]
     pub fn failure(&self) -> Option<Arc<LogError>> {
         self.shared.failure.get().map(Arc::clone)
@@ -148,28 +136,10 @@ impl Writer {
         self.shared.bytes_since_purge.load(Ordering::Relaxed)
     }
 
-    /// Returns the last index that a restart would find, 0 if there is none.
+    /// Returns the last durable index, 0 if there is none.
     #[must_use]
     pub fn last_durable(&self) -> u64 {
         self.shared.last_durable.load(Ordering::Relaxed)
-    }
-}
-
-impl Shared {
-    fn new(log: &Log, state: LogState) -> Self {
-        Self {
-            state: RwLock::new(state),
-            failure: OnceLock::new(),
-            bytes_since_purge: AtomicU64::new(log.bytes_since_purge()),
-            last_durable: AtomicU64::new(log.last_index()),
-            record_len_max: log.record_len_max(),
-        }
-    }
-
-    /// Shows how the log is after a write.
-    fn note(&self, log: &Log) {
-        self.bytes_since_purge.store(log.bytes_since_purge(), Ordering::Relaxed);
-        self.last_durable.store(log.last_index(), Ordering::Relaxed);
     }
 }
 
@@ -177,52 +147,70 @@ impl Drop for Writer {
     fn drop(&mut self) {
         drop(self.queue.take());
         if let Some(thread) = self.thread.take() {
-            // If a callback panicked there, its panic was reported there.
+            // If a callback panicked, its thread has reported that.
             let _ = thread.join();
         }
     }
 }
 
-/// Writes until the queue is closed and empty.
-fn run(mut log: Log, submissions: &Receiver<Submission>, shared: &Shared) {
-    let _ended = EndsWithThread(shared);
-    while let Ok(first) = submissions.recv() {
-        let (records, waiting) = drain(first, submissions, log.record_len_max());
-        let result = log.append(&records);
-        if let Err(error) = &result {
-            // Before anyone is told, so that who was told finds it set.
-            let _ = shared.failure.set(Arc::new(error.clone()));
+impl Worker {
+    fn new(log: Log, state: LogState) -> (Sender<Submission>, Self) {
+        let (queue, submissions) = mpsc::channel();
+        let shared = Arc::new(Shared {
+            state: RwLock::new(state),
+            failure: OnceLock::new(),
+            bytes_since_purge: AtomicU64::new(log.bytes_since_purge()),
+            last_durable: AtomicU64::new(log.last_index()),
+            record_len_max: log.record_len_max(),
+        });
+        (queue, Self { log, submissions, shared })
+    }
+
+    /// Writes until the queue is closed and empty.
+    fn run(mut self) {
+        let _guard = FailWhenEnded(Arc::clone(&self.shared));
+        while let Ok(first) = self.submissions.recv() {
+            self.write(first);
         }
-        shared.note(&log);
+    }
+
+    /// Writes until the queue is empty.
+    fn write_queued(&mut self) {
+        while let Ok(first) = self.submissions.try_recv() {
+            self.write(first);
+        }
+    }
+
+    /// Writes `first` and what waits after it, up to about one frame: more would only
+    /// make `first` wait for another sync.
+    fn write(&mut self, first: Submission) {
+        let len = |records: &[Record]| records.iter().map(Record::encoded_len).sum::<usize>();
+        let mut total = len(&first.records);
+        let (mut records, mut waiting) = (first.records, vec![first.done]);
+        while total < self.log.record_len_max() {
+            let Ok(mut next) = self.submissions.try_recv() else { break };
+            total += len(&next.records);
+            records.append(&mut next.records);
+            waiting.push(next.done);
+        }
+        let result = self.log.append(&records);
+        let Shared { failure, bytes_since_purge, last_durable, .. } = &*self.shared;
+        if let Err(error) = &result {
+            // Before the callbacks, so that each of them finds it set.
+            let _ = failure.set(Arc::new(error.clone()));
+        }
+        bytes_since_purge.store(self.log.bytes_since_purge(), Ordering::Relaxed);
+        last_durable.store(self.log.last_index(), Ordering::Relaxed);
         for done in waiting {
             done(result.clone());
         }
     }
 }
 
-/// Takes all that waits, up to about one frame: more would only make the first wait
-/// for another sync.
-fn drain(
-    first: Submission,
-    submissions: &Receiver<Submission>,
-    len_max: usize,
-) -> (Vec<Record>, Vec<Done>) {
-    let len = |records: &[Record]| records.iter().map(Record::encoded_len).sum::<usize>();
-    let mut total = len(&first.records);
-    let (mut records, mut waiting) = (first.records, vec![first.done]);
-    while total < len_max {
-        let Ok(mut next) = submissions.try_recv() else { break };
-        total += len(&next.records);
-        records.append(&mut next.records);
-        waiting.push(next.done);
-    }
-    (records, waiting)
-}
+/// Sets the failure when the thread ends, also by a panic.
+struct FailWhenEnded(Arc<Shared>);
 
-/// However the thread ends, nobody takes its log for a live one.
-struct EndsWithThread<'a>(&'a Shared);
-
-impl Drop for EndsWithThread<'_> {
+impl Drop for FailWhenEnded {
     fn drop(&mut self) {
         let _ = self.0.failure.set(Arc::new(LogError::Ended));
     }
@@ -252,13 +240,13 @@ mod tests {
     }
 
     #[test]
-    fn writer_can_be_shared_by_threads() {
+    fn threads_can_share_a_writer() {
         const fn is_shared<T: Send + Sync>() {}
         is_shared::<Writer>();
     }
 
     #[test]
-    fn submission_is_shown_at_once_and_durable_when_done() {
+    fn a_submission_is_visible_at_once_and_durable_when_done() {
         let dir = tempfile::tempdir().unwrap();
         let writer = create(dir.path());
         let (sender, receiver) = mpsc::channel();
@@ -281,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn dropped_writer_has_written_all_it_took() {
+    fn dropping_the_writer_writes_all_submissions() {
         let dir = tempfile::tempdir().unwrap();
         let writer = create(dir.path());
         (0..100).for_each(|index| writer.submit(vec![entry(index)], Box::new(|r| r.unwrap())));
@@ -290,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn those_who_wait_share_one_frame() {
+    fn waiting_submissions_share_one_frame() {
         let dir = tempfile::tempdir().unwrap();
         let writer = create(dir.path());
         let (entered, has_entered) = mpsc::channel();
@@ -310,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn refused_submission_changes_nothing_and_is_no_failure() {
+    fn a_refused_submission_changes_nothing_and_is_not_a_failure() {
         let dir = tempfile::tempdir().unwrap();
         let writer = create(dir.path());
         let (sender, receiver) = mpsc::channel();

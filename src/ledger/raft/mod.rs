@@ -51,5 +51,7 @@ pub use node::RaftLedger;
 pub use peers::{
     Alone, MESSAGE_FORMAT, MESSAGE_LEN_MAX, PeerAddress, Reply, Transport, TransportError,
 };
-pub use store::{Identity, IdentityError, OpenError, SnapshotFileError, accept_place, check_place};
+pub use store::{
+    Identity, IdentityError, OpenError, SnapshotFileError, accept_clone, check_clone_guard,
+};
 pub use types::Member;

@@ -1,4 +1,4 @@
-//! The types that openraft is told about.
+//! The types that openraft is configured with.
 
 use std::fmt;
 use std::io;
@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::ledger::{Entry, NodeId, Outcome};
 
 openraft::declare_raft_types!(
-    /// Our log carries [`Entry`]s, and applying one gives an [`Outcome`] for
-    /// each of its commands.
+    /// The log contains [`Entry`]s. Applying one returns an [`Outcome`] for each of its
+    /// commands.
     pub(crate) TypeConfig:
         D = Entry,
         R = Vec<Outcome>,
@@ -20,7 +20,7 @@ openraft::declare_raft_types!(
 
 #[cfg(not(test))]
 type Runtime = openraft::impls::TokioRuntime;
-/// In tests chance comes from a seed.
+/// In tests, all randomness comes from a seed.
 #[cfg(test)]
 type Runtime = super::tests::runtime::SeededRuntime;
 
@@ -34,7 +34,7 @@ pub(crate) type Snapshot = openraft::type_config::alias::SnapshotOf<TypeConfig, 
 pub(crate) type SnapshotResponse = openraft::raft::SnapshotResponse<TypeConfig>;
 pub(crate) type RaftMetrics = openraft::RaftMetrics<TypeConfig>;
 
-/// Does work that takes long where it holds up nobody.
+/// Does slow work on a thread where it delays no other task.
 #[cfg(not(test))]
 pub(crate) async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
@@ -42,7 +42,7 @@ pub(crate) async fn off_thread<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }
 
-/// In tests it is done at once, so that a seed decides the order of all things.
+/// In tests, the work is done at once, so that a seed decides all order.
 #[cfg(test)]
 pub(crate) fn off_thread<T>(
     work: impl FnOnce() -> io::Result<T>,
@@ -50,16 +50,16 @@ pub(crate) fn off_thread<T>(
     std::future::ready(work())
 }
 
-/// A node of the cluster, as the membership names it.
+/// A node in the membership of the cluster.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Member {
     /// Where the other nodes reach it; empty while it is alone.
     pub address: String,
 }
 
-/// openraft writes entries to its trace log. Ours says how much is in it, not what.
+/// Shows the number of commands only: openraft writes entries to its trace log.
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} commands at {}", self.commands.len(), self.stamp)
+        write!(f, "{} commands at {}", self.commands.len(), self.timestamp)
     }
 }

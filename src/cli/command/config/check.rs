@@ -177,7 +177,7 @@ fn ledger(dir: &Path) -> Option<String> {
 }
 
 fn copied(dir: &Path) -> Option<String> {
-    let error = raft::check_place(dir).err()?;
+    let error = raft::check_clone_guard(dir).err()?;
     let failure = opening::explain_ledger(&error);
     Some(format!("`ledger.dir`: {}: {}", failure.reason(), failure.hint()))
 }

@@ -46,7 +46,7 @@ pub(super) fn run(args: &MovedArgs, global: &Global) -> Result<(), Failure> {
              moved --is-newest`. Otherwise move it aside, and `jeton ledger restore` it",
         ));
     }
-    let needed = raft::accept_place(&dir).map_err(|error| opening::explain_ledger(&error))?;
+    let needed = raft::accept_clone(&dir).map_err(|error| opening::explain_ledger(&error))?;
     let dir = dir.display();
     output::show(&match args.format {
         ChangeFormat::Text => format!("{dir}\n"),

@@ -9,7 +9,7 @@ use super::restore::LedgerCopy;
 use crate::clock::Clock;
 use crate::ledger::log::{FileDisk, LedgerId, Log, SegmentLen};
 use crate::ledger::raft::node::RaftLedger;
-use crate::ledger::raft::store::{Identity, OpenError, write_place};
+use crate::ledger::raft::store::{Identity, OpenError, write_clone_guard};
 
 /// Makes a ledger in `dir`, which must not exist, and a cluster of this one node.
 ///
@@ -93,7 +93,9 @@ async fn put_in_place(
     let unfinished = dir.with_file_name(name);
     // This fails if the directory exists: it is not ours to remove.
     FileDisk::create_dir(&unfinished).map_err(OpenError::io("create", &unfinished))?;
-    let made = make(&unfinished).await.and_then(|()| rename(&unfinished, dir));
+    let made = make(&unfinished).await.and_then(|()| {
+        FileDisk::rename_dir(&unfinished, dir).map_err(OpenError::io("create", dir))
+    });
     if made.is_err() {
         // The first error matters more than a failure to clean up.
         let _ = fs::remove_dir_all(&unfinished);
@@ -113,14 +115,5 @@ fn make(dir: &Path, identity: Identity) -> Result<(), OpenError> {
     let log = FileDisk::new(dir.join("log"));
     let log = Log::create(Box::new(log), LedgerId(identity.ledger_id), SegmentLen::default());
     log.map(drop).map_err(OpenError::log(dir))?;
-    write_place(dir)
-}
-
-fn rename(unfinished: &Path, dir: &Path) -> Result<(), OpenError> {
-    fs::rename(unfinished, dir).map_err(OpenError::io("create", dir))?;
-    let parent = match dir.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    File::open(parent).and_then(|parent| parent.sync_all()).map_err(OpenError::io("sync", parent))
+    write_clone_guard(dir)
 }

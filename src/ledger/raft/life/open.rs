@@ -19,7 +19,7 @@ use crate::ledger::raft::peers::{
 use crate::ledger::raft::spend::{Batcher, Forwarder};
 use crate::ledger::raft::store::{
     Applied, Compactor, Identity, Incarnations, LogStore, OpenError, Raft, SnapshotFiles,
-    StateMachine, check_place, write_place,
+    StateMachine, check_clone_guard, write_clone_guard,
 };
 use crate::ledger::raft::types::{LogId, Member, SnapshotMeta};
 use crate::ledger::{State, snapshot};
@@ -127,9 +127,9 @@ impl RaftLedger {
         options: Options,
     ) -> Result<Self, OpenError> {
         let opening = Opening::of(dir, clock, options)?;
-        check_place(dir)?;
+        check_clone_guard(dir)?;
         let ledger = Self::start(opening).await?;
-        if let Err(error) = write_place(dir) {
+        if let Err(error) = write_clone_guard(dir) {
             ledger.close().await;
             return Err(error);
         }

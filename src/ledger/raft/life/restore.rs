@@ -88,7 +88,7 @@ impl LedgerCopy {
 
     /// Returns the state that a ledger in place of this one begins with.
     pub(crate) fn with_new_birth(&self, born_at: UnixSeconds) -> State {
-        self.state.clone().reborn(born_at)
+        self.state.clone().with_new_birth(born_at)
     }
 }
 

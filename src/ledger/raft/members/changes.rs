@@ -110,7 +110,7 @@ impl Changes {
             Some(known) if known.address == address => return Ok(()),
             Some(_) => return Err(MembershipError::IsMember(id)),
             // Its incarnation is remembered; what its directory remembers is not known.
-            None if self.peers.incarnations.of(id).is_some() => {
+            None if self.peers.incarnations.peer(id).is_some() => {
                 return Err(MembershipError::WasMember(id));
             }
             None => {}

@@ -127,7 +127,7 @@ impl MaintenanceLoop {
         if self.persisted_at.elapsed() >= PERSIST_EVERY {
             self.persisted_at = Instant::now();
             let peers = Arc::clone(&self.node.peers);
-            if let Err(error) = off_thread(move || peers.incarnations.keep()).await {
+            if let Err(error) = off_thread(move || peers.incarnations.persist()).await {
                 tracing::warn!(%error, "the durable indexes of other nodes cannot be written");
             }
         }

@@ -78,7 +78,7 @@ impl RaftLedger {
         drop((batcher, maintenance, writer, view, forwarder, changes, reachability));
         let Self { raft, peers, log_closed, .. } = self;
         // If it fails, what others reported in the last seconds is forgotten.
-        let _ = peers.incarnations.keep();
+        let _ = peers.incarnations.persist();
         drop(peers);
         // It fails only if the engine had stopped by itself.
         let _ = raft.shutdown().await;

@@ -53,7 +53,7 @@ impl RaftLedger {
         let silence = if leader == Some(self.identity.node_id) {
             if self.view.is_sole_voter() { Some(Duration::ZERO) } else { acked }
         } else {
-            self.applied.freshness().heard_at().map(|at| at.elapsed())
+            self.applied.freshness().leader_heard_at().map(|at| at.elapsed())
         };
         leader.filter(|_| silence.is_some_and(|silence| silence <= LEADER_SILENT_MAX))
     }

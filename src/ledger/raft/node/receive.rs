@@ -23,7 +23,7 @@ impl RaftLedger {
             Err(answer) => answer,
         };
         let is_introduction = matches!(answer, Response::Introduce);
-        let introduction = is_introduction.then(|| self.peers.incarnations.introduction());
+        let introduction = is_introduction.then(|| self.peers.incarnations.history());
         let head = introduction.transpose().and_then(|shown| self.peers.head(from, shown));
         // Without a header there is no answer: the disk failed.
         head.ok().and_then(|head| encode(&head, &answer).ok()).unwrap_or_default()
@@ -90,7 +90,7 @@ impl RaftLedger {
                     self.peers.note_membership();
                     let leader = (vote.leader_id.term, vote.leader_id.node_id);
                     let commit = commit.map_or(0, |commit| commit.index());
-                    self.applied.freshness().heard(leader, commit, arrived);
+                    self.applied.freshness().set_commit(leader, commit, arrived);
                 }
                 answer.map_or_else(failed, Response::Append)
             }

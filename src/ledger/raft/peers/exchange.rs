@@ -141,19 +141,19 @@ impl Peers {
                 return Err(NotDone::Refused(refusal).into());
             }
             if !matches!(response, Response::Introduce) {
-                self.incarnations.hear(to.node_id, sender);
+                self.incarnations.update(to.node_id, sender);
                 let own = self.clock.now();
                 self.reports.note(to.node_id, head.clock, head.version, own);
                 self.errors.end(to.node_id);
                 return Ok(response);
             }
             let shown = head.introduction.as_ref();
-            let verdict = self.incarnations.judge(to.node_id, sender, shown);
+            let verdict = self.incarnations.check(to.node_id, sender, shown);
             match verdict.map_err(NotDone::Disk)? {
                 Verdict::Known => {
-                    introduction = Some(self.incarnations.introduction().map_err(NotDone::Disk)?);
+                    introduction = Some(self.incarnations.history().map_err(NotDone::Disk)?);
                 }
-                Verdict::Introduce | Verdict::Old => {
+                Verdict::HistoryNeeded | Verdict::OldCopy => {
                     self.note_old(to.node_id);
                     return Err(NotDone::OldDirectory.into());
                 }
@@ -199,8 +199,8 @@ impl Peers {
             ledger_id: self.identity.ledger_id,
             from: self.identity.node_id,
             to,
-            incarnation: self.incarnations.run()?,
-            known_receiver: self.incarnations.of(to),
+            incarnation: self.incarnations.current()?,
+            known_receiver: self.incarnations.peer(to),
             number: self.number.fetch_add(1, Ordering::Relaxed),
             // What a majority holds may be applied here before this disk has it.
             durable_index: self.applied.index().min(self.log.last_durable()),
@@ -225,21 +225,21 @@ impl Peers {
         self.is_reached.store(true, Ordering::Relaxed);
         let failed = |error: io::Error| Response::Failed(error.to_string());
         let (sender, introduction) = (head.sender_record(), head.introduction.as_ref());
-        let verdict = self.incarnations.judge(from, sender, introduction).map_err(failed)?;
-        let own = self.incarnations.run().map_err(failed)?;
-        let knows_this_start = head.known_receiver.is_some_and(|known| known.run == own);
+        let verdict = self.incarnations.check(from, sender, introduction).map_err(failed)?;
+        let own = self.incarnations.current().map_err(failed)?;
+        let knows_this_start = head.known_receiver.is_some_and(|known| known.incarnation == own);
         if head.known_receiver.is_some_and(|known| self.incarnations.lacks(known))
             && self.believes(from)
         {
             self.note_refusal(from, &PeerRefusal::OldDirectory);
         }
         match verdict {
-            Verdict::Old => {
+            Verdict::OldCopy => {
                 self.note_old(from);
                 Err(Response::Refused(PeerRefusal::OldDirectory))
             }
             Verdict::Known if knows_this_start => Ok(()),
-            Verdict::Known | Verdict::Introduce => Err(Response::Introduce),
+            Verdict::Known | Verdict::HistoryNeeded => Err(Response::Introduce),
         }
     }
 

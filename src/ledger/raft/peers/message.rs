@@ -53,7 +53,7 @@ pub(crate) struct Envelope {
 impl Envelope {
     /// Returns the sender's incarnation and durable index.
     pub(crate) const fn sender_record(&self) -> PeerRecord {
-        PeerRecord { run: self.incarnation, holds: self.durable_index }
+        PeerRecord { incarnation: self.incarnation, durable_index: self.durable_index }
     }
 }
 

@@ -57,7 +57,7 @@ impl Forwarder {
 
     /// Writes one entry as the leader.
     async fn append(&self, commands: Vec<Command>, give_up: Instant) -> BatchResult {
-        let entry = Entry { stamp: self.clock.now(self.view.is_lone()), commands };
+        let entry = Entry { timestamp: self.clock.now(self.view.is_lone()), commands };
         match timeout_at(give_up, self.raft.client_write(entry)).await {
             Ok(Ok(written)) => BatchResult::Answered(
                 written.response().iter().map(|outcome| Ok(*outcome)).collect(),

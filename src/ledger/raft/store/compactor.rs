@@ -1,4 +1,4 @@
-//! When so much log has come that a snapshot is worth its writing.
+//! Takes a snapshot when the log has grown enough.
 
 use std::sync::Arc;
 
@@ -6,22 +6,22 @@ use super::machine::Raft;
 use super::snapshot_files::SnapshotFiles;
 use crate::ledger::log::Writer;
 
-/// Keeps the log short.
+/// Triggers snapshots, which keep the log short.
 pub(crate) struct Compactor {
     pub(crate) raft: Raft,
     pub(crate) snapshots: SnapshotFiles,
     pub(crate) log: Arc<Writer>,
-    /// How many bytes of log make a snapshot due.
+    /// The least bytes of log between two snapshots.
     pub(crate) snapshot_every: u64,
 }
 
 impl Compactor {
-    /// Asks for a snapshot if the log has grown enough.
+    /// Triggers a snapshot if the log has grown enough since the last one.
     pub(crate) async fn make_snapshot_if_due(&self) {
-        // A snapshot is not worth its writing before as much log has come since.
+        // A large snapshot is due only after as much log.
         let due = self.snapshot_every.max(self.snapshots.newest_len());
         if self.log.bytes_since_purge() > due {
-            // Asking again while one is made changes nothing.
+            // Has no effect while one is being taken.
             let _ = self.raft.trigger().snapshot().await;
         }
     }

@@ -1,4 +1,4 @@
-//! Why a ledger could not be made or opened.
+//! Why a ledger could not be created or opened.
 
 use std::fmt;
 use std::io;
@@ -11,61 +11,61 @@ use super::snapshot_files::SnapshotFileError;
 use crate::ledger::log::LogError;
 use crate::ledger::snapshot::SnapshotError;
 
-/// Why a ledger could not be made or opened.
+/// Why a ledger could not be created or opened.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// There is something where the ledger should be made.
-    #[error("{0} is there already")]
+    /// The path of the new ledger exists.
+    #[error("{0} exists already")]
     Exists(PathBuf),
-    /// The folder has no identity, or none that is whole.
+    /// The directory has no identity, or a damaged one.
     #[error(transparent)]
     Identity(#[from] IdentityError),
     /// The log cannot be opened.
-    #[error("the log of the ledger {dir} cannot be opened")]
+    #[error("cannot open the log of the ledger {dir}")]
     Log {
-        /// The ledger's folder.
+        /// The ledger's directory.
         dir: PathBuf,
-        /// Why.
+        /// The error of the log.
         source: LogError,
     },
     /// The newest snapshot cannot be read.
     #[error(transparent)]
     SnapshotFile(#[from] SnapshotFileError),
-    /// The newest snapshot holds no state.
-    #[error("the newest snapshot of the ledger {dir} cannot be read")]
+    /// The newest snapshot has no valid state.
+    #[error("cannot read the newest snapshot of the ledger {dir}")]
     Snapshot {
-        /// The ledger's folder.
+        /// The ledger's directory.
         dir: PathBuf,
-        /// Why.
+        /// The error of the snapshot.
         source: SnapshotError,
     },
-    /// The log goes on from a snapshot that is not there.
-    #[error("the snapshot that the log of {0} goes on from is missing")]
+    /// The log continues from a snapshot that is missing.
+    #[error("the snapshot from which the log of {0} continues is missing")]
     SnapshotMissing(PathBuf),
-    /// A ledger is readable by others than its owner.
+    /// Group or world can read or write the ledger.
     #[error("{0} can be read or written by group or world")]
     Permissions(PathBuf),
-    /// The folder is not the one that counted last.
-    #[error("the ledger {0} was copied or put back: others may have been counted since")]
+    /// The clone guard shows that the directory is not the one that counted last.
+    #[error("the ledger {0} was copied or put back: it may lack uses counted since then")]
     Copied(PathBuf),
-    /// The file that tells a folder from its copies is damaged.
-    #[error("{0} is damaged: whether the ledger was copied or put back is not known")]
-    Place(PathBuf),
-    /// The making of the ledger was never finished.
+    /// The clone guard is damaged.
+    #[error("{0} is damaged: it is not known whether the ledger was copied or put back")]
+    CloneGuard(PathBuf),
+    /// The creation of the ledger was never finished.
     #[error("the ledger {0} was never founded")]
     NotFounded(PathBuf),
     /// The disk failed.
     #[error("cannot {doing} {path}")]
     Io {
-        /// What was tried, as a verb.
+        /// The operation, as a verb.
         doing: &'static str,
-        /// On what.
+        /// The file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The engine did not start.
+    /// The Raft engine did not start.
     #[error("the ledger does not start: {0}")]
     Engine(String),
 }

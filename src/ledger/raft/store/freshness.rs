@@ -1,9 +1,9 @@
-//! How fresh what this node has applied is.
+//! Until when the applied state is known to be up to date.
 //!
-//! A node is as fresh as the last moment at which it heard that a leader's commit
-//! had advanced, once it has applied that far. Only a leader with a majority can
-//! advance a commit, so one that was cut off makes nobody fresh; and old entries
-//! that are being caught up do not count as news.
+//! A node is fresh as of the last message in which a leader's commit index had
+//! advanced, once it has applied up to that index. Only a leader with a majority can
+//! advance it, so a leader that is cut off refreshes no node, nor does catching up
+//! with old entries.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,13 +13,13 @@ use tokio::time::Instant;
 
 use crate::ledger::NodeId;
 
-/// How many commits are remembered that are not applied yet.
+/// At most this many commit indexes wait until they are applied.
 const PENDING_MAX: usize = 256;
 
-/// How long a leader may be silent before its next word is a first one again.
-const TALK: Duration = Duration::from_secs(2);
+/// After a longer silence, the next message of a leader counts as its first one.
+const SILENCE_MAX: Duration = Duration::from_secs(2);
 
-/// The last moment that the applied state was known to be up to date.
+/// The last time at which the applied state was known to be up to date.
 #[derive(Debug, Default)]
 pub(crate) struct Freshness(Mutex<Inner>);
 
@@ -31,7 +31,7 @@ struct Inner {
     fresh_at: Option<Instant>,
 }
 
-/// The last word of a leader.
+/// The last message of a leader.
 #[derive(Clone, Copy, Debug)]
 struct Last {
     leader: (u64, NodeId),
@@ -40,15 +40,15 @@ struct Last {
 }
 
 impl Freshness {
-    /// Notes that `leader` (its term and id) said, in a message that came `at`,
-    /// that all up to `commit` is committed.
-    pub(crate) fn heard(&self, leader: (u64, NodeId), commit: u64, at: Instant) {
+    /// Records a message from `leader` (its term and id), received at `at`, with its
+    /// commit index.
+    pub(crate) fn set_commit(&self, leader: (u64, NodeId), commit: u64, at: Instant) {
         let mut inner = self.inner();
-        let talking = inner.last.is_some_and(|last| last.leader == leader && at - last.at <= TALK);
-        let advanced = inner.last.is_some_and(|last| last.commit < commit);
-        inner.last = Some(Last { leader, commit, at });
-        // The first word after a silence may be old news of a leader that was cut off.
-        if talking && advanced {
+        let last = inner.last.replace(Last { leader, commit, at });
+        // The first message after a silence may be an old one of a leader that was cut off.
+        if last.is_some_and(|last| {
+            last.leader == leader && at - last.at <= SILENCE_MAX && last.commit < commit
+        }) {
             if inner.pending.len() == PENDING_MAX {
                 inner.pending.pop_front();
             }
@@ -57,19 +57,20 @@ impl Freshness {
         }
     }
 
-    /// Returns when a leader last said something.
-    pub(crate) fn heard_at(&self) -> Option<Instant> {
+    /// Returns when the last message of a leader was received.
+    pub(crate) fn leader_heard_at(&self) -> Option<Instant> {
         self.inner().last.map(|last| last.at)
     }
 
-    /// Notes that all up to `index` is applied.
-    pub(crate) fn applied(&self, index: u64) {
+    /// Records that all entries up to `index` are applied.
+    pub(crate) fn set_applied(&self, index: u64) {
         let mut inner = self.inner();
         inner.applied = inner.applied.max(Some(index));
         inner.settle();
     }
 
-    /// Returns the last moment at which all that was committed had come here.
+    /// Returns the last time at which this node is known to have had everything that was
+    /// committed.
     pub(crate) fn fresh_at(&self) -> Option<Instant> {
         self.inner().fresh_at
     }
@@ -95,31 +96,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_commit_that_advances_and_is_applied_makes_fresh() {
+    fn only_a_commit_that_advances_and_is_applied_refreshes() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let freshness = Freshness::default();
-        freshness.applied(5);
-        freshness.heard((1, NodeId(1)), 5, at(0));
-        assert_eq!(freshness.fresh_at(), None, "a first word may be old");
-        freshness.heard((1, NodeId(1)), 6, at(1));
+        freshness.set_applied(5);
+        freshness.set_commit((1, NodeId(1)), 5, at(0));
+        assert_eq!(freshness.fresh_at(), None, "a first message may be old");
+        freshness.set_commit((1, NodeId(1)), 6, at(1));
         assert_eq!(freshness.fresh_at(), None, "not applied yet");
-        freshness.applied(6);
+        freshness.set_applied(6);
         assert_eq!(freshness.fresh_at(), Some(at(1)));
-        // The same commit again is no news: a leader that was cut off says no more.
-        freshness.heard((1, NodeId(1)), 6, at(2));
+        // The same commit index refreshes nothing: a leader that is cut off repeats it.
+        freshness.set_commit((1, NodeId(1)), 6, at(2));
         assert_eq!(freshness.fresh_at(), Some(at(1)));
-        freshness.heard((1, NodeId(1)), 9, at(3));
-        freshness.heard((1, NodeId(1)), 20, at(4));
-        freshness.applied(10);
+        freshness.set_commit((1, NodeId(1)), 9, at(3));
+        freshness.set_commit((1, NodeId(1)), 20, at(4));
+        freshness.set_applied(10);
         assert_eq!(freshness.fresh_at(), Some(at(3)));
-        freshness.applied(40);
+        freshness.set_applied(40);
         assert_eq!(freshness.fresh_at(), Some(at(4)));
-        // After a silence, and from another leader, the first word is old again.
-        freshness.heard((1, NodeId(1)), 30, at(7));
-        freshness.heard((2, NodeId(2)), 31, at(8));
+        // After a silence, and from another leader, the first message may be old.
+        freshness.set_commit((1, NodeId(1)), 30, at(7));
+        freshness.set_commit((2, NodeId(2)), 31, at(8));
         assert_eq!(freshness.fresh_at(), Some(at(4)));
-        freshness.heard((2, NodeId(2)), 32, at(9));
+        freshness.set_commit((2, NodeId(2)), 32, at(9));
         assert_eq!(freshness.fresh_at(), Some(at(9)));
     }
 }

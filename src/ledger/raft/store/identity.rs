@@ -1,5 +1,5 @@
-//! Who a ledger folder is: drawn once when it is made, never derived from a
-//! host name or a config, and never made up by a start.
+//! The identity of a ledger directory. It is drawn at random when the directory is
+//! created, never derived from a host name or the configuration.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,22 +12,22 @@ use crate::token::UnixSeconds;
 
 const FILE: &str = "identity.toml";
 
-/// The identity of a ledger folder.
+/// The identity of a ledger directory.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Identity {
-    /// Names the ledger: the same on all nodes that share it.
+    /// The id of the ledger, the same on all nodes that share it.
     pub ledger_id: [u8; 16],
-    /// Names this node among them. Never zero.
+    /// The id of this node. Never zero.
     pub node_id: NodeId,
     /// When the ledger began to count.
     pub born_at: UnixSeconds,
 }
 
-/// Why a folder has no identity to be read.
+/// Why the identity of a directory could not be read.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum IdentityError {
-    /// There is no ledger in the folder.
+    /// There is no ledger in the directory.
     #[error("there is no ledger in {0}")]
     Missing(PathBuf),
     /// The file cannot be read.
@@ -35,18 +35,18 @@ pub enum IdentityError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The file is not what was written when the ledger was made.
+    /// The file is not what was written when the ledger was created.
     #[error("{0} is damaged")]
     Damaged(PathBuf),
 }
 
-/// How the identity stands in its file.
+/// The fields of the file.
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct Wire {
+struct IdentityFile {
     format: u8,
     ledger_id: String,
     node_id: String,
@@ -59,7 +59,7 @@ impl Identity {
     ///
     /// # Errors
     ///
-    /// [`IdentityError`] if there is none, or none that is whole.
+    /// [`IdentityError`] if it is missing or damaged.
     pub fn read(dir: &Path) -> Result<Self, IdentityError> {
         let path = dir.join(FILE);
         let text = std::fs::read_to_string(&path).map_err(|source| {
@@ -69,16 +69,17 @@ impl Identity {
                 IdentityError::Io { path: path.clone(), source }
             }
         })?;
-        toml::from_str::<Wire>(&text)
+        toml::from_str::<IdentityFile>(&text)
             .ok()
-            .and_then(|wire| wire.identity())
+            .and_then(|file| file.identity())
             .ok_or(IdentityError::Damaged(path))
     }
 
-    /// Returns the name of the file and what it holds.
+    /// Returns the name and the content of the file.
     #[must_use]
     pub fn to_file(self) -> (&'static str, String) {
-        let Wire { format, ledger_id, node_id, born_at, checksum } = Wire::of(self);
+        let file = IdentityFile::of(self);
+        let IdentityFile { format, ledger_id, node_id, born_at, checksum } = file;
         let text = format!(
             "# Who this ledger is. Made once; do not edit or copy to another node.\n\
              # born_at is {}: tokens issued before are refused.\n\
@@ -101,7 +102,7 @@ impl Identity {
     }
 }
 
-impl Wire {
+impl IdentityFile {
     fn of(identity: Identity) -> Self {
         Self {
             format: 1,
@@ -119,9 +120,9 @@ impl Wire {
             born_at: UnixSeconds::new(self.born_at),
         };
         let checksum = u32::from_str_radix(&self.checksum, 16).ok()?;
-        let whole =
+        let is_whole =
             self.format == 1 && identity.node_id != NodeId(0) && checksum == identity.checksum();
-        whole.then_some(identity)
+        is_whole.then_some(identity)
     }
 }
 
@@ -130,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_identity_is_read_as_it_was_written_or_not_at_all() {
+    fn an_identity_round_trips_and_damage_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let identity = Identity {
             ledger_id: [7; 16],

@@ -1,5 +1,5 @@
-//! The log as openraft drives it: votes and entries become records of
-//! [`ledger::log`](crate::ledger::log), acknowledged when they are durable.
+//! openraft's log storage: votes and entries become records of
+//! [`ledger::log`](crate::ledger::log), acknowledged once they are durable.
 
 use std::fmt::Debug;
 use std::io;
@@ -15,11 +15,10 @@ use tokio::sync::oneshot;
 use crate::ledger::log::{LogError, Record, Writer};
 use crate::ledger::raft::types::{LogId, RaftEntry, TypeConfig, Vote};
 
-/// openraft's door to the log. Clones share it.
+/// The log for openraft. Clones share it.
 ///
-/// How far entries are known to be committed is not kept: after a restart the
-/// log is applied anew once a majority has confirmed it, and nothing is read
-/// before (see `RaftLedger::open`).
+/// The commit index is not stored: after a restart, the log is applied again once a
+/// majority has confirmed it, and nothing is read before (see `RaftLedger::open`).
 #[derive(Clone, Debug)]
 pub(crate) struct LogStore(Arc<Writer>);
 
@@ -28,11 +27,11 @@ impl LogStore {
         Self(writer)
     }
 
-    /// Writes records and returns when they are durable.
+    /// Writes records and returns once they are durable.
     async fn write(&self, records: Vec<Record>) -> io::Result<()> {
         let (done, durable) = oneshot::channel();
         self.submit(records, move |result| {
-            // Whoever waits may have gone with a stopping engine.
+            // The receiver is gone if the engine is stopping.
             let _ = done.send(result);
         });
         durable.await.map_err(io::Error::other)?
@@ -48,7 +47,7 @@ impl RaftLogReader<TypeConfig> for LogStore {
         &mut self,
         range: RB,
     ) -> Result<Vec<RaftEntry>, io::Error> {
-        // Shared, then decoded: submissions wait for as long as the state is looked at.
+        // Cloned, then decoded: submissions wait while the state is locked.
         let bytes: Vec<_> = self.0.state().entries().range(range).map(|(_, e)| e.clone()).collect();
         bytes.iter().map(|bytes| decode(bytes)).collect()
     }
@@ -106,8 +105,8 @@ fn encode(value: &impl Serialize) -> io::Result<Arc<[u8]>> {
     postcard::to_stdvec(value).map(Arc::from).map_err(io::Error::other)
 }
 
-/// Decodes what the log kept. Its checksums hold, so a failure is a fault of
-/// this program or of another version of it.
+/// Decodes a value from the log. The checksums matched, so a failure is a bug in this
+/// version of the program or in another one.
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> io::Result<T> {
     postcard::from_bytes(bytes).map_err(io::Error::other)
 }

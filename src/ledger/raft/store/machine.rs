@@ -1,8 +1,7 @@
-//! The state machine as openraft drives it: applies what is committed, and
-//! keeps snapshots.
+//! openraft's state machine: applies committed entries and keeps snapshots.
 //!
-//! The state is in memory only. A restart reads the newest snapshot and applies
-//! the log from there.
+//! The state is in memory only. A restart reads the newest snapshot and applies the
+//! log after it.
 
 use std::io;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -20,10 +19,10 @@ use crate::ledger::raft::types::{
 use crate::ledger::{LedgerError, NodeId, Outcome, State, StateAt, Unavailable, snapshot};
 use crate::token::UnixSeconds;
 
-/// The engine, over this state machine.
+/// The Raft engine with this state machine.
 pub(crate) type Raft = openraft::Raft<TypeConfig, StateMachine>;
 
-/// What this node has applied so far, shared with everybody who reads.
+/// What this node has applied so far. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Applied {
     inner: Arc<RwLock<Inner>>,
@@ -37,27 +36,27 @@ struct Inner {
     membership: StoredMembership,
     /// When the last entry was applied.
     applied_at: Instant,
-    /// When the log's time became what it is.
+    /// When the log's time last advanced.
     log_time_since: Instant,
 }
 
-/// The time of the log, and how it came to be.
+/// The time of the log, and when it last advanced.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LogTime {
     /// The time.
     pub(crate) now: UnixSeconds,
-    /// When it became so, by this node's steady clock.
+    /// When it last advanced, by this node's monotonic clock.
     pub(crate) since: Instant,
     /// When the last entry was applied.
     pub(crate) applied_at: Instant,
 }
 
 impl Applied {
-    /// Begins with what a snapshot held, or with nothing.
+    /// Starts from the contents of a snapshot, or from an empty state.
     pub(crate) fn new(state: State, meta: SnapshotMeta) -> Self {
         let inner = Inner::new(state, meta);
         let freshness = Arc::new(Freshness::default());
-        freshness.applied(inner.index());
+        freshness.set_applied(inner.index());
         Self { inner: Arc::new(RwLock::new(inner)), freshness }
     }
 
@@ -65,8 +64,8 @@ impl Applied {
     ///
     /// # Errors
     ///
-    /// [`LedgerError::Unavailable`] if applying an entry panicked: the state
-    /// may be half changed and vouches for nothing any more.
+    /// [`LedgerError::Unavailable`] if applying an entry panicked: the state may then be
+    /// half changed.
     pub(crate) fn read<T>(&self, look: impl FnOnce(&State) -> T) -> Result<T, LedgerError> {
         match self.inner.read() {
             Ok(inner) => Ok(look(&inner.state)),
@@ -74,33 +73,33 @@ impl Applied {
         }
     }
 
-    /// Reads the state to show it, broken or not.
+    /// Reads the state for display, even if applying an entry panicked.
     pub(crate) fn show<T>(&self, look: impl FnOnce(&State) -> T) -> T {
         look(&self.inner().state)
     }
 
-    /// Returns the index of the last entry applied.
+    /// Returns the index of the last applied entry.
     pub(crate) fn index(&self) -> u64 {
         self.inner().index()
     }
 
-    /// Returns the state, and how far it goes.
+    /// Returns a copy of the state and the index of the last applied entry.
     pub(crate) fn copy(&self) -> StateAt {
         let inner = self.inner();
         StateAt { applied: inner.index(), state: inner.state.clone() }
     }
 
-    /// Returns the id of the last entry applied.
+    /// Returns the id of the last applied entry.
     pub(crate) fn last(&self) -> Option<LogId> {
         self.inner().last
     }
 
-    /// Returns what the membership that was applied last says of a node.
+    /// Returns a member of the last applied membership.
     pub(crate) fn member(&self, node_id: NodeId) -> Option<Member> {
         self.inner().membership.get_node(&node_id).cloned()
     }
 
-    /// Returns how many members that membership has.
+    /// Returns the number of its members.
     pub(crate) fn members(&self) -> usize {
         self.inner().membership.nodes().count()
     }
@@ -115,18 +114,18 @@ impl Applied {
         }
     }
 
-    /// Returns what is known of how fresh this is.
+    /// Returns the freshness of the applied state.
     pub(crate) fn freshness(&self) -> &Freshness {
         &self.freshness
     }
 
-    /// Applies entries, or puts a whole state in place of what there was.
+    /// Applies an entry, or replaces the whole state.
     fn change<T>(&self, change: impl FnOnce(&mut Inner) -> T) -> Result<T, io::Error> {
         let mut inner = self.writable()?;
         let changed = change(&mut inner);
         let index = inner.index();
         drop(inner);
-        self.freshness.applied(index);
+        self.freshness.set_applied(index);
         Ok(changed)
     }
 
@@ -211,8 +210,8 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     }
 
     async fn get_snapshot_builder(&mut self) -> Self::SnapshotBuilder {
-        // A clone shares all counts with the state, so this does not hold up spends.
-        Builder { of: self.applied.inner().clone(), files: self.files.clone() }
+        // A clone shares all counts with the state, so this does not delay spends.
+        Builder { applied: self.applied.inner().clone(), files: self.files.clone() }
     }
 
     async fn install_snapshot(
@@ -236,10 +235,10 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     }
 }
 
-/// Writes one snapshot.
+/// Builds one snapshot.
 #[derive(Debug)]
 pub(crate) struct Builder {
-    of: Inner,
+    applied: Inner,
     files: SnapshotFiles,
 }
 
@@ -247,9 +246,9 @@ impl RaftSnapshotBuilder<TypeConfig> for Builder {
     type SnapshotData = Vec<u8>;
 
     async fn build_snapshot(&mut self) -> Result<Snapshot, io::Error> {
-        let (of, files) = (self.of.clone(), self.files.clone());
+        let (applied, files) = (self.applied.clone(), self.files.clone());
         let built = off_thread(move || {
-            let (meta, bytes) = (of.meta(), snapshot::encode(&of.state));
+            let (meta, bytes) = (applied.meta(), snapshot::encode(&applied.state));
             files.save(&meta, &bytes)?;
             Ok(Snapshot { meta, snapshot: bytes })
         });

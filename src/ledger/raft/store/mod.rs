@@ -1,5 +1,6 @@
-//! What is on disk, and what is applied of it.
+//! What is on disk, and what is applied.
 
+mod checksummed;
 mod clone_guard;
 mod compactor;
 mod error;
@@ -8,11 +9,10 @@ mod identity;
 mod incarnations;
 pub(crate) mod log_store;
 mod machine;
-mod sealed;
 mod snapshot_files;
 
-pub(crate) use clone_guard::write_place;
-pub use clone_guard::{accept_place, check_place};
+pub(crate) use clone_guard::write_clone_guard;
+pub use clone_guard::{accept_clone, check_clone_guard};
 pub(crate) use compactor::Compactor;
 pub use error::OpenError;
 pub use identity::{Identity, IdentityError};

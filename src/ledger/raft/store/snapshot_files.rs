@@ -1,4 +1,4 @@
-//! Snapshots as files: whole or not there.
+//! Snapshots as files.
 //!
 //! ```text
 //! NNNNNNNNNNNNNNNNNNNN.snapshot     named by the index of the last entry in it
@@ -7,9 +7,9 @@
 //! state = a snapshot of the state, see ledger/snapshot.rs
 //! ```
 //!
-//! A file is written under another name, synced, renamed, and the folder
-//! synced. The newest two are kept. A damaged newest file refuses to be read:
-//! the log before it may be gone.
+//! A file is written to `unfinished` and renamed, so it is whole. The newest two are
+//! kept. If the newest is damaged, no older one is used: the log between them may be
+//! gone.
 
 use std::io;
 use std::path::PathBuf;
@@ -26,16 +26,16 @@ const SUFFIX: &str = ".snapshot";
 const UNFINISHED: &str = "unfinished";
 const KEPT: usize = 2;
 
-/// Why there is no snapshot to be read.
+/// Why the newest snapshot could not be read.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum SnapshotFileError {
     /// The disk failed.
     #[error("cannot read the snapshots in {path}")]
     Io {
-        /// The folder or the file.
+        /// The directory or the file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The newest snapshot is not what was written.
@@ -43,7 +43,7 @@ pub enum SnapshotFileError {
     Damaged(PathBuf),
 }
 
-/// A folder of snapshots. Clones share it.
+/// A directory of snapshots. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct SnapshotFiles(Arc<Inner>);
 
@@ -58,21 +58,17 @@ impl SnapshotFiles {
         Self(Arc::new(Inner { disk: Mutex::new(disk), newest_len: AtomicU64::new(0) }))
     }
 
-    /// Returns how many bytes the newest snapshot has that was read or written.
+    /// Returns the length in bytes of the snapshot last read or written.
     pub(crate) fn newest_len(&self) -> u64 {
         self.0.newest_len.load(Ordering::Relaxed)
     }
 
-    /// Writes a snapshot and returns when it is durable.
+    /// Writes a snapshot durably.
     pub(crate) fn save(&self, meta: &SnapshotMeta, state: &[u8]) -> io::Result<()> {
         let disk = self.disk();
         let index = meta.last_log_id.map_or(0, |last| last.index());
         let bytes = encode(meta, state)?;
-        let file = disk.create(UNFINISHED)?;
-        file.write_all_at(&bytes, 0)?;
-        file.sync_data()?;
-        disk.rename(UNFINISHED, &format!("{index:020}{SUFFIX}"))?;
-        disk.sync_dir()?;
+        disk.replace(&format!("{index:020}{SUFFIX}"), UNFINISHED, &bytes)?;
         self.0.newest_len.store(bytes.len() as u64, Ordering::Relaxed);
         let names = names(&**disk)?;
         for old in names.iter().rev().skip(KEPT) {
@@ -81,7 +77,7 @@ impl SnapshotFiles {
         Ok(())
     }
 
-    /// Reads the newest snapshot: what openraft says of it, and the state.
+    /// Reads the newest snapshot: openraft's metadata, and the encoded state.
     pub(crate) fn newest(&self) -> Result<Option<(SnapshotMeta, Vec<u8>)>, SnapshotFileError> {
         let disk = self.disk();
         let io = |path: PathBuf| move |source| SnapshotFileError::Io { path, source };
@@ -94,12 +90,12 @@ impl SnapshotFiles {
     }
 
     fn disk(&self) -> MutexGuard<'_, Box<dyn Disk>> {
-        // Nothing is left half changed in memory by a panic.
+        // A panic leaves nothing half changed in memory.
         self.0.disk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Returns the names of whole snapshots, oldest first.
+/// Returns the names of the snapshots, oldest first.
 fn names(disk: &dyn Disk) -> io::Result<Vec<String>> {
     let mut names = disk.list()?;
     names.retain(|name| name.ends_with(SUFFIX));

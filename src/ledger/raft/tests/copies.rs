@@ -53,15 +53,15 @@ async fn a_copy_is_refused_and_left_unchanged_until_it_is_accepted() {
     }
     assert_eq!(files(&dir), before);
     let ledger = open(&moved).await.unwrap();
-    let refused = accept_place(&moved).unwrap_err();
+    let refused = accept_clone(&moved).unwrap_err();
     assert!(matches!(refused, OpenError::Log { source: LogError::Locked, .. }), "{refused:?}");
     ledger.close().await;
-    assert!(!accept_place(&moved).unwrap());
-    assert!(accept_place(&dir).unwrap());
+    assert!(!accept_clone(&moved).unwrap());
+    assert!(accept_clone(&dir).unwrap());
     fs::write(dir.join("log/place"), "not ours").unwrap();
     let refused = open(&dir).await.unwrap_err();
-    assert!(matches!(refused, OpenError::Place(_)), "{refused:?}");
-    assert!(accept_place(&dir).unwrap());
+    assert!(matches!(refused, OpenError::CloneGuard(_)), "{refused:?}");
+    assert!(accept_clone(&dir).unwrap());
     open(&dir).await.unwrap().close().await;
 }
 
@@ -82,7 +82,7 @@ async fn an_older_log_in_the_original_directory_is_refused() {
         let refused = open(&dir).await.unwrap_err();
         assert!(matches!(refused, OpenError::Copied(_)), "{refused:?}");
         fs::remove_dir_all(&old).unwrap();
-        assert!(accept_place(&dir).unwrap());
+        assert!(accept_clone(&dir).unwrap());
     }
 }
 

@@ -6,7 +6,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::sim_disk::Trouble;
+use super::sim_disk::DiskFailure;
 use super::spend;
 use super::world::{NetworkFaults, simulate};
 use super::*;
@@ -97,7 +97,7 @@ fn a_leader_that_lost_entries_it_had_sent_does_not_continue_its_term() {
         simulate(seed, |world| async move {
             world.create_cluster(3).await;
             let leader = world.leader().await;
-            world.plan_disk_fault(leader, Trouble::PowerFailure);
+            world.plan_disk_fault(leader, DiskFailure::PowerFailure);
             for request in 0..20 {
                 let ledger = world.node(leader);
                 let spent = ledger.spend(spend(1, 200, request)).await;

@@ -220,7 +220,7 @@ impl ClientHistory {
                     }
                     SpendRefusal::BeforeLedger
                     | SpendRefusal::Expired
-                    | SpendRefusal::Contradiction => panic!("{refusal:?}: {redemption:?}"),
+                    | SpendRefusal::ClaimsMismatch => panic!("{refusal:?}: {redemption:?}"),
                 }
                 redemption.refused = Some(*refusal);
             }

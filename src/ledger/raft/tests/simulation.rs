@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::history::{CLIENTS, ClientHistory, ResponseCounts};
-use super::sim_disk::{SimDisk, Trouble};
+use super::sim_disk::{DiskFailure, SimDisk};
 use super::world::{LogRetention, NetworkFaults, World, simulate};
 use super::*;
 use super::{nodes, seeds};
@@ -85,9 +85,9 @@ impl SimulationRun {
             8 => self.change_voters().await,
             9 => {
                 let fault = if world.roll(2) == 0 {
-                    Trouble::PowerFailure
+                    DiskFailure::PowerFailure
                 } else {
-                    Trouble::Error(io::ErrorKind::StorageFull)
+                    DiskFailure::Error(io::ErrorKind::StorageFull)
                 };
                 crash_and_restart(&world, self.random_node(), Some(fault)).await;
             }
@@ -178,7 +178,7 @@ impl SimulationRun {
             config.iter().all(|voters| voters.len() > 1)
         });
         let (run, log_end) =
-            (ledger.peers.incarnations.run().unwrap(), ledger.writer.last_durable());
+            (ledger.peers.incarnations.current().unwrap(), ledger.writer.last_durable());
         drop(ledger);
         let keeps_running = self.world.roll(2) == 0;
         if !keeps_running {
@@ -199,9 +199,9 @@ impl SimulationRun {
         // Only nodes that know what the backup lacks can refuse it.
         let is_known = |backup: &Backup| {
             world.members().contains(&backup.node)
-                && world
-                    .known_to_all(backup.node)
-                    .is_some_and(|peer| peer.run != backup.run || peer.holds > backup.log_end)
+                && world.known_to_all(backup.node).is_some_and(|peer| {
+                    peer.incarnation != backup.run || peer.durable_index > backup.log_end
+                })
         };
         let Some(backup) = self.backup.take_if(|backup| is_known(backup)) else { return };
         let non_members: Vec<u64> =
@@ -254,7 +254,7 @@ impl SimulationRun {
 }
 
 /// Crashes and restarts a node, after an optional fault of one of its disks.
-async fn crash_and_restart(world: &World, node: u64, fault: Option<Trouble>) {
+async fn crash_and_restart(world: &World, node: u64, fault: Option<DiskFailure>) {
     if let Some(fault) = fault {
         world.plan_disk_fault(node, fault);
         sleep(Duration::from_millis(world.roll(3_000) as u64)).await;

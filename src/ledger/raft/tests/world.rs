@@ -16,7 +16,7 @@ use super::super::life::{KEPT_ENTRIES, Opening, SNAPSHOT_EVERY};
 use super::super::peers::{PIECE_LEN, Request, decode_body, decode_head};
 use super::super::store::PeerRecord;
 use super::runtime::set_seed;
-use super::sim_disk::{Dice, SimDisk, Survivors, Trouble};
+use super::sim_disk::{Dice, DiskFailure, SimDisk, Survivors};
 use super::*;
 use crate::clock::Clock;
 use crate::ledger::log::{LedgerId, Log, SegmentLen, Writer};
@@ -287,7 +287,7 @@ impl World {
 
     /// Makes one of the next operations of one disk fail; in three of five cases, the
     /// disk is that of the log.
-    pub(super) fn plan_disk_fault(&self, node: u64, fault: Trouble) {
+    pub(super) fn plan_disk_fault(&self, node: u64, fault: DiskFailure) {
         let (disk, n) = (self.roll(5).saturating_sub(2), self.roll(40) as u64);
         self.inner().nodes[&node].disks[disk].plan(if disk == 0 { n } else { n % 8 }, fault);
     }
@@ -350,11 +350,11 @@ impl World {
         let inner = self.inner();
         let run = inner.nodes[&node].run;
         let others = inner.nodes.iter().filter(|(id, _)| **id != node);
-        let known =
-            others.map(|(_, machine)| machine.ledger.as_ref()?.peers.incarnations.of(NodeId(node)));
+        let known = others
+            .map(|(_, machine)| machine.ledger.as_ref()?.peers.incarnations.peer(NodeId(node)));
         let known: Option<Vec<PeerRecord>> =
-            known.map(|met| met.filter(|met| met.run == run)).collect();
-        known?.into_iter().min_by_key(|met| met.holds)
+            known.map(|met| met.filter(|met| met.incarnation == run)).collect();
+        known?.into_iter().min_by_key(|met| met.durable_index)
     }
 
     /// Waits until the running members agree on a leader; returns it.

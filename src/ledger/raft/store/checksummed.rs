@@ -1,5 +1,5 @@
-//! Small files of the ledger's folder that are whole or not there: what they hold
-//! is told from anything else by their first line, and from its damage by a checksum.
+//! The format of small files in the ledger's directory: a first line that names the
+//! content, and a checksum.
 //!
 //! ```text
 //! file = first line | crc32 u32, little-endian, of the rest | postcard of a value
@@ -8,11 +8,11 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Makes the bytes of a file that begins with `first_line`.
+/// Encodes a file that begins with `first_line`.
 ///
 /// # Errors
 ///
-/// What postcard says of a value that it cannot write.
+/// Any of postcard.
 pub(crate) fn encode(
     first_line: &[u8],
     value: &impl Serialize,
@@ -22,7 +22,7 @@ pub(crate) fn encode(
     Ok([first_line, &crc, &body].concat())
 }
 
-/// Reads what [`encode`] made; `None` if it is damaged, or no such file.
+/// Decodes such a file. Returns `None` if it is damaged or begins with another line.
 pub(crate) fn decode<T: DeserializeOwned>(first_line: &[u8], bytes: &[u8]) -> Option<T> {
     let (crc, body) = bytes.strip_prefix(first_line)?.split_first_chunk()?;
     if crc32fast::hash(body) != u32::from_le_bytes(*crc) {
