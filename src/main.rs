@@ -9,17 +9,17 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use jeton::cli::{self, Stop};
+use jeton::cli::{self, CliError};
 
 fn main() -> ExitCode {
     match cli::run(std::env::args_os()) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Stop::Failed(failure)) => {
+        Err(CliError::Failed(failure)) => {
             // When even stderr is gone, the exit code still says it.
             let _ = writeln!(std::io::stderr(), "{failure}");
             ExitCode::from(1)
         }
-        Err(Stop::Usage(words)) => {
+        Err(CliError::Usage(words)) => {
             let _ = words.print();
             if words.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS }
         }

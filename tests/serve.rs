@@ -337,7 +337,7 @@ fn a_hangup_loads_anew_and_a_bad_set_changes_nothing() {
     node.signal("TERM");
     let (code, log) = node.end();
     assert_eq!(code, Some(0));
-    assert!(log.contains("refused"), "{log}");
+    assert!(log.contains("new keys rejected, the old ones stay in use"), "{log}");
 }
 
 /// Reads what a running node says until a line has `words`, and returns that line.
@@ -355,7 +355,7 @@ fn a_hangup_takes_a_new_signing_key_and_keeps_the_old_one_before_a_bad_one() {
     let id = |line: &str| line.rsplit_once("key_id=").unwrap().1.to_owned();
     fs::write(&signing, "no key").unwrap();
     node.signal("HUP");
-    said(&mut node, "new signing key refused, the old one stays");
+    said(&mut node, "new signing key rejected, the old one stays in use");
     // A second key, trusted and put in the place of the first.
     fs::remove_file(&signing).unwrap();
     assert!(run(folder.path(), &["key", "new"]).status.success());

@@ -281,7 +281,7 @@ class Stop(Case):
         self.assertEqual(node.ended(), 0)
         log = node.world.log.read_text()
         self.assertIn("stopped", log.splitlines()[-1])
-        self.assertNotIn("still in use", log)
+        self.assertNotIn("still open", log)
 
     def test_a_slow_reader_gets_the_rest_of_the_file(self):
         with World(directory("profiles")) as world:

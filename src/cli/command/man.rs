@@ -1,4 +1,4 @@
-//! `jeton man`: the manual pages.
+//! `jeton man`: prints or writes the manual pages.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use clap::ValueHint;
 use clap_mangen::Man;
 
-use crate::cli::global::Global;
 use crate::cli::terminal::output;
 use crate::failure::Failure;
 
@@ -15,45 +14,48 @@ Examples:
   jeton man | man -l -                   read the first page
   jeton man --dir /usr/share/man/man1    write jeton.1, jeton-mint.1, ...";
 
-/// Print the manual page, or write all of them into a folder
+/// Print the manual page, or write the pages of all commands into a directory
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ManArgs {
-    /// Folder for one page for each command
+    /// Write one page for each command into this directory
     #[arg(long, value_hint = ValueHint::DirPath)]
     dir: Option<PathBuf>,
 }
 
-/// Prints or writes the pages.
-pub(crate) fn run(args: ManArgs, _global: &Global) -> Result<(), Failure> {
+pub(crate) fn run(args: ManArgs, command_line: clap::Command) -> Result<(), Failure> {
     let Some(dir) = args.dir else {
         let mut page = Vec::new();
-        Man::new(crate::cli::command_line())
+        Man::new(command_line)
             .render(&mut page)
-            .map_err(|error| Failure::new(&error, "this is a fault in jeton, please report it"))?;
+            .map_err(|error| Failure::new(&error, "this is a bug in jeton; please report it"))?;
         return output::show(&String::from_utf8_lossy(&page));
     };
-    let written: io::Result<()> = clap_mangen::generate_to(crate::cli::command_line(), &dir);
+    let written: io::Result<()> = clap_mangen::generate_to(command_line, &dir);
     written.map_err(|error| {
         Failure::say(
-            format!("cannot write manual pages into {}: {error}", dir.display()),
-            "--dir names a folder that exists and that you may write to",
+            format!("cannot write manual pages to {}: {error}", dir.display()),
+            "name an existing directory that you may write to with --dir",
         )
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use clap::Subcommand as _;
+
     use super::*;
+    use crate::cli::command::CliCommand;
 
     #[test]
-    fn each_command_gets_its_page() {
-        let folder = tempfile::tempdir().unwrap();
-        run(ManArgs { dir: Some(folder.path().into()) }, &Global::default()).unwrap();
+    fn writes_a_page_for_each_command() {
+        let command_line = || CliCommand::augment_subcommands(clap::Command::new("jeton"));
+        let temp = tempfile::tempdir().unwrap();
+        run(ManArgs { dir: Some(temp.path().into()) }, command_line()).unwrap();
         for page in ["jeton.1", "jeton-mint.1", "jeton-user-allow-autologin.1"] {
-            assert!(folder.path().join(page).is_file(), "{page}");
+            assert!(temp.path().join(page).is_file(), "{page}");
         }
-        let nowhere = Some(folder.path().join("nowhere"));
-        assert!(run(ManArgs { dir: nowhere }, &Global::default()).is_err());
+        let nowhere = Some(temp.path().join("nowhere"));
+        assert!(run(ManArgs { dir: nowhere }, command_line()).is_err());
     }
 }

@@ -56,7 +56,7 @@ pub(crate) struct Maintenance(JoinHandle<()>);
 
 impl Drop for Maintenance {
     fn drop(&mut self) {
-        self.0.abort();
+        self.stop();
     }
 }
 
@@ -72,6 +72,11 @@ pub(crate) struct Parts {
 }
 
 impl Maintenance {
+    /// Ends the task before the node is dropped.
+    pub(crate) fn stop(&self) {
+        self.0.abort();
+    }
+
     /// Starts looking after a node.
     pub(crate) fn start(parts: Parts) -> Self {
         let mut duties = Duties {

@@ -51,30 +51,30 @@ pub struct RaftLedger {
 }
 
 impl RaftLedger {
-    /// Stops the engine and returns when everything written is durable and the
-    /// folder is free for another process. A leader hands over first.
+    /// Closes a ledger that has one owner; see [`RaftLedger::close_shared`].
     pub async fn close(self) {
-        if self.is_leader() && !self.view.is_lone() {
-            // Without an heir the others elect one when they miss this node.
-            let _ = self.changes.hand_over(None).await;
-        }
-        let Self {
-            raft, batcher, writer, caretaker, view, forwarder, changes, reach, peers, ..
-        } = self;
-        drop((batcher, caretaker, view, forwarder, changes, reach));
+        Self::close_shared(Arc::new(self)).await;
+    }
+
+    /// Stops the engine and returns when everything written is durable and the
+    /// directory is free for another process, which is once every other owner has
+    /// dropped the ledger. It does not hand over the leadership.
+    pub async fn close_shared(self: Arc<Self>) {
+        self.caretaker.stop();
         // If it fails, what others said in the last seconds is forgotten.
-        let _ = peers.runs.keep();
-        drop(peers);
+        let _ = self.peers.runs.keep();
         // It fails only if the engine had stopped by itself.
-        let _ = raft.shutdown().await;
-        drop(raft);
+        let _ = self.raft.shutdown().await;
+        let writer = Arc::clone(&self.writer);
+        drop(self);
         // The engine's tasks let go of the log a moment after it has stopped.
         for _ in 0..CLOSING_MAX_MS {
             if Arc::strong_count(&writer) == 1 {
-                break;
+                return;
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
+        tracing::warn!("the ledger is closed, but its log is still open");
     }
 
     async fn submit(&self, command: Command) -> Result<Outcome, LedgerError> {
