@@ -38,7 +38,7 @@ Each command has its own --help, with examples.";
 
 /// Hand out OpenVPN profiles by counted, signed links.
 ///
-/// A link carries a signed token: the user, the kind of profile, the expiry and the
+/// A link carries a signed token with the user, the kind of profile, the expiry and the
 /// number of uses. There is no token database. Minting needs only a private key. The
 /// nodes that serve the links count the uses in a replicated log.
 #[derive(Parser)]

@@ -154,8 +154,8 @@ impl<'a> Settings<'a> {
         let known = known.collect::<Vec<_>>().join(", ");
         match (known.is_empty(), section) {
             (true, _) => format!("unknown key `{key}`"),
-            (false, "") => format!("unknown key `{key}`; the keys outside of sections are {known}"),
-            (false, _) => format!("unknown key `{key}`; the keys of [{section}] are {known}"),
+            (false, "") => format!("unknown key `{key}`; known keys outside of sections: {known}"),
+            (false, _) => format!("unknown key `{key}`; known keys of [{section}]: {known}"),
         }
     }
 }
@@ -230,7 +230,7 @@ mod tests {
             [
                 "line 1: unknown key `top`",
                 "line 3: `a.b` must be a whole number without quotes",
-                "line 4: unknown key `a.bb`; the keys of [a] are b, x",
+                "line 4: unknown key `a.bb`; known keys of [a]: b, x",
                 "line 5: unknown key `c`",
                 "JETON_A_X: `a.x` must be a whole number from 1 to 4294967295",
             ]

@@ -81,9 +81,9 @@ mod tests {
         // The name of the file does not matter.
         let renamed = root.path().join("signing/mine.pem");
         fs::rename(&admin.private, &renamed).unwrap();
-        assert!(failure(&renamed, root.path()).contains("trusts no profile key"));
+        assert!(failure(&renamed, root.path()).contains("does not trust its key"));
         let untrusted = pair(root.path(), KeyPurpose::Profile, 2);
         fs::remove_file(&untrusted.public).unwrap();
-        assert!(failure(&untrusted.private, root.path()).contains("trusts no profile key"));
+        assert!(failure(&untrusted.private, root.path()).contains("does not trust its key"));
     }
 }

@@ -43,7 +43,7 @@ pub(crate) struct DemoteArgs {
     how: HowArgs,
 }
 
-/// Replace a voter by a learner, and remove the voter
+/// Replace a voter with a learner, and remove the voter
 ///
 /// Use this for a voter that is lost. The number of voters stays the same.
 #[derive(Args, Debug)]

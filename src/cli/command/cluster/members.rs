@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::cli::client::AdminClient;
 use crate::failure::Failure;
 
-/// The least digits of an id that can stand for it.
+/// The minimum length of a prefix that identifies a node, in digits.
 const PREFIX_LEN_MIN: usize = 4;
 
 /// The answer of the admin API. `--format json` passes it on.

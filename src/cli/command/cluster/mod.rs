@@ -24,7 +24,7 @@ From one node to three:
        jeton cluster promote ID ID
 
 Three voters tolerate the loss of one, five the loss of two. Further nodes stay learners:
-they serve links as well, but a majority does not depend on them. Two voters would be no
+they serve links as well, but the majority does not depend on them. Two voters would be no
 better than one, so every change leaves an odd number.
 
 All nodes need correct clocks: run NTP. docs/cluster.md explains upgrades, lost nodes,

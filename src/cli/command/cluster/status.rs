@@ -19,10 +19,10 @@ Examples:
   jeton cluster status --check > /dev/null || page-someone
 
 LAG is the number of log entries that a node still lacks; promote a learner when it is
-small. CLOCK is how far the clock of a node is ahead of the leader's; with more than 60
-seconds the node may not lead. UP is `yes` if the leader has heard from the node in the
-last five seconds. If no leader is known, the list has what this node knows, and ? for the
-rest. That also works on a node that is cut off and serves no links.
+small. CLOCK is how far the clock of a node is ahead of the leader's; a node whose clock is
+off by more than 60 seconds may not lead. UP is `yes` if the leader has heard from the node
+in the last five seconds. If no leader is known, the list has what this node knows, and ?
+for the rest. That also works on a node that is cut off and serves no links.
 
 Each problem is a line on stderr that begins with `alarm:`, and an entry of `alarms` in
 --format json.
