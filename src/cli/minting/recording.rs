@@ -20,7 +20,7 @@ pub(crate) struct RecordArgs {
     #[arg(long)]
     record: bool,
 
-    /// Note that `jeton list` shows for each of the links, such as their purpose
+    /// Text that `jeton list` shows beside each of the links, such as their purpose
     #[arg(long, value_name = "TEXT", requires = "record")]
     note: Option<Note>,
 }

@@ -164,7 +164,7 @@ fn minter_hint(error: &KeyringError) -> &'static str {
 fn private(dir: &Path) -> Option<String> {
     match SigningKeys::load(dir, None) {
         Ok(_) => exposed("keys.signing", dir),
-        // `mint` asks for the passphrase.
+        // The commands that sign need the passphrase; this one does not.
         Err(KeyringError::File { source: KeyFileError::PassphraseNeeded, .. }) => None,
         Err(error) => Some(format!("`keys.signing`: {}", error_chain(&error))),
     }
