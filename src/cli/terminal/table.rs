@@ -23,6 +23,9 @@ pub(crate) struct Table {
     rows: Vec<Vec<Value>>,
 }
 
+/// The name of a column, and the function that returns its cell; see [`Table::add`].
+pub(crate) type Column<T> = (&'static str, fn(&T) -> Value);
+
 /// One row with the names of its columns.
 struct Row<'a> {
     head: &'a [&'static str],
@@ -30,9 +33,8 @@ struct Row<'a> {
 }
 
 impl Table {
-    /// Makes a table with a row for each item. A column is a name and a function that
-    /// returns the cell of an item; see [`Table::add`].
-    pub(crate) fn of<T>(items: &[T], columns: &[(&'static str, fn(&T) -> Value)]) -> Self {
+    /// Makes a table with a row for each item.
+    pub(crate) fn of<T>(items: &[T], columns: &[Column<T>]) -> Self {
         let row = |item| columns.iter().map(|(_name, cell)| cell(item)).collect();
         let head = columns.iter().map(|(name, _cell)| *name).collect();
         Self { head, rows: items.iter().map(row).collect() }
