@@ -9,17 +9,17 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use jeton::cli::{self, Stop};
+use jeton::cli::{self, CliError};
 
 fn main() -> ExitCode {
     match cli::run(std::env::args_os()) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Stop::Failed(failure)) => {
+        Err(CliError::Failed(failure)) => {
             // If stderr is closed, the exit code still reports the failure.
             let _ = writeln!(std::io::stderr(), "{failure}");
             ExitCode::from(1)
         }
-        Err(Stop::Usage(usage)) => {
+        Err(CliError::Usage(usage)) => {
             let _ = usage.print();
             if usage.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS }
         }

@@ -1,6 +1,6 @@
-//! The command line, as someone at a terminal meets it: what is said, where, and
-//! with which exit code. `SNAPSHOTS=overwrite` writes what is said anew into
-//! `tests/cmd/`; read the difference before you keep it.
+//! The command line as a user sees it: stdout, stderr and exit codes.
+//! `SNAPSHOTS=overwrite` updates the expected output in `tests/cmd/`; read the diff
+//! before you commit it.
 #![expect(clippy::unwrap_used, reason = "a fixture that cannot be made fails its test")]
 
 use std::fs;
@@ -15,34 +15,34 @@ use tempfile::TempDir;
 mod footprint;
 use footprint::footprints;
 
-/// A folder to work in, and what every snapshot leaves out.
+/// A working directory, and the redactions of every snapshot.
 struct Terminal {
-    folder: TempDir,
+    temp: TempDir,
     assert: Assert,
 }
 
 impl Terminal {
     fn open() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let temp = tempfile::tempdir().unwrap();
         let mut redactions = Redactions::new();
-        redactions.insert("[DIR]", folder.path().to_owned()).unwrap();
+        redactions.insert("[DIR]", temp.path().to_owned()).unwrap();
         let assert = Assert::new().action_env("SNAPSHOTS").redact_with(redactions);
-        Self { folder, assert }
+        Self { temp, assert }
     }
 
     fn jeton(&self, arguments: &[&str]) -> Command {
         Command::new(snapbox::cmd::cargo_bin!("jeton"))
             .with_assert(self.assert.clone())
             .env_clear()
-            .current_dir(self.folder.path())
+            .current_dir(self.temp.path())
             .args(arguments)
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.temp.path().join(name)
     }
 
-    /// Returns a terminal in whose folder `init` was run.
+    /// Opens a terminal and runs `init` in its directory.
     fn with_init(arguments: &[&str]) -> Self {
         let terminal = Self::open();
         terminal.jeton(&[&["init"], arguments].concat()).assert().success();
@@ -54,29 +54,30 @@ fn snapshot(name: &str) -> Data {
     Data::read_from(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cmd").join(name), None).raw()
 }
 
-/// Walks from each command to those below it, so that none is forgotten.
+/// Walks the tree of commands, so that none is missed.
 #[test]
-fn every_command_has_a_help_that_teaches() {
+fn every_command_has_help_with_examples() {
     let terminal = Terminal::open();
     let mut waiting = vec![(Vec::new(), false)];
-    while let Some((command, is_taught_above)) = waiting.pop() {
+    while let Some((command, parent_has_examples)) = waiting.pop() {
         let arguments = [command.as_slice(), &["--help".to_owned()]].concat();
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let said = terminal.jeton(&arguments).assert().success().get_output().stdout.clone();
-        let said = String::from_utf8(said).unwrap();
-        let below = commands_in(&said);
-        // A command that groups others may teach for them, or leave it to them.
-        let is_taught = is_taught_above || said.contains("\nExamples:\n");
-        assert!(!below.is_empty() || is_taught, "{command:?} has no examples");
+        let help = terminal.jeton(&arguments).assert().success().get_output().stdout.clone();
+        let help = String::from_utf8(help).unwrap();
+        let subcommands = commands_in(&help);
+        // A command with subcommands may have the examples, or each subcommand has its own.
+        let has_examples = parent_has_examples || help.contains("\nExamples:\n");
+        assert!(!subcommands.is_empty() || has_examples, "{command:?} has no examples");
         let name = [&["jeton".to_owned()], command.as_slice()].concat().join("-");
-        terminal.assert.eq(said, snapshot(&format!("help/{name}.txt")));
-        for one in below {
-            waiting.push(([command.as_slice(), &[one]].concat(), is_taught && !command.is_empty()));
+        terminal.assert.eq(help, snapshot(&format!("help/{name}.txt")));
+        for one in subcommands {
+            let command_line = [command.as_slice(), &[one]].concat();
+            waiting.push((command_line, has_examples && !command.is_empty()));
         }
     }
 }
 
-/// Finds the names in the list of commands in a help text.
+/// Returns the names in the list of commands of a help text.
 fn commands_in(help: &str) -> Vec<String> {
     let list = help.split_once("\nCommands:\n").map_or("", |(_, list)| list);
     let lines = list.lines().take_while(|line| !line.is_empty());
@@ -85,10 +86,10 @@ fn commands_in(help: &str) -> Vec<String> {
     names.filter(|name| *name != "help").map(str::to_owned).collect()
 }
 
-/// An address of a node where none can be: nothing listens on port 1.
+/// The address of an unreachable node: nothing listens on port 1.
 const NO_NODE: &str = "127.0.0.1:1";
 
-/// Makes a link named `sacli` to the program and runs it, with no node in reach.
+/// Runs the program through a symlink named `sacli`, without a reachable node.
 fn sacli(terminal: &Terminal, arguments: &[&str]) -> Command {
     let link = terminal.path("sacli");
     if !link.exists() {
@@ -98,12 +99,12 @@ fn sacli(terminal: &Terminal, arguments: &[&str]) -> Command {
         .with_assert(terminal.assert.clone())
         .env_clear()
         .env("JETON_ADMIN_LISTEN", NO_NODE)
-        .current_dir(terminal.folder.path())
+        .current_dir(terminal.temp.path())
         .args(arguments)
 }
 
 #[test]
-fn a_symlink_named_sacli_speaks_access_server_s_words() {
+fn a_symlink_named_sacli_accepts_the_options_of_access_server() {
     let terminal = Terminal::with_init(&["--public-url", "https://vpn.example.com"]);
     let added = "Added token, import URL openvpn://import-profile/https://vpn.example.com/rest/\
                  GetProfileViaToken?token=[..]\n";
@@ -114,8 +115,8 @@ fn a_symlink_named_sacli_speaks_access_server_s_words() {
     ];
     for words in spoken {
         sacli(&terminal, words).assert().success().stdout_eq(added).stderr_eq(
-            "No node is in reach: user and permission are not checked, and ListProfileTokens does \
-             not show the link before its first use.\n",
+            "No node is reachable: user and permission are not checked, and ListProfileTokens does \
+             not list the link before its first use.\n",
         );
     }
     let autologin = ["--user", "alice", "--profile_type", "autologin", "AddProfileToken"];
@@ -123,9 +124,9 @@ fn a_symlink_named_sacli_speaks_access_server_s_words() {
         .assert()
         .code(1)
         .stdout_eq("")
-        .stderr_eq("No node is in reach: [..]\nerror: need autologin\nhint: --users FILE [..]\n");
+        .stderr_eq("No node is reachable: [..]\nerror: need autologin\nhint: --users FILE [..]\n");
     sacli(&terminal, &[&autologin[..], &["--allow-autologin"]].concat()).assert().success();
-    // An id may begin with a hyphen, and is no option.
+    // An id that begins with a hyphen is not an option.
     for words in [
         &["ListProfileTokens"][..],
         &["--id", "-T3cgGZ1YSY-MJCwbrhQYw", "DeleteProfileToken"],
@@ -134,31 +135,30 @@ fn a_symlink_named_sacli_speaks_access_server_s_words() {
         let unreachable = "error: cannot reach the admin API at [..]\nhint: [..]\n";
         sacli(&terminal, words).assert().code(1).stdout_eq("").stderr_eq(unreachable);
     }
-    sacli(&terminal, &["--id", "AQEB", "DeleteProfileToken"])
-        .assert()
-        .code(1)
-        .stderr_eq("error: `AQEB` is no id of a link, and too short for a token\nhint: [..]\n");
+    sacli(&terminal, &["--id", "AQEB", "DeleteProfileToken"]).assert().code(1).stderr_eq(
+        "error: `AQEB` is not the id of a link, and too short for a token\nhint: [..]\n",
+    );
 }
 
 #[test]
-fn a_symlink_named_sacli_has_a_help_of_its_own() {
+fn a_symlink_named_sacli_has_its_own_help() {
     let terminal = Terminal::open();
-    let said = sacli(&terminal, &["--help"]).assert().success().get_output().stdout.clone();
-    let said = String::from_utf8(said).unwrap();
-    assert!(said.contains("\nUsage: sacli [OPTIONS] <VERB>\n"), "{said}");
-    terminal.assert.eq(said, snapshot("help/sacli.txt"));
+    let help = sacli(&terminal, &["--help"]).assert().success().get_output().stdout.clone();
+    let help = String::from_utf8(help).unwrap();
+    assert!(help.contains("\nUsage: sacli [OPTIONS] <VERB>\n"), "{help}");
+    terminal.assert.eq(help, snapshot("help/sacli.txt"));
     sacli(&terminal, &["--user", "a/b", "X"]).assert().code(2).stdout_eq("");
 }
 
 #[test]
-fn a_link_to_sign_in_is_the_result_and_the_words_are_not() {
+fn admin_link_prints_the_link_to_stdout_and_the_explanation_to_stderr() {
     let terminal = Terminal::with_init(&[]);
     let link = terminal.jeton(&["admin-link", "--role", "operator", "--user", "carol"]);
     let link = link.assert().success().stdout_eq("http://127.0.0.1:8444/sign-in#[..]\n").stderr_eq(
         snapbox::str![[r#"
-It signs carol in as operator, until [..].
-Open it in a browser on this machine; from elsewhere: ssh -L 8444:127.0.0.1:8444 HOST
-Whoever has it may do what the role operator may. To end it: jeton revoke [..]
+This link signs carol in as operator, until [..].
+Open it in a browser on this machine. From another machine: ssh -L 8444:127.0.0.1:8444 HOST
+Anyone who has it can sign in. To end it: jeton revoke [..]
 
 "#]],
     );
@@ -178,11 +178,11 @@ Whoever has it may do what the role operator may. To end it: jeton revoke [..]
         .assert()
         .code(1)
         .stdout_eq("")
-        .stderr_eq("error: the config names no address of an operators' door\nhint: [..]\n");
+        .stderr_eq("error: the admin door is off\nhint: [..]\n");
 }
 
 #[test]
-fn what_cannot_be_recorded_is_not_minted() {
+fn mints_nothing_if_the_node_is_unreachable_for_recording() {
     let terminal = Terminal::with_init(&["--public-url", "https://vpn.example.com"]);
     terminal
         .jeton(&["mint", "--user", "alice", "--record"])
@@ -194,7 +194,7 @@ fn what_cannot_be_recorded_is_not_minted() {
 }
 
 #[test]
-fn a_command_line_that_makes_no_sense_exits_with_2() {
+fn a_wrong_command_line_exits_with_2() {
     let terminal = Terminal::open();
     terminal.jeton(&["mnit"]).assert().code(2).stdout_eq("");
     terminal.jeton(&["init", "--frob"]).assert().code(2).stdout_eq("");
@@ -210,31 +210,31 @@ For more information, try '--help'.
 }
 
 #[test]
-fn the_example_is_printed_and_is_a_configuration() {
+fn the_printed_example_is_a_valid_configuration() {
     let terminal = Terminal::open();
     let example = terminal.jeton(&["config", "example"]).assert().success();
     let example = example.stdout_eq(snapshot("../../src/config/example.toml"));
     let example = example.get_output().stdout.clone();
     fs::write(terminal.path("jeton.toml"), example).unwrap();
-    // It has no fault of syntax; what it lacks is told, and nothing else.
+    // Only the missing settings are reported.
     terminal.jeton(&["config", "check", "--for", "mint"]).assert().code(1).stderr_eq(
         snapbox::str![[r#"
-jeton.toml: `public_url` is missing: it stands in every link
+jeton.toml: `public_url` is missing: every link begins with it
 jeton.toml: `keys.signing` is missing: minting needs a private key
-error: 2 faults in jeton.toml, see above
+error: 2 problems in jeton.toml, see above
 hint: `jeton config example` shows every key
 
 "#]],
     );
     let check = ["config", "check", "--for", "mint", "--format", "json"];
     terminal.jeton(&check).assert().code(1).stdout_eq(
-        "{\"faults\":[\"`public_url` is missing: it stands in every link\",\"`keys.signing` is missing: \
+        "{\"faults\":[\"`public_url` is missing: every link begins with it\",\"`keys.signing` is missing: \
          minting needs a private key\"],\"file\":\"jeton.toml\"}\n",
     );
 }
 
 #[test]
-fn init_makes_a_node_that_passes_the_check() {
+fn init_creates_a_node_that_passes_the_check() {
     let terminal = Terminal::open();
     let init = ["init", "--demo", "--dir", "node"];
     terminal
@@ -265,7 +265,7 @@ Next:
         .env("JETON_CONFIG", "node/jeton.toml")
         .assert()
         .success()
-        .stdout_eq("node/jeton.toml: no fault\n");
+        .stdout_eq("node/jeton.toml: no problems\n");
     terminal
         .jeton(&["config", "check", "--format", "json"])
         .env("JETON_CONFIG", "node/jeton.toml")
@@ -276,15 +276,15 @@ Next:
 }
 
 #[test]
-fn a_second_init_touches_nothing() {
+fn a_second_init_changes_nothing() {
     let terminal = Terminal::with_init(&["--public-url", "https://vpn.example.com"]);
-    let before = footprints(terminal.folder.path());
+    let before = footprints(terminal.temp.path());
     terminal.jeton(&["init"]).assert().code(1).stdout_eq("").stderr_eq(snapbox::str![[r#"
-error: ./keys exists already
-hint: nothing was touched; name a new folder with --dir DIR
+error: ./keys already exists
+hint: nothing was changed; name a new directory with --dir DIR
 
 "#]]);
-    assert_eq!(footprints(terminal.folder.path()), before);
+    assert_eq!(footprints(terminal.temp.path()), before);
 }
 
 #[test]
@@ -294,18 +294,18 @@ fn an_init_that_fails_leaves_nothing_behind() {
     for dir in ["file/node", "no/such/node", "file"] {
         terminal.jeton(&["init", "--dir", dir]).assert().code(1).stdout_eq("");
     }
-    assert_eq!(footprints(terminal.folder.path()).len(), 1);
+    assert_eq!(footprints(terminal.temp.path()).len(), 1);
 }
 
 #[test]
-fn every_fault_is_told_at_once() {
+fn config_check_reports_every_problem_at_once() {
     let terminal = Terminal::with_init(&["--dir", "node"]);
     let key = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
     fs::write(terminal.path("other.key"), key).unwrap();
     fs::set_permissions(terminal.path("other.key"), fs::Permissions::from_mode(0o644)).unwrap();
     let faulty = r#"
 public_url = "https://vpn.example.com/x"
-colour = "red"
+color = "red"
 [public]
 listen = "443"
 tls_cert = "node/tls/cert.pem"
@@ -337,27 +337,27 @@ audit = "other.key"
 }
 
 #[test]
-fn other_commands_name_the_first_fault_and_the_check() {
+fn other_commands_report_the_first_problem_and_the_check() {
     let terminal = Terminal::open();
     fs::write(terminal.path("jeton.toml"), "[ledgr]\ndir = \"x\"\nsize = 1\n").unwrap();
     terminal.jeton(&["ledger", "new"]).assert().code(1).stderr_eq(snapbox::str![[r#"
 error: jeton.toml: line 2: unknown key `ledgr.dir` (and 1 more)
-hint: `jeton config check` tells everything that is wrong
+hint: `jeton config check` lists every problem
 
 "#]]);
     terminal.jeton(&["ledger", "new", "--config", "no.toml"]).assert().code(1).stderr_eq(
         snapbox::str![[r#"
 error: cannot read no.toml: No such file or directory (os error 2)
-hint: name a file that can be read with --config FILE
+hint: name a readable file with --config FILE
 
 "#]],
     );
 }
 
 #[test]
-fn a_new_ledger_never_takes_the_place_of_one() {
+fn a_new_ledger_never_replaces_another() {
     let terminal = Terminal::with_init(&[]);
-    let before = footprints(terminal.folder.path());
+    let before = footprints(terminal.temp.path());
     terminal.jeton(&["ledger", "new"]).assert().code(1).stdout_eq("").stderr_eq(snapbox::str![[
         r#"
 error: ledger exists already
@@ -365,14 +365,14 @@ hint: keep it: a new ledger refuses all links minted so far. If it is damaged, m
 
 "#
     ]]);
-    assert_eq!(footprints(terminal.folder.path()), before);
+    assert_eq!(footprints(terminal.temp.path()), before);
     fs::rename(terminal.path("ledger"), terminal.path("away")).unwrap();
     terminal
         .jeton(&["ledger", "new"])
         .assert()
         .success()
         .stdout_eq("ledger\n")
-        .stderr_eq("Links minted before [..]Z are refused.\nIt knows no revocation: [..]\nIt knows no permission: [..]\nWait until then before you mint, [..]\n");
+        .stderr_eq("Links minted before [..]Z are refused.\nThe ledger has no revocations: [..]\nThe ledger has no permissions: [..]\nWait until that time before you mint, [..]\n");
     fs::rename(terminal.path("ledger"), terminal.path("again")).unwrap();
     terminal
         .jeton(&["ledger", "new", "--format", "json"])
@@ -396,7 +396,7 @@ hint: keep it: a new ledger refuses all links minted so far. If it is damaged, m
 }
 
 #[test]
-fn a_node_that_does_not_answer_is_not_healthy() {
+fn the_healthcheck_fails_if_the_node_does_not_answer() {
     let terminal = Terminal::with_init(&[]);
     // Nothing listens on port 1.
     terminal
@@ -405,7 +405,7 @@ fn a_node_that_does_not_answer_is_not_healthy() {
         .code(1)
         .stderr_eq(snapbox::str![[r#"
 error: https://127.0.0.1:1/readyz does not answer: [..]
-hint: does `jeton serve` run, and with this configuration?
+hint: check that `jeton serve` runs with this configuration
 
 "#]]);
     terminal

@@ -340,7 +340,7 @@ fn a_hangup_reloads_the_keys_and_a_bad_set_changes_nothing() {
     node.signal("TERM");
     let (code, log) = node.wait();
     assert_eq!(code, Some(0));
-    assert!(log.contains("refused"), "{log}");
+    assert!(log.contains("new keys rejected, the old ones stay in use"), "{log}");
 }
 
 /// Reads the log of a running node up to the first line with `words`; returns that line.
@@ -358,7 +358,7 @@ fn a_hangup_loads_a_new_signing_key_and_keeps_the_old_one_if_the_new_one_is_bad(
     let id = |line: &str| line.rsplit_once("key_id=").unwrap().1.to_owned();
     fs::write(&signing, "no key").unwrap();
     node.signal("HUP");
-    wait_for_log(&mut node, "new signing key refused, the old one stays");
+    wait_for_log(&mut node, "new signing key rejected, the old one stays in use");
     // A second, trusted key replaces the first.
     fs::remove_file(&signing).unwrap();
     assert!(run(dir.path(), &["key", "new"]).status.success());

@@ -1,4 +1,4 @@
-//! What every command can be told, and the configuration that comes of it.
+//! The options of every command, and the configuration that they select.
 
 use std::path::PathBuf;
 
@@ -7,21 +7,21 @@ use clap::{Args, ValueHint};
 use crate::config::{Config, LogFormat, LogLevel};
 use crate::failure::Failure;
 
-/// What every command can be told.
+/// The options of every command.
 #[derive(Args, Debug, Default)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// The configuration [default: ./jeton.toml, else /etc/jeton/jeton.toml]
+    /// Configuration file [default: ./jeton.toml, else /etc/jeton/jeton.toml]
     #[arg(long, global = true, env = "JETON_CONFIG", value_name = "FILE")]
     #[arg(value_hint = ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,
 
-    /// How log lines look: text, json [default: as configured, else text]
+    /// Format of log lines: text, json [default: as configured, else text]
     #[arg(long, global = true, env = "JETON_LOG_FORMAT", value_name = "FORMAT")]
     #[arg(hide_possible_values = true)]
     pub(crate) log_format: Option<LogFormat>,
 
-    /// How much is logged: error, warn, info, debug, trace [default: RUST_LOG, else as configured]
+    /// What to log: error, warn, info, debug, trace [default: RUST_LOG, else as configured]
     #[arg(long, global = true, env = "JETON_LOG_LEVEL", value_name = "LEVEL")]
     #[arg(hide_possible_values = true)]
     pub(crate) log_level: Option<LogLevel>,

@@ -1,13 +1,12 @@
-//! Who sits at the terminal, for what is written down about operators.
+//! The login name of the operator, for the audit log.
 
 use crate::token::UserName;
 
-/// Where the login name stands, and how it is looked up.
+/// The variables that may have the login name, in the order in which they are tried.
 const VARIABLES: [&str; 2] = ["USER", "LOGNAME"];
 
-/// Returns the login name, if it is one that a token can have. It is what the
-/// environment says, and no proof: who holds the admin key may call himself what
-/// he likes.
+/// Returns the login name, if it is a valid user name. It proves nothing: a holder of
+/// the admin key can use any name.
 pub(crate) fn get() -> Option<UserName> {
     among(|variable| std::env::var(variable).ok())
 }
@@ -21,7 +20,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_name_that_a_token_can_have_is_taken() {
+    fn takes_the_first_valid_name() {
         let named = |user: &str, login: &str| {
             let (user, login) = (user.to_owned(), login.to_owned());
             among(|name| Some(if name == "USER" { user.clone() } else { login.clone() }))

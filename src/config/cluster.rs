@@ -4,48 +4,50 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::document::Document;
+use super::document::Settings;
 use super::setting::Switchable;
 use crate::cluster::NodeAddress;
 
-/// How long a node vouches for what it knows, if the file does not say.
+/// The default of `max_staleness_s`.
 const MAX_STALENESS: Duration = Duration::from_secs(10);
 
 /// `[cluster]`: how this node takes part in a cluster.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ClusterConfig {
-    /// The door for the other nodes; `None` if switched off.
+    /// The cluster door; `None` if it is off.
     pub listener: Option<ClusterListener>,
-    /// How long this node vouches for what it knows while it hears nothing from a
-    /// majority; with equality.
+    /// How long this node goes on delivering profiles while it hears nothing from
+    /// a majority (`<=`).
     pub max_staleness: Duration,
 }
 
-/// The door for the other nodes.
+/// The cluster door.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ClusterListener {
     /// Where to listen.
     pub listen: SocketAddr,
-    /// Where the others reach it.
+    /// Where the other nodes connect to.
     pub address: NodeAddress,
 }
 
 impl ClusterConfig {
-    pub(super) fn read(doc: &mut Document<'_>) -> Self {
-        let (listen_origin, origin) = (doc.origin("cluster.listen"), doc.origin("cluster.address"));
-        let Switchable(listen) = doc.take("cluster.listen").unwrap_or(Switchable(None));
+    pub(super) fn read(settings: &mut Settings<'_>) -> Self {
+        let (listen_origin, origin) =
+            (settings.origin("cluster.listen"), settings.origin("cluster.address"));
+        let Switchable(listen) = settings.take("cluster.listen").unwrap_or(Switchable(None));
         let has_address = origin != super::Origin::Nowhere;
-        let address = doc.take::<NodeAddress>("cluster.address");
-        // The address to listen on names this machine, unless it means "any".
+        let address = settings.take::<NodeAddress>("cluster.address");
+        // A specific listen address also works as the node's address.
         let derived = || listen.and_then(|listen| listen.to_string().parse().ok());
         let address = address.or_else(derived);
         let listener =
             listen.zip(address).map(|(listen, address)| ClusterListener { listen, address });
         if listen.is_some() && listener.is_none() && !has_address {
-            let what = "`cluster.address` is missing: where do the other nodes reach this one?";
-            doc.fault(listen_origin, what);
+            let what =
+                "`cluster.address` is missing: set the HOST:PORT that other nodes connect to";
+            settings.fault("cluster.address", listen_origin, what);
         }
-        let staleness = doc.take::<NonZeroU32>("cluster.max_staleness_s");
+        let staleness = settings.take::<NonZeroU32>("cluster.max_staleness_s");
         let staleness = staleness.map(|seconds| Duration::from_secs(seconds.get().into()));
         Self { listener, max_staleness: staleness.unwrap_or(MAX_STALENESS) }
     }
@@ -65,13 +67,13 @@ mod tests {
     }
 
     #[test]
-    fn a_node_is_alone_unless_it_listens() {
+    fn without_a_listener_a_node_is_alone() {
         assert_eq!(parse(""), (None, vec![]));
         assert_eq!(parse("listen = \"off\"\naddress = \"a:1\""), (None, vec![]));
     }
 
     #[test]
-    fn the_others_must_know_where_this_node_is() {
+    fn a_listener_needs_an_address_that_other_nodes_can_use() {
         let known = parse("listen = \"0.0.0.0:7443\"\naddress = \"node1:7443\"");
         assert_eq!(known, (Some("node1:7443".to_owned()), vec![]));
         let derived = parse("listen = \"192.0.2.1:7443\"");
@@ -79,7 +81,7 @@ mod tests {
         let (_, faults) = parse("listen = \"[::]:7443\"");
         assert_eq!(
             faults,
-            ["line 2: `cluster.address` is missing: where do the other nodes reach this one?"]
+            ["line 2: `cluster.address` is missing: set the HOST:PORT that other nodes connect to"]
         );
         let (_, faults) = parse("listen = \"0.0.0.0:7443\"\naddress = \"0.0.0.0:7443\"");
         assert_eq!(faults.len(), 1, "{faults:?}");

@@ -1,8 +1,8 @@
 //! The settings of a file and of the environment, each with its origin.
 //!
-//! A [`Document`] is read setting by setting. It never stops at the first
-//! fault, because a person who mends a file wants to hear of all of them; and
-//! what nobody asked for by the end is an unknown key. It touches no file.
+//! [`Settings`] are taken one by one. Reading never stops at the first fault, so
+//! that one run reports them all. Any key that was not taken is unknown. This
+//! module does no I/O.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -14,13 +14,13 @@ use toml::de::DeTable;
 use super::error::{ConfigFault, Origin};
 use super::setting::{FromSetting, Raw};
 
-/// The variables whose names begin with `JETON_`, as they stood once.
+/// A copy of the environment variables whose names begin with `JETON_`.
 #[derive(Clone, Debug, Default)]
 pub struct Environment(BTreeMap<String, OsString>);
 
 impl Environment {
-    /// Takes those of `variables` whose names begin with `JETON_`. Their values
-    /// may be secret to others, so nothing else is kept.
+    /// Keeps those of `variables` whose names begin with `JETON_`. The others may
+    /// hold secrets of other programs.
     pub fn from_variables(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
         let ours = variables.into_iter().filter_map(|(name, value)| {
             let name = name.into_string().ok()?;
@@ -38,22 +38,24 @@ impl Environment {
 
 /// Settings by their dotted paths, such as `public.listen`.
 #[derive(Debug)]
-pub(super) struct Document<'a> {
-    settings: BTreeMap<String, (Raw, usize)>,
+pub(super) struct Settings<'a> {
+    /// What the file sets, each with its line.
+    in_file: BTreeMap<String, (Raw, usize)>,
     environment: &'a Environment,
     base: PathBuf,
-    asked: BTreeSet<&'static str>,
+    known: BTreeSet<&'static str>,
     faults: Vec<ConfigFault>,
 }
 
-impl<'a> Document<'a> {
-    /// Reads a TOML text. Relative paths in it, and in the environment, start
-    /// at `base`.
+impl<'a> Settings<'a> {
+    /// Parses TOML. Relative paths in it and in the environment are resolved
+    /// against `base`.
     pub(super) fn read(text: &str, environment: &'a Environment, base: &Path) -> Self {
         let (table, errors) = DeTable::parse_recoverable(text);
-        let mut settings = BTreeMap::new();
-        flatten(table.get_ref(), "", text, &mut settings);
+        let mut in_file = BTreeMap::new();
+        flatten(table.get_ref(), "", text, &mut in_file);
         let faults = errors.iter().map(|error| ConfigFault {
+            key: None,
             origin: error
                 .span()
                 .map_or(Origin::Nowhere, |span| Origin::Line(line(text, span.start))),
@@ -61,21 +63,20 @@ impl<'a> Document<'a> {
         });
         let faults = faults.collect();
         let base = base.to_owned();
-        Self { settings, environment, base, asked: BTreeSet::new(), faults }
+        Self { in_file, environment, base, known: BTreeSet::new(), faults }
     }
 
-    /// Takes the setting at `key`; the environment comes before the file.
-    /// `None` if it is not set, or is wrong, which is noted.
+    /// Takes the setting `key`; the environment overrides the file. Returns
+    /// `None` if it is not set, or if it is wrong, which adds a fault.
     pub(super) fn take<T: FromSetting>(&mut self, key: &'static str) -> Option<T> {
-        self.asked.insert(key);
-        let from_file = self.settings.remove(key);
+        self.known.insert(key);
+        let from_file = self.in_file.remove(key);
         let name = variable(key);
         let (raw, origin) = match (self.environment.get(&name), from_file) {
             (Some(value), _) => match value.to_str() {
                 Some(value) => (Raw::Variable(value.to_owned()), Origin::Environment(name)),
                 None => {
-                    let what = format!("`{key}` is not UTF-8");
-                    self.faults.push(ConfigFault { origin: Origin::Environment(name), what });
+                    self.fault(key, Origin::Environment(name), format!("`{key}` is not UTF-8"));
                     return None;
                 }
             },
@@ -85,75 +86,81 @@ impl<'a> Document<'a> {
         match T::from_setting(&raw) {
             Ok(value) => Some(value),
             Err(why) => {
-                self.faults.push(ConfigFault { origin, what: format!("`{key}` {why}") });
+                self.fault(key, origin, format!("`{key}` {why}"));
                 None
             }
         }
     }
 
-    /// Takes a path, and resolves it.
+    /// Takes a path and resolves it.
     pub(super) fn take_path(&mut self, key: &'static str) -> Option<PathBuf> {
         let path = self.take::<PathBuf>(key)?;
         Some(self.base.join(path))
     }
 
-    /// Returns where `path` lies that was no setting but a default.
+    /// Resolves a default path.
     pub(super) fn resolve(&self, path: &str) -> PathBuf {
         self.base.join(path)
     }
 
-    /// Returns where `key` is set. Ask before it is taken.
+    /// Returns where `key` is set. Call this before [`Settings::take`].
     pub(super) fn origin(&self, key: &'static str) -> Origin {
         let name = variable(key);
         if self.environment.get(&name).is_some() {
             return Origin::Environment(name);
         }
-        self.settings.get(key).map_or(Origin::Nowhere, |(_, line)| Origin::Line(*line))
+        self.in_file.get(key).map_or(Origin::Nowhere, |(_, line)| Origin::Line(*line))
     }
 
-    /// Notes a fault that only shows when settings are seen together.
-    pub(super) fn fault(&mut self, origin: Origin, what: impl Into<String>) {
-        self.faults.push(ConfigFault { origin, what: what.into() });
+    /// Adds a fault of `key`.
+    pub(super) fn fault(
+        &mut self,
+        key: impl Into<String>,
+        origin: Origin,
+        what: impl Into<String>,
+    ) {
+        self.faults.push(ConfigFault { key: Some(key.into()), origin, what: what.into() });
     }
 
-    /// Returns the keys that were asked for.
+    /// Returns the keys that exist, as far as they were taken.
     #[cfg(test)]
-    pub(super) fn asked(&self) -> impl Iterator<Item = &'static str> {
-        self.asked.iter().copied()
+    pub(super) fn known(&self) -> impl Iterator<Item = &'static str> {
+        self.known.iter().copied()
     }
 
-    /// Returns all faults: those noted, and the keys that nobody asked for.
+    /// Returns all faults, sorted by origin, with one for each key that was not
+    /// taken.
     pub(super) fn finish(mut self) -> Vec<ConfigFault> {
-        for (key, (raw, line)) in std::mem::take(&mut self.settings) {
-            let is_section = self.asked.iter().any(|asked| is_below(asked, &key));
+        for (key, (raw, line)) in std::mem::take(&mut self.in_file) {
+            let is_section = self.known.iter().any(|known| is_below(known, &key));
             let what = match (is_section, raw) {
                 (true, Raw::EmptySection) => continue,
                 (true, _) => format!("`{key}` is a section, written [{key}]"),
                 (false, _) => self.unknown(&key),
             };
-            self.faults.push(ConfigFault { origin: Origin::Line(line), what });
+            self.fault(key, Origin::Line(line), what);
         }
         self.faults.sort_by(|a, b| a.origin.cmp(&b.origin));
         self.faults
     }
 
-    /// Says that `key` is none of ours, and which are.
+    /// Describes an unknown key and lists the keys of its section.
     fn unknown(&self, key: &str) -> String {
         let (section, _) = key.rsplit_once('.').unwrap_or(("", key));
-        let known = self.asked.iter().filter_map(|asked| match asked.rsplit_once('.') {
+        let known = self.known.iter().filter_map(|known| match known.rsplit_once('.') {
             Some((of, name)) => (of == section).then_some(name),
-            None => section.is_empty().then_some(*asked),
+            None => section.is_empty().then_some(*known),
         });
         let known = known.collect::<Vec<_>>().join(", ");
         match (known.is_empty(), section) {
             (true, _) => format!("unknown key `{key}`"),
-            (false, "") => format!("unknown key `{key}`; outside of sections there is {known}"),
-            (false, _) => format!("unknown key `{key}`; [{section}] has {known}"),
+            (false, "") => format!("unknown key `{key}`; known keys outside of sections: {known}"),
+            (false, _) => format!("unknown key `{key}`; known keys of [{section}]: {known}"),
         }
     }
 }
 
-/// Returns the name of the variable that overrides `key`.
+/// Returns the name of the environment variable that overrides `key`.
 pub(super) fn variable(key: &str) -> String {
     format!("JETON_{}", key.replace('.', "_").to_ascii_uppercase())
 }
@@ -182,7 +189,7 @@ fn flatten(
     }
 }
 
-/// Returns the number of the line in which byte `at` stands, counted from 1.
+/// Returns the number of the line of byte `at`, counted from 1.
 fn line(text: &str, at: usize) -> usize {
     let before = text.as_bytes().get(..at).unwrap_or_default();
     before.iter().filter(|byte| **byte == b'\n').count() + 1
@@ -194,8 +201,8 @@ mod tests {
 
     use super::*;
 
-    fn document<'a>(text: &str, environment: &'a Environment) -> Document<'a> {
-        Document::read(text, environment, Path::new("/base"))
+    fn settings<'a>(text: &str, environment: &'a Environment) -> Settings<'a> {
+        Settings::read(text, environment, Path::new("/base"))
     }
 
     fn environment(variables: &[(&str, &str)]) -> Environment {
@@ -203,37 +210,37 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_comes_before_the_file() {
+    fn the_environment_overrides_the_file() {
         let set = environment(&[("JETON_A_B", "7"), ("OTHER", "x")]);
-        let mut doc = document("[a]\nb = 5\nc = 6", &set);
-        assert_eq!(doc.take("a.b"), NonZeroU32::new(7));
-        assert_eq!(doc.take("a.c"), NonZeroU32::new(6));
-        assert_eq!(doc.finish(), []);
+        let mut settings = settings("[a]\nb = 5\nc = 6", &set);
+        assert_eq!(settings.take("a.b"), NonZeroU32::new(7));
+        assert_eq!(settings.take("a.c"), NonZeroU32::new(6));
+        assert_eq!(settings.finish(), []);
     }
 
     #[test]
-    fn every_fault_is_told_with_its_origin() {
+    fn every_fault_has_its_origin() {
         let set = environment(&[("JETON_A_X", "many")]);
-        let mut doc = document("top = 1\n[a]\nb = \"5\"\nbb = 5\n[c]\n", &set);
-        assert_eq!(doc.take::<NonZeroU32>("a.b"), None);
-        assert_eq!(doc.take::<NonZeroU32>("a.x"), None);
-        let faults: Vec<String> = doc.finish().iter().map(ToString::to_string).collect();
+        let mut settings = settings("top = 1\n[a]\nb = \"5\"\nbb = 5\n[c]\n", &set);
+        assert_eq!(settings.take::<NonZeroU32>("a.b"), None);
+        assert_eq!(settings.take::<NonZeroU32>("a.x"), None);
+        let faults: Vec<String> = settings.finish().iter().map(ToString::to_string).collect();
         assert_eq!(
             faults,
             [
                 "line 1: unknown key `top`",
-                "line 3: `a.b` must be a number without quotes",
-                "line 4: unknown key `a.bb`; [a] has b, x",
+                "line 3: `a.b` must be a whole number without quotes",
+                "line 4: unknown key `a.bb`; known keys of [a]: b, x",
                 "line 5: unknown key `c`",
-                "JETON_A_X: `a.x` must be a number from 1 to 4294967295",
+                "JETON_A_X: `a.x` must be a whole number from 1 to 4294967295",
             ]
         );
     }
 
     #[test]
-    fn all_faults_of_syntax_are_told() {
+    fn reports_every_syntax_error() {
         let set = Environment::default();
-        let faults = document("a = \nb = 1 2\n[c", &set).finish();
+        let faults = settings("a = \nb = 1 2\n[c", &set).finish();
         let lines: BTreeSet<_> = faults.iter().map(|fault| fault.origin.clone()).collect();
         for line in [1, 2, 3] {
             assert!(lines.contains(&Origin::Line(line)), "{faults:?}");
@@ -241,19 +248,19 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_section_is_no_fault() {
+    fn accepts_an_empty_section() {
         let set = Environment::default();
-        let mut doc = document("[a]\n", &set);
-        assert_eq!(doc.take::<NonZeroU32>("a.b"), None);
-        assert_eq!(doc.finish(), []);
+        let mut settings = settings("[a]\n", &set);
+        assert_eq!(settings.take::<NonZeroU32>("a.b"), None);
+        assert_eq!(settings.finish(), []);
     }
 
     #[test]
-    fn paths_start_at_the_base() {
+    fn resolves_paths_against_the_base() {
         let set = environment(&[("JETON_B", "b"), ("JETON_C", "/c")]);
-        let mut doc = document("a = \"x/a\"", &set);
-        assert_eq!(doc.take_path("a"), Some("/base/x/a".into()));
-        assert_eq!(doc.take_path("b"), Some("/base/b".into()));
-        assert_eq!(doc.take_path("c"), Some("/c".into()));
+        let mut settings = settings("a = \"x/a\"", &set);
+        assert_eq!(settings.take_path("a"), Some("/base/x/a".into()));
+        assert_eq!(settings.take_path("b"), Some("/base/b".into()));
+        assert_eq!(settings.take_path("c"), Some("/c".into()));
     }
 }

@@ -1,4 +1,4 @@
-//! Why there is no configuration to work with.
+//! Errors of the configuration.
 
 use std::fmt;
 use std::io;
@@ -8,46 +8,49 @@ use thiserror::Error;
 
 use crate::failure::Failure;
 
-/// Why there is no configuration to work with.
+/// Why the configuration cannot be loaded.
 #[derive(Debug, Error)]
 pub enum ConfigError {
-    /// No file was named, and none of the usual places has one.
-    #[error("there is no configuration: neither ./jeton.toml nor /etc/jeton/jeton.toml exists")]
+    /// No file was named, and none of the default paths exists.
+    #[error("no configuration found: neither ./jeton.toml nor /etc/jeton/jeton.toml exists")]
     NotFound,
     /// The file cannot be read.
     #[error("cannot read {path}")]
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The cause.
         source: io::Error,
     },
-    /// The file was read and is wrong in at least one place.
+    /// At least one setting is wrong or unknown.
     #[error("{}", first_of(path, faults))]
     Faults {
         /// The file.
         path: PathBuf,
-        /// Everything that is wrong with it, in the order of its lines.
+        /// All faults, in the order of the lines.
         faults: Vec<ConfigFault>,
     },
 }
 
 impl ConfigError {
-    /// Returns the error for the command line, with what to do next.
+    /// Adds a hint for the command line.
     pub(crate) fn explain(&self) -> Failure {
         let hint = match self {
-            Self::NotFound => "make one with `jeton init`, or name one with --config FILE",
-            Self::Io { .. } => "name a file that can be read with --config FILE",
-            Self::Faults { .. } => "`jeton config check` lists everything that is wrong",
+            Self::NotFound => "create one with `jeton init`, or name one with --config FILE",
+            Self::Io { .. } => "name a readable file with --config FILE",
+            Self::Faults { .. } => "`jeton config check` lists every problem",
         };
         Failure::new(self, hint)
     }
 }
 
-/// One thing that is wrong with a configuration.
+/// One problem in a configuration.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ConfigFault {
-    /// Where it was said.
+    /// The setting, such as `public.listen`, which may be an unknown one; `None`
+    /// for a syntax error.
+    pub key: Option<String>,
+    /// Where the setting is.
     pub origin: Origin,
     /// What is wrong; it names the key.
     pub what: String,
@@ -56,25 +59,26 @@ pub struct ConfigFault {
 /// Where a setting comes from.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Origin {
-    /// This line of the file, counted from 1.
+    /// A line of the file, counted from 1.
     Line(usize),
-    /// This environment variable.
+    /// An environment variable.
     Environment(String),
-    /// Nowhere: it is missing, or it is about the file as a whole.
+    /// Neither: the setting is missing, or the fault is one of the whole file.
     Nowhere,
 }
 
 impl ConfigFault {
-    /// Tells whether this names `key`.
+    /// Returns `true` if this is a fault of `key`.
     #[must_use]
     pub fn is_about(&self, key: &str) -> bool {
-        self.what.contains(&format!("`{key}`"))
+        self.key.as_deref() == Some(key)
     }
 
-    /// Tells whether this is why there is no [`ProfilesConfig`](super::Profiles).
+    /// Returns `true` if this may be why there is no
+    /// [`ProfilesConfig`](super::ProfilesConfig).
     #[must_use]
     pub fn is_about_profiles(&self) -> bool {
-        self.what.contains("`profiles.")
+        self.key.as_deref().is_some_and(|key| key.starts_with("profiles."))
     }
 }
 
@@ -92,7 +96,7 @@ impl fmt::Display for ConfigFault {
 fn first_of(path: &std::path::Path, faults: &[ConfigFault]) -> String {
     let path = path.display();
     match faults {
-        [] => format!("{path} is wrong"),
+        [] => format!("{path} is invalid"),
         [only] => format!("{path}: {only}"),
         [first, rest @ ..] => format!("{path}: {first} (and {} more)", rest.len()),
     }

@@ -1,71 +1,69 @@
 //! `[log]`: how to log.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use clap::ValueEnum;
 
-use super::document::Document;
+use super::document::Settings;
+use super::setting::{FromSetting, Raw};
 
 /// `[log]`: how to log.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct LogConfig {
-    /// For people or for programs.
+    /// The format of log lines.
     pub format: LogFormat,
-    /// The least important lines that are still written.
+    /// The least important level that is logged.
     pub level: LogLevel,
-    /// The file with one JSON line for each event; `None` for no such file.
+    /// The audit log, with one JSON line for each event; `None` if it is off.
     pub audit: Option<PathBuf>,
 }
 
-/// For whom log lines are written.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
 pub enum LogFormat {
-    /// One line of text each, for people; in colour on a terminal.
+    /// Text for people, in color on a terminal.
     #[default]
     Text,
-    /// One JSON object each, for programs.
+    /// One JSON object a line, for programs.
     Json,
 }
 
-/// How important a log line is.
+/// The importance of a log line.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
 pub enum LogLevel {
     /// Something does not work.
     Error,
-    /// Something should be looked after.
+    /// Something needs attention.
     Warn,
-    /// What an operator likes to know.
+    /// Normal operation.
     #[default]
     Info,
-    /// What helps to find a fault.
+    /// Details for debugging.
     Debug,
     /// Everything.
     Trace,
 }
 
 impl LogConfig {
-    pub(super) fn read(doc: &mut Document<'_>) -> Self {
+    pub(super) fn read(settings: &mut Settings<'_>) -> Self {
         Self {
-            format: doc.take("log.format").unwrap_or_default(),
-            level: doc.take("log.level").unwrap_or_default(),
-            audit: doc.take_path("log.audit"),
+            format: settings.take("log.format").unwrap_or_default(),
+            level: settings.take("log.level").unwrap_or_default(),
+            audit: settings.take_path("log.audit"),
         }
     }
 }
 
-impl FromStr for LogFormat {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        <Self as ValueEnum>::from_str(name, false)
+impl FromSetting for LogFormat {
+    fn from_setting(raw: &Raw) -> Result<Self, String> {
+        <Self as ValueEnum>::from_str(raw.text()?, false)
+            .map_err(|_| "must be \"text\" or \"json\"".to_owned())
     }
 }
 
-impl FromStr for LogLevel {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        <Self as ValueEnum>::from_str(name, false)
+impl FromSetting for LogLevel {
+    fn from_setting(raw: &Raw) -> Result<Self, String> {
+        <Self as ValueEnum>::from_str(raw.text()?, false)
+            .map_err(|_| "must be one of error, warn, info, debug, trace".to_owned())
     }
 }

@@ -1,12 +1,12 @@
-//! The configuration: what `jeton.toml` and the `JETON_*` variables say.
+//! The configuration: `jeton.toml` and the `JETON_*` variables.
 //!
-//! Reading it touches one file and judges the words only. Whether the files it
-//! names exist, and whether keys and certificates in them are any good, is
-//! asked by whoever needs them, and all at once by `jeton config check`.
+//! Loading it reads one file and checks the settings alone. Each command checks the
+//! files that the settings name when it opens them; `jeton config check` checks
+//! all of them.
 //!
-//! A file may hold only what its commands need: a minter's has `public_url` and
-//! `keys.signing`. So what has no default is an `Option` here, and a command
-//! demands what it needs. [`EXAMPLE`] has every key with its default.
+//! A file may have only the settings that its commands need: for minting,
+//! `public_url` and `keys.signing`. So a setting without a default is an
+//! `Option`, and each command rejects a configuration that lacks what it needs.
 
 mod cluster;
 mod document;
@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use crate::failure::Failure;
 use crate::token::IpNetwork;
 use crate::token::url::PublicUrl;
-use document::Document;
+use document::Settings;
 use setting::Switchable;
 
 pub use cluster::{ClusterConfig, ClusterListener};
@@ -36,102 +36,99 @@ pub use profiles::{ControlKey, ProfilesConfig};
 /// Every key with its default and a comment, as `jeton config example` prints it.
 pub const EXAMPLE: &str = include_str!("example.toml");
 
-/// Where the configuration is looked for if nobody names a file, in this order.
+/// The default paths of the configuration, in the order in which they are tried.
 pub const PLACES: [&str; 2] = ["jeton.toml", "/etc/jeton/jeton.toml"];
 
-/// The public listener, if the file does not say: HTTPS on all IPv4 addresses.
+/// The default of `public.listen`: HTTPS on all IPv4 addresses.
 pub const PUBLIC_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 443);
 
-/// The operators' listener, if the file does not say.
+/// The default of `admin.listen`.
 pub const ADMIN_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8444);
 
-/// All that can be configured. Paths are resolved against the file's folder.
+/// All settings. Paths are resolved against the directory of the file.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Config {
-    /// The file all this was read from.
+    /// The file that was read.
     pub file: PathBuf,
-    /// Where the world reaches the download nodes.
+    /// The origin of all links.
     pub public_url: Option<PublicUrl>,
-    /// The door for those who download.
+    /// The public door.
     pub public: Public,
-    /// The door for operators.
+    /// The admin door.
     pub admin: Admin,
-    /// Where the keys lie.
+    /// The directories of the keys.
     pub keys: Keys,
     /// Where profiles come from.
     pub profiles: Option<ProfilesConfig>,
-    /// Where the ledger lies.
+    /// The directory of the ledger.
     pub ledger: LedgerConfig,
     /// How this node takes part in a cluster.
     pub cluster: ClusterConfig,
-    /// How much of everything.
+    /// Connections, times, rates and cache sizes.
     pub limits: Limits,
     /// How to log.
     pub log: LogConfig,
 }
 
-/// `[public]`: the door for those who download.
+/// `[public]`: the public door, where users download profiles.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Public {
     /// Where to listen.
     pub listen: SocketAddr,
-    /// The certificate with its chain, PEM.
+    /// The certificate chain, PEM.
     pub tls_cert: Option<PathBuf>,
-    /// The certificate's private key, PEM.
+    /// The private key of the certificate, PEM.
     pub tls_key: Option<PathBuf>,
-    /// Listen without TLS, behind a proxy that has it.
+    /// Listen without TLS, behind a proxy that terminates it.
     pub plain_http: bool,
-    /// The proxies whose `X-Forwarded-For` is believed.
+    /// The proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<IpNetwork>,
 }
 
-/// `[admin]`: the door for operators. It has no TLS, so it is on loopback.
+/// `[admin]`: the admin door. It has no TLS, so it listens on loopback only.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Admin {
-    /// Where to listen; `None` if switched off.
+    /// Where to listen; `None` if it is off.
     pub listen: Option<SocketAddr>,
-    /// The private profile key that this node mints with; `None`, as is usual,
-    /// if it does not mint.
+    /// The private profile key that this node mints with; `None` if it does not
+    /// mint, as is usual.
     pub signing_key: Option<PathBuf>,
 }
 
-/// `[keys]`: where the keys lie.
+/// `[keys]`: the directories of the keys.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Keys {
-    /// The folder of public keys that this node trusts: `PURPOSE/ID.pem`.
+    /// The public keys that this node trusts, `PURPOSE/ID.pem`.
     pub trusted: PathBuf,
-    /// The folder of private keys, `PURPOSE-ID.pem`. Only a machine that mints
-    /// has it.
+    /// The private keys, `PURPOSE-ID.pem`, on machines that sign.
     pub signing: Option<PathBuf>,
 }
 
-/// `[ledger]`: where the ledger lies.
+/// `[ledger]`: the ledger.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct LedgerConfig {
-    /// The ledger's own folder.
+    /// The directory of the ledger. Nothing else is in it.
     pub dir: PathBuf,
 }
 
 impl Config {
-    /// Returns the error for a command that needs `key`, such as `public_url`.
+    /// Returns the failure of a command that needs `key`, such as `public_url`.
     pub(crate) fn missing(&self, key: &str) -> Failure {
-        let variable = format!("JETON_{}", key.replace('.', "_").to_ascii_uppercase());
+        let variable = document::variable(key);
         Failure::say(
             format!("`{key}` is not set in {}", self.file.display()),
-            format!(
-                "set it there, or in the variable {variable}; `jeton config example` shows how"
-            ),
+            format!("set it there or in {variable}; `jeton config example` shows how"),
         )
     }
 
     /// Loads the file that `explicit` names, else `JETON_CONFIG`, else
-    /// `./jeton.toml`, else `/etc/jeton/jeton.toml`. A `JETON_*` variable comes
-    /// before the file's own setting: `JETON_PUBLIC_LISTEN` for `public.listen`.
+    /// `./jeton.toml`, else `/etc/jeton/jeton.toml`. A `JETON_*` variable overrides
+    /// the setting in the file: `JETON_PUBLIC_LISTEN` for `public.listen`.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] if there is no such file, or anything in it, or in the
-    /// variables, is wrong or unknown.
+    /// [`ConfigError`] if there is no such file, or if a setting in it or in a
+    /// variable is wrong or unknown.
     pub fn load(explicit: Option<&Path>) -> Result<Self, ConfigError> {
         let environment = Environment::from_variables(std::env::vars_os());
         let (config, faults) = Self::examine(explicit, &environment)?;
@@ -141,12 +138,12 @@ impl Config {
         Err(ConfigError::Faults { path: config.file, faults })
     }
 
-    /// Loads as [`Config::load`] does and returns all faults beside what could
-    /// be read; where a setting is wrong, its default stands.
+    /// Loads as [`Config::load`] does, and returns all faults as well. A setting
+    /// that is wrong has its default value.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] if there is no such file, or it cannot be read.
+    /// [`ConfigError`] if there is no such file, or if it cannot be read.
     pub fn examine(
         explicit: Option<&Path>,
         environment: &Environment,
@@ -157,77 +154,80 @@ impl Config {
         Ok(Self::parse(&text, environment, &path))
     }
 
-    /// Reads `text` as the file at `path`; see [`Config::examine`].
+    /// Parses `text` as the file at `path`; see [`Config::examine`].
     #[must_use]
     pub fn parse(text: &str, environment: &Environment, path: &Path) -> (Self, Vec<ConfigFault>) {
         let base = path.parent().unwrap_or_else(|| Path::new(""));
-        let mut doc = Document::read(text, environment, base);
-        let config = Self::read(&mut doc, path);
-        (config, doc.finish())
+        let mut settings = Settings::read(text, environment, base);
+        let config = Self::read(&mut settings, path);
+        (config, settings.finish())
     }
 
-    fn read(doc: &mut Document<'_>, path: &Path) -> Self {
+    fn read(settings: &mut Settings<'_>, path: &Path) -> Self {
         Self {
             file: path.to_owned(),
-            public_url: doc.take("public_url"),
-            public: Public::read(doc),
-            admin: Admin::read(doc),
-            keys: Keys::read(doc),
-            profiles: ProfilesConfig::read(doc),
-            ledger: LedgerConfig::read(doc),
-            cluster: ClusterConfig::read(doc),
-            limits: Limits::read(doc),
-            log: LogConfig::read(doc),
+            public_url: settings.take("public_url"),
+            public: Public::read(settings),
+            admin: Admin::read(settings),
+            keys: Keys::read(settings),
+            profiles: ProfilesConfig::read(settings),
+            ledger: LedgerConfig::read(settings),
+            cluster: ClusterConfig::read(settings),
+            limits: Limits::read(settings),
+            log: LogConfig::read(settings),
         }
     }
 }
 
 impl Public {
-    fn read(doc: &mut Document<'_>) -> Self {
-        let plain_origin = doc.origin("public.plain_http");
+    fn read(settings: &mut Settings<'_>) -> Self {
+        let plain_origin = settings.origin("public.plain_http");
         let public = Self {
-            listen: doc.take("public.listen").unwrap_or(PUBLIC_LISTEN),
-            tls_cert: doc.take_path("public.tls_cert"),
-            tls_key: doc.take_path("public.tls_key"),
-            plain_http: doc.take("public.plain_http").unwrap_or_default(),
-            trusted_proxies: doc.take("public.trusted_proxies").unwrap_or_default(),
+            listen: settings.take("public.listen").unwrap_or(PUBLIC_LISTEN),
+            tls_cert: settings.take_path("public.tls_cert"),
+            tls_key: settings.take_path("public.tls_key"),
+            plain_http: settings.take("public.plain_http").unwrap_or_default(),
+            trusted_proxies: settings.take("public.trusted_proxies").unwrap_or_default(),
         };
         if public.plain_http && (public.tls_cert.is_some() || public.tls_key.is_some()) {
             let what = "`public.plain_http` contradicts `public.tls_cert` and `public.tls_key`";
-            doc.fault(plain_origin, what);
+            settings.fault("public.plain_http", plain_origin, what);
         }
         public
     }
 }
 
 impl Admin {
-    fn read(doc: &mut Document<'_>) -> Self {
-        let origin = doc.origin("admin.listen");
-        let Switchable(listen) = doc.take("admin.listen").unwrap_or(Switchable(Some(ADMIN_LISTEN)));
+    fn read(settings: &mut Settings<'_>) -> Self {
+        let origin = settings.origin("admin.listen");
+        let Switchable(listen) =
+            settings.take("admin.listen").unwrap_or(Switchable(Some(ADMIN_LISTEN)));
         if listen.is_some_and(|listen| !listen.ip().is_loopback()) {
             let what = "`admin.listen` must be a loopback address, because the door has no TLS";
-            doc.fault(origin, what);
+            settings.fault("admin.listen", origin, what);
         }
-        Self { listen, signing_key: doc.take_path("admin.signing_key") }
+        Self { listen, signing_key: settings.take_path("admin.signing_key") }
     }
 }
 
 impl Keys {
-    fn read(doc: &mut Document<'_>) -> Self {
+    fn read(settings: &mut Settings<'_>) -> Self {
         Self {
-            trusted: doc.take_path("keys.trusted").unwrap_or_else(|| doc.resolve("keys/trusted")),
-            signing: doc.take_path("keys.signing"),
+            trusted: settings
+                .take_path("keys.trusted")
+                .unwrap_or_else(|| settings.resolve("keys/trusted")),
+            signing: settings.take_path("keys.signing"),
         }
     }
 }
 
 impl LedgerConfig {
-    fn read(doc: &mut Document<'_>) -> Self {
-        Self { dir: doc.take_path("ledger.dir").unwrap_or_else(|| doc.resolve("ledger")) }
+    fn read(settings: &mut Settings<'_>) -> Self {
+        Self { dir: settings.take_path("ledger.dir").unwrap_or_else(|| settings.resolve("ledger")) }
     }
 }
 
-/// Tells which file to read.
+/// Returns the path of the file to read.
 fn find(explicit: Option<&Path>, environment: &Environment) -> Result<PathBuf, ConfigError> {
     if let Some(named) = explicit {
         return Ok(named.to_owned());
@@ -235,8 +235,8 @@ fn find(explicit: Option<&Path>, environment: &Environment) -> Result<PathBuf, C
     if let Some(named) = environment.get("JETON_CONFIG") {
         return Ok(named.into());
     }
-    // A file that exists but cannot be reached must be complained about, not
-    // passed over, so a failed look counts as one that exists.
+    // A file that may exist but cannot be accessed must be reported and not
+    // skipped, so an error counts as "exists".
     let exists = |place: &Path| place.try_exists().unwrap_or(true);
     let found = PLACES.map(PathBuf::from).into_iter().find(|place| exists(place));
     found.ok_or(ConfigError::NotFound)
@@ -254,7 +254,7 @@ mod tests {
         (config, faults.iter().map(ToString::to_string).collect())
     }
 
-    /// [`EXAMPLE`] with every key in force that is only shown in it.
+    /// Returns [`EXAMPLE`] with every commented-out key enabled.
     fn example_in_full() -> String {
         let full = EXAMPLE.lines().map(|line| match line.strip_prefix('#') {
             Some(rest) if !rest.starts_with(' ') => rest,
@@ -272,25 +272,25 @@ mod tests {
     }
 
     #[test]
-    fn the_example_parses_to_the_defaults() {
+    fn the_example_has_the_defaults() {
         let (example, faults) = parse(EXAMPLE);
         assert_eq!(faults, [""; 0]);
         assert_eq!(example, parse("").0);
     }
 
-    /// Every key is asked for, so every key is in the list that a fault names.
+    /// Every key is taken, so the message about an unknown key lists every key.
     #[test]
     fn the_example_has_every_key() {
         let table: toml::Table = toml::from_str(&example_in_full()).unwrap();
         let environment = Environment::default();
-        let mut doc = Document::read("", &environment, Path::new(""));
-        Config::read(&mut doc, Path::new(""));
-        let asked: BTreeSet<String> = doc.asked().map(str::to_owned).collect();
-        assert_eq!(keys(&table, ""), asked);
+        let mut settings = Settings::read("", &environment, Path::new(""));
+        Config::read(&mut settings, Path::new(""));
+        let known: BTreeSet<String> = settings.known().map(str::to_owned).collect();
+        assert_eq!(keys(&table, ""), known);
     }
 
     #[test]
-    fn relative_paths_start_at_the_folder_of_the_file() {
+    fn relative_paths_are_resolved_against_the_directory_of_the_file() {
         let (config, _) = parse("[keys]\ntrusted = \"here\"\nsigning = \"/there\"");
         assert_eq!(config.keys.trusted, Path::new("/etc/jeton/here"));
         assert_eq!(config.keys.signing.as_deref(), Some(Path::new("/there")));
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_minters_file_is_short() {
+    fn minting_needs_two_settings() {
         let (config, faults) =
             parse("public_url = \"https://vpn.example.com\"\n[keys]\nsigning = \"k.pem\"");
         assert_eq!(faults, [""; 0]);
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn what_contradicts_itself_is_refused() {
+    fn rejects_contradictory_and_wrong_settings() {
         for (text, fault) in [
             (
                 "[admin]\nlisten = \"0.0.0.0:1\"",
@@ -318,24 +318,24 @@ mod tests {
             ),
             (
                 "[profiles]\nsource = \"directory\"",
-                "line 2: `profiles.root` is missing, this source needs it",
+                "line 2: `profiles.root` is missing; this source needs it",
             ),
             (
                 "[profiles]\nsource = \"directory\"\nroot = \"r\"\npki = \"p\"",
-                "line 4: `profiles.pki` means nothing with source \"directory\"",
+                "line 4: `profiles.pki` has no effect with source \"directory\"",
             ),
             (
                 "[profiles]\nroot = \"r\"",
-                "line 2: `profiles.root` means nothing without `profiles.source`",
+                "line 2: `profiles.root` has no effect without `profiles.source`",
             ),
             (
                 "[profiles]\nsource = \"ldap\"",
                 "line 2: `profiles.source` must be \"easy-rsa\" or \"directory\", not \"ldap\"",
             ),
-            ("[profiles]\nsource = 7", "line 2: `profiles.source` must be a text in quotes"),
+            ("[profiles]\nsource = 7", "line 2: `profiles.source` must be a string in quotes"),
             (
                 "[limits]\nconnections = 0",
-                "line 2: `limits.connections` must be a number from 1 to 4294967295",
+                "line 2: `limits.connections` must be a whole number from 1 to 4294967295",
             ),
         ] {
             assert_eq!(parse(text).1, [fault], "{text}");
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn a_control_channel_has_one_key() {
+    fn accepts_one_control_channel_key() {
         let easy = "[profiles]\nsource = \"easy-rsa\"\npki = \"p\"\ntemplate = \"t\"\n";
         let (config, faults) = parse(&format!("{easy}tls_crypt = \"k\""));
         assert_eq!(faults, [""; 0]);
@@ -356,13 +356,13 @@ mod tests {
     }
 
     #[test]
-    fn the_door_for_operators_can_be_shut() {
+    fn the_admin_door_can_be_switched_off() {
         assert_eq!(parse("").0.admin.listen, Some(ADMIN_LISTEN));
         assert_eq!(parse("[admin]\nlisten = \"off\"").0.admin.listen, None);
     }
 
     #[test]
-    fn a_node_mints_only_where_the_file_says_so() {
+    fn a_node_mints_only_with_an_explicit_key() {
         let text = "[keys]\nsigning = \"keys/signing\"";
         assert_eq!(parse(text).0.admin.signing_key, None);
         let text = "[admin]\nsigning_key = \"keys/mine.pem\"";
@@ -371,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn a_named_file_comes_before_the_variable() {
+    fn the_config_option_overrides_the_variable() {
         let variables = [("JETON_CONFIG".into(), "/from/variable".into())];
         let environment = Environment::from_variables(variables);
         let named = Path::new("/from/flag");

@@ -2,29 +2,29 @@
 
 use std::path::{Path, PathBuf};
 
-use super::document::Document;
+use super::document::Settings;
 use super::error::Origin;
 
 /// `[profiles]`: where profiles come from.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum ProfilesConfig {
-    /// `source = "easy-rsa"`: a PKI folder, and a template to fill in.
+    /// `source = "easy-rsa"`: a PKI directory and a client template.
     EasyRsa {
-        /// The folder with `ca.crt`, `issued`, `private` and `index.txt`.
+        /// The directory with `ca.crt`, `issued`, `private` and `index.txt`.
         pki: PathBuf,
-        /// The client's configuration without certificates and keys.
+        /// The client configuration without certificates and keys.
         template: PathBuf,
-        /// The key that wraps the control channel, if the server uses one.
+        /// The control channel key, if the server uses one.
         control_key: Option<ControlKey>,
     },
-    /// `source = "directory"`: finished profiles, `USER.ovpn` or `USER/KIND.ovpn`.
+    /// `source = "directory"`: complete profiles, `USER.ovpn` or `USER/KIND.ovpn`.
     Directory {
-        /// The folder they lie in.
+        /// The directory that holds them.
         root: PathBuf,
     },
 }
 
-/// The file that wraps the control channel, by the directive that uses it.
+/// The control channel key file, by the directive that uses it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum ControlKey {
     /// A static key: `tls-auth`.
@@ -46,42 +46,46 @@ impl ControlKey {
 }
 
 impl ProfilesConfig {
-    pub(super) fn read(doc: &mut Document<'_>) -> Option<Self> {
-        let origin = doc.origin("profiles.source");
+    pub(super) fn read(settings: &mut Settings<'_>) -> Option<Self> {
+        let origin = settings.origin("profiles.source");
         let is_set = origin != Origin::Nowhere;
-        let source: Option<String> = doc.take("profiles.source");
-        let mut given = Given::take(doc);
+        let source: Option<String> = settings.take("profiles.source");
+        let mut given = Given::take(settings);
         let profiles = match source.as_deref() {
-            Some("easy-rsa") => easy_rsa(doc, &origin, &mut given),
-            Some("directory") => {
-                given.need(doc, &origin, "profiles.root").map(|root| Self::Directory { root })
-            }
+            Some("easy-rsa") => easy_rsa(settings, &origin, &mut given),
+            Some("directory") => given
+                .required(settings, &origin, "profiles.root")
+                .map(|root| Self::Directory { root }),
             Some(other) => {
                 let what = "`profiles.source` must be \"easy-rsa\" or \"directory\"";
-                doc.fault(origin, format!("{what}, not \"{other}\""));
+                settings.fault("profiles.source", origin, format!("{what}, not \"{other}\""));
                 return None;
             }
             None if is_set => return None,
             None => None,
         };
-        given.refuse_rest(doc, source.as_deref());
+        given.refuse_rest(settings, source.as_deref());
         profiles
     }
 }
 
-fn easy_rsa(doc: &mut Document<'_>, origin: &Origin, given: &mut Given) -> Option<ProfilesConfig> {
-    let pki = given.need(doc, origin, "profiles.pki");
-    let template = given.need(doc, origin, "profiles.template");
-    let control_key = given.control_key(doc, origin);
+fn easy_rsa(
+    settings: &mut Settings<'_>,
+    origin: &Origin,
+    given: &mut Given,
+) -> Option<ProfilesConfig> {
+    let pki = given.required(settings, origin, "profiles.pki");
+    let template = given.required(settings, origin, "profiles.template");
+    let control_key = given.control_key(settings, origin);
     Some(ProfilesConfig::EasyRsa { pki: pki?, template: template?, control_key })
 }
 
-/// The paths below `[profiles]`, of which each source uses some: key, origin,
-/// and the path, if it was one.
+/// The paths that are set in `[profiles]`: key, origin, and the path if it is
+/// valid. Each source uses some of them.
 struct Given(Vec<(&'static str, Origin, Option<PathBuf>)>);
 
 impl Given {
-    fn take(doc: &mut Document<'_>) -> Self {
+    fn take(settings: &mut Settings<'_>) -> Self {
         let keys = [
             "profiles.pki",
             "profiles.template",
@@ -90,44 +94,54 @@ impl Given {
             "profiles.tls_crypt_v2",
             "profiles.root",
         ];
-        let keys = keys.map(|key| (key, doc.origin(key), doc.take_path(key)));
+        let keys = keys.map(|key| (key, settings.origin(key), settings.take_path(key)));
         Self(keys.into_iter().filter(|(_, origin, _)| *origin != Origin::Nowhere).collect())
     }
 
-    /// Takes the path at `key`, which may be left out.
-    fn want(&mut self, key: &str) -> Option<PathBuf> {
+    /// Takes the path `key`, which is optional.
+    fn optional(&mut self, key: &str) -> Option<PathBuf> {
         let at = self.0.iter().position(|(given, ..)| *given == key)?;
         self.0.remove(at).2
     }
 
-    /// Takes the path at `key`, which must be there.
-    fn need(&mut self, doc: &mut Document<'_>, source: &Origin, key: &str) -> Option<PathBuf> {
+    /// Takes the path `key`, which is required.
+    fn required(
+        &mut self,
+        settings: &mut Settings<'_>,
+        source: &Origin,
+        key: &str,
+    ) -> Option<PathBuf> {
         if self.0.iter().all(|(given, ..)| *given != key) {
-            doc.fault(source.clone(), format!("`{key}` is missing, this source needs it"));
+            settings.fault(
+                key,
+                source.clone(),
+                format!("`{key}` is missing; this source needs it"),
+            );
         }
-        self.want(key)
+        self.optional(key)
     }
 
-    fn control_key(&mut self, doc: &mut Document<'_>, source: &Origin) -> Option<ControlKey> {
-        let crypt = self.want("profiles.tls_crypt").map(ControlKey::TlsCrypt);
-        let auth = self.want("profiles.tls_auth").map(ControlKey::TlsAuth);
-        let crypt_v2 = self.want("profiles.tls_crypt_v2").map(ControlKey::TlsCryptV2);
+    fn control_key(&mut self, settings: &mut Settings<'_>, source: &Origin) -> Option<ControlKey> {
+        let crypt = self.optional("profiles.tls_crypt").map(ControlKey::TlsCrypt);
+        let auth = self.optional("profiles.tls_auth").map(ControlKey::TlsAuth);
+        let crypt_v2 = self.optional("profiles.tls_crypt_v2").map(ControlKey::TlsCryptV2);
         let mut keys = [crypt, auth, crypt_v2].into_iter().flatten();
         let first = keys.next();
         if keys.next().is_some() {
             let names = "`profiles.tls_crypt`, `profiles.tls_auth` and `profiles.tls_crypt_v2`";
-            doc.fault(source.clone(), format!("only one of {names} can be set"));
+            let what = format!("only one of {names} can be set");
+            settings.fault("profiles.tls_crypt", source.clone(), what);
         }
         first
     }
 
-    fn refuse_rest(self, doc: &mut Document<'_>, source: Option<&str>) {
+    fn refuse_rest(self, settings: &mut Settings<'_>, source: Option<&str>) {
         for (key, origin, _) in self.0 {
             let what = match source {
-                Some(source) => format!("`{key}` means nothing with source \"{source}\""),
-                None => format!("`{key}` means nothing without `profiles.source`"),
+                Some(source) => format!("`{key}` has no effect with source \"{source}\""),
+                None => format!("`{key}` has no effect without `profiles.source`"),
             };
-            doc.fault(origin, what);
+            settings.fault(key, origin, what);
         }
     }
 }

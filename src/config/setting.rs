@@ -1,4 +1,4 @@
-//! What a setting may be, and how a value is made of it.
+//! The raw form of a setting, and how it becomes a typed value.
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -6,27 +6,26 @@ use std::path::PathBuf;
 
 use toml::de::DeValue;
 
-use super::{LogFormat, LogLevel};
 use crate::cluster::NodeAddress;
 use crate::token::IpNetwork;
 use crate::token::url::PublicUrl;
 
-/// A setting as it was written.
+/// A setting as the file or a variable has it.
 #[derive(Clone, Debug)]
 pub(super) enum Raw {
     /// `"text"`.
     Text(String),
-    /// `7`, in decimal digits.
+    /// `7`, in decimal.
     Integer(String),
     /// `true` or `false`.
     Bool(bool),
-    /// `["text", "text"]`; `None` if an element is no text.
+    /// `["text", "text"]`; `None` if an element is not a string.
     List(Option<Vec<String>>),
     /// `[section]` with nothing in it.
     EmptySection,
-    /// Something that no setting is.
+    /// A type that no setting has.
     Other,
-    /// The value of an environment variable, which has no type.
+    /// The value of an environment variable, which is untyped.
     Variable(String),
 }
 
@@ -47,20 +46,20 @@ impl Raw {
         }
     }
 
-    fn text(&self) -> Result<&str, String> {
+    pub(super) fn text(&self) -> Result<&str, String> {
         match self {
             Self::Text(text) | Self::Variable(text) => Ok(text),
             Self::Integer(_) | Self::Bool(_) | Self::List(_) | Self::EmptySection | Self::Other => {
-                Err("must be a text in quotes".to_owned())
+                Err("must be a string in quotes".to_owned())
             }
         }
     }
 }
 
-/// A value that a setting can be made into.
+/// A type that a setting can have.
 pub(super) trait FromSetting: Sized {
-    /// Makes the value, or says in words what is wrong: a phrase to be put
-    /// behind the key's name.
+    /// Converts a setting. The error is a phrase that follows the name of the key,
+    /// such as "must be true or false".
     fn from_setting(raw: &Raw) -> Result<Self, String>;
 }
 
@@ -113,7 +112,7 @@ impl FromSetting for NodeAddress {
     fn from_setting(raw: &Raw) -> Result<Self, String> {
         let text = raw.text()?;
         text.parse().map_err(|_| {
-            format!("must be HOST:PORT, where the other nodes reach this one, not \"{text}\"")
+            format!("must be the HOST:PORT that other nodes connect to, not \"{text}\"")
         })
     }
 }
@@ -138,16 +137,16 @@ impl FromSetting for NonZeroU32 {
     fn from_setting(raw: &Raw) -> Result<Self, String> {
         match raw {
             Raw::Integer(text) | Raw::Variable(text) => {
-                text.parse().map_err(|_| format!("must be a number from 1 to {}", u32::MAX))
+                text.parse().map_err(|_| format!("must be a whole number from 1 to {}", u32::MAX))
             }
             Raw::Text(_) | Raw::Bool(_) | Raw::List(_) | Raw::EmptySection | Raw::Other => {
-                Err("must be a number without quotes".to_owned())
+                Err("must be a whole number without quotes".to_owned())
             }
         }
     }
 }
 
-/// In a variable, the networks stand with commas between them.
+/// A variable separates the networks with commas.
 impl FromSetting for Vec<IpNetwork> {
     fn from_setting(raw: &Raw) -> Result<Self, String> {
         let texts = match raw {
@@ -159,23 +158,11 @@ impl FromSetting for Vec<IpNetwork> {
             | Raw::Integer(_)
             | Raw::Bool(_)
             | Raw::EmptySection
-            | Raw::Other => return Err("must be a list of texts: [\"192.0.2.0/24\"]".to_owned()),
+            | Raw::Other => return Err("must be a list such as [\"192.0.2.0/24\"]".to_owned()),
         };
         let network =
-            |text: &String| text.parse().map_err(|why| format!("has \"{text}\" in it: {why}"));
+            |text: &String| text.parse().map_err(|why| format!("contains \"{text}\": {why}"));
         texts.iter().map(network).collect()
-    }
-}
-
-impl FromSetting for LogFormat {
-    fn from_setting(raw: &Raw) -> Result<Self, String> {
-        raw.text()?.parse().map_err(|_| "must be \"text\" or \"json\"".to_owned())
-    }
-}
-
-impl FromSetting for LogLevel {
-    fn from_setting(raw: &Raw) -> Result<Self, String> {
-        raw.text()?.parse().map_err(|_| "must be one of error, warn, info, debug, trace".to_owned())
     }
 }
 
@@ -188,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_can_be_of_every_type() {
+    fn converts_variables_to_every_type() {
         assert_eq!(variable::<bool>("true"), Ok(true));
         assert!(variable::<bool>("yes").is_err());
         assert_eq!(variable::<NonZeroU32>("7").map(NonZeroU32::get), Ok(7));

@@ -1,6 +1,5 @@
-//! Whether `log.audit` names a file that an audit log may be written to: a line
-//! in a key, a certificate or a device helps nobody. `serve` and `config check`
-//! share it.
+//! Checks that `log.audit` can be used as an audit log, and that it is not a key, a
+//! certificate, a device or another file in use. `serve` and `config check` use this.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
@@ -11,48 +10,47 @@ use crate::activity::{self, AuditError};
 use crate::config::Config;
 use crate::failure::Failure;
 
-/// What every line of an audit log begins with.
+/// The first byte of every line of an audit log.
 const LINE_BEGIN: u8 = b'{';
 
-/// Looks whether the audit log of `config` could be written, and changes nothing.
+/// Checks that the audit log of `config` can be written, without changing anything.
 ///
 /// # Errors
 ///
-/// [`Failure`] if it could not, or if something else would be spoilt by it.
-pub(crate) fn look(config: &Config) -> Result<(), Failure> {
+/// [`Failure`] if it cannot be written, or if it would damage another file.
+pub(crate) fn check(config: &Config) -> Result<(), Failure> {
     let Some(path) = config.log.audit.as_deref() else { return Ok(()) };
-    if let Some(key) = taken(config, path) {
+    if let Some(key) = used_by(config, path) {
         return Err(Failure::say(
-            format!("{} belongs to `{key}`", path.display()),
+            format!("{} is already used by `{key}`", path.display()),
             "name a file that nothing else uses",
         ));
     }
-    look_at_file(path)?;
+    check_file(path)?;
     activity::check_audit_log(path).map_err(|error| Failure::new(&error, hint(path, &error)))
 }
 
-/// Returns the setting that names the file at `path`, or the folder it lies in.
-fn taken(config: &Config, path: &Path) -> Option<&'static str> {
+/// Returns the setting that names the file at `path`, or a directory above it.
+fn used_by(config: &Config, path: &Path) -> Option<&'static str> {
     let files = [
         ("public.tls_cert", config.public.tls_cert.as_deref()),
         ("public.tls_key", config.public.tls_key.as_deref()),
         ("admin.signing_key", config.admin.signing_key.as_deref()),
     ];
-    let folders = [
+    let dirs = [
         ("keys.trusted", Some(config.keys.trusted.as_path())),
         ("keys.signing", config.keys.signing.as_deref()),
         ("ledger.dir", Some(config.ledger.dir.as_path())),
     ];
     let of_files = files.into_iter().find(|(_, file)| file.is_some_and(|file| is_same(file, path)));
-    let of_folders =
-        || folders.into_iter().find(|(_, folder)| folder.is_some_and(|folder| has(folder, path)));
+    let of_dirs = || dirs.into_iter().find(|(_, dir)| dir.is_some_and(|dir| has(dir, path)));
     if is_same(&config.file, path) {
         return Some("--config");
     }
-    of_files.or_else(of_folders).map(|(key, _)| key)
+    of_files.or_else(of_dirs).map(|(key, _)| key)
 }
 
-/// Tells whether two paths lead to one file.
+/// Returns `true` if two paths lead to the same file.
 fn is_same(one: &Path, other: &Path) -> bool {
     if one == other {
         return true;
@@ -61,26 +59,26 @@ fn is_same(one: &Path, other: &Path) -> bool {
     matches!((identity(one), identity(other)), (Ok(one), Ok(other)) if one == other)
 }
 
-/// Tells whether `path` is in `folder`, or would be.
-fn has(folder: &Path, path: &Path) -> bool {
+/// Returns `true` if `path` is below `dir`, or would be if it existed.
+fn has(dir: &Path, path: &Path) -> bool {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let parent = parent.unwrap_or_else(|| Path::new(".")).canonicalize();
-    let within = |path: io::Result<std::path::PathBuf>| matches!((folder.canonicalize(), path), (Ok(folder), Ok(path)) if path.starts_with(&folder));
+    let within = |path: io::Result<std::path::PathBuf>| matches!((dir.canonicalize(), path), (Ok(dir), Ok(path)) if path.starts_with(&dir));
     within(parent) || within(path.canonicalize())
 }
 
-/// Refuses what is there and is no audit log.
-fn look_at_file(path: &Path) -> Result<(), Failure> {
+/// Rejects an existing file that is not an audit log.
+fn check_file(path: &Path) -> Result<(), Failure> {
     let shown = path.display();
-    // What cannot be looked at is told by who tries to write it.
+    // `check_audit_log` reports errors of access.
     let Ok(metadata) = fs::metadata(path) else { return Ok(()) };
     if metadata.is_dir() {
         let hint = format!("name a file in it, such as {}", path.join("audit.jsonl").display());
-        return Err(Failure::say(format!("{shown} is a folder"), hint));
+        return Err(Failure::say(format!("{shown} is a directory"), hint));
     }
     if !metadata.is_file() {
         return Err(Failure::say(
-            format!("{shown} is a device or a pipe, and no file"),
+            format!("{shown} is not a regular file"),
             "name a file, such as /var/log/jeton/audit.jsonl",
         ));
     }
@@ -88,7 +86,7 @@ fn look_at_file(path: &Path) -> Result<(), Failure> {
     let read = File::open(path).and_then(|mut file| file.read(&mut first));
     if matches!(read, Ok(1)) && first != [LINE_BEGIN] {
         return Err(Failure::say(
-            format!("{shown} has something else in it, and is no audit log"),
+            format!("{shown} is not an audit log: its first line does not begin with {{"),
             "name a new file, or move this one away",
         ));
     }
@@ -98,20 +96,18 @@ fn look_at_file(path: &Path) -> Result<(), Failure> {
 fn hint(path: &Path, error: &AuditError) -> String {
     match error {
         AuditError::Exposed { .. } => {
-            format!("it has names and addresses in it: chmod go= {}", path.display())
+            format!("it contains user names and IP addresses: chmod go= {}", path.display())
         }
-        AuditError::Io { path: folder, source } if source.kind() == io::ErrorKind::NotFound => {
+        AuditError::Io { path: dir, source } if source.kind() == io::ErrorKind::NotFound => {
             format!(
-                "make the folder {}, for the user that runs the node, or set another `log.audit`",
-                folder.display()
+                "create the directory {} for the user that runs the node, or change `log.audit`",
+                dir.display()
             )
         }
         AuditError::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
-            "let the user that runs the node write there, or set another `log.audit`".to_owned()
+            "let the user that runs the node write there, or change `log.audit`".to_owned()
         }
-        AuditError::Io { .. } | AuditError::Thread(_) => {
-            "set another `log.audit`, or none".to_owned()
-        }
+        AuditError::Io { .. } | AuditError::Thread(_) => "change or remove `log.audit`".to_owned(),
     }
 }
 
@@ -121,12 +117,12 @@ mod tests {
 
     use super::*;
 
-    fn said(path: &Path) -> String {
-        let looked = look_at_file(path).and_then(|()| {
+    fn message(path: &Path) -> String {
+        let checked = check_file(path).and_then(|()| {
             activity::check_audit_log(path)
                 .map_err(|error| Failure::new(&error, hint(path, &error)))
         });
-        looked.map_or_else(|refused| refused.to_string(), |()| "fine".to_owned())
+        checked.map_or_else(|failure| failure.to_string(), |()| "fine".to_owned())
     }
 
     fn write(path: &Path, text: &str) {
@@ -135,37 +131,37 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_audit_log_is_refused_with_what_to_do() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("audit.jsonl");
-        assert_eq!(said(&path), "fine");
+    fn rejects_what_is_not_an_audit_log_with_a_hint() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("audit.jsonl");
+        assert_eq!(message(&path), "fine");
         for (text, fine) in [("", true), ("{\"at\":1}\n", true), ("-----BEGIN", false)] {
             write(&path, text);
-            assert_eq!(said(&path) == "fine", fine, "{text}");
+            assert_eq!(message(&path) == "fine", fine, "{text}");
         }
         for (path, words) in [
-            (path.as_path(), ["is no audit log", "name a new file"]),
-            (folder.path(), ["is a folder", "audit.jsonl"]),
-            (Path::new("/dev/null"), ["is a device", "name a file"]),
-            (&folder.path().join("no/audit.jsonl"), ["cannot write", "make the folder"]),
+            (path.as_path(), ["is not an audit log", "name a new file"]),
+            (temp.path(), ["is a directory", "audit.jsonl"]),
+            (Path::new("/dev/null"), ["is not a regular file", "name a file"]),
+            (&temp.path().join("no/audit.jsonl"), ["cannot write", "create the directory"]),
         ] {
-            let said = said(path);
-            assert!(words.iter().all(|word| said.contains(word)), "{said}");
+            let message = message(path);
+            assert!(words.iter().all(|word| message.contains(word)), "{message}");
         }
     }
 
     #[test]
-    fn a_link_to_another_s_file_is_that_file_and_folders_keep_what_is_theirs() {
-        let folder = tempfile::tempdir().unwrap();
-        let (key, link) = (folder.path().join("key.pem"), folder.path().join("link"));
+    fn recognizes_symlinks_to_used_files_and_files_in_used_directories() {
+        let temp = tempfile::tempdir().unwrap();
+        let (key, link) = (temp.path().join("key.pem"), temp.path().join("link"));
         write(&key, "");
         std::os::unix::fs::symlink(&key, &link).unwrap();
         assert!(is_same(&key, &link));
-        assert!(!is_same(&key, &folder.path().join("none")));
-        let keys = folder.path().join("keys");
+        assert!(!is_same(&key, &temp.path().join("none")));
+        let keys = temp.path().join("keys");
         fs::create_dir(&keys).unwrap();
         assert!(has(&keys, &keys.join("audit.jsonl")));
-        assert!(!has(&keys, &folder.path().join("audit.jsonl")));
-        assert!(!has(&folder.path().join("none"), &folder.path().join("none/audit.jsonl")));
+        assert!(!has(&keys, &temp.path().join("audit.jsonl")));
+        assert!(!has(&temp.path().join("none"), &temp.path().join("none/audit.jsonl")));
     }
 }

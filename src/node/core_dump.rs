@@ -1,18 +1,17 @@
-//! Keeps the memory of this process, where keys, tokens and profiles lie, out of
-//! core dumps.
+//! Keeps keys, tokens and profiles in memory out of core dumps.
 
-/// Forbids core dumps, also where the shell or the system allows them, and with
-/// them looks into the memory by other processes of the same user.
+/// Forbids core dumps, whatever the shell and the system allow. Other processes of
+/// the same user can no longer read the memory of this one either.
 ///
-/// Source: prctl(2), `PR_SET_DUMPABLE`. A limit on the size would not do: the
-/// kernel does not look at it when it pipes the core to a program.
+/// Source: prctl(2), `PR_SET_DUMPABLE`. `RLIMIT_CORE` is not enough: the kernel
+/// ignores it when it pipes the core to a program.
 #[cfg(target_os = "linux")]
 pub(crate) fn forbid() {
     use rustix::process::{DumpableBehavior, set_dumpable_behavior};
-    // The kernel refuses values that it does not know, and knows this one.
+    // The call fails only for unknown values.
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }
 
-/// Does nothing: it is Linux that is served.
+/// Does nothing: jeton serves on Linux.
 #[cfg(not(target_os = "linux"))]
 pub(crate) const fn forbid() {}

@@ -1,4 +1,4 @@
-//! Where log lines go: to stderr, for people or for programs.
+//! Log lines on stderr, as text or JSON.
 
 use std::io;
 
@@ -7,8 +7,8 @@ use tracing_subscriber::EnvFilter;
 use crate::config::{LogConfig, LogFormat, LogLevel};
 use crate::failure::Failure;
 
-/// Starts logging, once, as the command line says, else as `RUST_LOG`, else as
-/// the configuration.
+/// Starts logging; call it once. The command line overrides `RUST_LOG`, which
+/// overrides the configuration.
 pub(crate) fn start(
     format: Option<LogFormat>,
     level: Option<LogLevel>,
@@ -16,12 +16,14 @@ pub(crate) fn start(
 ) -> Result<(), Failure> {
     let filter = filter(level, std::env::var("RUST_LOG").ok(), log.level)?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    let colours = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
+    let colors = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
     let started = match format.unwrap_or(log.format) {
-        LogFormat::Text => lines.with_ansi(colours).try_init(),
+        LogFormat::Text => lines.with_ansi(colors).try_init(),
         LogFormat::Json => lines.json().flatten_event(true).try_init(),
     };
-    started.map_err(|error| Failure::say(error.to_string(), "this is a fault of jeton, report it"))
+    started.map_err(|error| {
+        Failure::say(error.to_string(), "this is a bug in jeton; please report it")
+    })
 }
 
 fn filter(
@@ -32,17 +34,17 @@ fn filter(
     match (flag, variable) {
         (None, Some(directives)) if !directives.is_empty() => EnvFilter::try_new(&directives)
             .map_err(|error| {
-                let hint = "write it as RUST_LOG=warn,jeton=debug, or leave it out";
-                Failure::say(format!("RUST_LOG is not understood: {error}"), hint)
+                let hint = "use the form RUST_LOG=warn,jeton=debug, or unset it";
+                Failure::say(format!("RUST_LOG is invalid: {error}"), hint)
             }),
         (flag, _) => Ok(EnvFilter::new(directives(flag.unwrap_or(configured)))),
     }
 }
 
-/// At a level of ours, what the libraries say is of interest from `warn` on. Only
-/// actix's dispatcher calls it an error when a client sends garbage or leaves, so
-/// anybody could fill the log with errors; and openraft says of each heartbeat to a
-/// node that is down that it is down, which `cluster` says once.
+/// Returns the filter for a level. Libraries log from `warn` on, with two exceptions:
+/// actix's dispatcher logs an error whenever a client sends garbage or disconnects, so
+/// any client could fill the log. openraft logs each heartbeat to a node that is down,
+/// which `cluster` logs once.
 const fn directives(level: LogLevel) -> &'static str {
     match level {
         LogLevel::Error => "error,actix_http::h1::dispatcher=off",
@@ -58,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_flag_comes_before_the_variable_and_that_before_the_file() {
+    fn the_option_overrides_the_variable_and_the_variable_overrides_the_file() {
         let set = || Some("jeton=trace".to_owned());
         let shown = |flag, variable| filter(flag, variable, LogLevel::Error).unwrap().to_string();
         assert!(shown(Some(LogLevel::Warn), set()).ends_with("warn"));

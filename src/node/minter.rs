@@ -1,4 +1,4 @@
-//! What a node mints with, if it was given a signing key on purpose.
+//! The minter of a node that has a signing key.
 
 use std::path::Path;
 
@@ -11,9 +11,8 @@ use crate::signing::signing_key;
 use crate::token::url::PublicUrl;
 use crate::token::{KeyPurpose, SigningKey, TrustedKeys as _};
 
-/// Opens `admin.signing_key`, with the passphrase in JETON_PASSPHRASE if it needs
-/// one; `None` if it is not set. A key whose tokens `trusted` would refuse is
-/// refused.
+/// Opens `admin.signing_key`, if it is set, with the passphrase in JETON_PASSPHRASE if
+/// it is encrypted. Rejects a key whose tokens `trusted` would reject.
 pub(crate) fn open(
     config: &Config,
     trusted: &Keyring,
@@ -36,8 +35,11 @@ fn read(path: &Path, trusted: &Keyring, passphrase: &Passphrase) -> Result<Signi
         return Ok(key);
     }
     Err(Failure::say(
-        format!("this node trusts no profile key {id}, but would mint with it: {}", path.display()),
-        "copy its public key into the folder profile of `keys.trusted`, or set another \
+        format!(
+            "this node would mint with {}, but does not trust its key {id} for profiles",
+            path.display()
+        ),
+        "copy the public key into the directory `profile` of `keys.trusted`, or change \
          `admin.signing_key`",
     ))
 }
@@ -55,34 +57,33 @@ mod tests {
         write_new(&root.join("trusted"), &root.join("signing"), purpose, &key, None).unwrap()
     }
 
-    fn refusal(path: &Path, root: &Path) -> String {
+    fn failure(path: &Path, root: &Path) -> String {
         let trusted = Keyring::load(&root.join("trusted")).unwrap();
-        let refused = read(path, &trusted, &Passphrase::none()).unwrap_err();
-        refused.to_string()
+        read(path, &trusted, &Passphrase::none()).unwrap_err().to_string()
     }
 
     #[test]
-    fn a_trusted_profile_key_mints() {
+    fn accepts_a_trusted_profile_key() {
         let root = tempfile::tempdir().unwrap();
         let pair = pair(root.path(), KeyPurpose::Profile, 1);
         let trusted = Keyring::load(&root.path().join("trusted")).unwrap();
         assert!(read(&pair.private, &trusted, &Passphrase::none()).is_ok());
-        assert!(refusal(Path::new("/nowhere.pem"), root.path()).contains("cannot read"));
+        assert!(failure(Path::new("/nowhere.pem"), root.path()).contains("cannot read"));
         fs::set_permissions(&pair.private, fs::Permissions::from_mode(0o640)).unwrap();
-        assert!(refusal(&pair.private, root.path()).contains("chmod 600"));
+        assert!(failure(&pair.private, root.path()).contains("chmod 600"));
     }
 
     #[test]
-    fn a_key_for_another_purpose_or_without_trust_does_not() {
+    fn rejects_a_key_for_another_purpose_or_without_trust() {
         let root = tempfile::tempdir().unwrap();
         let admin = pair(root.path(), KeyPurpose::Admin, 1);
-        assert!(refusal(&admin.private, root.path()).contains("is a key for admin tokens"));
-        // Whatever the file is called, it is trusted for something else.
+        assert!(failure(&admin.private, root.path()).contains("is a key for admin tokens"));
+        // The name of the file does not matter.
         let renamed = root.path().join("signing/mine.pem");
         fs::rename(&admin.private, &renamed).unwrap();
-        assert!(refusal(&renamed, root.path()).contains("trusts no profile key"));
-        let stranger = pair(root.path(), KeyPurpose::Profile, 2);
-        fs::remove_file(&stranger.public).unwrap();
-        assert!(refusal(&stranger.private, root.path()).contains("trusts no profile key"));
+        assert!(failure(&renamed, root.path()).contains("does not trust its key"));
+        let untrusted = pair(root.path(), KeyPurpose::Profile, 2);
+        fs::remove_file(&untrusted.public).unwrap();
+        assert!(failure(&untrusted.private, root.path()).contains("does not trust its key"));
     }
 }

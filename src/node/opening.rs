@@ -1,5 +1,5 @@
-//! The parts of a node, each opened or refused with a hint what to do about it.
-//! Nothing is made or changed here but the listeners.
+//! Opens the parts of a node; each failure has a hint. Only the listeners have an
+//! effect outside of the process.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -16,35 +16,34 @@ use crate::profile::ProfileSource;
 use crate::tls::ReloadingCertificate;
 use crate::token::KeyPurpose;
 
-/// Reads the trusted keys; without one for profiles there is nothing to do.
+/// Reads the trusted keys. At least one for profiles is required.
 pub(super) fn trusted_keys(config: &Config) -> Result<Keyring, Failure> {
     let keys = Keyring::load(&config.keys.trusted)
-        .map_err(|error| Failure::new(&error, "`jeton config check` tells all that is wrong"))?;
+        .map_err(|error| Failure::new(&error, "`jeton config check` lists every problem"))?;
     if !keys.has(KeyPurpose::Profile) {
         return Err(Failure::say(
-            format!("{} trusts no key for profiles", config.keys.trusted.display()),
-            "make one with `jeton key new`, or copy a public key into its folder `profile`",
+            format!("{} has no key for profiles", config.keys.trusted.display()),
+            "create one with `jeton key new`, or copy a public key into its directory `profile`",
         ));
     }
     Ok(keys)
 }
 
-/// Refuses to serve beside private keys that others can read. A node needs none,
-/// so that there are none is no fault; what is wrong with them otherwise is found
-/// by whoever signs.
-pub(super) fn refuse_open_keys(config: &Config) -> Result<(), Failure> {
-    let Some(folder) = config.keys.signing.as_deref().filter(|folder| folder.exists()) else {
+/// Rejects private keys that other users can read. A node needs no private keys, so
+/// it ignores every other error in them; commands that sign report those.
+pub(super) fn check_signing_keys(config: &Config) -> Result<(), Failure> {
+    let Some(dir) = config.keys.signing.as_deref().filter(|dir| dir.exists()) else {
         return Ok(());
     };
-    match SigningKeys::load(folder, None) {
+    match SigningKeys::load(dir, None) {
         Err(error @ (KeyringError::Exposed { .. } | KeyringError::Writable { .. })) => {
-            Err(Failure::new(&error, "whoever read it may have copied it: make a new key"))
+            Err(Failure::new(&error, "another user may have copied it: make a new key"))
         }
         Ok(_) | Err(_) => Ok(()),
     }
 }
 
-/// Opens the source of profiles that is configured.
+/// Opens the configured source of profiles.
 pub(super) fn profiles(config: &Config) -> Result<Box<dyn ProfileSource>, Failure> {
     let profiles = config.profiles.as_ref().ok_or_else(|| config.missing("profiles.source"))?;
     source::open(profiles)
@@ -67,55 +66,58 @@ pub(super) fn certificate(config: &Config) -> Result<Option<Arc<ReloadingCertifi
     Ok(Some(Arc::new(certificate)))
 }
 
-/// Says what to do about an audit log that cannot be used.
+/// Adds a hint to an error of the audit log.
 pub(super) fn explain_audit_log(error: &AuditError) -> Failure {
     let hint = match error {
-        AuditError::Exposed { .. } => "it has names and addresses in it: chmod go= on that file",
-        AuditError::Io { .. } | AuditError::Thread(_) => "set another `log.audit`, or none",
+        AuditError::Exposed { .. } => {
+            "it contains user names and IP addresses: chmod go= on that file"
+        }
+        AuditError::Io { .. } | AuditError::Thread(_) => "change or remove `log.audit`",
     };
     Failure::new(error, hint)
 }
 
-/// Listens at `address`, which `key` in the config names.
+/// Binds a listener to `address`, the value of the setting `key`.
 pub(super) fn bind(key: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).map_err(|error| {
         let hint = if error.kind() == io::ErrorKind::AddrInUse {
-            format!("another program listens there; stop it, or set another `{key}`")
+            format!("another program listens there; stop it, or change `{key}`")
         } else {
-            format!("set another `{key}`, or allow this one")
+            format!("change `{key}`, or let this user listen there")
         };
         Failure::say(format!("cannot listen on {address}: {error}"), hint)
     })
 }
 
-/// What to do about a ledger that others than its owner can read.
-pub(crate) const CLOSE_TO_OTHERS: &str = "close it to others: chmod -R go= on that folder";
+/// The hint for a ledger that other users can read.
+pub(crate) const CLOSE_TO_OTHERS: &str =
+    "remove the access of other users: chmod -R go= on that directory";
 
-/// What to do about a ledger that is not where it counted last.
-const COPIED: &str = "an older copy: move it aside and `jeton ledger restore` it; of a \
-     cluster that goes on without it: join anew, in a fresh folder. If it was moved whole, and is \
-     the newest: `jeton ledger moved --is-newest`";
+/// The hint for a ledger that is not the directory that it was written in.
+const COPIED: &str = "if it is an older copy: move it aside and run `jeton ledger restore` on it, or, \
+     if its cluster still runs, join again with a new directory. If the directory was moved as a \
+     whole and is the newest: `jeton ledger moved --is-newest`";
 
-/// What to do about a ledger of which nothing tells whether it is a copy.
-const NO_PLACE: &str = "if it was neither copied nor put back, or is the newest and no node serves \
-     another: `jeton ledger moved --is-newest` writes that file anew. If not, or in doubt, move it \
-     aside and `jeton ledger restore` it; of a cluster that goes on without it: join anew, in a \
-     fresh folder";
+/// The hint for a ledger that may or may not be a copy.
+const NO_PLACE: &str = "if it was neither copied nor restored, or if it is the newest and no node \
+     serves another copy: `jeton ledger moved --is-newest` writes that file again. If not, or if in \
+     doubt: move it aside and run `jeton ledger restore` on it, or, if its cluster still runs, join \
+     again with a new directory";
 
-/// Says what to do about a ledger that does not open.
+/// Adds a hint to an error of opening the ledger.
 pub(crate) fn explain_ledger(error: &OpenError) -> Failure {
     let is_missing = matches!(error, OpenError::Identity(IdentityError::Missing(_)));
     let is_mixed = matches!(error, OpenError::Log { source: LogError::OtherLedger { .. }, .. });
     let is_locked = matches!(error, OpenError::Log { source: LogError::Locked, .. });
     let hint = if is_missing {
-        "a new node is made by `jeton init`; if this ledger was lost, `jeton ledger restore` makes \
-         one of a backup, and `jeton ledger new` an empty one. Both refuse all older links"
+        "`jeton init` creates a new node. If this ledger was lost, `jeton ledger restore` creates \
+         one from a backup, and `jeton ledger new` an empty one. Both refuse all older links"
     } else if is_locked {
-        "another `jeton serve` has it; a ledger is served by one process"
+        "another `jeton serve` uses it; only one process can serve a ledger"
     } else if is_mixed {
-        "identity.toml and the log are of two ledgers: bring back the one that belongs to the \
-         other, and copy nothing between ledgers. To join a cluster, make a fresh folder by `jeton \
-         cluster join`"
+        "identity.toml and the log belong to two ledgers: restore the one that was replaced, and \
+         never copy files between ledgers. To join a cluster, run `jeton cluster join`, which \
+         creates a new directory"
     } else if matches!(error, OpenError::Permissions(_)) {
         CLOSE_TO_OTHERS
     } else if matches!(error, OpenError::Copied(_)) {
@@ -123,9 +125,9 @@ pub(crate) fn explain_ledger(error: &OpenError) -> Failure {
     } else if matches!(error, OpenError::CloneGuard(_)) {
         NO_PLACE
     } else {
-        "keep the folder as it is for whoever looks into it; once it is moved away, `jeton ledger \
-         restore` makes one of a backup, and `jeton ledger new` an empty one. Both refuse all older \
-         links. A member of a cluster joins anew instead"
+        "keep the directory for analysis: move it away. Then `jeton ledger restore` creates one from \
+         a backup, and `jeton ledger new` an empty one. Both refuse all older links. A member of a \
+         cluster joins again instead"
     };
     Failure::new(error, hint)
 }

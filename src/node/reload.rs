@@ -1,15 +1,16 @@
-//! What a running node takes anew: keys, profiles and certificate, each only if
-//! it is good. Otherwise the old one stays, and the log says why.
+//! Reloads keys, profiles and the certificate while a node runs. If the new version
+//! of one is bad, the old one stays in use and the log says why.
 
 use std::io;
 use std::sync::Arc;
 
-use super::{Inside, minter, opening};
+use super::{Services, minter, opening};
 use crate::keyring::Keyring;
 use crate::plain_text::error_chain;
 
-impl Inside {
-    /// Watches the certificate, and reads keys and profiles again when asked.
+impl Services {
+    /// Watches the certificate, renews the node certificate, and reloads everything
+    /// each time `reload` completes. Never returns.
     pub(super) async fn keep_up_to_date(&self, mut reload: impl AsyncFnMut()) -> io::Result<()> {
         let watching = async {
             match &self.certificate {
@@ -33,48 +34,48 @@ impl Inside {
         Ok(())
     }
 
-    /// Takes new keys, profiles and certificate, each only if it is good.
     fn reload(&self) {
         match opening::trusted_keys(&self.config) {
             Ok(keys) => {
                 self.reload_minter(&keys);
                 tracing::info!(keys = keys.len(), "trusted keys reloaded");
-                self.operators.redeemer.replace_keys(keys);
+                self.admin_door.redeemer.replace_keys(keys);
             }
             Err(failure) => {
                 let error = failure.reason();
-                tracing::error!(error, "new keys refused, the old ones stay");
+                tracing::error!(error, "new keys rejected, the old ones stay in use");
             }
         }
         match opening::profiles(&self.config) {
             Ok(profiles) => {
                 tracing::info!("profiles reloaded");
-                self.operators.redeemer.replace_profiles(profiles);
+                self.admin_door.redeemer.replace_profiles(profiles);
             }
             Err(failure) => {
                 let error = failure.reason();
-                tracing::error!(error, "new profiles refused, the old ones stay");
+                tracing::error!(error, "new profiles rejected, the old ones stay in use");
             }
         }
-        self.operators.activity.reopen_audit_log();
+        self.admin_door.activity.reopen_audit_log();
         if let Some(Err(error)) = self.certificate.as_ref().map(|pair| pair.reload()) {
             let error = error_chain(&error);
-            tracing::error!(error, "new certificate refused, the old one stays");
+            tracing::error!(error, "new certificate rejected, the old one stays in use");
         }
     }
 
-    /// Takes a new signing key, if it is good and `trusted`. One that is no longer
-    /// trusted stays, too, but nothing is minted with it.
+    /// Reloads the signing key, if it is good and `trusted`. An old key that is no
+    /// longer trusted stays as well, but its tokens are rejected before they leave
+    /// the node.
     fn reload_minter(&self, trusted: &Keyring) {
         match minter::open(&self.config, trusted, &self.public_url) {
             Ok(None) => {}
             Ok(Some(minter)) => {
                 tracing::info!(key_id = %minter.key_id(), "signing key reloaded");
-                self.operators.minter.store(Some(Arc::new(minter)));
+                self.admin_door.minter.store(Some(Arc::new(minter)));
             }
             Err(failure) => {
                 let error = failure.reason();
-                tracing::error!(error, "new signing key refused, the old one stays");
+                tracing::error!(error, "new signing key rejected, the old one stays in use");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The source of profiles that is configured.
+//! The configured source of profiles.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::token::UnixSeconds;
 ///
 /// # Errors
 ///
-/// The first thing that stands in the way of every profile.
+/// The first problem that affects every profile.
 pub(crate) fn open(profiles: &ProfilesConfig) -> Result<Box<dyn ProfileSource>, ProfileError> {
     match profiles {
         ProfilesConfig::Directory { root } => Ok(Box::new(Directory::open(root)?)),
@@ -22,11 +22,11 @@ pub(crate) fn open(profiles: &ProfilesConfig) -> Result<Box<dyn ProfileSource>, 
     }
 }
 
-/// Returns everything that stands in the way of every profile, or, if nothing
-/// does, of any.
+/// Returns all problems that affect every profile, or, if there are none, those of
+/// single profiles.
 pub(crate) fn check(profiles: &ProfilesConfig, now: UnixSeconds) -> Vec<ProfileError> {
     let of_all = match profiles {
-        // Opening it looks at all there is.
+        // `open` makes all the checks.
         ProfilesConfig::Directory { .. } => Vec::new(),
         ProfilesConfig::EasyRsa { pki, template, control_key } => {
             easy_rsa(pki, template, control_key.as_ref()).check()

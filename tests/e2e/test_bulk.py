@@ -118,7 +118,7 @@ class Bulk(Case):
 
     def test_a_bad_file_is_not_reported_as_a_bad_cell(self):
         self.assertIn("CSV UTF-8", self.bulk(b"user\nj\xfcrgen\n").stderr)
-        self.assert_failed(self.bulk('user\nalice\n"bob\n'), "line 3 opens a quote")
+        self.assert_failed(self.bulk('user\nalice\n"bob\n'), "line 3 has an opening quote")
         done = self.world.jeton("mint", "--csv", "none.csv")
         self.assert_failed(done, "none.csv")
         self.assertNotIn("column", done.stderr)

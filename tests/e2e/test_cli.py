@@ -101,7 +101,7 @@ class Codes(Case):
     def test_refuses_an_expiry_in_the_past(self):
         with World() as world:
             done = world.jeton("mint", "--user", "alice", "--expires", "2020-01-01T00:00Z")
-            self.assert_failed(done, "gone by")
+            self.assert_failed(done, "in the past")
 
     def test_healthcheck_exit_code_reports_readiness(self):
         with World() as world:

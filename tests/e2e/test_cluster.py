@@ -133,7 +133,7 @@ class Operation(ClusterCase):
         self.assertEqual(done.stdout.count("voter"), 3, done.stdout)
         checked = last.jeton("cluster", "status", "--check", "--format", "json")
         self.assertEqual(checked.returncode, 1)
-        self.assertRegex(checked.stderr, "(?m)^error: the nodes have alarms: \\d\nhint: ")
+        self.assertRegex(checked.stderr, "(?m)^error: alarms: \\d, see above\nhint: ")
         reported = json.loads(checked.stdout)
         self.assertEqual([one["is_reachable"] for one in reported["members"]].count(None), 2)
         self.assertEqual(reported["alarms"], re.findall("(?m)^alarm: (.*)$", checked.stderr))
@@ -309,7 +309,7 @@ class Joining(Case):
         (self.directory / "ledger").mkdir()
         before = tree(self.directory)
         done = run(join_command(line, self.directory, free_port()))
-        self.assert_failed(done, "exists already")
+        self.assert_failed(done, "already exists")
         self.assertEqual(tree(self.directory), before)
         self.assertEqual(len(status(self.world)), 1)
 
@@ -317,25 +317,25 @@ class Joining(Case):
         with Member(self.world) as member:
             authority = member.dir / "ledger" / "cluster"
             authority.rename(member.dir / "elsewhere")
-            self.assert_failed(member.jeton("serve"), "certificate authority is not here")
+            self.assert_failed(member.jeton("serve"), "certificate authority is missing here")
             (member.dir / "elsewhere").rename(authority)
             member.change(f'listen = "127.0.0.1:{member.cluster_port}"', 'listen = "off"')
             self.assert_failed(member.jeton("serve"), "cluster.listen is off")
 
     def test_reads_a_join_line_from_stdin(self):
         done = run(join_command("-", self.directory / "node", free_port()), input="")
-        self.assert_failed(done, "no join line came on standard input")
+        self.assert_failed(done, "stdin has no join line")
         self.assertIn("jeton cluster invite", done.stderr)
         line = self.world.must("cluster", "invite")
         done = run(join_command("-", self.directory / "node", free_port()), input=line)
         self.assertIn(done.stdout.strip(), status(self.world), done)
         # The new node has no private key. Commands that need one say which.
         for command, hint in (
-            (["mint", "--user", "alice"], r"hint: .* mint there\. .*profile-\*\.pem"),
+            (["mint", "--user", "alice"], r"hint: mint on the machine .*profile-\*\.pem"),
             (["list"], r"hint: .*copy admin-\*\.pem"),
         ):
             done = jeton(*command, "--config", self.directory / "node" / "jeton.toml")
-            self.assert_failed(done, "no folder of signing keys")
+            self.assert_failed(done, "`keys.signing` is not set")
             self.assertRegex(done.stderr, hint)
 
     def test_a_node_with_a_wrong_address_reports_it_and_the_remedy(self):

@@ -282,7 +282,7 @@ class Stop(Case):
         self.assertEqual(node.wait_for_exit(), 0)
         log = node.world.log.read_text()
         self.assertIn("stopped", log.splitlines()[-1])
-        self.assertNotIn("still in use", log)
+        self.assertNotIn("still open", log)
 
     def test_a_slow_reader_receives_the_rest_of_the_file(self):
         with World(directory_source("profiles")) as world:

@@ -144,7 +144,7 @@ class Sacli(Case):
             key.rename(self.world.dir / key.name)
         done = self.type("sacli --user alice AddProfileToken")
         self.assertEqual(done.returncode, 0, done)
-        self.assertNotIn("No node is in reach", done.stderr)
+        self.assertNotIn("No node is reachable", done.stderr)
         self.assertIn("jeton key new --purpose admin", done.stderr)
 
     def test_refuses_an_unsupported_verb_by_name(self):

@@ -116,7 +116,7 @@ impl AdminClient {
     /// Takes the address and the admin key that the config names.
     pub(crate) fn open(config: &Config, passphrase: &PassphraseArgs) -> Result<Self, Failure> {
         let address = configured::admin_address(config)?;
-        let folder = configured::folder_to_sign_with(&config.keys, KeyPurpose::Admin)?;
+        let folder = configured::dir_to_sign_with(&config.keys, KeyPurpose::Admin)?;
         let key = signing_key::load(folder, KeyPurpose::Admin, None, &passphrase.read()?)?;
         Ok(Self::new(address, key))
     }

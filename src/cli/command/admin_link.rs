@@ -1,14 +1,14 @@
-//! `jeton admin-link`: a link that signs somebody in at the operators' door.
+//! `jeton admin-link`: mints a link that signs an operator in at the admin door.
 //!
-//! Minted offline, with the admin key and nothing else. The token stands in the
-//! fragment, which browsers send to nobody.
+//! It needs the admin key and no network. The token is in the fragment of the link,
+//! which browsers never send.
 
 use std::net::SocketAddr;
 
 use clap::{ValueEnum, ValueHint};
 use serde_json::{Value, json};
 
-use crate::cli::configured::{WhenNeeded, admin_address};
+use crate::cli::configured::{LazyConfig, admin_address};
 use crate::cli::global::Global;
 use crate::cli::key_choice::{self, KeyChoice};
 use crate::cli::login_name;
@@ -25,7 +25,7 @@ use crate::token::{AdminRole, KeyPurpose, Token, UnixSeconds, UserName, url};
 
 const EXAMPLES: &str = "\
 Examples:
-  jeton admin-link                           8 hours as admin, in a browser
+  jeton admin-link                           a browser session as admin, for 8 hours
   jeton admin-link --role viewer --user carol --expires 30d
   xdg-open \"$(jeton admin-link)\"
 
@@ -38,36 +38,37 @@ Examples:
   From another machine, through SSH:
   ssh -L 8444:127.0.0.1:8444 vpn.example.com jeton admin-link
 
-A viewer reads; an operator also makes and revokes links; an admin also permits
-autologin and revokes keys. Whoever has the link may do what its role may, until it
-expires: `jeton revoke -` with the link on stdin, or `jeton revoke ID`, ends it.";
+A viewer can read. An operator can also mint and revoke links. An admin can also allow
+autologin, revoke keys and change the cluster. Anyone who has the link has its role until
+it expires. To end it earlier: `jeton revoke ID`, or `jeton revoke -` with the link on
+stdin.";
 
-/// Who signs in if the login name is no name that a token can have.
-const NOBODY_ELSE: &str = "admin";
+/// The user name if the login name is not a valid one.
+const FALLBACK_NAME: &str = "admin";
 
 /// Make a link that signs you in to the web page of a node, offline
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct AdminLinkArgs {
-    /// When the link and the session behind it end: a span such as 30m, 8h, 7d, or
-    /// a moment such as 2026-12-01T12:00Z; at most 366 days
+    /// When the link and its session expire: a span such as 30m, 8h, 7d, or a time
+    /// such as 2026-12-01T12:00Z; at most 366 days
     #[arg(long, value_name = "WHEN", default_value = "8h", allow_hyphen_values = true)]
     expires: Expiry,
 
-    /// What whoever has the link may do
+    /// What the link allows
     #[arg(long, value_enum, default_value_t = RoleName::Admin)]
     role: RoleName,
 
-    /// Who signs in, for the log [default: your login name]
+    /// Name of the operator, for the logs [default: your login name]
     #[arg(long, value_name = "NAME")]
     user: Option<UserName>,
 
-    /// How to write the result
+    /// Output format
     #[arg(long, value_enum, default_value_t = LinkFormat::Text)]
     format: LinkFormat,
 
     /// Signing key: an id from `jeton key list`, or a file [default: the newest
-    /// admin key in the signing folder]
+    /// admin key in the signing directory]
     #[arg(long, value_name = "KEYID|FILE", value_hint = ValueHint::FilePath)]
     key: Option<KeyChoice>,
 
@@ -75,14 +76,14 @@ pub(crate) struct AdminLinkArgs {
     passphrase: PassphraseArgs,
 }
 
-/// The roles, as they are typed.
+/// The roles as values of an option.
 #[derive(Clone, Copy, ValueEnum)]
 enum RoleName {
-    /// Reads
+    /// Can read
     Viewer,
-    /// Makes and revokes links besides
+    /// Can also mint and revoke links
     Operator,
-    /// Permits autologin and revokes keys besides
+    /// Can also allow autologin, revoke keys and change the cluster
     Admin,
 }
 
@@ -96,8 +97,7 @@ impl From<RoleName> for AdminRole {
     }
 }
 
-/// A token and what is known about it. Whoever sees it can use it, so there is
-/// no `Debug`.
+/// A minted admin token. It has no `Debug`, which would reveal the token.
 struct SignIn {
     token: Token,
     role: AdminRole,
@@ -106,18 +106,17 @@ struct SignIn {
     expires_at: UnixSeconds,
 }
 
-/// Mints, and shows the link or what else was asked for.
 pub(crate) fn run(args: AdminLinkArgs, global: &Global) -> Result<(), Failure> {
     let now = SystemClock.now();
     let lifetime = args.expires.lifetime(now).map_err(|error| {
-        Failure::new(&error, "--expires takes a span such as 8h or 7d, or a moment to come")
+        Failure::new(&error, "--expires takes a span such as 8h or 7d, or a time in the future")
     })?;
     let user = match args.user {
         Some(user) => user,
         None => login_name()?,
     };
-    let config = WhenNeeded::new(global);
-    // A token alone leads nowhere, so it needs no address.
+    let config = LazyConfig::new(global);
+    // A token by itself has no address.
     let address = match args.format {
         LinkFormat::Token => None,
         LinkFormat::Text | LinkFormat::Json => Some(admin_address(config.get()?)?),
@@ -127,22 +126,21 @@ pub(crate) fn run(args: AdminLinkArgs, global: &Global) -> Result<(), Failure> {
     let token = mint::mint_admin(&key, role, user.clone(), lifetime, now, random::fill)?;
     let expires_at = now.plus(u64::from(lifetime.seconds()));
     let sign_in = SignIn { token, role, user, issued_at: now, expires_at };
-    output::show(&sign_in.written(args.format, address)?)?;
+    output::show(&sign_in.formatted(args.format, address)?)?;
     if let (LinkFormat::Text, Some(address)) = (args.format, address) {
-        output::remark(&sign_in.explained(address));
+        output::remark(&sign_in.explanation(address));
     }
     Ok(())
 }
 
-/// Returns the login name, or what stands in for it.
 fn login_name() -> Result<UserName, Failure> {
     login_name::get()
-        .map_or_else(|| UserName::new(NOBODY_ELSE), Ok)
-        .map_err(|error| Failure::new(&error, "say who signs in: --user NAME"))
+        .map_or_else(|| UserName::new(FALLBACK_NAME), Ok)
+        .map_err(|error| Failure::new(&error, "name the operator: --user NAME"))
 }
 
 impl SignIn {
-    fn written(&self, format: LinkFormat, at: Option<SocketAddr>) -> Result<String, Failure> {
+    fn formatted(&self, format: LinkFormat, at: Option<SocketAddr>) -> Result<String, Failure> {
         match format {
             LinkFormat::Text => {
                 Ok(at.map(|at| url::sign_in(at, &self.token) + "\n").unwrap_or_default())
@@ -165,14 +163,14 @@ impl SignIn {
         })
     }
 
-    /// Says what the link is good for, and where.
-    fn explained(&self, at: SocketAddr) -> String {
+    /// Explains what the link allows, where it works, and how to end it.
+    fn explanation(&self, at: SocketAddr) -> String {
         let Self { token, role, user, expires_at, .. } = self;
         let port = at.port();
         format!(
-            "It signs {user} in as {role}, until {}.\n\
-             Open it in a browser on this machine; from elsewhere: ssh -L {port}:{at} HOST\n\
-             Whoever has it may do what the role {role} may. To end it: jeton revoke {}",
+            "This link signs {user} in as {role}, until {}.\n\
+             Open it in a browser on this machine. From another machine: ssh -L {port}:{at} HOST\n\
+             Anyone who has it can sign in. To end it: jeton revoke {}",
             moment::both(*expires_at),
             token.id().nonce,
         )
@@ -200,31 +198,31 @@ mod tests {
     }
 
     #[test]
-    fn the_token_stands_in_the_fragment() {
+    fn the_token_is_in_the_fragment() {
         let sign_in = sign_in();
-        let link = sign_in.written(LinkFormat::Text, at()).unwrap();
+        let link = sign_in.formatted(LinkFormat::Text, at()).unwrap();
         let token = link.trim_end().strip_prefix("http://127.0.0.1:8444/sign-in#").unwrap();
         let claims = UntrustedToken::parse(token).unwrap().untrusted_claims().unwrap();
         assert_eq!(claims.purpose, Purpose::Admin(AdminRole::Viewer));
         assert_eq!((claims.user.as_str(), claims.expires_at()), ("carol", NOW.plus(3_600)));
-        assert_eq!(sign_in.written(LinkFormat::Token, None).unwrap(), format!("{token}\n"));
+        assert_eq!(sign_in.formatted(LinkFormat::Token, None).unwrap(), format!("{token}\n"));
     }
 
     #[test]
-    fn programs_learn_who_it_is_and_until_when() {
+    fn json_has_the_role_the_user_and_the_expiry() {
         let sign_in = sign_in();
-        let json = sign_in.written(LinkFormat::Json, at()).unwrap();
-        let said: Value = serde_json::from_str(&json).unwrap();
-        assert_eq!((&said["role"], &said["user"]), (&"viewer".into(), &"carol".into()));
-        assert_eq!(said["expires_at"], "2026-11-23T13:00:00Z");
-        assert_eq!(said["link"], url::sign_in(at().unwrap(), &sign_in.token));
+        let json = sign_in.formatted(LinkFormat::Json, at()).unwrap();
+        let json: Value = serde_json::from_str(&json).unwrap();
+        assert_eq!((&json["role"], &json["user"]), (&"viewer".into(), &"carol".into()));
+        assert_eq!(json["expires_at"], "2026-11-23T13:00:00Z");
+        assert_eq!(json["link"], url::sign_in(at().unwrap(), &sign_in.token));
     }
 
     #[test]
-    fn people_learn_the_way_from_elsewhere() {
-        let said = sign_in().explained("127.0.0.1:8445".parse().unwrap());
-        assert!(said.contains("signs carol in as viewer, until 2026-11-23T13:00:00Z"), "{said}");
-        assert!(said.contains("ssh -L 8445:127.0.0.1:8445 HOST"), "{said}");
-        assert!(!said.contains(sign_in().token.as_str()));
+    fn the_explanation_names_the_tunnel_and_not_the_token() {
+        let text = sign_in().explanation("127.0.0.1:8445".parse().unwrap());
+        assert!(text.contains("signs carol in as viewer, until 2026-11-23T13:00:00Z"), "{text}");
+        assert!(text.contains("ssh -L 8445:127.0.0.1:8445 HOST"), "{text}");
+        assert!(!text.contains(sign_in().token.as_str()));
     }
 }

@@ -1,8 +1,7 @@
-//! `jeton completions`: what makes the Tab key work.
+//! `jeton completions`: prints shell completions.
 
 use clap_complete::Shell;
 
-use crate::cli::global::Global;
 use crate::cli::terminal::output;
 use crate::failure::Failure;
 
@@ -12,7 +11,7 @@ Examples:
   jeton completions zsh > /usr/local/share/zsh/site-functions/_jeton
   jeton completions fish > ~/.config/fish/completions/jeton.fish";
 
-/// Print the completion script of a shell
+/// Print the completion script for a shell
 #[derive(Clone, Copy, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct CompletionsArgs {
@@ -21,27 +20,28 @@ pub(crate) struct CompletionsArgs {
     shell: Shell,
 }
 
-/// Prints the script.
-pub(crate) fn run(args: CompletionsArgs, _global: &Global) -> Result<(), Failure> {
+pub(crate) fn run(args: CompletionsArgs, command_line: &mut clap::Command) -> Result<(), Failure> {
+    output::show(&script(args.shell, command_line))
+}
+
+fn script(shell: Shell, command_line: &mut clap::Command) -> String {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut crate::cli::command_line(), "jeton", &mut script);
-    output::show(&String::from_utf8_lossy(&script))
+    clap_complete::generate(shell, command_line, "jeton", &mut script);
+    String::from_utf8_lossy(&script).into_owned()
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::ValueEnum as _;
+    use clap::{Subcommand as _, ValueEnum as _};
 
     use super::*;
-    use crate::cli::command_line;
+    use crate::cli::command::CliCommand;
 
     #[test]
-    fn every_shell_gets_a_script_that_knows_the_commands() {
+    fn the_script_of_every_shell_has_the_commands() {
         for shell in Shell::value_variants() {
-            let mut script = Vec::new();
-            clap_complete::generate(*shell, &mut command_line(), "jeton", &mut script);
-            let script = String::from_utf8(script).unwrap();
-            assert!(script.contains("allow-autologin"), "{shell}");
+            let mut command_line = CliCommand::augment_subcommands(clap::Command::new("jeton"));
+            assert!(script(*shell, &mut command_line).contains("allow-autologin"), "{shell}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `jeton demo`: the whole of it on this machine, with nothing but the program.
+//! `jeton demo`: a complete node on this machine, without any setup.
 
 use std::fs::Permissions;
 use std::io::{self, IsTerminal as _};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use tempfile::TempDir;
 
-use super::init::{self, Made, Plan};
+use super::init::{self, CreatedKeys, Plan};
 use super::serve::{self, Hangup, Signals};
 use crate::cli::global::Global;
 use crate::cli::terminal::output;
@@ -23,47 +23,47 @@ use crate::random;
 use crate::token::url::PublicUrl;
 use crate::token::{Lifetime, ProfileKind, UseLimit, UserName};
 
-/// Where the demo listens, if that is free.
+/// The preferred port of the demo.
 const PORT: u16 = 8443;
 
-/// An hour, as links live unless told otherwise.
+/// The lifetime of the demo's link: one hour, the default of `mint`.
 const LIFETIME_S: u32 = 60 * 60;
 
 const EXAMPLES: &str = "\
 Examples:
   jeton demo                  on port 8443, or on a free one
   jeton demo --port 9443 --keep
-                              and leave the folder there to look around
-  jeton demo --qr             with a QR code, also where this is no terminal
+                              keep the directory to look around
+  jeton demo --qr             with a QR code, even if stdout is not a terminal
 
-It makes a folder for the time it runs, with a small PKI laid out as easy-rsa does
-(the users alice and bob, and carol whose certificate is revoked), a client
-template and an OpenVPN server.conf that fits, keys, ledger and a certificate.
-It listens on this machine only. Ctrl-C ends it.";
+The demo creates a temporary directory with a small PKI in the layout of easy-rsa (the
+users alice and bob, and carol, whose certificate is revoked), a client template, a
+matching OpenVPN server.conf, keys, a ledger and a certificate. It listens on this
+machine only. Ctrl-C ends it.";
 
-/// Try it: make everything in a temporary folder, serve, and print a link
+/// Try jeton: create everything in a temporary directory, serve, and print a link
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct DemoArgs {
-    /// The port to listen on [default: 8443, or a free one]
+    /// Port to listen on [default: 8443, or a free one]
     #[arg(long, value_name = "PORT")]
     port: Option<u16>,
 
-    /// Leave the folder there at the end
+    /// Keep the directory at the end
     #[arg(long)]
     keep: bool,
 
-    /// Print a QR code even if this is no terminal
+    /// Print a QR code even if stdout is not a terminal
     #[arg(long)]
     qr: bool,
 }
 
 pub(crate) fn run(DemoArgs { port, keep, qr }: DemoArgs, global: &Global) -> Result<(), Failure> {
-    let folder = folder()?;
+    let dir = temp_dir()?;
     let address = address(port)?;
     if port.is_none() && address.port() != PORT {
         let port = address.port();
-        output::remark(&format!("Port {PORT} is taken; this demo is on port {port}."));
+        output::remark(&format!("Port {PORT} is in use; this demo uses port {port}."));
     }
     let plan = Plan {
         public_url: public_url(address)?,
@@ -71,51 +71,57 @@ pub(crate) fn run(DemoArgs { port, keep, qr }: DemoArgs, global: &Global) -> Res
         admin: free((Ipv4Addr::LOCALHOST, address.port().saturating_add(1)).into())?,
         demo: true,
     };
-    let made = init::make(folder.path(), &plan, &SystemClock)?;
-    let config = configured(folder.path())?;
+    let keys = init::create(dir.path(), &plan, &SystemClock)?;
+    let config = load_config(dir.path())?;
     logging::start(global.log_format, global.log_level, &config.log)?;
     serve::runtime()?.block_on(async {
         let signals = Signals::listen()?;
         let node = Node::open(config).await?;
-        let minted = link_for_alice(&node, made, plan.public_url).await?;
-        // The code first: it is tall, and would push the links off the screen.
+        let minted = link_for_alice(&node, keys, plan.public_url).await?;
+        // The code comes first: it is tall and would push the links off the screen.
         if qr || io::stdout().is_terminal() {
             output::show(&crate::cli::terminal::qr::draw(&minted.links.scan)?)?;
         }
-        output::show(&welcome(folder.path(), &minted))?;
-        signals.rule(node, Hangup::Stops).await
+        output::show(&welcome(dir.path(), &minted))?;
+        signals.serve(node, Hangup::Stops).await
     })?;
-    leave(folder, keep);
+    if keep {
+        output::remark(&format!("The directory is kept: {}", dir.keep().display()));
+    }
     Ok(())
 }
 
-/// Makes the temporary folder, closed to others whatever the umask says.
-fn folder() -> Result<TempDir, Failure> {
+/// Creates the temporary directory, which only its owner can read.
+fn temp_dir() -> Result<TempDir, Failure> {
     tempfile::Builder::new()
         .prefix("jeton-demo-")
         .permissions(Permissions::from_mode(0o700))
         .tempdir()
-        .map_err(|error| Failure::new(&error, "name another place for temporary files in TMPDIR"))
+        .map_err(|error| Failure::new(&error, "set TMPDIR to a directory that you may write to"))
 }
 
-/// Lets alice have what needs no typing, and mints a link for it, for one use.
-async fn link_for_alice(node: &Node, made: Made, public_url: PublicUrl) -> Result<Minted, Failure> {
-    let alice = UserName::new("alice").map_err(|error| fault(&error))?;
-    node.ledger().permit(alice.clone(), true).await.map_err(|error| fault(&error))?;
+/// Allows alice autologin profiles, and mints a link to one for one use.
+async fn link_for_alice(
+    node: &Node,
+    keys: CreatedKeys,
+    public_url: PublicUrl,
+) -> Result<Minted, Failure> {
+    let alice = UserName::new("alice").map_err(|error| bug(&error))?;
+    node.ledger().permit(alice.clone(), true).await.map_err(|error| bug(&error))?;
     let order = Order {
         user: alice,
         kind: ProfileKind::Autologin,
-        lifetime: Lifetime::from_seconds(LIFETIME_S).map_err(|error| fault(&error))?,
+        lifetime: Lifetime::from_seconds(LIFETIME_S).map_err(|error| bug(&error))?,
         uses: UseLimit::ONCE,
         network: None,
     };
-    let minter = Minter::new(made.profile_key, public_url);
+    let minter = Minter::new(keys.profile_key, public_url);
     Ok(minter.mint_one(&order, SystemClock.now(), random::fill)?)
 }
 
-fn welcome(folder: &Path, minted: &Minted) -> String {
+fn welcome(dir: &Path, minted: &Minted) -> String {
     let links = &minted.links;
-    let folder = folder.display();
+    let dir = dir.display();
     format!(
         "\
 A link for alice, good for one download within an hour:
@@ -126,21 +132,20 @@ A link for alice, good for one download within an hour:
 
 Fetch it:
 
-  curl -sS --cacert {folder}/tls/cert.pem '{download}'
+  curl -sS --cacert {dir}/tls/cert.pem '{download}'
 
-Do that twice: the second time the link is used up. More links, and what became
-of this one:
+The second time, the link is used up. Mint more links, and list them:
 
-  jeton mint --config {folder}/jeton.toml --user bob
-  jeton list --config {folder}/jeton.toml
+  jeton mint --config {dir}/jeton.toml --user bob
+  jeton list --config {dir}/jeton.toml
 
-A web page for the same, and the link that signs you in to it:
+Get a link that signs you in to the web page:
 
-  jeton admin-link --config {folder}/jeton.toml
+  jeton admin-link --config {dir}/jeton.toml
 
-An OpenVPN server that takes alice's profile (as root):
+Run an OpenVPN server that accepts alice's profile (as root):
 
-  openvpn --cd {folder}/openvpn --config server.conf
+  openvpn --cd {dir}/openvpn --config server.conf
 
 Ctrl-C ends the demo.
 ",
@@ -157,32 +162,26 @@ fn address(port: Option<u16>) -> Result<SocketAddr, Failure> {
     }
 }
 
-/// Returns `wanted` if nobody listens there, else a free port beside it.
+/// Returns `wanted` if its port is free, else the same address with a free port.
 fn free(wanted: SocketAddr) -> Result<SocketAddr, Failure> {
     let any = SocketAddr::new(wanted.ip(), 0);
     TcpListener::bind(wanted)
         .or_else(|_taken| TcpListener::bind(any))
         .and_then(|listener| listener.local_addr())
-        .map_err(|error| Failure::new(&error, "name a port that may be used with --port"))
+        .map_err(|error| Failure::new(&error, "name a port that you may use with --port"))
 }
 
 fn public_url(address: SocketAddr) -> Result<PublicUrl, Failure> {
-    format!("https://{address}").parse().map_err(|error| fault(&error))
+    format!("https://{address}").parse().map_err(|error| bug(&error))
 }
 
-/// Loads what was just made. Variables of the surroundings are not looked at.
-fn configured(folder: &Path) -> Result<Config, Failure> {
-    let file: PathBuf = folder.join("jeton.toml");
+/// Loads the configuration of the demo, without the environment variables.
+fn load_config(dir: &Path) -> Result<Config, Failure> {
+    let file: PathBuf = dir.join("jeton.toml");
     let read = Config::examine(Some(&file), &Environment::default());
     read.map(|(config, _faults)| config).map_err(|error| error.explain())
 }
 
-fn leave(folder: TempDir, keep: bool) {
-    if keep {
-        output::remark(&format!("The folder is still there: {}", folder.keep().display()));
-    }
-}
-
-fn fault(error: &(dyn std::error::Error + 'static)) -> Failure {
-    Failure::new(error, "this is a fault of jeton, report it")
+fn bug(error: &(dyn std::error::Error + 'static)) -> Failure {
+    Failure::new(error, "this is a bug in jeton; please report it")
 }

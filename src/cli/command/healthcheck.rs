@@ -1,5 +1,5 @@
-//! `jeton healthcheck`: asks a node whether it is ready, for containers that
-//! have neither shell nor curl.
+//! `jeton healthcheck`: asks a node whether it is ready, for containers without a shell
+//! and curl.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,11 +16,11 @@ use crate::cli::terminal::{output, table};
 use crate::config::Public;
 use crate::failure::Failure;
 
-/// How long a node may take to answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The time limit for the whole request.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How many bytes of an answer are read. What is longer is no node's.
-const SAID_MAX: u64 = 1_000;
+/// The most bytes of an answer that are read. A node's answer is shorter.
+const BODY_MAX: u64 = 1_000;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -28,21 +28,22 @@ Examples:
   jeton healthcheck --url https://vpn.example.com/readyz
   HEALTHCHECK CMD [\"jeton\", \"healthcheck\"]             in a Dockerfile
 
-Exit codes: 0 it is ready, 1 it is not, or does not answer; then stderr says why.";
+Exit codes: 0 the node is ready; 1 it is not ready or does not answer, and stderr says
+why.";
 
 /// Ask a node whether it is ready
 ///
-/// It asks the public listener of jeton.toml on this machine for /readyz. The
-/// certificate is not judged: it is for the public name, this is a local
-/// address, and neither the question nor the answer is a secret.
+/// Requests /readyz from the public listener in jeton.toml, on this machine. The
+/// certificate is not verified: it is for the public name and not for a local address,
+/// and neither the request nor the answer is secret.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct HealthcheckArgs {
-    /// Ask this address instead
+    /// Request this URL instead
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     url: Option<String>,
 
-    /// How to write the answer
+    /// Output format
     #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
     format: CheckFormat,
 }
@@ -54,33 +55,33 @@ pub(crate) fn run(args: HealthcheckArgs, global: &Global) -> Result<(), Failure>
     };
     let answer = ask(&url);
     if args.format == CheckFormat::Json {
-        let (status, said) = answer.as_ref().ok().cloned().unzip();
-        let told = json!({
-            "url": url, "ready": status == Some(200), "status": status, "said": said.flatten(),
+        let (status, line) = answer.as_ref().ok().cloned().unzip();
+        let result = json!({
+            "url": url, "ready": status == Some(200), "status": status, "said": line.flatten(),
         });
-        output::show(&table::to_json(&told)?)?;
+        output::show(&table::to_json(&result)?)?;
     }
     match answer {
         Ok((200, _)) => Ok(()),
-        Ok((status, said)) => Err(Failure::say(
-            format!("{url} answers {status}: {}", said.as_deref().unwrap_or("no words")),
-            "its log says more, and so does `jeton cluster status` if it has an admin key",
+        Ok((status, line)) => Err(Failure::say(
+            format!("{url} answers {status}: {}", line.as_deref().unwrap_or("no message")),
+            "see its log, or `jeton cluster status` if an admin key is trusted",
         )),
         Err(error) => Err(Failure::say(
             format!("{url} does not answer: {error}"),
-            "does `jeton serve` run, and with this configuration?",
+            "check that `jeton serve` runs with this configuration",
         )),
     }
 }
 
-/// Returns the status with which `url` answers, and the first line of what it says.
+/// Returns the status of the answer of `url`, and the first line of its body.
 fn ask(url: &str) -> Result<(u16, Option<String>), ureq::Error> {
     let tls = TlsConfig::builder()
         .unversioned_rustls_crypto_provider(Arc::new(aws_lc_rs::default_provider()))
         .disable_verification(true)
         .build();
     let agent = ureq::Agent::config_builder()
-        .timeout_global(Some(PATIENCE))
+        .timeout_global(Some(TIMEOUT))
         .http_status_as_error(false)
         .max_redirects(0)
         .proxy(None)
@@ -88,12 +89,12 @@ fn ask(url: &str) -> Result<(u16, Option<String>), ureq::Error> {
         .build()
         .new_agent();
     let mut response = agent.get(url).call()?;
-    let said = response.body_mut().with_config().limit(SAID_MAX).read_to_string();
-    let line = said.ok().and_then(|said| said.lines().next().map(str::to_owned));
+    let body = response.body_mut().with_config().limit(BODY_MAX).read_to_string();
+    let line = body.ok().and_then(|body| body.lines().next().map(str::to_owned));
     Ok((response.status().as_u16(), line.filter(|line| !line.is_empty())))
 }
 
-/// Returns where a listener is reached from its own machine.
+/// Returns the URL of the public listener, as seen from its own machine.
 fn local(public: &Public) -> String {
     let scheme = if public.plain_http { "http" } else { "https" };
     format!("{scheme}://{}/readyz", reachable(public.listen))
@@ -104,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_listener_on_all_addresses_is_asked_on_loopback() {
+    fn asks_a_listener_on_all_addresses_on_loopback() {
         let public = |listen: &str, plain_http| Public {
             listen: listen.parse().unwrap(),
             tls_cert: None,

@@ -1,4 +1,4 @@
-//! `jeton inspect`: what a token says, and whether it may be believed.
+//! `jeton inspect`: shows what a token says, and whether its signature is valid.
 
 use std::path::PathBuf;
 
@@ -24,31 +24,32 @@ use crate::token::{
 
 const EXAMPLES: &str = "\
 Examples:
-  jeton inspect -                      paste the link, then Enter: no history keeps it
+  jeton inspect -                      paste the link and press Enter; it stays out of
+                                       the shell history
   jeton inspect - --node < link.txt    and ask the node what a click would do
   jeton inspect https://vpn.example.com/t/AT8qnAEAA... --keys ./trusted
 
-Nothing is spent. The exit code is 0 unless the text is no token, or its signature
-was checked and does not hold; an expired token is told, and is no failure.";
+This spends no use. The exit code is 1 if the text is not a token, or if its signature
+was checked and is not valid. An expired token is shown as such, with exit code 0.";
 
-/// Say what a link or token means, offline
+/// Show what a link or token says, offline
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct InspectArgs {
-    /// A token, one of the links that carry it, or `-` to read one from stdin
+    /// Token or link, or `-` to read one from stdin
     #[arg(value_name = "TOKEN|URL|-")]
     token: String,
 
-    /// How to write the result
+    /// Output format
     #[arg(long, value_enum, default_value_t = InspectFormat::Text)]
     format: InspectFormat,
 
-    /// Folder of trusted keys to check the signature with [default: the one in
-    /// the config]
+    /// Directory of trusted keys to check the signature with [default: `keys.trusted`
+    /// in the configuration]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     keys: Option<PathBuf>,
 
-    /// Ask the node on this machine what a click would do, spending nothing
+    /// Ask the node on this machine what a click would do; this spends no use
     #[arg(long)]
     node: bool,
 
@@ -57,7 +58,7 @@ pub(crate) struct InspectArgs {
 }
 
 /// What is known about a token.
-struct Report {
+struct Inspection {
     key_id: KeyId,
     claims: Claims,
     signature: Signature,
@@ -65,20 +66,19 @@ struct Report {
     forecast: Option<Forecast>,
 }
 
-/// What is known about its signature.
+/// What is known about the signature of a token.
 enum Signature {
     Holds,
     Fails(VerifyError),
     NotChecked,
 }
 
-/// Reads the token, checks it and shows what it says.
 pub(crate) fn run(args: InspectArgs, global: &Global) -> Result<(), Failure> {
     let text = pasted::read(&args.token)?;
     let token = pasted::token(&text)?;
     let untrusted = UntrustedToken::parse(token).map_err(|error| pasted::explain(&error))?;
     let claims = untrusted.untrusted_claims().map_err(VerifyError::Claims);
-    let report = Report {
+    let inspection = Inspection {
         key_id: untrusted.untrusted_key_id(),
         claims: claims.map_err(|error| pasted::explain(&error))?,
         signature: check(token, args.keys, global)?,
@@ -86,22 +86,23 @@ pub(crate) fn run(args: InspectArgs, global: &Global) -> Result<(), Failure> {
         forecast: if args.node { Some(ask_node(token, &args.passphrase, global)?) } else { None },
     };
     output::show(&match args.format {
-        InspectFormat::Text => report.facts().to_text(),
-        InspectFormat::Json => to_json(&report.json())?,
+        InspectFormat::Text => inspection.facts().to_text(),
+        InspectFormat::Json => to_json(&inspection.json())?,
     })?;
-    match report.signature {
+    match inspection.signature {
         Signature::Fails(error) => Err(pasted::explain(&error)),
         Signature::Holds | Signature::NotChecked => Ok(()),
     }
 }
 
-/// Checks the signature under the keys that are named, or that can be found.
+/// Checks the signature with the keys that the command line names, or else with those of
+/// the configuration, if there is one.
 fn check(token: &str, keys: Option<PathBuf>, global: &Global) -> Result<Signature, Failure> {
     let keys = match keys {
-        Some(folder) => Keyring::load(&folder).map_err(|error| signing_key::explain(&error))?,
+        Some(dir) => Keyring::load(&dir).map_err(|error| signing_key::explain(&error))?,
         None if global.config.is_some() => {
-            let folder = global.load()?.keys.trusted;
-            Keyring::load(&folder).map_err(|error| signing_key::explain(&error))?
+            let dir = global.load()?.keys.trusted;
+            Keyring::load(&dir).map_err(|error| signing_key::explain(&error))?
         }
         None => match Config::load(None).map(|config| Keyring::load(&config.keys.trusted)) {
             Ok(Ok(keys)) => keys,
@@ -110,8 +111,8 @@ fn check(token: &str, keys: Option<PathBuf>, global: &Global) -> Result<Signatur
     };
     if keys.is_empty() {
         output::remark(
-            "signature not checked: no trusted keys at hand\nhint: --keys DIR, or --config FILE, says \
-             where they lie",
+            "signature not checked: no trusted keys found\nhint: name their directory with --keys \
+             DIR, or a configuration with --config FILE",
         );
         return Ok(Signature::NotChecked);
     }
@@ -124,13 +125,13 @@ fn ask_node(token: &str, lock: &PassphraseArgs, global: &Global) -> Result<Forec
     Ok(node.inspect(token)?)
 }
 
-impl Report {
+impl Inspection {
     fn facts(&self) -> Facts {
         let mut facts = Facts::default();
         facts.add("id", self.claims.nonce.to_string());
         facts.add("batch", self.claims.nonce.batch().to_string());
         facts.add("key", self.key_id.to_string());
-        facts.add("signature", self.signature.said());
+        facts.add("signature", self.signature.as_str());
         facts.add("user", self.claims.user.as_str());
         match self.claims.purpose {
             Purpose::Profile(kind) => facts.add("kind", kind.as_str()),
@@ -142,9 +143,9 @@ impl Report {
         }
         facts.add("issued", moment::both(self.claims.issued_at));
         facts.add("expires", moment::both(self.claims.expires_at()));
-        facts.add("now", self.time_said());
+        facts.add("now", self.validity());
         if let Some(forecast) = &self.forecast {
-            facts.add("a click", forecast_said(forecast));
+            facts.add("a click", describe(forecast));
         }
         facts
     }
@@ -158,7 +159,7 @@ impl Report {
             "id": self.claims.nonce.to_string(),
             "batch": self.claims.nonce.batch().to_string(),
             "key_id": self.key_id.to_string(),
-            "signature": self.signature.said(),
+            "signature": self.signature.as_str(),
             "user": self.claims.user,
             "profile_type": kind,
             "role": role,
@@ -171,7 +172,7 @@ impl Report {
         })
     }
 
-    fn time_said(&self) -> String {
+    fn validity(&self) -> String {
         let expires_at = self.claims.expires_at();
         match self.claims.validate_time(self.now) {
             Ok(()) => format!("valid, expires {}", moment::distance(expires_at, self.now)),
@@ -186,7 +187,7 @@ impl Report {
 }
 
 impl Signature {
-    const fn said(&self) -> &'static str {
+    const fn as_str(&self) -> &'static str {
         match self {
             Self::Holds => "holds",
             Self::NotChecked => "not checked",
@@ -197,11 +198,11 @@ impl Signature {
     }
 }
 
-fn forecast_said(forecast: &Forecast) -> String {
+fn describe(forecast: &Forecast) -> String {
     match (forecast.would, forecast.uses_left, &forecast.reason) {
-        (Would::Deliver, None, _) => "would give the profile".to_owned(),
+        (Would::Deliver, None, _) => "would deliver the profile".to_owned(),
         (Would::Deliver, Some(left), _) => {
-            format!("would give the profile, uses left now: {left}")
+            format!("would deliver the profile, uses left now: {left}")
         }
         (Would::Refuse, _, Some(reason)) => format!("would be refused: {reason}"),
         (Would::Refuse, _, None) => "would be refused".to_owned(),
@@ -215,9 +216,9 @@ mod tests {
 
     const ISSUED_AT: UnixSeconds = UnixSeconds::new(1_795_435_200);
 
-    fn report(signature: Signature, now: UnixSeconds) -> Report {
+    fn inspection(signature: Signature, now: UnixSeconds) -> Inspection {
         let minted = minter().mint(&[order("alice")], ISSUED_AT, counting()).unwrap();
-        Report {
+        Inspection {
             key_id: minted[0].token.id().key_id,
             claims: minted[0].claims.clone(),
             signature,
@@ -226,13 +227,13 @@ mod tests {
         }
     }
 
-    fn plain(report: &Report) -> String {
-        anstream::adapter::strip_str(&report.facts().to_text()).to_string()
+    fn plain(inspection: &Inspection) -> String {
+        anstream::adapter::strip_str(&inspection.facts().to_text()).to_string()
     }
 
     #[test]
-    fn what_a_token_says_is_shown() {
-        let text = plain(&report(Signature::Holds, ISSUED_AT));
+    fn shows_the_claims() {
+        let text = plain(&inspection(Signature::Holds, ISSUED_AT));
         for line in [
             "id         AQEBAQICAgICAgICAgICAg",
             "batch      01010101",
@@ -247,26 +248,26 @@ mod tests {
     }
 
     #[test]
-    fn time_and_trust_are_told_apart() {
-        let late = report(Signature::NotChecked, ISSUED_AT.plus(3_600));
+    fn shows_validity_and_signature_separately() {
+        let late = inspection(Signature::NotChecked, ISSUED_AT.plus(3_600));
         assert!(plain(&late).contains("signature  not checked"));
         assert!(plain(&late).contains("now        expired 0 s ago"), "{}", plain(&late));
         assert_eq!(late.json()["valid_now"], false);
-        let early = report(Signature::Fails(VerifyError::Signature), ISSUED_AT.minus(120));
+        let early = inspection(Signature::Fails(VerifyError::Signature), ISSUED_AT.minus(120));
         assert!(plain(&early).contains("signature  DOES NOT HOLD"));
         assert!(plain(&early).contains("now        not valid yet, begins in 60 s"));
         assert_eq!(early.json()["signature"], "DOES NOT HOLD");
     }
 
     #[test]
-    fn the_node_s_word_is_passed_on() {
+    fn describes_the_forecast_of_the_node() {
         let forecast = |json: &str| -> Forecast { serde_json::from_str(json).unwrap() };
-        for (json, said) in [
+        for (json, text) in [
             (r#"{"would":"deliver","reason":null,"uses_left":2}"#, "uses left now: 2"),
-            (r#"{"would":"deliver","uses_left":null}"#, "would give the profile"),
+            (r#"{"would":"deliver","uses_left":null}"#, "would deliver the profile"),
             (r#"{"would":"refuse","reason":"used up"}"#, "would be refused: used up"),
         ] {
-            assert!(forecast_said(&forecast(json)).contains(said), "{json}");
+            assert!(describe(&forecast(json)).contains(text), "{json}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `jeton key`: the life of the keys that sign, on the machine that mints.
+//! `jeton key`: lists, creates and retires keys, on the machine that mints.
 
 use clap::{Subcommand, ValueEnum};
 use serde_json::Value;
@@ -20,35 +20,35 @@ use crate::token::{KeyId, KeyPurpose, SigningKey};
 const EXAMPLES: &str = "\
 Examples:
   jeton key list
-  jeton key new                              a new key signs from now on, as the newest
+  jeton key new                              create a key; the newest key signs
   jeton key new --encrypt --passphrase-file passphrase.txt
   jeton key retire 3f2a9c01
 
-To rotate: make a new key, copy its public half to every node and reload them, and
-only then retire the old key. Links that it signed stay good until they expire.";
+To rotate: create a key, copy its public half to every node and reload the nodes. Only
+then retire the old key. Links that it signed keep working until they expire.";
 
 const LIST_EXAMPLES: &str = "\
 Examples:
   jeton key list
   jeton key list --format json | jq -r '.[] | select(.place == \"signing\") | .id'
 
-A key that is trusted and does not sign here is another machine's, or a retired one
-whose links are still good.";
+A key that is trusted but does not sign here belongs to another machine, or is retired
+and its links still work.";
 
 const NEW_EXAMPLES: &str = "\
 Examples:
-  jeton key new                              signs links from now on, as the newest
-  jeton key new --purpose admin              signs in operators: `jeton admin-link`
+  jeton key new                              for links; the newest key signs
+  jeton key new --purpose admin              for operators: `jeton admin-link`
   jeton key new --encrypt --passphrase-file passphrase.txt
 
-Copy the public half to every node and reload them before the first link goes out.";
+Copy the public half to every node and reload the nodes before you send the first link.";
 
 const RETIRE_EXAMPLES: &str = "\
 Examples:
-  jeton key retire 3f2a9c01                  it signs no more, its links stay good
-  jeton revoke --key 3f2a9c01                and they are refused, as after a theft";
+  jeton key retire 3f2a9c01                  stop signing with it; its links keep working
+  jeton revoke --key 3f2a9c01                refuse its links as well, as after a theft";
 
-/// List, make and retire the keys that sign
+/// List, create and retire signing keys
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct KeyArgs {
@@ -61,17 +61,17 @@ pub(crate) struct KeyArgs {
 
 #[derive(Subcommand)]
 enum KeyCommand {
-    /// List the keys that sign and the keys that are trusted
+    /// List the signing keys and the trusted keys
     #[command(after_help = LIST_EXAMPLES)]
     List {
-        /// How to write the result
+        /// Output format
         #[arg(long, value_enum, default_value_t = ListFormat::Text)]
         format: ListFormat,
     },
-    /// Make a key pair and print its id
+    /// Create a key pair and print its id
     #[command(after_help = NEW_EXAMPLES)]
     New {
-        /// What the key signs: links to profiles, or logins of operators
+        /// What the key signs: links to profiles, or sign-in links for operators
         #[arg(long, value_enum, default_value_t = PurposeName::Profile)]
         purpose: PurposeName,
 
@@ -79,20 +79,20 @@ enum KeyCommand {
         #[arg(long)]
         encrypt: bool,
     },
-    /// Let a key sign no more; what it signed stays good until it expires
+    /// Stop signing with a key; its links keep working until they expire
     #[command(after_help = RETIRE_EXAMPLES)]
     Retire {
-        /// The key, as `jeton key list` shows it
+        /// Id of the key, from `jeton key list`
         #[arg(value_name = "KEYID")]
         id: KeyId,
 
-        /// Do it even if no other key for its purpose is left
+        /// Retire it even if it is the last key for its purpose
         #[arg(long)]
         last: bool,
     },
 }
 
-/// The purposes, as they are typed.
+/// The purposes as values of an option.
 #[derive(Clone, Copy, ValueEnum)]
 enum PurposeName {
     Profile,
@@ -108,7 +108,6 @@ impl From<PurposeName> for KeyPurpose {
     }
 }
 
-/// Lists, makes or retires.
 pub(crate) fn run(args: KeyArgs, global: &Global) -> Result<(), Failure> {
     let KeyArgs { command, passphrase } = args;
     let keys = global.load()?.keys;
@@ -132,15 +131,14 @@ fn list(keys: &Keys, format: ListFormat) -> Result<(), Failure> {
     })?;
     for id in untrusted(&files) {
         output::remark(&format!(
-            "Key {id} signs, but is not trusted here: nodes without its public half refuse its \
-             links."
+            "Key {id} signs but is not trusted here. Nodes without its public half refuse its links."
         ));
     }
     Ok(())
 }
 
 fn new(keys: &Keys, purpose: KeyPurpose, lock: Option<&PassphraseArgs>) -> Result<(), Failure> {
-    let signing = configured::signing_folder(keys)?;
+    let signing = configured::signing_dir(keys)?;
     let passphrase = lock.map(PassphraseArgs::read).transpose()?;
     let passphrase = match &passphrase {
         Some(passphrase) => Some(passphrase.as_str().ok_or_else(no_passphrase)?),
@@ -156,7 +154,7 @@ fn new(keys: &Keys, purpose: KeyPurpose, lock: Option<&PassphraseArgs>) -> Resul
     output::show(&format!("{}\n", key.verifying_key().id()))?;
     output::remark(&format!(
         "private key  {}  (keep it here)\npublic key   {}  (copy it to every node)\n\
-         Reload the nodes to have it trusted: systemctl reload jeton, or kill -HUP.",
+         Then reload the nodes: systemctl reload jeton, or kill -HUP.",
         pair.private.display(),
         pair.public.display()
     ));
@@ -164,7 +162,7 @@ fn new(keys: &Keys, purpose: KeyPurpose, lock: Option<&PassphraseArgs>) -> Resul
 }
 
 fn retire(keys: &Keys, id: KeyId, last: bool, lock: &PassphraseArgs) -> Result<(), Failure> {
-    let signing = configured::signing_folder(keys)?;
+    let signing = configured::signing_dir(keys)?;
     let files = key_files::signing(signing).map_err(|error| signing_key::explain(&error))?;
     if let Some(purpose) = left_without_key(&files, id)
         && !last
@@ -172,8 +170,8 @@ fn retire(keys: &Keys, id: KeyId, last: bool, lock: &PassphraseArgs) -> Result<(
         return Err(Failure::say(
             format!("{id} is the last key that signs {purpose} tokens"),
             format!(
-                "make another one first: `jeton key new --purpose {purpose}`; or say --last, if \
-                 nothing shall sign here any more"
+                "create another one first: `jeton key new --purpose {purpose}`; or give --last to \
+                 stop signing on this machine"
             ),
         ));
     }
@@ -187,23 +185,23 @@ fn retire(keys: &Keys, id: KeyId, last: bool, lock: &PassphraseArgs) -> Result<(
 
     output::show(&format!("retired {id}: {}\n", retired.display()))?;
     output::remark(&format!(
-        "It signs no more. What it signed stays good until it expires, for at most 366 days; keep \
-         its public half trusted until then.\n\
-         To refuse all that it signed at once: jeton revoke --key {id}\n\
+        "The key no longer signs here. Its links keep working until they expire, for at most 366 \
+         days; keep its public half trusted until then.\n\
+         To refuse all its links now: jeton revoke --key {id}\n\
          A node that mints with it goes on until it is reloaded: systemctl reload jeton, or kill \
          -HUP."
     ));
     Ok(())
 }
 
-/// Returns the purpose that has no signing key left without the key `id`.
+/// Returns the purpose of the key `id` if no other key signs for it.
 fn left_without_key(files: &[KeyFile], id: KeyId) -> Option<KeyPurpose> {
     let purpose = files.iter().find(|file| file.id == Some(id))?.purpose;
     let mut others = files.iter().filter(|file| file.id != Some(id));
     (!others.any(|file| file.purpose == purpose)).then_some(purpose)
 }
 
-/// Returns the keys that sign and that nobody trusts here.
+/// Returns the signing keys that are not trusted here.
 fn untrusted(files: &[KeyFile]) -> impl Iterator<Item = KeyId> {
     let at = |place| files.iter().filter(move |file| file.place == place);
     let trusted = move |id: &KeyId| at(Place::Trusted).any(|file| file.id == Some(*id));
@@ -212,37 +210,34 @@ fn untrusted(files: &[KeyFile]) -> impl Iterator<Item = KeyId> {
 
 fn no_passphrase() -> Failure {
     Failure::say(
-        "there is no passphrase to encrypt the key with",
-        "give it by --passphrase-file FILE, or in the variable JETON_PASSPHRASE",
+        "the passphrase to encrypt the key with is missing",
+        "give it with --passphrase-file FILE or in the variable JETON_PASSPHRASE",
     )
 }
 
 fn for_people(files: &[KeyFile]) -> Table {
-    let mut table = Table::new(&["id", "purpose", "place", "encrypted", "file"]);
-    for file in files {
-        table.add([
-            file.id.map_or_else(|| "?".to_owned(), |id| id.to_string()).into(),
-            file.purpose.as_str().into(),
-            file.place.as_str().into(),
-            if file.encrypted { "yes" } else { "-" }.into(),
-            file.path.display().to_string().into(),
-        ]);
-    }
-    table
+    table(
+        files,
+        |file| file.id.map_or_else(|| "?".into(), |id| id.to_string().into()),
+        |file| if file.encrypted { "yes" } else { "-" }.into(),
+    )
 }
 
 fn for_programs(files: &[KeyFile]) -> Table {
-    let mut table = Table::new(&["id", "purpose", "place", "encrypted", "file"]);
-    for file in files {
-        table.add([
-            file.id.map_or(Value::Null, |id| id.to_string().into()),
-            file.purpose.as_str().into(),
-            file.place.as_str().into(),
-            file.encrypted.into(),
-            file.path.display().to_string().into(),
-        ]);
-    }
-    table
+    table(files, |file| file.id.map(|id| id.to_string()).into(), |file| file.encrypted.into())
+}
+
+fn table(files: &[KeyFile], id: fn(&KeyFile) -> Value, encrypted: fn(&KeyFile) -> Value) -> Table {
+    Table::of(
+        files,
+        &[
+            ("id", id),
+            ("purpose", |file| file.purpose.as_str().into()),
+            ("place", |file| file.place.as_str().into()),
+            ("encrypted", encrypted),
+            ("file", |file| file.path.display().to_string().into()),
+        ],
+    )
 }
 
 #[cfg(test)]
@@ -254,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_key_of_a_purpose_is_told() {
+    fn finds_the_last_key_of_a_purpose() {
         let one = [
             file(1, KeyPurpose::Profile, Place::Signing),
             file(2, KeyPurpose::Admin, Place::Signing),
@@ -267,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_nobody_trusts_is_told() {
+    fn finds_signing_keys_that_are_not_trusted() {
         let files = [
             file(1, KeyPurpose::Profile, Place::Signing),
             file(1, KeyPurpose::Profile, Place::Trusted),
@@ -278,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_key_can_be_retired_but_not_as_the_last() {
+    fn retires_a_key_unless_it_is_the_last() {
         let root = tempfile::tempdir().unwrap();
         let keys = Keys {
             trusted: root.path().join("trusted"),
@@ -290,13 +285,13 @@ mod tests {
         };
         new(&keys, KeyPurpose::Profile, None).unwrap();
         let first = ids()[0];
-        let nobody = PassphraseArgs::default();
-        let refused = retire(&keys, first, false, &nobody).unwrap_err().to_string();
-        assert!(refused.contains("is the last key that signs profile tokens"), "{refused}");
+        let no_passphrase = PassphraseArgs::default();
+        let message = retire(&keys, first, false, &no_passphrase).unwrap_err().to_string();
+        assert!(message.contains("is the last key that signs profile tokens"), "{message}");
         new(&keys, KeyPurpose::Profile, None).unwrap();
-        retire(&keys, first, false, &nobody).unwrap();
+        retire(&keys, first, false, &no_passphrase).unwrap();
         assert!(!ids().contains(&first));
-        retire(&keys, ids()[0], true, &nobody).unwrap();
+        retire(&keys, ids()[0], true, &no_passphrase).unwrap();
         assert!(ids().is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! `jeton list`: the tokens that the ledger knows.
+//! `jeton list`: lists the tokens that the ledger knows.
 
 use crate::cli::client::query::TokenFilter;
 use crate::cli::client::{AdminClient, KnownToken};
@@ -16,39 +16,38 @@ Examples:
   jeton list
   jeton list --user alice
   jeton list --state unused --profile-type autologin
-  jeton list --state all --batch 0a1b2c3d    what became of a mint run
+  jeton list --state all --batch 0a1b2c3d    every link of a batch
   jeton list --format json | jq -r '.[] | select(.uses_left == null) | .id'
   jeton list --format csv > links.csv
 
-A link that was minted offline is known from its first use on, or from the start if
-`jeton mint --record` told the node. Expired links are forgotten. The result is a
-table for people wherever it goes; programs ask for json or csv by --format. Expiry
-is shown in UTC and in local time.";
+A link that was minted offline is listed from its first use on, or at once if it was
+minted with --record. Expired links are not listed. The default output is a table for
+people, even in a pipe; in scripts, use --format json or csv. The expiry is in UTC and in
+local time.";
 
-/// List the links that may still be used, or others that the ledger knows
+/// List the links that can still be used, or other links in the ledger
 ///
-/// Asks the admin API of the node on this machine, as the admin key allows.
+/// Asks the admin API of the node on this machine, and signs in with the admin key.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ListArgs {
-    /// Only the links of this user
+    /// Only links of this user
     #[arg(long)]
     user: Option<UserName>,
 
-    /// Only links that give this kind of profile: user-locked, autologin or
-    /// server-locked
+    /// Only links to profiles of this kind: user-locked, autologin or server-locked
     #[arg(long, value_name = "KIND")]
     profile_type: Option<ProfileKind>,
 
-    /// What became of the links
+    /// Only links in this state
     #[arg(long, value_enum, default_value_t = StateFilter::Live)]
     state: StateFilter,
 
-    /// Only the links of this mint run
+    /// Only links of this batch
     #[arg(long, value_name = "ID")]
     batch: Option<Batch>,
 
-    /// How to write the result
+    /// Output format
     #[arg(long, value_enum, default_value_t = ListFormat::Text)]
     format: ListFormat,
 
@@ -56,7 +55,6 @@ pub(crate) struct ListArgs {
     passphrase: PassphraseArgs,
 }
 
-/// Asks for the tokens and shows them.
 pub(crate) fn run(args: ListArgs, global: &Global) -> Result<(), Failure> {
     let ListArgs { user, profile_type, state, batch, format, passphrase } = args;
     let node = AdminClient::open(&global.load()?, &passphrase)?;
@@ -69,16 +67,16 @@ pub(crate) fn run(args: ListArgs, global: &Global) -> Result<(), Failure> {
     output::show(&written(&tokens, state, format)?)
 }
 
-/// Says that there is nothing to show.
+/// Returns the remark for an empty list.
 fn none(query: &TokenFilter) -> &'static str {
     match query {
         TokenFilter { user: None, profile_type: None, state: StateFilter::Live, batch: None } => {
-            "The ledger knows no link that may still be used."
+            "The ledger has no links that can still be used."
         }
         TokenFilter { state: StateFilter::Live, .. } => {
-            "The ledger knows no such link that may still be used; --state all looks further."
+            "The ledger has no such links that can still be used; --state all lists the others."
         }
-        TokenFilter { .. } => "The ledger knows no such link.",
+        TokenFilter { .. } => "The ledger has no such links.",
     }
 }
 
@@ -94,8 +92,7 @@ fn written(
     }
 }
 
-/// Shows what tells the tokens apart: no state where all are live, and no notes
-/// where there are none.
+/// Omits the state where all tokens are live, and the notes if there are none.
 fn for_people(tokens: &[KnownToken], state: StateFilter) -> Table {
     let mut table =
         Table::new(&["id", "user", "kind", "uses left", "state", "expires", "local time", "note"]);
@@ -121,40 +118,26 @@ fn for_people(tokens: &[KnownToken], state: StateFilter) -> Table {
 }
 
 fn for_programs(tokens: &[KnownToken]) -> Table {
-    let mut table = Table::new(&[
-        "id",
-        "key_id",
-        "batch",
-        "user",
-        "profile_type",
-        "uses",
-        "used",
-        "uses_left",
-        "state",
-        "note",
-        "issued_at",
-        "expires_at",
-    ]);
-    for token in tokens {
-        table.add([
-            token.id.to_string().into(),
-            token.key_id.to_string().into(),
-            token.batch.to_string().into(),
-            token.user.as_str().into(),
-            token.profile_type.as_str().into(),
-            token.uses.into(),
-            token.used.into(),
-            token.uses_left.into(),
-            token.state.as_str().into(),
-            token.note.clone().into(),
-            token.issued_at.to_string().into(),
-            token.expires_at.to_string().into(),
-        ]);
-    }
-    table
+    Table::of(
+        tokens,
+        &[
+            ("id", |token| token.id.to_string().into()),
+            ("key_id", |token| token.key_id.to_string().into()),
+            ("batch", |token| token.batch.to_string().into()),
+            ("user", |token| token.user.as_str().into()),
+            ("profile_type", |token| token.profile_type.as_str().into()),
+            ("uses", |token| token.uses.into()),
+            ("used", |token| token.used.into()),
+            ("uses_left", |token| token.uses_left.into()),
+            ("state", |token| token.state.as_str().into()),
+            ("note", |token| token.note.clone().into()),
+            ("issued_at", |token| token.issued_at.to_string().into()),
+            ("expires_at", |token| token.expires_at.to_string().into()),
+        ],
+    )
 }
 
-/// Says `2 of 3`, or `unlimited`.
+/// Returns `2 of 3`, or `unlimited`.
 fn uses_left(token: &KnownToken) -> String {
     match (token.uses_left, token.uses) {
         (Some(left), Some(uses)) => format!("{left} of {uses}"),
@@ -186,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn people_see_what_is_left() {
+    fn the_table_has_the_uses_left() {
         let plain = plain(&tokens(), StateFilter::Live);
         assert!(plain.contains("AQEBAQICAgICAgICAgICAg  alice  user-locked  2 of 3"), "{plain}");
         assert!(plain.contains("bob    autologin    unlimited"), "{plain}");
@@ -194,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn states_and_notes_are_shown_where_they_tell_something() {
+    fn the_table_has_states_and_notes_only_if_they_differ() {
         let (all, live) = (StateFilter::All, StateFilter::Live);
         let head = |text: String| text.lines().next().unwrap().to_owned();
         assert!(head(plain(&tokens(), all)).contains("STATE"));
@@ -204,11 +187,11 @@ mod tests {
     }
 
     #[test]
-    fn programs_see_what_the_node_said() {
+    fn json_and_csv_have_every_field() {
         let json = written(&tokens(), StateFilter::Live, ListFormat::Json).unwrap();
-        let said: serde_json::Value = serde_json::from_str(&json).unwrap();
-        assert_eq!((&said[0]["uses_left"], &said[1]["uses_left"]), (&2.into(), &().into()));
-        assert_eq!((&said[0]["note"], &said[1]["note"]), (&"her phone".into(), &().into()));
+        let list: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!((&list[0]["uses_left"], &list[1]["uses_left"]), (&2.into(), &().into()));
+        assert_eq!((&list[0]["note"], &list[1]["note"]), (&"her phone".into(), &().into()));
         assert!(
             json.starts_with(r#"[{"id":"AQEBAQICAgICAgICAgICAg","key_id":"3f2a9c01","#),
             "{json}"

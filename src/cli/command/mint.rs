@@ -1,4 +1,4 @@
-//! `jeton mint`: makes tokens, offline: one, or as many as a file has lines.
+//! `jeton mint`: mints tokens offline, for users or for each line of a file.
 
 use std::path::PathBuf;
 
@@ -27,65 +27,64 @@ Examples:
   jeton mint --user alice                              one use, one hour
   jeton mint --user alice --user bob --expires 7d      one link each, one batch
   jeton mint --user alice --uses unlimited --expires 2026-12-01T12:00Z
-  jeton mint --user alice --qr                         and a code for the phone
-  jeton mint --user alice --record --note 'new phone'  and `jeton list` shows it at once
+  jeton mint --user alice --qr                         with a QR code for the phone
+  jeton mint --user alice --record --note 'new phone'  in `jeton list` at once
   jeton mint --user alice --format url | mail -s VPN alice@example.com
   jeton mint --csv people.csv > links.csv              a link for each line, one batch
-  jeton mint --csv people.csv --sheet links.html       and a page to print, with QR codes
+  jeton mint --csv people.csv --sheet links.html       a page to print, with QR codes
   jeton mint --user alice --key k.pem --public-url https://vpn.example.com
-                                                       on a machine without a config
+                                                       on a machine without jeton.toml
 
-The first line of people.csv names its columns: user, and as needed profile_type,
-expires, uses and network. What a line leaves empty is as the options say. Commas
-separate, or semicolons or tabs where the first line has no comma.
+The first line of people.csv names its columns: user, and optionally profile_type,
+expires, uses and network. The options apply to empty cells. Cells are separated by
+commas, or by semicolons or tabs if the first line has no comma.
 
-Minting needs a signing key and the public URL, and no network. The share link is
-the one to put into a chat: previews and scanners that open it spend nothing.";
+Minting needs a signing key and the public URL, but no network. Send users the share
+link: previews and scanners that open it spend no use.";
 
-/// Make links that give a user's profile, offline
+/// Mint links to the profiles of users, offline
 ///
-/// A link is good for one use and one hour unless you say otherwise. All links
-/// of one run are one batch, which `jeton revoke --batch` takes back as a whole.
+/// By default, a link works once and for one hour. All links of one run are one batch;
+/// `jeton revoke --batch` revokes them together.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
-#[command(group(ArgGroup::new("whom").required(true).args(["users", "csv"])))]
+#[command(group(ArgGroup::new("orders").required(true).args(["users", "csv"])))]
 pub(crate) struct MintArgs {
-    /// Whose profile the link gives; repeat it for one link each
+    /// User of the profile; repeat the option for one link each
     #[arg(long = "user", value_name = "USER")]
     users: Vec<UserName>,
 
-    /// File with a line for each link, `-` for stdin; see below
+    /// File with one link on each line, or `-` for stdin; see below
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     csv: Option<PathBuf>,
 
-    /// Kind of profile: user-locked (asks for the user's password), autologin
-    /// (asks for nothing) or server-locked (for any user, by password)
+    /// Kind of profile: user-locked (asks for the user's password), autologin (needs no
+    /// password) or server-locked (for any user, with a password)
     #[arg(long, value_name = "KIND", default_value_t)]
     profile_type: ProfileKind,
 
-    /// When the link expires: a span such as 90m, 1h, 7d, `2 weeks`, or a moment
-    /// such as 2026-12-01T12:00Z; at most 366 days
+    /// When the link expires: a span such as 90m, 1h, 7d, `2 weeks`, or a time such as
+    /// 2026-12-01T12:00Z; at most 366 days
     #[arg(long, value_name = "WHEN", default_value = "1h", allow_hyphen_values = true)]
     expires: Expiry,
 
-    /// How often it may be used: a number, or `unlimited` until it expires
+    /// Number of uses, or `unlimited`
     #[arg(long, value_name = "N", default_value_t = UseLimit::ONCE)]
     uses: UseLimit,
 
-    /// Only clients in this network may use it, such as 192.0.2.0/24
+    /// Network from which the link can be used, such as 192.0.2.0/24 [default: any]
     #[arg(long, value_name = "CIDR")]
     network: Option<IpNetwork>,
 
-    /// How to write the result [default: text, or csv with --csv, or nothing with
-    /// --sheet]
+    /// Output format [default: text; csv with --csv; none with --sheet]
     #[arg(long, value_enum)]
     format: Option<MintFormat>,
 
-    /// Write a new file to print: a QR code and a link for each person
+    /// Write a new HTML file to print, with a QR code and a link for each user
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     sheet: Option<PathBuf>,
 
-    /// Draw the import link as a QR code, on stderr
+    /// Draw the import link as a QR code on stderr
     #[arg(long)]
     qr: bool,
 
@@ -99,20 +98,19 @@ pub(crate) struct MintArgs {
     recording: RecordArgs,
 }
 
-/// Mints and shows what was minted.
 pub(crate) fn run(args: &MintArgs, global: &Global) -> Result<(), Failure> {
     let now = SystemClock.now();
     let recorder = args.recording.open(&args.minter.passphrase, global)?;
-    let said = args.permission.read()?;
+    let permissions = args.permission.read()?;
     let check = match &recorder {
-        Some(recorder) => recorder.ask(said)?,
-        None => OrderCheck::unasked(said),
+        Some(recorder) => recorder.ask(permissions)?,
+        None => OrderCheck::offline(permissions),
     };
     let orders = args.orders(&check, now)?;
     let bar = progress::bar(orders.len(), "minting");
-    let seen = orders.iter().inspect(|_order| bar.inc(1));
-    let minted = args.minter.open(global)?.mint(seen, now, random::fill)?;
-    // What may still fail comes first: until the result is shown, no link is out.
+    let counted_orders = orders.iter().inspect(|_order| bar.inc(1));
+    let minted = args.minter.open(global)?.mint(counted_orders, now, random::fill)?;
+    // The sheet may fail, so it comes first: no link is out before the result is shown.
     if let Some(path) = &args.sheet {
         bar.set_message("drawing");
         bar.set_position(0);
@@ -124,15 +122,15 @@ pub(crate) fn run(args: &MintArgs, global: &Global) -> Result<(), Failure> {
     bar.finish_and_clear();
     let format = args.format();
     if let Some(format) = format {
-        output::show(&written(&minted, format)?)?;
+        output::show(&formatted(&minted, format)?)?;
     }
     if args.qr {
         draw(&minted)?;
     }
     if format == Some(MintFormat::Text) {
         output::remark(
-            "Whoever has a link can use it. Send the share link: a preview that opens it spends \
-             nothing.",
+            "Anyone who has a link can use it. Send the share link: a preview that opens it spends \
+             no use.",
         );
     }
     if args.csv.is_some() || args.sheet.is_some() {
@@ -141,21 +139,21 @@ pub(crate) fn run(args: &MintArgs, global: &Global) -> Result<(), Failure> {
     let Some(recorder) = recorder else { return Ok(()) };
     if minted.len() > 1 {
         output::remark(
-            "Now the node is told of them. If that is cut short, all links are good; those it was \
-             not told of are listed from their first use on.",
+            "Recording the links at the node. If this is interrupted, all links still work; `jeton \
+             list` lists the unrecorded ones from their first use on.",
         );
     }
     let bar = progress::bar(minted.len(), "recording");
-    let told = recorder.tell(&minted, &bar);
+    let recorded = recorder.record(&minted, &bar);
     bar.finish_and_clear();
-    told
+    recorded
 }
 
 impl MintArgs {
-    /// What is to be minted.
+    /// Returns the orders of the command line or of the file.
     fn orders(&self, check: &OrderCheck, now: UnixSeconds) -> Result<Vec<Order>, Failure> {
         let lifetime = self.expires.lifetime(now).map_err(|error| {
-            Failure::new(&error, "--expires takes a span such as 1h or 7d, or a moment to come")
+            Failure::new(&error, "--expires takes a span such as 1h or 7d, or a time in the future")
         })?;
         let order = |user: &UserName| Order {
             user: user.clone(),
@@ -174,7 +172,7 @@ impl MintArgs {
         }
     }
 
-    /// How to write the result; `None` if it is in the sheet alone.
+    /// Returns the output format; `None` if the sheet is the only output.
     fn format(&self) -> Option<MintFormat> {
         match (self.format, &self.csv, &self.sheet) {
             (Some(format), ..) => Some(format),
@@ -187,7 +185,7 @@ impl MintArgs {
 
 fn large_sheet(cards: usize) -> String {
     format!(
-        "warning: the sheet has {cards} cards, and browsers struggle beyond {}\n\
+        "warning: the sheet has {cards} cards; browsers may have problems with more than {}\n\
          hint: split the table and mint a sheet for each part; `--format csv` has no such limit",
         sheet::CARDS_EASY_MAX
     )
@@ -197,7 +195,7 @@ fn batch_remark(minted: &[Minted]) -> String {
     let batch = minted.first().map(|minted| minted.claims.nonce.batch().to_string());
     let batch = batch.unwrap_or_default();
     let links = counted(minted.len(), "link");
-    format!("{links}, batch {batch}. To take all of them back: jeton revoke --batch {batch}")
+    format!("{links}, batch {batch}. To revoke all of them: jeton revoke --batch {batch}")
 }
 
 fn draw(minted: &[Minted]) -> Result<(), Failure> {
@@ -208,8 +206,7 @@ fn draw(minted: &[Minted]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Writes what was minted in the form that was asked for.
-fn written(minted: &[Minted], format: MintFormat) -> Result<String, Failure> {
+fn formatted(minted: &[Minted], format: MintFormat) -> Result<String, Failure> {
     match format {
         MintFormat::Text => {
             let blocks: Vec<_> = minted.iter().map(block).collect();
@@ -223,7 +220,7 @@ fn written(minted: &[Minted], format: MintFormat) -> Result<String, Failure> {
     }
 }
 
-/// What people need to know of one token.
+/// Returns a token for people.
 fn block(minted: &Minted) -> String {
     let Minted { kind, claims, token, links } = minted;
     let mut facts = Facts::default();
@@ -242,42 +239,26 @@ fn block(minted: &Minted) -> String {
     facts.to_text()
 }
 
-/// What programs need to know.
+/// Returns all tokens for programs.
 fn table(minted: &[Minted]) -> Table {
-    let mut table = Table::new(&[
-        "id",
-        "key_id",
-        "batch",
-        "user",
-        "profile_type",
-        "uses",
-        "network",
-        "issued_at",
-        "expires_at",
-        "import_url",
-        "download_url",
-        "share_url",
-        "token",
-    ]);
-    for minted in minted {
-        let Minted { claims, token, links, .. } = minted;
-        table.add([
-            token.id().nonce.to_string().into(),
-            token.id().key_id.to_string().into(),
-            claims.nonce.batch().to_string().into(),
-            claims.user.as_str().into(),
-            minted.kind.as_str().into(),
-            claims.uses.count().into(),
-            claims.network.map(|network| network.to_string()).into(),
-            claims.issued_at.to_string().into(),
-            claims.expires_at().to_string().into(),
-            links.import.as_str().into(),
-            links.download.as_str().into(),
-            links.share.as_str().into(),
-            token.as_str().into(),
-        ]);
-    }
-    table
+    Table::of(
+        minted,
+        &[
+            ("id", |minted| minted.token.id().nonce.to_string().into()),
+            ("key_id", |minted| minted.token.id().key_id.to_string().into()),
+            ("batch", |minted| minted.claims.nonce.batch().to_string().into()),
+            ("user", |minted| minted.claims.user.as_str().into()),
+            ("profile_type", |minted| minted.kind.as_str().into()),
+            ("uses", |minted| minted.claims.uses.count().into()),
+            ("network", |minted| minted.claims.network.map(|network| network.to_string()).into()),
+            ("issued_at", |minted| minted.claims.issued_at.to_string().into()),
+            ("expires_at", |minted| minted.claims.expires_at().to_string().into()),
+            ("import_url", |minted| minted.links.import.as_str().into()),
+            ("download_url", |minted| minted.links.download.as_str().into()),
+            ("share_url", |minted| minted.links.share.as_str().into()),
+            ("token", |minted| minted.token.as_str().into()),
+        ],
+    )
 }
 
 #[cfg(test)]
@@ -294,9 +275,9 @@ mod tests {
     }
 
     #[test]
-    fn the_url_form_is_the_import_link_alone() {
+    fn the_url_format_is_the_import_link_alone() {
         let minted = minted();
-        let url = written(&minted, MintFormat::Url).unwrap();
+        let url = formatted(&minted, MintFormat::Url).unwrap();
         let lines: Vec<_> = url.lines().collect();
         let prefix =
             "openvpn://import-profile/https://vpn.example.com/rest/GetProfileViaToken?token=";
@@ -305,9 +286,9 @@ mod tests {
     }
 
     #[test]
-    fn the_json_form_has_one_object_a_line() {
+    fn the_json_format_has_one_object_a_line() {
         let minted = minted();
-        let json = written(&minted, MintFormat::Json).unwrap();
+        let json = formatted(&minted, MintFormat::Json).unwrap();
         let first: serde_json::Value = serde_json::from_str(json.lines().next().unwrap()).unwrap();
         for (field, value) in [
             ("id", "AQEBAQICAgICAgICAgICAg"),
@@ -325,9 +306,9 @@ mod tests {
     }
 
     #[test]
-    fn the_text_form_has_the_three_links_and_the_expiry() {
+    fn the_text_format_has_the_links_and_the_expiry() {
         let minted = minted();
-        let text = written(&minted, MintFormat::Text).unwrap();
+        let text = formatted(&minted, MintFormat::Text).unwrap();
         let plain = anstream::adapter::strip_str(&text).to_string();
         let share = format!("share     https://vpn.example.com/t/{}", minted[0].token.as_str());
         for line in [share.as_str(), "user      alice", "user      bob", "uses      unlimited"] {

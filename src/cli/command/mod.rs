@@ -1,7 +1,5 @@
-//! The commands: one file, or one folder, for each variant of [`Command`].
-//!
-//! Each has its arguments and a `run` that reads from top to bottom. What they
-//! share is in the rooms beside this one.
+//! The commands: one file or directory for each variant of [`CliCommand`], with the
+//! arguments and a function `run`. What they share is in the rooms beside this one.
 
 mod admin_link;
 mod cluster;
@@ -27,7 +25,7 @@ use crate::cli::global::Global;
 use crate::failure::Failure;
 
 #[derive(Subcommand)]
-pub(crate) enum Command {
+pub(crate) enum CliCommand {
     Init(init::InitArgs),
     Demo(demo::DemoArgs),
     Serve(serve::ServeArgs),
@@ -47,9 +45,14 @@ pub(crate) enum Command {
     Man(man::ManArgs),
 }
 
-impl Command {
-    /// Does it.
-    pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
+impl CliCommand {
+    /// Runs the command. `command_line` is the whole command line, which completions and
+    /// manual pages describe.
+    pub(crate) fn run(
+        self,
+        global: &Global,
+        mut command_line: clap::Command,
+    ) -> Result<(), Failure> {
         match self {
             Self::Init(args) => init::run(args, global),
             Self::Demo(args) => demo::run(args, global),
@@ -66,8 +69,8 @@ impl Command {
             Self::Config(args) => config::run(args, global),
             Self::Healthcheck(args) => healthcheck::run(args, global),
             Self::Sacli(args) => sacli::run(args, global),
-            Self::Completions(args) => completions::run(args, global),
-            Self::Man(args) => man::run(args, global),
+            Self::Completions(args) => completions::run(args, &mut command_line),
+            Self::Man(args) => man::run(args, command_line),
         }
     }
 }

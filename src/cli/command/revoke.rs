@@ -1,4 +1,4 @@
-//! `jeton revoke`: has links refused from now on.
+//! `jeton revoke`: revokes links.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -24,35 +24,35 @@ const EXAMPLES: &str = "\
 Examples:
   jeton revoke QmF0Y2hFeGFtcGxlSWQwMQ      one link, by its id
   jeton revoke -                           one link, from stdin
-  jeton revoke --user alice                all that were minted for alice until now
-  jeton revoke --batch 0a1b2c3d            all of one mint run, such as a lost sheet
-  jeton revoke --key 3f2a9c01              all of a key, such as a stolen one
-  jeton revoke --user alice --format json  what is refused, as JSON
+  jeton revoke --user alice                all links minted for alice so far
+  jeton revoke --batch 0a1b2c3d            all links of a batch, such as a lost sheet
+  jeton revoke --key 3f2a9c01              all links of a key, such as a stolen one
+  jeton revoke --user alice --format json  print what is revoked as JSON
 
-Nothing takes a revocation back. What was downloaded before stays on the user's
-device and goes on working: to end that, revoke the certificate.";
+A revocation cannot be undone. A profile that was downloaded before stays on the device
+and keeps working; to end that, revoke its certificate.";
 
-/// The longest that a user's revocation is waited out. The node's clock sets it,
-/// and one that is further ahead of ours is told of and not waited for.
+/// The longest wait for the end of the second of a user's revocation, in seconds. The
+/// node's clock sets that second. If it is further ahead of this clock, a remark says so.
 const WAIT_MAX_S: u64 = 2;
 
-/// The most characters that are taken for a mistyped id and so may be shown: no
-/// token has so few.
+/// The most characters of a text that may be a mistyped id and is safe to show. Every
+/// token is longer.
 const ID_LIKE_LEN_MAX: usize = 40;
 
-/// Refuse links from now on
+/// Revoke links
 ///
-/// Asks the admin API of the node on this machine. Once this command is done, no
-/// counted use is granted any more, on any node. A node that is cut off from the
-/// others learns of it when it is back; until then it may still honour links of
-/// unlimited uses.
+/// Asks the admin API of the node on this machine. When this command is done, no node
+/// grants another counted use of the links. A node that is cut off from the others may
+/// still honor links with unlimited uses until it is connected again, for at most
+/// `cluster.max_staleness_s`.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct RevokeArgs {
     #[command(flatten)]
-    what: What,
+    which: RevokedLinks,
 
-    /// How to write the result
+    /// Output format
     #[arg(long, value_enum, default_value_t = ChangeFormat::Text)]
     format: ChangeFormat,
 
@@ -62,16 +62,16 @@ pub(crate) struct RevokeArgs {
 
 #[derive(clap::Args)]
 #[group(required = true, multiple = false)]
-struct What {
-    /// Links: their ids from `jeton list`, or tokens, or URLs, or `-` for stdin
+struct RevokedLinks {
+    /// Ids from `jeton list`, tokens or links, or `-` for stdin
     #[arg(value_name = "ID|TOKEN|URL")]
     tokens: Vec<String>,
 
-    /// All links of this user that were minted until now
+    /// All links of this user that were minted so far
     #[arg(long)]
     user: Option<UserName>,
 
-    /// All links of this mint run
+    /// All links of this batch
     #[arg(long, value_name = "ID")]
     batch: Option<Batch>,
 
@@ -80,15 +80,14 @@ struct What {
     key: Option<KeyId>,
 }
 
-/// Revokes, and says what is refused now.
 pub(crate) fn run(args: RevokeArgs, global: &Global) -> Result<(), Failure> {
-    let RevokeArgs { what, format, passphrase } = args;
+    let RevokeArgs { which, format, passphrase } = args;
     let config = global.load()?;
-    // All are understood before the first is revoked.
-    let targets = targets(&what, &config.keys.trusted)?;
+    // All arguments are parsed before the first link is revoked.
+    let targets = targets(&which, &config.keys.trusted)?;
     let node = AdminClient::open(&config, &passphrase)?;
-    if let Some(key) = what.key {
-        tell_if_unknown(key, &config.keys.trusted);
+    if let Some(key) = which.key {
+        warn_if_unknown(key, &config.keys.trusted);
     }
     for target in &targets {
         if *target == Target::Key(node.key_id()) {
@@ -96,47 +95,47 @@ pub(crate) fn run(args: RevokeArgs, global: &Global) -> Result<(), Failure> {
         }
         let issued_until = node.revoke(target)?;
         output::show(&match format {
-            ChangeFormat::Text => format!("{}\n", said(target, issued_until)),
+            ChangeFormat::Text => format!("{}\n", describe(target, issued_until)),
             ChangeFormat::Json => for_programs(target, issued_until).to_json_lines()?,
         })?;
         if let Some(issued_until) = issued_until {
             wait_out(issued_until, &SystemClock, thread::sleep);
         }
     }
-    // It comes last: a slip of the pen is no reason to let a stolen link live on.
-    strangers(&node, &targets).iter().for_each(|warning| output::remark(warning));
-    if let Some(key) = what.key {
-        output::remark(&format!("To sign with it no more: jeton key retire {key}"));
+    // The warnings come last: a possible typo must not delay the revocation of others.
+    unlisted_warnings(&node, &targets).iter().for_each(|warning| output::remark(warning));
+    if let Some(key) = which.key {
+        output::remark(&format!("To stop signing with it: jeton key retire {key}"));
     }
     output::remark(
-        "What was downloaded before stays on the user's device and goes on working: to end that, \
-         revoke the certificate.",
+        "A profile that was downloaded before stays on the device and keeps working. To end that, \
+         revoke its certificate.",
     );
     Ok(())
 }
 
-fn targets(what: &What, trusted: &Path) -> Result<Vec<Target>, Failure> {
-    if let Some(user) = &what.user {
+fn targets(which: &RevokedLinks, trusted: &Path) -> Result<Vec<Target>, Failure> {
+    if let Some(user) = &which.user {
         return Ok(vec![Target::User(user.clone())]);
     }
-    if let Some(batch) = what.batch {
+    if let Some(batch) = which.batch {
         return Ok(vec![Target::Batch(batch)]);
     }
-    if let Some(key) = what.key {
+    if let Some(key) = which.key {
         return Ok(vec![Target::Key(key)]);
     }
     let target = |(nonce, expires_at)| Target::Token { nonce, expires_at };
-    what.tokens.iter().map(|text| token(text, trusted).map(target)).collect()
+    which.tokens.iter().map(|text| token(text, trusted).map(target)).collect()
 }
 
-/// Warns of a key that may be a slip of the pen. It is revoked all the same: a
-/// stolen key may be gone from this machine.
-fn tell_if_unknown(id: KeyId, trusted: &Path) {
-    // Keys that cannot be read here are no reason to let a stolen one live.
+/// Warns of a key id that may be mistyped. It is revoked anyway: a stolen key may no
+/// longer be on this machine.
+fn warn_if_unknown(id: KeyId, trusted: &Path) {
+    // An unreadable key here is no reason to keep a stolen one valid.
     if Keyring::load(trusted).is_ok_and(|keys| !knows(&keys, id)) {
         output::remark(&format!(
-            "warning: no trusted key of this machine has the id {id}; it is revoked all the same\n\
-             hint: `jeton key list` shows the ids, if it was mistyped"
+            "warning: no trusted key on this machine has the id {id}; it is revoked anyway\n\
+             hint: if it was mistyped, `jeton key list` shows the ids"
         ));
     }
 }
@@ -145,9 +144,9 @@ fn knows(keys: &Keyring, id: KeyId) -> bool {
     keys.iter().any(|(_path, trusted)| trusted.key.id() == id)
 }
 
-/// Returns a warning for each of the revoked that no listed link has. A node that
-/// does not tell is no failure: what was asked for is done.
-fn strangers(node: &AdminClient, targets: &[Target]) -> Vec<String> {
+/// Returns a warning for each target that no listed link has, and that may be mistyped.
+/// It ignores errors of the node: the revocation is done.
+fn unlisted_warnings(node: &AdminClient, targets: &[Target]) -> Vec<String> {
     let all = TokenFilter { state: StateFilter::All, ..TokenFilter::default() };
     // Ids of one batch are looked up together.
     let mut batches: BTreeMap<Batch, Vec<Nonce>> = BTreeMap::new();
@@ -156,7 +155,7 @@ fn strangers(node: &AdminClient, targets: &[Target]) -> Vec<String> {
         let query = match target {
             Target::User(user) => TokenFilter { user: Some(user.clone()), ..all.clone() },
             Target::Batch(batch) => TokenFilter { batch: Some(*batch), ..all.clone() },
-            // One that was shown whole is no slip of the pen.
+            // A complete, signed token cannot be mistyped.
             Target::Token { nonce, expires_at: None } => {
                 batches.entry(nonce.batch()).or_default().push(*nonce);
                 continue;
@@ -164,7 +163,7 @@ fn strangers(node: &AdminClient, targets: &[Target]) -> Vec<String> {
             Target::Token { .. } | Target::Key(_) => continue,
         };
         if matches!(node.knows(&query), Ok(false)) {
-            warnings.extend(stranger(target));
+            warnings.extend(unlisted_warning(target));
         }
     }
     for (batch, nonces) in batches {
@@ -173,15 +172,15 @@ fn strangers(node: &AdminClient, targets: &[Target]) -> Vec<String> {
         let listed: BTreeSet<_> = listed.iter().map(|token| token.id).collect();
         let unlisted = nonces.into_iter().filter(|nonce| !listed.contains(nonce));
         warnings.extend(
-            unlisted.filter_map(|nonce| stranger(&Target::Token { nonce, expires_at: None })),
+            unlisted
+                .filter_map(|nonce| unlisted_warning(&Target::Token { nonce, expires_at: None })),
         );
     }
     warnings
 }
 
-/// Says that no listed link has what was revoked, and how to look for what has.
-fn stranger(target: &Target) -> Option<String> {
-    let (what, look) = match target {
+fn unlisted_warning(target: &Target) -> Option<String> {
+    let (what, list) = match target {
         Target::User(user) => (format!("the user {user}"), "jeton list --state all"),
         Target::Batch(batch) => {
             (format!("the batch {batch}"), "jeton list --state all --format json")
@@ -190,12 +189,13 @@ fn stranger(target: &Target) -> Option<String> {
         Target::Key(_) => return None,
     };
     Some(format!(
-        "warning: no listed link has {what}; it is revoked all the same\n\
-         hint: links that were never used may be unlisted; if it was mistyped: `{look}`"
+        "warning: no listed link has {what}; it is revoked anyway\n\
+         hint: links that were never used may be unlisted; if it was mistyped, see `{list}`"
     ))
 }
 
-/// Reads an id, or the id and the expiry of a token that one of our keys signed.
+/// Parses an id, or a token or link. Returns the expiry only of a token that a trusted
+/// key signed.
 pub(crate) fn token(
     argument: &str,
     trusted: &Path,
@@ -206,33 +206,32 @@ pub(crate) fn token(
     }
     if text.trim().len() <= ID_LIKE_LEN_MAX {
         return Err(Failure::say(
-            format!("`{}` is no id of a link, and too short for a token", text.trim()),
-            "`jeton list` shows the ids; they have 22 characters",
+            format!("`{}` is not the id of a link, and too short for a token", text.trim()),
+            "`jeton list` shows the ids, which have 22 characters",
         ));
     }
     let keys = Keyring::load(trusted).map_err(|error| signing_key::explain(&error))?;
-    // The ledger forgets the line some time after the expiry, so a forged expiry
-    // would bring the true token back: only a signed one is passed on.
+    // The ledger drops a revocation some time after the expiry of the token. So an early,
+    // forged expiry would revive the token.
     let token = verify(pasted::token(&text)?, &keys).map_err(|error| pasted::explain(&error))?;
     Ok((token.id().nonce, Some(token.claims().expires_at())))
 }
 
-/// Says what is refused now.
-fn said(target: &Target, issued_until: Option<UnixSeconds>) -> String {
+/// Describes what is revoked, for people.
+fn describe(target: &Target, issued_until: Option<UnixSeconds>) -> String {
     match (target, issued_until) {
         (Target::Token { nonce, .. }, _) => format!("revoked {nonce}"),
-        (Target::Batch(batch), _) => format!("revoked batch {batch}: every link of that mint run"),
+        (Target::Batch(batch), _) => format!("revoked batch {batch}: every link of that batch"),
         (Target::User(user), Some(until)) => format!(
-            "revoked user {user}: every link minted until {until}; links minted later are good"
+            "revoked user {user}: every link minted until {until}; links minted later still work"
         ),
-        (Target::User(user), None) => format!("revoked user {user}: every link minted until now"),
+        (Target::User(user), None) => format!("revoked user {user}: every link minted so far"),
         (Target::Key(key), _) => {
             format!("revoked key {key}: every link that it signed or will sign")
         }
     }
 }
 
-/// What programs need to know.
 fn for_programs(target: &Target, issued_until: Option<UnixSeconds>) -> Table {
     let (kind, id) = match target {
         Target::Token { nonce, .. } => ("token", nonce.to_string()),
@@ -245,13 +244,13 @@ fn for_programs(target: &Target, issued_until: Option<UnixSeconds>) -> Table {
     table
 }
 
-/// Waits until the second `until` is over, so that whatever is minted after this
-/// command is newer than what it revoked.
+/// Waits until the second `until` is over, so that links minted after this command are
+/// not revoked.
 fn wait_out(until: UnixSeconds, clock: &impl Clock, mut sleep: impl FnMut(Duration)) {
     if clock.now().plus(WAIT_MAX_S) <= until {
         output::remark(&format!(
             "The node's clock is ahead of this machine's: links minted before {until} are refused \
-             too. Set the clocks."
+             as well. Synchronize the clocks."
         ));
         return;
     }
@@ -262,8 +261,8 @@ fn wait_out(until: UnixSeconds, clock: &impl Clock, mut sleep: impl FnMut(Durati
 
 fn own_key(id: KeyId) -> Failure {
     Failure::say(
-        format!("{id} is the admin key that this command itself uses"),
-        "make another one first: `jeton key new --purpose admin`, then reload the nodes",
+        format!("this command signs in with the key {id} itself"),
+        "create another one first: `jeton key new --purpose admin`, then reload the nodes",
     )
 }
 
@@ -277,9 +276,9 @@ mod tests {
     use crate::token::{KeyPurpose, SigningKey};
 
     #[test]
-    fn only_a_true_token_lends_its_expiry() {
-        let folder = tempfile::tempdir().unwrap();
-        let (trusted, signing) = (folder.path().join("trusted"), folder.path().join("signing"));
+    fn takes_the_expiry_only_from_a_signed_token() {
+        let temp = tempfile::tempdir().unwrap();
+        let (trusted, signing) = (temp.path().join("trusted"), temp.path().join("signing"));
         let key = SigningKey::from_seed(&[7; 32]);
         write_new(&trusted, &signing, KeyPurpose::Profile, &key, None).unwrap();
         let minted = minter().mint(&[order("alice")], UnixSeconds::new(1_000), counting());
@@ -293,16 +292,14 @@ mod tests {
         let mut forged = minted.token.as_str().to_owned();
         let other = if forged.as_bytes()[12] == b'B' { "C" } else { "B" };
         forged.replace_range(12..13, other);
-        assert!(
-            token(&forged, &trusted).unwrap_err().to_string().contains("signature is not valid")
-        );
-        assert!(token("AQEBAQ", &trusted).unwrap_err().to_string().contains("no id of a link"));
+        assert!(token(&forged, &trusted).unwrap_err().to_string().contains("not valid"));
+        assert!(token("AQEBAQ", &trusted).unwrap_err().to_string().contains("not the id of a"));
     }
 
     #[test]
-    fn a_key_that_nobody_trusts_is_noticed() {
-        let folder = tempfile::tempdir().unwrap();
-        let (trusted, signing) = (folder.path().join("trusted"), folder.path().join("signing"));
+    fn recognizes_trusted_keys() {
+        let temp = tempfile::tempdir().unwrap();
+        let (trusted, signing) = (temp.path().join("trusted"), temp.path().join("signing"));
         let key = SigningKey::from_seed(&[7; 32]);
         write_new(&trusted, &signing, KeyPurpose::Profile, &key, None).unwrap();
         let keys = Keyring::load(&trusted).unwrap();
@@ -311,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_is_waited_out() {
+    fn waits_until_the_second_is_over() {
         let clock = ManualClock::at(UnixSeconds::new(100));
         let mut slept = 0;
         wait_out(UnixSeconds::new(100), &clock, |_| {
@@ -324,22 +321,22 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_far_ahead_is_not_waited_for() {
+    fn does_not_wait_for_a_clock_that_is_far_ahead() {
         let clock = ManualClock::at(UnixSeconds::new(100));
         wait_out(UnixSeconds::new(102), &clock, |_| panic!("it slept"));
         wait_out(UnixSeconds::new(99), &clock, |_| panic!("it slept"));
     }
 
     #[test]
-    fn what_no_listed_link_has_is_warned_of_and_no_more() {
+    fn warns_of_unlisted_targets_only() {
         let none = r#"{"tokens":[],"next":null,"total":0}"#;
         let node = FakeNode::answering([(200, none), (200, r#"{"total":2}"#), (200, none)]);
         let client = AdminClient::new(node.address(), SigningKey::from_seed(&[9; 32]));
         let nonce = Nonce::new(Batch([1; 4]), [2; 12]);
-        let warnings = strangers(
+        let warnings = unlisted_warnings(
             &client,
             &[
-                Target::User(UserName::new("nobodyy").unwrap()),
+                Target::User(UserName::new("alicee").unwrap()),
                 Target::Batch(Batch([1; 4])),
                 Target::Key(KeyId([9; 4])),
                 Target::Token { nonce, expires_at: Some(UnixSeconds::new(1)) },
@@ -347,17 +344,17 @@ mod tests {
             ],
         );
         assert_eq!(warnings.len(), 2);
-        assert!(warnings[0].starts_with("warning: no listed link has the user nobodyy; "));
+        assert!(warnings[0].starts_with("warning: no listed link has the user alicee; "));
         assert!(warnings[1].contains("the id AQEBAQICAgICAgICAgICAg; "), "{}", warnings[1]);
         assert!(warnings[0].contains("`jeton list --state all`"), "{}", warnings[0]);
         let requests = node.requests();
-        assert!(requests[0].line().contains("state=all&user=nobodyy"), "{}", requests[0].line());
+        assert!(requests[0].line().contains("state=all&user=alicee"), "{}", requests[0].line());
         let gone = AdminClient::new(FakeNode::nobody(), SigningKey::from_seed(&[9; 32]));
-        assert!(strangers(&gone, &[Target::Batch(Batch([1; 4]))]).is_empty());
+        assert!(unlisted_warnings(&gone, &[Target::Batch(Batch([1; 4]))]).is_empty());
     }
 
     #[test]
-    fn programs_learn_what_is_refused() {
+    fn json_has_what_is_revoked() {
         let user = Target::User(UserName::new("alice").unwrap());
         let until = Some(UnixSeconds::new(1_795_435_200));
         assert_eq!(
@@ -369,15 +366,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused_is_said() {
+    fn describes_what_is_revoked() {
         let user = Target::User(UserName::new("alice").unwrap());
         assert_eq!(
-            said(&user, Some(UnixSeconds::new(1_795_435_200))),
+            describe(&user, Some(UnixSeconds::new(1_795_435_200))),
             "revoked user alice: every link minted until 2026-11-23T12:00:00Z; links minted later \
-             are good"
+             still work"
         );
         let nonce = Nonce::new(Batch([1; 4]), [2; 12]);
         let token = Target::Token { nonce, expires_at: None };
-        assert_eq!(said(&token, None), "revoked AQEBAQICAgICAgICAgICAg");
+        assert_eq!(describe(&token, None), "revoked AQEBAQICAgICAgICAgICAg");
     }
 }

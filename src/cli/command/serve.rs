@@ -1,4 +1,4 @@
-//! `jeton serve`: answers links until it is told to stop.
+//! `jeton serve`: runs a node until a signal stops it.
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -17,13 +17,13 @@ const EXAMPLES: &str = "\
 Examples:
   jeton serve                                 with ./jeton.toml, else /etc/jeton/jeton.toml
   jeton serve --config /etc/jeton/jeton.toml --log-format json
-  kill -HUP PID                               read keys, profiles and certificate again
+  kill -HUP PID                               reload keys, profiles and the certificate
   kill -TERM PID                              finish the downloads that have begun, then stop;
-                                              a second signal waits for nothing
+                                              a second signal stops at once
 
-What is wrong with a configuration is told all at once by `jeton config check`.";
+`jeton config check` reports every problem of a configuration at once.";
 
-/// Answer links: give each profile as often as its link says
+/// Serve links: deliver profiles, and count the uses
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ServeArgs {}
@@ -34,53 +34,52 @@ pub(crate) fn run(ServeArgs {}: ServeArgs, global: &Global) -> Result<(), Failur
     runtime()?.block_on(async {
         let signals = Signals::listen()?;
         let node = Node::open(config).await?;
-        signals.rule(node, Hangup::Reloads).await
+        signals.serve(node, Hangup::Reloads).await
     })
 }
 
-/// Starts the threads that the ledger and the door between nodes run on: one for two
-/// processors, since the public door has one for each of its own. More would only wake
-/// each other.
+/// Starts the threads of the ledger and the cluster door: one for two processors, since
+/// the public door has its own thread for each processor.
 pub(crate) fn runtime() -> Result<Runtime, Failure> {
     let processors = available_parallelism().map_or(1, NonZeroUsize::get);
     let threads = processors.div_ceil(2);
     Builder::new_multi_thread().worker_threads(threads).enable_all().build().map_err(|error| {
-        Failure::new(&error, "the system gives no threads; look at its limits (ulimit -u)")
+        Failure::new(&error, "the system starts no more threads; check its limits (ulimit -u)")
     })
 }
 
-/// What SIGHUP means.
+/// What SIGHUP does.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Hangup {
-    /// Keys, profiles and certificate are read again.
+    /// It reloads keys, profiles and the certificate.
     Reloads,
-    /// The terminal was closed, and with it goes the node.
+    /// It stops the node, because the terminal was closed.
     Stops,
 }
 
-/// The signals that rule a node, listened to from before anything is opened.
+/// The signals of a node. Their handlers are installed before anything is opened.
 pub(crate) struct Signals {
-    stop: Stop,
-    insist: Stop,
+    stop: StopSignals,
+    force: StopSignals,
     hangup: Signal,
 }
 
 /// SIGTERM and SIGINT.
-struct Stop([Signal; 2]);
+struct StopSignals([Signal; 2]);
 
 impl Signals {
-    /// Begins to listen. From now on, none of them ends the program by itself.
+    /// Installs the handlers. From now on, no signal ends the program by itself.
     pub(crate) fn listen() -> Result<Self, Failure> {
         let listen = || -> io::Result<_> {
             let hangup = signal(SignalKind::hangup())?;
-            Ok(Self { stop: Stop::listen()?, insist: Stop::listen()?, hangup })
+            Ok(Self { stop: StopSignals::listen()?, force: StopSignals::listen()?, hangup })
         };
-        listen().map_err(|error| Failure::new(&error, "this is a fault of jeton, report it"))
+        listen().map_err(|error| Failure::new(&error, "this is a bug in jeton; please report it"))
     }
 
-    /// Serves until a signal says to stop; a second one waits for no download.
-    pub(crate) async fn rule(self, node: Node, hangup: Hangup) -> Result<(), Failure> {
-        let Self { mut stop, mut insist, hangup: mut hung_up } = self;
+    /// Serves until a stop signal. A second one does not wait for downloads.
+    pub(crate) async fn serve(self, node: Node, hangup: Hangup) -> Result<(), Failure> {
+        let Self { mut stop, mut force, hangup: mut hung_up } = self;
         let served = async {
             match hangup {
                 Hangup::Reloads => {
@@ -100,13 +99,13 @@ impl Signals {
                 }
             }
         };
-        let insisted = async {
-            insist.next().await;
-            insist.next().await;
+        let forced = async {
+            force.next().await;
+            force.next().await;
         };
         tokio::select! {
             served = served => served,
-            () = insisted => {
+            () = forced => {
                 tracing::warn!("stopping at once: downloads that have begun are cut off");
                 Ok(())
             }
@@ -114,12 +113,12 @@ impl Signals {
     }
 }
 
-impl Stop {
+impl StopSignals {
     fn listen() -> io::Result<Self> {
         Ok(Self([signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?]))
     }
 
-    /// Completes when either signal comes.
+    /// Completes at the next signal.
     async fn next(&mut self) {
         let Self([terminate, interrupt]) = self;
         tokio::select! {

@@ -1,4 +1,4 @@
-//! `jeton user`: who has a profile, and who may have it without a password.
+//! `jeton user`: lists users, and allows or denies them autologin.
 
 use clap::Subcommand;
 
@@ -24,23 +24,25 @@ Examples:
   jeton user list --format json | jq -r '.[] | select(.autologin) | .user'
   jeton user list --format toml > users.toml    for `jeton mint --users` elsewhere
 
-A user without a profile was allowed or denied something, and gets nothing.";
+A user without a profile is listed because autologin was allowed or denied. Links for
+such a user are refused.";
 
 const ALLOW_EXAMPLES: &str = "\
 Examples:
   jeton user allow-autologin alice
   jeton mint --user alice --profile-type autologin --allow-autologin
 
-Whoever holds such a profile needs no password. It holds for links that are out too.";
+An autologin profile needs no password. The permission also applies to links that were
+minted before.";
 
 const DENY_EXAMPLES: &str = "\
 Examples:
   jeton user deny-autologin alice
-  jeton revoke --user alice                 and all links of hers besides";
+  jeton revoke --user alice                 revoke all links of the user as well";
 
-/// List users, and allow or deny them autologin profiles
+/// List users, and allow or deny autologin profiles
 ///
-/// Asks the admin API of the node on this machine, as the admin key allows.
+/// Asks the admin API of the node on this machine, and signs in with the admin key.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct UserArgs {
@@ -53,39 +55,38 @@ pub(crate) struct UserArgs {
 
 #[derive(Subcommand)]
 enum UserCommand {
-    /// List the users that have a profile or a permission
+    /// List the users who have a profile or a permission
     #[command(after_help = LIST_EXAMPLES)]
     List {
-        /// How to write the result
+        /// Output format
         #[arg(long, value_enum, default_value_t = UserFormat::Text)]
         format: UserFormat,
     },
-    /// Allow a user profiles that ask for no password
+    /// Allow a user profiles that need no password
     #[command(after_help = ALLOW_EXAMPLES)]
     AllowAutologin {
-        /// Whom
+        /// Name of the user
         user: UserName,
 
-        /// How to write the result
+        /// Output format
         #[arg(long, value_enum, default_value_t = ChangeFormat::Text)]
         format: ChangeFormat,
     },
-    /// Deny a user profiles that ask for no password
+    /// Deny a user profiles that need no password
     ///
-    /// Links to such profiles are refused from now on. A profile that was
-    /// downloaded before goes on working: revoke its certificate to end it.
+    /// Links to such profiles are refused from now on. A profile that was downloaded
+    /// before keeps working; to end that, revoke its certificate.
     #[command(after_help = DENY_EXAMPLES)]
     DenyAutologin {
-        /// Whom
+        /// Name of the user
         user: UserName,
 
-        /// How to write the result
+        /// Output format
         #[arg(long, value_enum, default_value_t = ChangeFormat::Text)]
         format: ChangeFormat,
     },
 }
 
-/// Lists users, or changes one.
 pub(crate) fn run(args: UserArgs, global: &Global) -> Result<(), Failure> {
     let config = global.load()?;
     let node = AdminClient::open(&config, &args.passphrase)?;
@@ -94,12 +95,12 @@ pub(crate) fn run(args: UserArgs, global: &Global) -> Result<(), Failure> {
         UserCommand::AllowAutologin { user, format } => {
             node.permit(&user, true)?;
             output::show(&permitted(&user, true, format)?)?;
-            // A node that does not tell is no failure: what was asked for is done.
+            // An error of the node is ignored here: the change is done.
             if node.users().is_ok_and(|users| !has_profile(&users, &user)) {
                 output::remark(&format!(
-                    "warning: there is no profile for {user}; it is allowed all the same\n\
-                     hint: if it was mistyped: `jeton user deny-autologin {user}`, and `jeton user \
-                     list` shows the users"
+                    "warning: there is no profile for {user}; autologin is allowed anyway\n\
+                     hint: if the name was mistyped: `jeton user deny-autologin {user}`; `jeton user \
+                     list` lists the users"
                 ));
             }
             Ok(())
@@ -108,8 +109,8 @@ pub(crate) fn run(args: UserArgs, global: &Global) -> Result<(), Failure> {
             node.permit(&user, false)?;
             output::show(&permitted(&user, false, format)?)?;
             output::remark(
-                "Links to them are refused from now on. A profile that was downloaded before goes \
-                 on working: revoke its certificate to end it.",
+                "Links to them are refused from now on. A profile that was downloaded before keeps \
+                 working. To end that, revoke its certificate.",
             );
             Ok(())
         }
@@ -120,7 +121,7 @@ fn has_profile(users: &[User], user: &UserName) -> bool {
     users.iter().any(|known| known.profile && known.user == *user)
 }
 
-/// Says what is allowed now.
+/// Returns the new permission as output.
 fn permitted(user: &UserName, allowed: bool, format: ChangeFormat) -> Result<String, Failure> {
     if format == ChangeFormat::Json {
         let mut table = Table::new(&["user", "autologin"]);
@@ -144,12 +145,12 @@ fn written(users: &[User], format: UserFormat) -> Result<String, Failure> {
 
 fn for_people(users: &[User]) -> Table {
     let mut table = Table::new(&["user", "autologin", "profile"]);
-    let answer = |yes| if yes { "yes" } else { "no" };
+    let yes_no = |yes| if yes { "yes" } else { "no" };
     for user in users {
         table.add([
             user.user.as_str().into(),
-            answer(user.autologin).into(),
-            answer(user.profile).into(),
+            yes_no(user.autologin).into(),
+            yes_no(user.profile).into(),
         ]);
     }
     table
@@ -176,22 +177,22 @@ mod tests {
     }
 
     #[test]
-    fn what_is_allowed_is_said_to_people_and_programs() {
+    fn both_formats_have_the_permission() {
         let alice = UserName::new("alice").unwrap();
-        let said = |allowed, format| permitted(&alice, allowed, format).unwrap();
-        assert_eq!(said(true, ChangeFormat::Text), "alice may have autologin profiles\n");
-        assert_eq!(said(false, ChangeFormat::Text), "alice may not have autologin profiles\n");
-        assert_eq!(said(false, ChangeFormat::Json), "{\"user\":\"alice\",\"autologin\":false}\n");
+        let output = |allowed, format| permitted(&alice, allowed, format).unwrap();
+        assert_eq!(output(true, ChangeFormat::Text), "alice may have autologin profiles\n");
+        assert_eq!(output(false, ChangeFormat::Text), "alice may not have autologin profiles\n");
+        assert_eq!(output(false, ChangeFormat::Json), "{\"user\":\"alice\",\"autologin\":false}\n");
     }
 
     #[test]
-    fn a_user_without_a_profile_has_none() {
+    fn finds_users_with_a_profile() {
         let has = |name| has_profile(&users(), &UserName::new(name).unwrap());
         assert_eq!((has("alice"), has("bob"), has("eve")), (true, false, false));
     }
 
     #[test]
-    fn each_form_says_who_may_have_autologin() {
+    fn each_format_has_the_permissions() {
         let text = written(&users(), UserFormat::Text).unwrap();
         let plain = anstream::adapter::strip_str(&text).to_string();
         assert_eq!(

@@ -1,4 +1,4 @@
-//! `--expires`: how long a token lives, or until when.
+//! `--expires`: a span or a point in time.
 
 use std::str::FromStr;
 
@@ -8,12 +8,12 @@ use thiserror::Error;
 
 use crate::token::{Lifetime, UnixSeconds};
 
-/// When a token shall expire.
+/// When a token expires.
 #[derive(Clone, Debug)]
 pub(crate) enum Expiry {
-    /// This long after it was minted; calendar units are counted in UTC.
+    /// This long after it is minted; calendar units are counted in UTC.
     After(Span),
-    /// At this moment.
+    /// At this time.
     At(Timestamp),
 }
 
@@ -21,7 +21,7 @@ impl Expiry {
     /// Returns the lifetime of a token that is minted `now`.
     pub(crate) fn lifetime(&self, now: UnixSeconds) -> Result<Lifetime, ExpiryError> {
         let issued_at = i64::try_from(now.get()).map_err(|_| ExpiryError::TooLate)?;
-        let expires_at = self.moment(issued_at)?.as_second();
+        let expires_at = self.expires_at(issued_at)?.as_second();
         match expires_at - issued_at {
             0 if matches!(self, Self::After(_)) => Err(ExpiryError::Zero),
             ..=0 => Err(ExpiryError::Past),
@@ -32,9 +32,9 @@ impl Expiry {
         }
     }
 
-    fn moment(&self, issued_at: i64) -> Result<Timestamp, ExpiryError> {
+    fn expires_at(&self, issued_at: i64) -> Result<Timestamp, ExpiryError> {
         match self {
-            Self::At(moment) => Ok(*moment),
+            Self::At(timestamp) => Ok(*timestamp),
             Self::After(span) => {
                 let issued_at =
                     Timestamp::from_second(issued_at).map_err(|_| ExpiryError::TooLate)?;
@@ -45,14 +45,14 @@ impl Expiry {
     }
 }
 
-/// Reads `90m`, `1h`, `7d`, `2 weeks`, or `2026-12-01T12:00Z`.
+/// Parses `90m`, `1h`, `7d`, `2 weeks`, or `2026-12-01T12:00Z`.
 impl FromStr for Expiry {
     type Err = ExpiryError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.trim();
-        if let Ok(moment) = text.parse() {
-            return Ok(Self::At(moment));
+        if let Ok(timestamp) = text.parse() {
+            return Ok(Self::At(timestamp));
         }
         if let Ok(span) = text.parse() {
             return Ok(Self::After(span));
@@ -67,26 +67,28 @@ impl FromStr for Expiry {
     }
 }
 
-/// Why a text is no expiry, or none that a token can have.
+/// Why a text is not an expiry that a token can have.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 pub(crate) enum ExpiryError {
-    /// It is neither a span nor a moment.
-    #[error("write a span such as 90m, 1h, 7d or `2 weeks`, or a moment such as 2026-12-01T12:00Z")]
+    /// It is neither a span nor a time.
+    #[error(
+        "expected a span such as 90m, 1h, 7d or `2 weeks`, or a time such as 2026-12-01T12:00Z"
+    )]
     Syntax,
-    /// It is a number and nothing else.
-    #[error("{0} of what? write {0}m, {0}h or {0}d")]
+    /// It is a number without a unit.
+    #[error("{0} has no unit: write {0}m, {0}h or {0}d")]
     NoUnit(String),
-    /// It is a date without its offset from UTC.
-    #[error("in which time zone? write {0}Z for UTC, or an offset such as {0}+02:00")]
+    /// It is a time without an offset from UTC.
+    #[error("the time zone is missing: write {0}Z for UTC, or an offset such as {0}+02:00")]
     NoZone(civil::DateTime),
-    /// It is over before it begins.
-    #[error("a token lives at least 1 second")]
+    /// It is less than one second.
+    #[error("a token must be valid for at least 1 second")]
     Zero,
-    /// It has gone by.
-    #[error("that moment has gone by")]
+    /// It is in the past.
+    #[error("that time is in the past")]
     Past,
-    /// It is further off than any token may live.
-    #[error("that is too far off: a token lives at most 366 days")]
+    /// It is beyond the longest lifetime.
+    #[error("a token can be valid for at most 366 days")]
     TooLate,
 }
 
@@ -120,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn moments_are_taken_with_or_without_seconds() {
+    fn accepts_times_with_and_without_seconds() {
         for text in [
             "2026-11-23T13:00:00Z",
             "2026-11-23T13:00Z",
@@ -133,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_is_said_plainly() {
+    fn rejects_texts_that_are_not_expiries() {
         let date = |text: &str| ExpiryError::NoZone(text.parse().unwrap());
         for (text, expected) in [
             ("", ExpiryError::Syntax),

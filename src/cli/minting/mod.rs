@@ -1,10 +1,10 @@
-//! What a command line says to mint with: a key, and a name in the world.
-//! `mint` and `sacli` share it; the minting itself is [`crate::mint`].
+//! Minting from the command line, shared by `mint` and `sacli`. The minting itself is
+//! in [`crate::mint`].
 //!
-//! Before it, orders are made: until when ([`expiry`]), for whom ([`permission`],
-//! with its `users_file`), or many from a table ([`orders_csv`]);
-//! [`order_check`] stops those that would come to nothing. After it, what
-//! was minted is told to a node ([`recording`]) or printed ([`sheet`]).
+//! Orders come from options or from a table ([`orders_csv`]). [`expiry`] parses their
+//! expiry. [`order_check`] rejects orders for links that would be refused, by the list
+//! of users of a node or by [`permission`] (with [`users_file`]). Minted tokens are
+//! recorded by a node ([`recording`]) or printed ([`sheet`]).
 
 pub(crate) mod expiry;
 pub(crate) mod order_check;
@@ -16,7 +16,7 @@ pub(crate) mod users_file;
 
 use clap::ValueHint;
 
-use crate::cli::configured::WhenNeeded;
+use crate::cli::configured::LazyConfig;
 use crate::cli::global::Global;
 use crate::cli::key_choice::{self, KeyChoice};
 use crate::failure::Failure;
@@ -25,29 +25,28 @@ use crate::signing::passphrase::PassphraseArgs;
 use crate::token::KeyPurpose;
 use crate::token::url::PublicUrl;
 
-/// How a command line says what to mint with.
+/// The options for the key and the public URL.
 #[derive(clap::Args)]
 pub(crate) struct MinterArgs {
     /// Signing key: an id from `jeton key list`, or a file [default: the newest
-    /// profile key in the signing folder]
+    /// profile key in the signing directory]
     #[arg(long, value_name = "KEYID|FILE", value_hint = ValueHint::FilePath)]
     key: Option<KeyChoice>,
 
-    /// Where the world reaches the download nodes, https://HOST or https://HOST:PORT
-    /// [default: `public_url` in the config]
+    /// Origin of the links, https://HOST or https://HOST:PORT [default: `public_url` in
+    /// the configuration]
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url, env = "JETON_PUBLIC_URL")]
     public_url: Option<PublicUrl>,
 
-    /// The passphrase of the key.
     #[command(flatten)]
     pub passphrase: PassphraseArgs,
 }
 
 impl MinterArgs {
-    /// Opens the key. The config is looked at only for what the command line
-    /// leaves open, so a minter with a key file needs none.
+    /// Opens the key. The configuration is loaded only for what the command line does
+    /// not set, so minting with a key file needs none.
     pub(crate) fn open(&self, global: &Global) -> Result<Minter, Failure> {
-        let config = WhenNeeded::new(global);
+        let config = LazyConfig::new(global);
         let public_url = match &self.public_url {
             Some(public_url) => public_url.clone(),
             None => config.get()?.public_url.clone().ok_or_else(no_public_url)?,
@@ -69,7 +68,7 @@ impl From<MintError> for Failure {
 
 fn no_public_url() -> Failure {
     Failure::say(
-        "no public URL is known, and a link needs one",
-        "give --public-url https://HOST, or set `public_url` in the config",
+        "a link needs the public URL, which is not set",
+        "give --public-url https://HOST, or set `public_url` in the configuration",
     )
 }

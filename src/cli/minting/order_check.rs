@@ -1,8 +1,8 @@
-//! Whether an order can come to something, as far as anybody says: the command
-//! line, and a node where one is asked.
+//! Rejects orders for links that would be refused, by the command line and, if it is
+//! asked, a node. `mint` and `sacli` use this.
 //!
-//! `mint --record` and `sacli` share it. It spares people dead links and is no
-//! guard: the nodes check again when a link is used.
+//! It prevents useless links and is not a security check: the nodes check again when a
+//! link is used.
 
 use std::collections::BTreeSet;
 
@@ -14,71 +14,70 @@ use crate::failure::Failure;
 use crate::mint::Order;
 use crate::token::{ProfileKind, UserName};
 
-/// What is known of users before anything is minted for them.
+/// What is known about the users.
 #[derive(Debug)]
 pub(crate) struct OrderCheck {
-    /// Those with a profile; `None` if nobody was asked.
+    /// Users with a profile; `None` if no node was asked.
     known: Option<BTreeSet<UserName>>,
-    /// Who may have autologin.
+    /// Users who may have autologin profiles.
     permissions: Permissions,
 }
 
-/// Why an order would come to nothing.
+/// Why the link of an order would be refused.
 #[derive(Debug, Error)]
-pub(crate) enum Dead {
+pub(crate) enum OrderError {
     /// There is no profile for the user.
     #[error("unknown user {0}")]
     UnknownUser(UserName),
-    /// Nobody says that the user may have autologin.
+    /// The user is not known to be allowed autologin.
     #[error(transparent)]
     NeedAutologin(#[from] NeedAutologin),
 }
 
 impl OrderCheck {
-    /// Goes by what the command line says, and asks no node.
-    pub(crate) const fn unasked(permissions: Permissions) -> Self {
+    /// Checks by the command line only.
+    pub(crate) const fn offline(permissions: Permissions) -> Self {
         Self { known: None, permissions }
     }
 
-    /// Asks a node for its users. What the command line says about autologin goes
-    /// before what the node says.
-    pub(crate) fn ask(node: &AdminClient, said: Permissions) -> Result<Self, ClientError> {
+    /// Asks a node for its users. The `given` permissions override those of the node.
+    pub(crate) fn ask(node: &AdminClient, given: Permissions) -> Result<Self, ClientError> {
         let users = node.users()?;
         let allowed = users.iter().filter(|user| user.autologin).map(|user| user.user.clone());
-        let permissions = match said {
+        let permissions = match given {
             Permissions::Unknown => Permissions::Listed(allowed.collect()),
-            Permissions::Vouched | Permissions::Listed(_) => said,
+            Permissions::Vouched | Permissions::Listed(_) => given,
         };
         let known = users.into_iter().filter(|user| user.profile).map(|user| user.user);
         Ok(Self { known: Some(known.collect()), permissions })
     }
 
-    /// Lets an order pass that can come to something.
-    pub(crate) fn check(&self, order: &Order) -> Result<(), Dead> {
-        // A server-locked profile may be for a user without a certificate, whom no
-        // list of profiles names.
-        if order.kind != ProfileKind::ServerLocked && !self.may_know(&order.user) {
-            return Err(Dead::UnknownUser(order.user.clone()));
+    /// Rejects an order whose link would be refused.
+    pub(crate) fn check(&self, order: &Order) -> Result<(), OrderError> {
+        // A server-locked profile may be for a user without a certificate, who is not
+        // in the list.
+        if order.kind != ProfileKind::ServerLocked && !self.may_have_profile(&order.user) {
+            return Err(OrderError::UnknownUser(order.user.clone()));
         }
         Ok(self.permissions.check(order)?)
     }
 
-    /// Tells whether there may be a profile for `user`.
-    pub(crate) fn may_know(&self, user: &UserName) -> bool {
+    /// Returns `true` if there may be a profile for `user`.
+    pub(crate) fn may_have_profile(&self, user: &UserName) -> bool {
         self.known.as_ref().is_none_or(|known| known.contains(user))
     }
 }
 
-impl Dead {
-    /// Returns what to do.
+impl OrderError {
+    /// Returns the hint.
     pub(crate) fn hint(&self) -> &str {
         match self {
-            Self::UnknownUser(_) => "`jeton user list` shows the users that have a profile",
-            Self::NeedAutologin(why) => &why.hint,
+            Self::UnknownUser(_) => "`jeton user list` lists the users with a profile",
+            Self::NeedAutologin(error) => &error.hint,
         }
     }
 
-    /// Returns the column of a table of orders that it is about.
+    /// Returns the column of the table of orders that causes the error.
     pub(crate) const fn column(&self) -> &'static str {
         match self {
             Self::UnknownUser(_) => "user",
@@ -87,8 +86,8 @@ impl Dead {
     }
 }
 
-impl From<Dead> for Failure {
-    fn from(error: Dead) -> Self {
+impl From<OrderError> for Failure {
+    fn from(error: OrderError) -> Self {
         Self::new(&error, error.hint())
     }
 }
@@ -104,18 +103,18 @@ mod tests {
                                      {"user":"bob","autologin":false,"profile":true},
                                      {"user":"gone","autologin":true,"profile":false}]}"#;
 
-    fn asked(said: Permissions) -> impl Fn(ProfileKind, &str) -> String {
+    fn asked(given: Permissions) -> impl Fn(ProfileKind, &str) -> String {
         let node = FakeNode::answering([(200, USERS)]);
         let client = AdminClient::new(node.address(), SigningKey::from_seed(&[9; 32]));
-        let check = OrderCheck::ask(&client, said).unwrap();
+        let check = OrderCheck::ask(&client, given).unwrap();
         move |kind, user| match check.check(&Order { kind, ..order(user) }) {
             Ok(()) => "fine".to_owned(),
-            Err(dead) => dead.to_string(),
+            Err(error) => error.to_string(),
         }
     }
 
     #[test]
-    fn the_node_says_who_there_is_and_who_may_have_autologin() {
+    fn checks_users_and_permissions_by_the_node() {
         let check = asked(Permissions::Unknown);
         assert_eq!(check(ProfileKind::Autologin, "alice"), "fine");
         assert_eq!(check(ProfileKind::UserLocked, "bob"), "fine");
@@ -127,15 +126,15 @@ mod tests {
     }
 
     #[test]
-    fn who_vouches_is_believed_about_autologin_and_not_about_profiles() {
+    fn vouching_covers_autologin_and_not_profiles() {
         let check = asked(Permissions::Vouched);
         assert_eq!(check(ProfileKind::Autologin, "bob"), "fine");
         assert_eq!(check(ProfileKind::Autologin, "eve"), "unknown user eve");
     }
 
     #[test]
-    fn where_nobody_is_asked_anybody_may_exist() {
-        let check = OrderCheck::unasked(Permissions::Unknown);
+    fn accepts_any_user_offline() {
+        let check = OrderCheck::offline(Permissions::Unknown);
         assert!(check.check(&order("eve")).is_ok());
     }
 }

@@ -1,7 +1,7 @@
-//! `mint --csv`: many orders, one on each line of a file.
+//! `mint --csv`: one order on each line of a file.
 //!
-//! The first line names the columns, of which only `user` is needed. What a line
-//! leaves empty is as the command line says. One bad cell and nothing is minted.
+//! The first line names the columns; only `user` is required. The options of the command
+//! line apply to empty cells. One bad cell, and nothing is minted.
 
 use std::fmt;
 use std::fs::File;
@@ -13,7 +13,7 @@ use csv::{ErrorKind, ReaderBuilder, StringRecord, Trim};
 use thiserror::Error;
 
 use super::expiry::Expiry;
-use super::order_check::{Dead, OrderCheck};
+use super::order_check::{OrderCheck, OrderError};
 use crate::failure::Failure;
 use crate::mint::Order;
 use crate::plain_text::error_chain;
@@ -22,73 +22,72 @@ use crate::token::{UnixSeconds, UserName};
 /// The columns a file may have, in any order.
 const COLUMNS: [&str; 5] = ["user", "profile_type", "expires", "uses", "network"];
 
-/// How many faults are told before the rest is only counted.
-const FAULTS_TOLD_MAX: usize = 5;
+/// The number of errors that are reported. Further ones are only counted.
+const REPORTED_MAX: usize = 5;
 
-const HINT: &str = "the first line names the columns: user, and as needed profile_type, expires, \
+const HINT: &str = "the first line names the columns: user, and optionally profile_type, expires, \
                     uses and network; nothing was minted";
 
 const HINT_UTF8: &str = "save it as `CSV UTF-8`, which spreadsheets offer beside plain CSV; nothing \
                          was minted";
 
-const HINT_FILE: &str = "name a file that you may read, or `-` for stdin";
+const HINT_FILE: &str = "name a readable file, or `-` for stdin";
 
-/// What is wrong with a file of orders.
+/// Why a file of orders was rejected.
 #[derive(Debug, Error)]
 enum OrdersError {
     #[error("cannot be read")]
     Io(#[from] io::Error),
-    #[error("it is not UTF-8")]
+    #[error("not UTF-8")]
     NotUtf8,
     #[error("line {line} is not UTF-8")]
     LineNotUtf8 { line: u64 },
-    #[error("line {line} opens a quote that nothing closes")]
+    #[error("line {line} has an opening quote without a closing one")]
     OpenQuote { line: u64 },
-    #[error("line {line} cannot be read")]
+    #[error("line {line} cannot be parsed")]
     Syntax { line: u64 },
-    #[error("there is no line that names the columns")]
+    #[error("empty: the line with the names of the columns is missing")]
     Empty,
     #[error("line 1 has no column `user`")]
     NoUser,
-    #[error("line 1 names a column `{0}`, which is not known")]
+    #[error("line 1 has an unknown column `{0}`")]
     UnknownColumn(String),
-    #[error("line 1 names the column `{0}` twice")]
+    #[error("line 1 has the column `{0}` twice")]
     RepeatedColumn(&'static str),
     #[error(transparent)]
-    Lines(#[from] Faults),
+    Lines(#[from] LineErrors),
     #[error("there is no line after the first")]
     NoOrder,
 }
 
-/// What is wrong with lines and cells.
+/// The errors of lines and cells.
 #[derive(Debug, Default, Error)]
-struct Faults {
-    /// The first ones.
-    told: Vec<Fault>,
-    /// How many there are beyond.
+struct LineErrors {
+    /// The first of them.
+    reported: Vec<LineError>,
+    /// The number of further errors.
     more: usize,
 }
 
-/// What is wrong with a line, or with one cell of it.
+/// The error of a line, or of one of its cells.
 #[derive(Debug)]
-struct Fault {
+struct LineError {
     line: u64,
     column: Option<&'static str>,
     what: String,
-    /// What to do, where it is not a matter of the file.
+    /// The hint, if the file itself is not the cause.
     hint: Option<String>,
 }
 
-/// Which cell of a line is which column.
+/// The positions of the columns in a line.
 struct Columns {
     places: [Option<usize>; COLUMNS.len()],
-    /// How many cells a line has.
+    /// The number of cells in a line.
     width: usize,
 }
 
-/// Reads the orders in the file at `path`, or on stdin for `-`. What a line
-/// leaves open is as `order_for` its user says; spans are counted from `now`. Each
-/// must pass `check`.
+/// Reads the orders in the file at `path`, or on stdin for `-`. `order_for` gives the
+/// defaults for empty cells. Spans count from `now`. Each order must pass `check`.
 pub(crate) fn read(
     path: &Path,
     order_for: impl Fn(&UserName) -> Order,
@@ -118,7 +117,7 @@ fn parse(
     now: UnixSeconds,
 ) -> Result<Vec<Order>, OrdersError> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-    // UTF-16, as a spreadsheet's `Unicode text`.
+    // UTF-16, which spreadsheets call `Unicode text`.
     if text.contains(&0) {
         return Err(OrdersError::NotUtf8);
     }
@@ -137,24 +136,24 @@ fn parse(
         return Err(OrdersError::Empty);
     }
     let columns = Columns::of(&line)?;
-    let (mut orders, mut faults) = (Vec::new(), Faults::default());
+    let (mut orders, mut errors) = (Vec::new(), LineErrors::default());
     while lines.read_record(&mut line).map_err(syntax)? {
         match columns.order(&line, &order_for, now) {
             Ok(order) => match check.check(&order) {
                 Ok(()) => orders.push(order),
-                Err(dead) => faults.add(Fault::of(&dead, number(&line))),
+                Err(error) => errors.add(LineError::of(&error, number(&line))),
             },
-            Err(wrong) => wrong.into_iter().for_each(|fault| faults.add(fault)),
+            Err(of_line) => of_line.into_iter().for_each(|error| errors.add(error)),
         }
     }
-    if !faults.told.is_empty() {
-        return Err(faults.into());
+    if !errors.reported.is_empty() {
+        return Err(errors.into());
     }
     if orders.is_empty() { Err(OrdersError::NoOrder) } else { Ok(orders) }
 }
 
-/// Returns what separates the cells. Where the comma is for decimals, spreadsheets
-/// write semicolons.
+/// Returns the separator of cells. Spreadsheets write semicolons in locales with a
+/// decimal comma.
 fn separator(text: &[u8]) -> u8 {
     let mut lines = text.split(|byte| matches!(byte, b'\n' | b'\r'));
     let head = lines.find(|line| !line.is_empty()).unwrap_or_default();
@@ -163,8 +162,8 @@ fn separator(text: &[u8]) -> u8 {
     found.next().unwrap_or(b',')
 }
 
-/// Returns the line of a quote that nothing closes: it would swallow the rest of
-/// the file.
+/// Returns the line of a quote that is never closed. Its cell would extend to the end
+/// of the file.
 fn open_quote(text: &[u8], separator: u8) -> Option<u64> {
     let (mut line, mut opened) = (1, None);
     let mut is_first = true;
@@ -198,67 +197,67 @@ impl Columns {
         Ok(Self { places, width: head.len() })
     }
 
-    /// Reads one line, or tells of each cell that is wrong in it.
+    /// Parses one line, or returns the error of each bad cell.
     fn order(
         &self,
         line: &StringRecord,
         order_for: impl Fn(&UserName) -> Order,
         now: UnixSeconds,
-    ) -> Result<Order, Vec<Fault>> {
-        let mut faults = Vec::new();
-        let wrong = |column, what| Fault { line: number(line), column, what, hint: None };
+    ) -> Result<Order, Vec<LineError>> {
+        let mut errors = Vec::new();
+        let error = |column, what| LineError { line: number(line), column, what, hint: None };
         if line.len() != self.width {
-            let what = format!("{} cells, and the first line has {}", line.len(), self.width);
-            return Err(vec![wrong(None, what)]);
+            let what = format!("{} cells, but the first line has {}", line.len(), self.width);
+            return Err(vec![error(None, what)]);
         }
-        let mut tell = |column, what: String| faults.push(wrong(Some(column), what));
+        let mut add = |column, what: String| errors.push(error(Some(column), what));
         let [user, profile_type, expires, uses, network] = self.places;
         let cell = |at: Option<usize>| at.and_then(|at| line.get(at)).unwrap_or_default();
-        let user = cell(user).parse::<UserName>().map_err(|error| tell("user", error.to_string()));
-        let kind = value(cell(profile_type)).map_err(|what| tell("profile_type", what));
+        let user = cell(user).parse::<UserName>().map_err(|error| add("user", error.to_string()));
+        let kind = value(cell(profile_type)).map_err(|what| add("profile_type", what));
         let lifetime = value(cell(expires)).and_then(|expiry: Option<Expiry>| {
             expiry.map(|expiry| expiry.lifetime(now)).transpose().map_err(|error| error.to_string())
         });
-        let lifetime = lifetime.map_err(|what| tell("expires", what));
-        let uses = value(cell(uses)).map_err(|what| tell("uses", what));
-        let network = value(cell(network)).map_err(|what| tell("network", what));
+        let lifetime = lifetime.map_err(|what| add("expires", what));
+        let uses = value(cell(uses)).map_err(|what| add("uses", what));
+        let network = value(cell(network)).map_err(|what| add("network", what));
         match (user, kind, lifetime, uses, network) {
             (Ok(user), Ok(kind), Ok(lifetime), Ok(uses), Ok(network)) => {
-                let otherwise = order_for(&user);
+                let defaults = order_for(&user);
                 Ok(Order {
-                    kind: kind.unwrap_or(otherwise.kind),
-                    lifetime: lifetime.unwrap_or(otherwise.lifetime),
-                    uses: uses.unwrap_or(otherwise.uses),
-                    network: network.or(otherwise.network),
+                    kind: kind.unwrap_or(defaults.kind),
+                    lifetime: lifetime.unwrap_or(defaults.lifetime),
+                    uses: uses.unwrap_or(defaults.uses),
+                    network: network.or(defaults.network),
                     user,
                 })
             }
-            _ => Err(faults),
+            _ => Err(errors),
         }
     }
 }
 
-impl Faults {
-    fn add(&mut self, fault: Fault) {
-        if self.told.len() < FAULTS_TOLD_MAX {
-            self.told.push(fault);
+impl LineErrors {
+    fn add(&mut self, error: LineError) {
+        if self.reported.len() < REPORTED_MAX {
+            self.reported.push(error);
         } else {
             self.more += 1;
         }
     }
 }
 
-impl Fault {
-    fn of(dead: &Dead, line: u64) -> Self {
-        let hint = Some(dead.hint().to_owned());
-        Self { line, column: Some(dead.column()), what: dead.to_string(), hint }
+impl LineError {
+    fn of(error: &OrderError, line: u64) -> Self {
+        let hint = Some(error.hint().to_owned());
+        Self { line, column: Some(error.column()), what: error.to_string(), hint }
     }
 }
 
-impl fmt::Display for Faults {
+impl fmt::Display for LineErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let told: Vec<_> = self.told.iter().map(Fault::to_string).collect();
-        f.write_str(&told.join("; "))?;
+        let reported: Vec<_> = self.reported.iter().map(LineError::to_string).collect();
+        f.write_str(&reported.join("; "))?;
         if self.more > 0 {
             write!(f, "; and {} more", self.more)?;
         }
@@ -266,7 +265,7 @@ impl fmt::Display for Faults {
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for LineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.column {
             Some(column) => write!(f, "line {}, column `{column}`: {}", self.line, self.what),
@@ -276,16 +275,15 @@ impl fmt::Display for Fault {
 }
 
 impl OrdersError {
-    /// Returns what to do.
     fn hint(&self) -> &str {
         match self {
             Self::Io(_) => HINT_FILE,
             Self::NotUtf8 | Self::LineNotUtf8 { .. } => HINT_UTF8,
             Self::OpenQuote { .. } => {
-                "close it, or write a quote that belongs to a cell twice; nothing was minted"
+                "close it, or double a quote that is part of the text; nothing was minted"
             }
-            Self::Lines(faults) => {
-                let mut hints = faults.told.iter().map(|fault| fault.hint.as_deref());
+            Self::Lines(errors) => {
+                let mut hints = errors.reported.iter().map(|error| error.hint.as_deref());
                 hints.next().flatten().unwrap_or(HINT)
             }
             Self::Syntax { .. }
@@ -298,12 +296,12 @@ impl OrdersError {
     }
 }
 
-/// The number of a line in its file, from 1.
+/// Returns the number of a line in its file, counted from 1.
 fn number(line: &StringRecord) -> u64 {
     line.position().map_or(0, csv::Position::line)
 }
 
-/// Reads a cell that may be empty.
+/// Parses a cell that may be empty.
 fn value<T: FromStr<Err: ToString>>(cell: &str) -> Result<Option<T>, String> {
     if cell.is_empty() {
         return Ok(None);
@@ -333,12 +331,12 @@ mod tests {
     fn parsed(text: &str) -> Result<Vec<Order>, String> {
         let order_for =
             |user: &UserName| Order { uses: UseLimit::Unlimited, ..order(user.as_str()) };
-        parse(text.as_bytes(), order_for, &OrderCheck::unasked(Permissions::Vouched), NOW)
+        parse(text.as_bytes(), order_for, &OrderCheck::offline(Permissions::Vouched), NOW)
             .map_err(|error| error_chain(&error))
     }
 
     #[test]
-    fn only_the_user_is_needed_and_the_rest_is_as_the_command_line_says() {
+    fn requires_only_the_user_and_takes_the_rest_from_the_command_line() {
         for text in ["user\nalice\nbob\n", "\u{feff}user\r\nalice\r\nbob", "user\n\n alice \nbob"] {
             let orders = parsed(text).unwrap();
             let users: Vec<_> = orders.iter().map(|order| order.user.as_str()).collect();
@@ -348,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_may_come_in_any_order_and_cells_may_be_empty() {
+    fn accepts_any_order_of_columns_and_empty_cells() {
         let text = "uses,expires,user,profile_type\n\
                     3,7d,\"smith, al\",autologin\n\
                     ,2026-11-24T12:00Z,bob,\n\
@@ -363,45 +361,45 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_names_its_line_and_column() {
-        for (text, said) in [
-            ("", "no line that names the columns"),
+    fn errors_name_the_line_and_the_column() {
+        for (text, message) in [
+            ("", "the line with the names of the columns is missing"),
             ("user\n", "no line after the first"),
-            ("name\nalice\n", "line 1 names a column `name`"),
+            ("name\nalice\n", "line 1 has an unknown column `name`"),
             ("uses\n1\n", "line 1 has no column `user`"),
-            ("\u{1b}[31m\nalice\n", "names a column `\u{fffd}[31m`"),
+            ("\u{1b}[31m\nalice\n", "has an unknown column `\u{fffd}[31m`"),
             ("user,network\nalice,10.0.0.0/99\n", "line 2, column `network`: "),
-            ("user\nalice\n\"bob\ncarol\n", "line 3 opens a quote that nothing closes"),
-            ("user,uses\n\"a\"\"b,1\n", "line 2 opens a quote that nothing closes"),
-            ("user,User\na,b\n", "names the column `user` twice"),
+            ("user\nalice\n\"bob\ncarol\n", "line 3 has an opening quote without a closing one"),
+            ("user,uses\n\"a\"\"b,1\n", "line 2 has an opening quote without a closing one"),
+            ("user,User\na,b\n", "has the column `user` twice"),
             ("user\nalice\na/b\n", "line 3, column `user`: "),
             ("user,uses\nalice,\n\"two\nlines\",1\n", "line 3, column `user`: "),
             ("user,uses\nalice,1\nbob,0\n", "line 3, column `uses`: uses are a number from 1"),
-            ("user,expires\nalice,7\n", "line 2, column `expires`: 7 of what?"),
-            ("user,expires\nalice,400d\n", "line 2, column `expires`: that is too far off"),
+            ("user,expires\nalice,7\n", "line 2, column `expires`: 7 has no unit"),
+            ("user,expires\nalice,400d\n", "line 2, column `expires`: a token can be valid for"),
             ("user,profile_type\nalice,both\n", "line 2, column `profile_type`: `both` is no"),
-            ("user,uses\nalice\n", "line 2: 1 cells, and the first line has 2"),
+            ("user,uses\nalice\n", "line 2: 1 cells, but the first line has 2"),
         ] {
             let error = parsed(text).unwrap_err();
-            assert!(error.contains(said), "{text:?}: {error}");
+            assert!(error.contains(message), "{text:?}: {error}");
         }
     }
 
     #[test]
-    fn a_file_that_is_not_utf_8_is_to_be_saved_as_such() {
-        for (text, said) in [
+    fn the_hint_for_a_file_that_is_not_utf_8_names_the_format() {
+        for (text, message) in [
             (&b"user\nj\xfcrgen\n"[..], "line 2 is not UTF-8"),
-            (&b"\xff\xfeu\0s\0e\0r\0\n\0"[..], "it is not UTF-8"),
+            (&b"\xff\xfeu\0s\0e\0r\0\n\0"[..], "not UTF-8"),
         ] {
-            let check = OrderCheck::unasked(Permissions::Unknown);
+            let check = OrderCheck::offline(Permissions::Unknown);
             let error = parse(text, |user| order(user.as_str()), &check, NOW).unwrap_err();
-            assert_eq!(error.to_string(), said);
+            assert_eq!(error.to_string(), message);
             assert!(error.hint().contains("`CSV UTF-8`"));
         }
     }
 
     #[test]
-    fn semicolons_and_tabs_separate_too_and_names_have_any_case() {
+    fn accepts_semicolons_and_tabs_and_names_in_any_case() {
         for text in ["User;USES\n\"smith; al\";3\n", "user\tUses\nsmith; al\t3\n"] {
             let orders = parsed(text).unwrap();
             assert_eq!(orders[0].user.as_str(), "smith; al", "{text:?}");
@@ -413,7 +411,7 @@ mod tests {
     }
 
     #[test]
-    fn quotes_that_are_closed_or_no_quotes_are_fine() {
+    fn accepts_closed_quotes_and_quotes_inside_of_a_cell() {
         for text in
             ["user\n\"al\nice\"\n", "user\nal\"ice\n", "user\n\"al\"\"ice\"\n", "\"user\"\na"]
         {
@@ -422,35 +420,35 @@ mod tests {
     }
 
     #[test]
-    fn five_faults_are_told_and_the_rest_is_counted() {
+    fn reports_five_errors_and_counts_the_rest() {
         let error = parsed("user,uses\na/b,0\nalice,x\n,1\nbob,0\nalice\ncarol,0\n").unwrap_err();
-        for told in ["line 2, column `user`", "line 2, column `uses`", "line 3, column `uses`"] {
-            assert!(error.contains(told), "{error}");
+        for first in ["line 2, column `user`", "line 2, column `uses`", "line 3, column `uses`"] {
+            assert!(error.contains(first), "{error}");
         }
         assert_eq!(error.matches("line ").count() - error.matches("first line").count(), 5);
         assert!(error.ends_with("; and 2 more"), "{error}");
     }
 
     #[test]
-    fn autologin_without_a_word_for_it_names_its_line() {
+    fn the_error_of_autologin_without_permission_names_the_line() {
         let text = "user,profile_type\nalice,\nbob,autologin\n";
         let order_for = |user: &UserName| order(user.as_str());
-        let check = OrderCheck::unasked(Permissions::Unknown);
+        let check = OrderCheck::offline(Permissions::Unknown);
         let error = parse(text.as_bytes(), order_for, &check, NOW).unwrap_err();
         assert_eq!(error.to_string(), "line 3, column `profile_type`: need autologin");
     }
 
     #[test]
-    fn a_file_that_is_not_there_is_named() {
-        let said = read(
+    fn the_error_names_a_missing_file() {
+        let message = read(
             Path::new("/nonexistent.csv"),
             |user| order(user.as_str()),
-            &OrderCheck::unasked(Permissions::Unknown),
+            &OrderCheck::offline(Permissions::Unknown),
             NOW,
         )
         .unwrap_err()
         .to_string();
-        assert!(said.contains("/nonexistent.csv: cannot be read: No such file"), "{said}");
-        assert!(!said.contains("column"), "{said}");
+        assert!(message.contains("/nonexistent.csv: cannot be read: No such file"), "{message}");
+        assert!(!message.contains("column"), "{message}");
     }
 }

@@ -1,7 +1,7 @@
-//! Who says that a user may have an `autologin` profile, when a token is minted.
+//! Permissions for `autologin` profiles, when a token is minted.
 //!
-//! It spares people a dead link and is no guard: the nodes check again when the
-//! link is used.
+//! They prevent useless links and are not a security check: the nodes check again when
+//! the link is used.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -14,21 +14,21 @@ use crate::failure::Failure;
 use crate::mint::Order;
 use crate::token::{ProfileKind, UserName};
 
-/// How a command line says who may have autologin.
+/// The options for permissions.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct PermissionArgs {
-    /// File that says who may have autologin, as `jeton user list --format
-    /// toml` writes it
+    /// File with the users who may have autologin, written by `jeton user list --format
+    /// toml`
     #[arg(long = "users", value_name = "FILE", value_hint = ValueHint::FilePath)]
     users_file: Option<PathBuf>,
 
-    /// Mint autologin without asking a file: you vouch that the user may
+    /// Mint autologin links without --users: you know that the user may have them
     #[arg(long, conflicts_with = "users_file")]
     allow_autologin: bool,
 }
 
 impl PermissionArgs {
-    /// Reads what the command line says about permissions.
+    /// Returns the permissions by the command line.
     pub(crate) fn read(&self) -> Result<Permissions, Failure> {
         match &self.users_file {
             Some(path) => users_file::read(path).map(Permissions::Listed),
@@ -41,26 +41,25 @@ impl PermissionArgs {
 /// What is known about permissions.
 #[derive(Debug)]
 pub(crate) enum Permissions {
-    /// The minter answers for it.
+    /// The minter vouches for every user.
     Vouched,
-    /// These users may, and no others.
+    /// Only these users may have autologin profiles.
     Listed(BTreeSet<UserName>),
-    /// Nobody said anything.
+    /// Nothing is known.
     Unknown,
 }
 
-/// Nobody says that the user of an order may have autologin. It is told in
-/// Access Server's words.
+/// The user of an order is not known to be allowed autologin. The message has Access
+/// Server's words.
 #[derive(Debug, Error)]
 #[error("need autologin")]
 pub(crate) struct NeedAutologin {
-    /// What to do.
+    /// The hint.
     pub hint: String,
 }
 
 impl Permissions {
-    /// Lets `order` pass if it asks for no autologin, or for a user that may have
-    /// it.
+    /// Rejects an order for autologin if the user is not known to be allowed it.
     pub(crate) fn check(&self, order: &Order) -> Result<(), NeedAutologin> {
         if order.kind != ProfileKind::Autologin {
             return Ok(());
@@ -73,8 +72,9 @@ impl Permissions {
                 "{user} is not allowed autologin; `jeton user allow-autologin {user}` allows it"
             ),
             Self::Unknown => {
-                "--users FILE names a file of `jeton user list --format toml` that says who may; \
-                 --allow-autologin vouches for it yourself; the nodes check again at the download"
+                "--users FILE names a file, written by `jeton user list --format toml`, of the users \
+                 who may have it; with --allow-autologin you vouch for it yourself; the nodes check \
+                 again at the download"
                     .to_owned()
             }
         };
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn autologin_needs_a_word_for_the_user() {
+    fn autologin_needs_a_permission() {
         assert!(Permissions::Vouched.check(&autologin("alice")).is_ok());
         assert!(listed(&["alice", "bob"]).check(&autologin("alice")).is_ok());
         for (permissions, named) in
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn other_kinds_need_no_word() {
+    fn other_kinds_need_no_permission() {
         assert!(Permissions::Unknown.check(&order("alice")).is_ok());
         assert!(listed(&[]).check(&order("alice")).is_ok());
     }

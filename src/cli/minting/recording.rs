@@ -1,5 +1,5 @@
-//! `--record`: the node on this machine is told of what was minted here, so that
-//! lists show a link before its first use.
+//! `--record`: records minted tokens at the node on this machine, so that `jeton list`
+//! lists them before their first use.
 
 use indicatif::ProgressBar;
 
@@ -12,28 +12,27 @@ use crate::ledger::Note;
 use crate::mint::Minted;
 use crate::signing::passphrase::PassphraseArgs;
 
-/// Whether a node is told of what is minted.
+/// The options for recording.
 #[derive(clap::Args)]
 pub(crate) struct RecordArgs {
-    /// Tell the node on this machine, so that `jeton list` shows the links before
-    /// their first use
+    /// Record the links at the node on this machine, so that `jeton list` lists them
+    /// before their first use
     #[arg(long)]
     record: bool,
 
-    /// What `jeton list` shows beside each of the links, for instance what they
-    /// are for
+    /// Text that `jeton list` shows beside each of the links, such as their purpose
     #[arg(long, value_name = "TEXT", requires = "record")]
     note: Option<Note>,
 }
 
-/// A node that waits to be told.
+/// A node that records tokens.
 pub(crate) struct Recorder {
     node: AdminClient,
     note: Option<Note>,
 }
 
 impl RecordArgs {
-    /// Finds the key for the node, if the node is to be told.
+    /// Returns the node's client, with its key, if the tokens are to be recorded.
     pub(crate) fn open(
         &self,
         passphrase: &PassphraseArgs,
@@ -48,14 +47,14 @@ impl RecordArgs {
 }
 
 impl Recorder {
-    /// Asks the node for its users: before anything is minted, so that a node out
-    /// of reach leaves nothing half done.
-    pub(crate) fn ask(&self, said: Permissions) -> Result<OrderCheck, Failure> {
-        Ok(OrderCheck::ask(&self.node, said)?)
+    /// Asks the node for its users. This comes before minting, so that nothing is minted
+    /// if the node is unreachable.
+    pub(crate) fn ask(&self, given: Permissions) -> Result<OrderCheck, Failure> {
+        Ok(OrderCheck::ask(&self.node, given)?)
     }
 
-    /// Tells the node of each token, up to the first that it does not take.
-    pub(crate) fn tell(&self, minted: &[Minted], bar: &ProgressBar) -> Result<(), Failure> {
+    /// Records each token, and stops at the first error.
+    pub(crate) fn record(&self, minted: &[Minted], bar: &ProgressBar) -> Result<(), Failure> {
         let note = self.note.as_ref().map(Note::as_str);
         for (recorded, one) in minted.iter().enumerate() {
             if let Err(error) = self.node.record(&one.token, note) {
@@ -67,8 +66,8 @@ impl Recorder {
                         Failure::from(error).reason()
                     ),
                     format!(
-                        "all links above are minted; the others are listed from their first use \
-                         on. To take all back: jeton revoke --batch {batch}"
+                        "all links above work; `jeton list` lists the unrecorded ones from their \
+                         first use on. To revoke all: jeton revoke --batch {batch}"
                     ),
                 ));
             }
@@ -96,10 +95,10 @@ mod tests {
     }
 
     #[test]
-    fn the_node_is_told_of_every_token() {
+    fn records_every_token() {
         let node = FakeNode::answering([(200, "{}"), (200, "{}"), (200, "{}")]);
         let minted = minted();
-        recorder(&node).tell(&minted, &ProgressBar::hidden()).unwrap();
+        recorder(&node).record(&minted, &ProgressBar::hidden()).unwrap();
         for (request, minted) in node.requests().iter().zip(&minted) {
             assert_eq!(request.body()["token"], minted.token.as_str());
             assert_eq!(request.body()["note"], "a sheet");
@@ -107,19 +106,20 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_recorded_is_told_and_no_token_with_it() {
+    fn the_error_counts_what_was_recorded_and_shows_no_token() {
         let no = r#"{"error":{"code":"x","message":"the ledger is not ready","hint":"wait"}}"#;
         let node = FakeNode::answering([(200, "{}"), (503, no)]);
         let minted = minted();
-        let said = recorder(&node).tell(&minted, &ProgressBar::hidden()).unwrap_err().to_string();
+        let failure = recorder(&node).record(&minted, &ProgressBar::hidden()).unwrap_err();
+        let message = failure.to_string();
         assert!(
-            said.starts_with(
+            message.starts_with(
                 "error: the node recorded 1 of 3 tokens: the ledger is not ready\nhint: all links"
             ),
-            "{said}"
+            "{message}"
         );
-        assert!(said.ends_with("jeton revoke --batch 01010101"), "{said}");
-        assert!(!said.contains(minted[1].token.as_str()));
+        assert!(message.ends_with("jeton revoke --batch 01010101"), "{message}");
+        assert!(!message.contains(minted[1].token.as_str()));
         assert_eq!(node.requests().len(), 2);
     }
 }

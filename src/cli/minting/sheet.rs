@@ -1,7 +1,7 @@
-//! `mint --sheet`: a page to print, with a QR code for each person.
+//! `mint --sheet`: a page to print, with a QR code for each user.
 //!
-//! The file is as good as all the links in it, so only its owner can read it,
-//! and none that is there is overwritten.
+//! The file has all the links in it, so only its owner can read it. An existing file is
+//! never overwritten.
 
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -17,14 +17,14 @@ use crate::qr::{QrDrawing, TooLong};
 use crate::token::ProfileKind;
 use crate::token::url::PublicUrl;
 
-/// How many cards a browser prints without trouble.
+/// The number of cards that browsers print without problems.
 pub(crate) const CARDS_EASY_MAX: usize = 5_000;
 
 const FOOT: &str = "</body>\n</html>\n";
 
 #[derive(Template)]
 #[template(path = "sheet/head.html")]
-struct Head {
+struct SheetHead {
     batch: String,
     count: usize,
     minted: String,
@@ -36,7 +36,7 @@ struct Card<'a> {
     user: &'a str,
     site: String,
     batch: String,
-    sign_in: &'static str,
+    last_step: &'static str,
     expires: String,
     uses: String,
     network: Option<String>,
@@ -44,34 +44,34 @@ struct Card<'a> {
     share: &'a str,
 }
 
-/// Why there is no sheet.
+/// Why the sheet was not written.
 #[derive(Debug, Error)]
 enum SheetError {
     #[error(transparent)]
     Io(#[from] io::Error),
-    #[error("a page cannot be written")]
+    #[error("a card cannot be rendered")]
     Template(#[from] askama::Error),
     #[error(transparent)]
     TooLong(#[from] TooLong),
 }
 
-/// Writes `minted` to a new file at `path`, whole or not at all.
+/// Writes `minted` to a new file at `path`, completely or not at all.
 pub(crate) fn write(path: &Path, minted: &[Minted], progress: &ProgressBar) -> Result<(), Failure> {
     create(path, minted, progress).map_err(|error| {
         let what = format!("cannot write the sheet {}", path.display());
         let what = format!("{what}: {}", crate::plain_text::error_chain(&error));
-        Failure::say(what, "name a new file in a folder you may write to; no link was given out")
+        Failure::say(what, "name a new file in a directory you may write to; no link was shown")
     })
 }
 
 fn create(path: &Path, minted: &[Minted], progress: &ProgressBar) -> Result<(), SheetError> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or_else(|| Path::new("."));
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    let dir = dir.unwrap_or_else(|| Path::new("."));
     if path.symlink_metadata().is_ok() {
         return Err(io::Error::from(io::ErrorKind::AlreadyExists).into());
     }
-    // Only its owner can read a temporary file, and it keeps its rights.
-    let file = tempfile::NamedTempFile::new_in(folder)?;
+    // A temporary file has mode 0600, and keeps it.
+    let file = tempfile::NamedTempFile::new_in(dir)?;
     let mut out = BufWriter::new(file);
     fill(&mut out, minted, progress)?;
     let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
@@ -84,7 +84,7 @@ fn fill(out: &mut impl Write, minted: &[Minted], progress: &ProgressBar) -> Resu
     if let Some(first) = minted.first() {
         let batch = first.claims.nonce.batch().to_string();
         let minted_at = moment::on_paper(first.claims.issued_at);
-        Head { batch, count: minted.len(), minted: minted_at }.write_into(out)?;
+        SheetHead { batch, count: minted.len(), minted: minted_at }.write_into(out)?;
     }
     for minted in minted {
         Card::of(minted)?.write_into(out)?;
@@ -101,7 +101,7 @@ impl<'a> Card<'a> {
             user: claims.user.as_str(),
             site: site(links),
             batch: claims.nonce.batch().to_string(),
-            sign_in: sign_in(*kind),
+            last_step: last_step(*kind),
             expires: moment::on_paper(claims.expires_at()),
             uses: match claims.uses.count() {
                 Some(1) => "one import or download".to_owned(),
@@ -115,18 +115,18 @@ impl<'a> Card<'a> {
     }
 }
 
-/// Returns the host that a person knows, or does not know, who was handed a link.
+/// Returns the host of the links, by which users recognize the site.
 fn site(links: &Links) -> String {
     let url = links.share.split_once("/t/").and_then(|(origin, _)| origin.parse().ok());
     url.map_or_else(String::new, |url: PublicUrl| url.host().to_owned())
 }
 
-/// The last step for whoever holds the sheet.
-const fn sign_in(kind: ProfileKind) -> &'static str {
+/// Returns the last step of the instructions on a card.
+const fn last_step(kind: ProfileKind) -> &'static str {
     match kind {
-        ProfileKind::UserLocked => "Connect, with your password.",
-        ProfileKind::Autologin => "Connect. There is no password, so keep the device safe.",
-        ProfileKind::ServerLocked => "Connect, with your user name and password.",
+        ProfileKind::UserLocked => "Connect with your password.",
+        ProfileKind::Autologin => "Connect. No password is needed, so keep the device safe.",
+        ProfileKind::ServerLocked => "Connect with your user name and password.",
     }
 }
 
@@ -144,9 +144,9 @@ mod tests {
     }
 
     #[test]
-    fn each_person_has_a_card_with_a_code_and_names_are_only_text() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("sheet.html");
+    fn each_user_has_a_card_with_a_code_and_names_are_escaped() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("sheet.html");
         let minted = minted();
         write(&path, &minted, &ProgressBar::hidden()).unwrap();
         let html = std::fs::read_to_string(&path).unwrap();
@@ -157,20 +157,20 @@ mod tests {
         assert_eq!(html.matches("<p class=\"site\">vpn.example.com</p>").count(), 2);
         assert!(html.find("Scan the code") < html.find("As a last resort, type"));
         assert!(html.contains("VPN for <bdi>alice</bdi>"));
-        assert!(html.contains("Good until</dt><dd>23 November 2026, "));
+        assert!(html.contains("Valid until</dt><dd>23 November 2026, "));
         assert!(html.contains("one import or download"));
         assert!(!html.contains("<b>&\"bob") && !html.contains("<script"));
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]
-    fn what_is_there_is_not_overwritten() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("sheet.html");
+    fn never_overwrites_a_file() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("sheet.html");
         std::fs::write(&path, "mine").unwrap();
-        let said = write(&path, &minted(), &ProgressBar::hidden()).unwrap_err().to_string();
-        assert!(said.contains("sheet.html") && said.contains("exists"), "{said}");
+        let message = write(&path, &minted(), &ProgressBar::hidden()).unwrap_err().to_string();
+        assert!(message.contains("sheet.html") && message.contains("exists"), "{message}");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
-        assert_eq!(folder.path().read_dir().unwrap().count(), 1);
+        assert_eq!(temp.path().read_dir().unwrap().count(), 1);
     }
 }

@@ -1,5 +1,5 @@
-//! The file that carries permissions to a machine that mints offline, written
-//! by `jeton user list --format toml` and read by `--users`.
+//! The file with the permissions for a machine that mints offline. `jeton user list
+//! --format toml` writes it, `--users` reads it.
 //!
 //! ```toml
 //! [[user]]
@@ -15,38 +15,38 @@ use serde::Deserialize;
 use crate::failure::Failure;
 use crate::token::UserName;
 
-/// What the head of a written file says about it.
+/// The comment at the beginning of the file.
 const HEAD: &str = "\
-# Who may have autologin profiles, for `jeton mint --users FILE` on a machine
-# that is offline. The nodes check again when a link is used.
+# Users who may have autologin profiles, for `jeton mint --users FILE` on an offline
+# machine. The nodes check again when a link is used.
 ";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     #[serde(default)]
-    user: Vec<Line>,
+    user: Vec<UserEntry>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Line {
+struct UserEntry {
     name: UserName,
     autologin: bool,
 }
 
-/// Reads the users that may have autologin profiles.
+/// Reads the users who may have autologin profiles.
 pub(crate) fn read(path: &Path) -> Result<BTreeSet<UserName>, Failure> {
     let hint = "`jeton user list --format toml` writes such a file";
     let text = std::fs::read_to_string(path).map_err(|error| {
         Failure::say(format!("cannot read the users file {}: {error}", path.display()), hint)
     })?;
     parse(&text).map_err(|error| {
-        Failure::say(format!("{} is no users file: {error}", path.display()), hint)
+        Failure::say(format!("{} is not a users file: {error}", path.display()), hint)
     })
 }
 
-/// Writes users, each with whether autologin is allowed.
+/// Formats users, each with whether autologin is allowed.
 pub(crate) fn write<'a>(users: impl IntoIterator<Item = (&'a UserName, bool)>) -> String {
     let mut text = HEAD.to_owned();
     for (user, autologin) in users {
@@ -57,16 +57,17 @@ pub(crate) fn write<'a>(users: impl IntoIterator<Item = (&'a UserName, bool)>) -
 
 fn parse(text: &str) -> Result<BTreeSet<UserName>, toml::de::Error> {
     let file: File = toml::from_str(text)?;
-    // Whoever is listed twice is allowed only if no line denies it.
+    // A user who is listed more than once is allowed only if no entry denies it.
     let denied: BTreeSet<_> = names(&file, false).collect();
     Ok(names(&file, true).filter(|name| !denied.contains(name)).collect())
 }
 
 fn names(file: &File, autologin: bool) -> impl Iterator<Item = UserName> {
-    file.user.iter().filter(move |line| line.autologin == autologin).map(|line| line.name.clone())
+    let entries = file.user.iter().filter(move |user| user.autologin == autologin);
+    entries.map(|user| user.name.clone())
 }
 
-/// Writes a basic string of TOML. A user name has no control characters.
+/// Formats a basic string of TOML. A user name has no control characters.
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""))
 }
@@ -80,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn reads_what_it_writes() {
         let (alice, odd, bob) = (user("alice@example.com"), user("o\"dd #[x]"), user("bob"));
         let text = write([(&alice, true), (&odd, true), (&bob, false)]);
         assert_eq!(parse(&text).unwrap(), BTreeSet::from([alice, odd]));
@@ -88,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn doubt_is_no_permission() {
+    fn contradictory_and_bad_entries_allow_nothing() {
         let (alice, allowed) = (user("alice"), "[[user]]\nname = \"alice\"\nautologin = true\n");
         assert!(parse(allowed).unwrap().contains(&alice));
         let both = format!("{allowed}{}", allowed.replace("true", "false"));

@@ -1,20 +1,20 @@
-//! A block of labelled lines, one fact a line.
+//! A block of labeled lines, one fact a line.
 
 use std::fmt::Write as _;
 
 use anstyle::Style;
 
-/// Labels and values, shown with the values one below the other.
+/// Labels and values; the values are aligned.
 #[derive(Default)]
 pub(crate) struct Facts(Vec<(&'static str, String)>);
 
 impl Facts {
-    /// Adds a fact. `value` is one line.
+    /// Adds a fact. `value` must be one line.
     pub(crate) fn add(&mut self, label: &'static str, value: impl Into<String>) {
         self.0.push((label, value.into()));
     }
 
-    /// Returns the block, each line with its line feed; labels are dimmed.
+    /// Returns the block with dimmed labels. Each line ends with a line feed.
     pub(crate) fn to_text(&self) -> String {
         let width = self.0.iter().map(|(label, _value)| label.len()).max().unwrap_or_default();
         let dim = Style::new().dimmed();
@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_stand_below_each_other() {
+    fn values_are_aligned() {
         let mut facts = Facts::default();
         facts.add("id", "x");
         facts.add("expires", "never");

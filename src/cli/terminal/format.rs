@@ -1,33 +1,33 @@
-//! The forms in which commands give their results.
+//! The output formats of commands.
 
 use clap::ValueEnum;
 
-/// How `mint` writes the tokens it made.
+/// The formats of `mint`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum MintFormat {
-    /// Labelled lines for people
+    /// Labeled lines for people
     Text,
     /// One JSON object a line, one line a token
     Json,
-    /// Comma-separated values with a head line
+    /// Comma-separated values with a header line
     Csv,
     /// The import link only, one line a token
     Url,
 }
 
-/// How `inspect` writes what a token says.
+/// The formats of `inspect` and `ledger hash`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum InspectFormat {
-    /// Labelled lines for people
+    /// Labeled lines for people
     Text,
     /// One JSON object
     Json,
 }
 
-/// How `admin-link` writes what it made.
+/// The formats of `admin-link`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum LinkFormat {
-    /// The link, and on stderr what it is
+    /// The link on stdout, and an explanation on stderr
     Text,
     /// One JSON object
     Json,
@@ -35,29 +35,29 @@ pub(crate) enum LinkFormat {
     Token,
 }
 
-/// How lists are written.
+/// The formats of lists.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum ListFormat {
     /// An aligned table for people
     Text,
     /// One JSON array
     Json,
-    /// Comma-separated values with a head line
+    /// Comma-separated values with a header line
     Csv,
 }
 
-/// How `cluster status` writes the members.
+/// The formats of `cluster status`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum MembersFormat {
     /// An aligned table for people
     Text,
-    /// One JSON object: the members, and the alarms
+    /// One JSON object with the members and the alarms
     Json,
-    /// Comma-separated values with a head line; the members alone
+    /// Comma-separated values with a header line; members only
     Csv,
 }
 
-/// How commands that change something write what they did.
+/// The formats of commands that change something.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum ChangeFormat {
     /// A sentence for people
@@ -66,23 +66,23 @@ pub(crate) enum ChangeFormat {
     Json,
 }
 
-/// How commands whose exit code is the answer write it out.
+/// The formats of commands whose exit code is the answer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum CheckFormat {
-    /// A few words for people, or none where all is well
+    /// A few words for people, or none if all is well
     Text,
     /// One JSON object
     Json,
 }
 
-/// How the list of users is written.
+/// The formats of `user list`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum UserFormat {
     /// An aligned table for people
     Text,
     /// One JSON array
     Json,
-    /// Comma-separated values with a head line
+    /// Comma-separated values with a header line
     Csv,
     /// A file for `jeton mint --users`
     Toml,

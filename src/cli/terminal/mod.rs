@@ -1,8 +1,8 @@
-//! How commands speak: what goes to stdout and stderr, and in which form.
+//! The output of commands.
 //!
-//! [`output`] is the one way out. [`table`], [`facts`] and [`qr`] draw what it is
-//! given, [`mod@format`] names the forms one may ask for, [`moment`] writes times,
-//! [`progress`] keeps people company in long work.
+//! Only [`output`] writes to stdout and stderr. [`table`], [`facts`] and [`qr`] render
+//! what it writes, [`mod@format`] has the output formats, [`moment`] formats times, and
+//! [`progress`] shows progress bars.
 
 pub(crate) mod facts;
 pub(crate) mod format;

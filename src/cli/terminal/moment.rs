@@ -1,4 +1,4 @@
-//! Moments as people and programs read them.
+//! Times as people and programs read them.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -6,24 +6,24 @@ use serde::{Deserialize as _, Deserializer, de};
 
 use crate::token::UnixSeconds;
 
-/// Shows a moment in UTC, and in this machine's time zone where that differs:
+/// Formats a time in UTC, and also in the local time zone if that differs:
 /// `2026-12-01T12:00:00Z (2026-12-01 13:00:00 CET)`.
 pub(crate) fn both(at: UnixSeconds) -> String {
     both_in(at, &TimeZone::system())
 }
 
-/// Shows a moment in this machine's time zone: `2026-12-01 13:00:00 CET`.
+/// Formats a time in the local time zone: `2026-12-01 13:00:00 CET`.
 pub(crate) fn local(at: UnixSeconds) -> String {
     local_in(at, &TimeZone::system()).unwrap_or_else(|| at.to_string())
 }
 
-/// Writes a moment for paper, in this machine's time zone and rounded down to the
-/// minute: `1 December 2026, 13:00 CET`.
+/// Formats a time for paper, in the local time zone and rounded down to the minute:
+/// `1 December 2026, 13:00 CET`.
 pub(crate) fn on_paper(at: UnixSeconds) -> String {
     on_paper_in(at, &TimeZone::system())
 }
 
-/// Says how far `at` is from `now`, in its largest unit: `in 59 min`, `2 days ago`.
+/// Formats the distance of `at` from `now` in one unit: `in 59 min`, `2 days ago`.
 pub(crate) fn distance(at: UnixSeconds, now: UnixSeconds) -> String {
     let length = length(at.get().abs_diff(now.get()));
     if at > now { format!("in {length}") } else { format!("{length} ago") }
@@ -58,7 +58,7 @@ fn length(seconds: u64) -> String {
     const MINUTE: u64 = 60;
     const HOUR: u64 = 60 * MINUTE;
     const DAY: u64 = 24 * HOUR;
-    // From two on, so that no unit hides more than half of what it says.
+    // A unit is used from 2 on, so that rounding down loses less than half.
     if seconds >= 2 * DAY {
         format!("{} days", seconds / DAY)
     } else if seconds >= 2 * HOUR {
@@ -70,12 +70,12 @@ fn length(seconds: u64) -> String {
     }
 }
 
-/// Reads a moment from RFC 3339 text; a fraction of a second is cut off. For
+/// Deserializes an RFC 3339 time and drops fractions of a second. For
 /// `#[serde(deserialize_with = "moment::from_rfc3339")]`.
 pub(crate) fn from_rfc3339<'de, D: Deserializer<'de>>(from: D) -> Result<UnixSeconds, D::Error> {
     let text = String::deserialize(from)?;
-    let stamp: Timestamp = text.parse().map_err(de::Error::custom)?;
-    let seconds = u64::try_from(stamp.as_second()).map_err(de::Error::custom)?;
+    let timestamp: Timestamp = text.parse().map_err(de::Error::custom)?;
+    let seconds = u64::try_from(timestamp.as_second()).map_err(de::Error::custom)?;
     Ok(UnixSeconds::new(seconds))
 }
 
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_moment_is_shown_in_utc_and_local_time() {
+    fn formats_utc_and_local_time() {
         let zone = TimeZone::fixed(jiff::tz::offset(1));
         let at = UnixSeconds::new(1_796_126_400);
         assert_eq!(both_in(at, &zone), "2026-12-01T12:00:00Z (2026-12-01 13:00:00 +01)");
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_on_paper_has_its_zone() {
+    fn a_time_on_paper_has_its_zone() {
         let zone = TimeZone::fixed(jiff::tz::offset(1));
         let at = UnixSeconds::new(1_796_126_459);
         assert_eq!(on_paper_in(at, &zone), "1 December 2026, 13:00 +01");
@@ -102,11 +102,11 @@ mod tests {
     #[test]
     fn a_distance_has_one_unit() {
         let now = UnixSeconds::new(1_000_000);
-        let said = |seconds| distance(now.plus(seconds), now);
-        assert_eq!(said(90), "in 90 s");
-        assert_eq!(said(3_599), "in 59 min");
-        assert_eq!(said(86_400), "in 24 h");
-        assert_eq!(said(172_800), "in 2 days");
+        let in_seconds = |seconds| distance(now.plus(seconds), now);
+        assert_eq!(in_seconds(90), "in 90 s");
+        assert_eq!(in_seconds(3_599), "in 59 min");
+        assert_eq!(in_seconds(86_400), "in 24 h");
+        assert_eq!(in_seconds(172_800), "in 2 days");
         assert_eq!(distance(now.minus(7_200), now), "2 h ago");
     }
 }

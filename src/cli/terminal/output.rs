@@ -1,25 +1,25 @@
-//! Where words go: results to stdout, remarks for people to stderr. Colours
-//! reach terminals only, and none where `NO_COLOR` is set.
+//! Writes results to stdout and remarks for people to stderr. Only terminals get colors,
+//! unless `NO_COLOR` is set.
 
 use std::io::{self, Write};
 
 use crate::failure::Failure;
 
-/// Writes a result, which ends with a line feed, to stdout.
-///
-/// A reader that has seen enough and went away, such as `head`, is no failure.
+/// Writes a result, which ends with a line feed, to stdout. A closed pipe, as after
+/// `| head`, is not an error.
 pub(crate) fn show(result: &str) -> Result<(), Failure> {
     let mut stdout = anstream::stdout().lock();
     match stdout.write_all(result.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::say(format!("cannot write the result: {error}"), "is the disk full?"))
+            let hint = "check that the disk is not full";
+            Err(Failure::say(format!("cannot write the result: {error}"), hint))
         }
         _ => Ok(()),
     }
 }
 
-/// Writes a remark, which needs no line feed, to stderr.
+/// Writes a remark and a line feed to stderr.
 pub(crate) fn remark(remark: &str) {
-    // When even stderr is gone there is nobody left to tell.
+    // If stderr is gone as well, there is no place left to report that.
     let _ = writeln!(anstream::stderr().lock(), "{remark}");
 }

@@ -1,13 +1,13 @@
-//! A bar on stderr for long work. Where stderr is no terminal there is none.
+//! Progress bars, on stderr if that is a terminal.
 
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// How often the bar is drawn anew.
+/// How often the bar is redrawn.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Starts a bar for `len` steps of `what`.
+/// Starts a bar for `len` steps, labeled `what`.
 pub(crate) fn bar(len: usize, what: &'static str) -> ProgressBar {
     let bar = ProgressBar::new(u64::try_from(len).unwrap_or(u64::MAX));
     let template = "{msg} {wide_bar} {human_pos} of {human_len}, {eta} left";

@@ -1,16 +1,15 @@
-//! A QR code in a terminal, two modules in each character.
+//! QR codes in a terminal, with two modules in each character.
 
 use crate::failure::Failure;
 use crate::qr::QrDrawing;
 
 /// Draws `link` as a QR code.
 ///
-/// The light modules are the painted ones, in white on black. So the code looks
-/// right on a dark terminal even where colours are not allowed, and on any
-/// terminal where they are.
+/// It paints the light modules, in white on black. So the code is right on any terminal
+/// with colors, and on a dark terminal without them.
 pub(crate) fn draw(link: &str) -> Result<String, Failure> {
     let code = QrDrawing::of(link)
-        .map_err(|error| Failure::new(&error, "leave --qr out, or shorten the user"))?;
+        .map_err(|error| Failure::new(&error, "omit --qr, or use a shorter user name"))?;
     let style = anstyle::AnsiColor::BrightWhite.on(anstyle::AnsiColor::Black);
     Ok(lines(&code).map(|line| format!("{style}{line}{style:#}\n")).collect())
 }
@@ -34,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_code_has_its_margin_and_its_corners() {
+    fn a_code_has_a_margin_and_finder_patterns() {
         let drawn = draw("openvpn://import-profile/https://vpn.example.com/").unwrap();
         let plain = anstream::adapter::strip_str(&drawn).to_string();
         let lines: Vec<Vec<char>> = plain.lines().map(|line| line.chars().collect()).collect();

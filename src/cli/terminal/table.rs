@@ -1,4 +1,4 @@
-//! A table, for people and for programs.
+//! Tables for people and for programs.
 
 use anstyle::Style;
 use serde::ser::{Serialize, Serializer};
@@ -6,22 +6,25 @@ use serde_json::Value;
 
 use crate::failure::Failure;
 
-/// What stands between two columns.
+/// The gap between two columns.
 const GAP: &str = "  ";
 
-/// The columns whose cells people wrote. An id is exempt: it may begin with a
-/// hyphen, and programs take it as it is.
+/// The columns with text that people wrote. An id may begin with a hyphen as well, but
+/// programs need it unchanged.
 const FREE_TEXT: [&str; 2] = ["user", "note"];
 
-/// What makes a formula of a cell, at its begin.
+/// The first characters of a cell that a spreadsheet evaluates as a formula.
 /// Source: OWASP, CSV Injection.
 const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 
-/// The names of columns, and rows with as many cells.
+/// Column names, and rows with one cell for each column.
 pub(crate) struct Table {
     head: Vec<&'static str>,
     rows: Vec<Vec<Value>>,
 }
+
+/// The name of a column, and the function that returns its cell; see [`Table::add`].
+pub(crate) type Column<T> = (&'static str, fn(&T) -> Value);
 
 /// One row with the names of its columns.
 struct Row<'a> {
@@ -30,17 +33,24 @@ struct Row<'a> {
 }
 
 impl Table {
+    /// Makes a table with a row for each item.
+    pub(crate) fn of<T>(items: &[T], columns: &[Column<T>]) -> Self {
+        let row = |item| columns.iter().map(|(_name, cell)| cell(item)).collect();
+        let head = columns.iter().map(|(name, _cell)| *name).collect();
+        Self { head, rows: items.iter().map(row).collect() }
+    }
+
     /// Starts a table without rows.
     pub(crate) fn new(head: &[&'static str]) -> Self {
         Self { head: head.to_vec(), rows: Vec::new() }
     }
 
-    /// Adds a row. A text in it is one line; nothing is `null`.
+    /// Adds a row. Each string must be one line; an empty cell is `null`.
     pub(crate) fn add<const N: usize>(&mut self, row: [Value; N]) {
         self.rows.push(row.into());
     }
 
-    /// Takes a column out.
+    /// Removes a column.
     pub(crate) fn without(mut self, name: &str) -> Self {
         if let Some(column) = self.head.iter().position(|found| *found == name) {
             self.head.remove(column);
@@ -51,7 +61,7 @@ impl Table {
         self
     }
 
-    /// Returns the table for people: names in bold capitals, cells aligned.
+    /// Returns the table for people: column names in bold capitals, cells aligned.
     pub(crate) fn to_text(&self) -> String {
         let bold = Style::new().bold();
         let head: Vec<_> = self.head.iter().map(|name| name.to_uppercase()).collect();
@@ -66,9 +76,9 @@ impl Table {
         text
     }
 
-    /// Returns comma-separated values (RFC 4180, with line feeds), the first line
-    /// the names. What people wrote gets an apostrophe where a spreadsheet would
-    /// take it for a formula.
+    /// Returns comma-separated values (RFC 4180, with line feeds). The first line has
+    /// the column names. Text that a spreadsheet would evaluate as a formula gets an
+    /// apostrophe.
     pub(crate) fn to_csv(&self) -> Result<String, Failure> {
         let cell = |(name, cell): (&&str, &Value)| {
             if FREE_TEXT.contains(name) { as_text(shown(cell)) } else { shown(cell) }
@@ -77,18 +87,18 @@ impl Table {
         let head = self.head.iter().copied().map(str::to_owned).collect();
         let mut lines = csv::Writer::from_writer(Vec::new());
         for line in std::iter::once::<Vec<String>>(head).chain(rows) {
-            lines.write_record(&line).map_err(|error| fault(&error))?;
+            lines.write_record(&line).map_err(|error| bug(&error))?;
         }
-        let bytes = lines.into_inner().map_err(|error| fault(&error))?;
-        String::from_utf8(bytes).map_err(|error| fault(&error))
+        let bytes = lines.into_inner().map_err(|error| bug(&error))?;
+        String::from_utf8(bytes).map_err(|error| bug(&error))
     }
 
-    /// Returns one JSON array with an object for each row.
+    /// Returns a JSON array with an object for each row.
     pub(crate) fn to_json(&self) -> Result<String, Failure> {
         to_json(&self.objects().collect::<Vec<_>>())
     }
 
-    /// Returns an object for each row, one a line.
+    /// Returns a JSON object for each row, one a line.
     pub(crate) fn to_json_lines(&self) -> Result<String, Failure> {
         self.objects().map(|row| to_json(&row)).collect()
     }
@@ -98,7 +108,7 @@ impl Table {
     }
 }
 
-/// Writes an object whose fields stand in the order of the columns.
+/// Serializes as an object whose fields have the order of the columns.
 impl Serialize for Row<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.head.iter().zip(self.cells))
@@ -107,12 +117,12 @@ impl Serialize for Row<'_> {
 
 /// Returns `value` as one line of JSON.
 pub(crate) fn to_json(value: &impl Serialize) -> Result<String, Failure> {
-    let json = serde_json::to_string(value).map_err(|error| fault(&error))?;
+    let json = serde_json::to_string(value).map_err(|error| bug(&error))?;
     Ok(json + "\n")
 }
 
-fn fault(error: &(dyn std::error::Error + 'static)) -> Failure {
-    Failure::new(error, "this is a fault in jeton, please report it; try --format text")
+fn bug(error: &(dyn std::error::Error + 'static)) -> Failure {
+    Failure::new(error, "this is a bug in jeton; please report it. Try --format text")
 }
 
 fn shown(cell: &Value) -> String {
@@ -123,7 +133,7 @@ fn shown(cell: &Value) -> String {
     }
 }
 
-/// Keeps a spreadsheet from taking a cell for a formula.
+/// Keeps a spreadsheet from evaluating a cell as a formula.
 fn as_text(cell: String) -> String {
     if cell.starts_with(FORMULA) { format!("'{cell}") } else { cell }
 }
@@ -133,7 +143,7 @@ fn aligned(row: &[String], widths: &[usize]) -> String {
     cells.collect::<Vec<_>>().join(GAP).trim_end().to_owned()
 }
 
-/// The widths of the columns, in characters.
+/// Returns the widths of the columns, in characters.
 fn widths(head: &[String], rows: &[Vec<String>]) -> Vec<usize> {
     let width = |cell: &String| cell.chars().count();
     let of_column = |(column, name)| {
@@ -155,13 +165,13 @@ mod tests {
     }
 
     #[test]
-    fn columns_are_aligned_and_lines_have_no_blank_end() {
+    fn columns_are_aligned_without_trailing_blanks() {
         let plain = anstream::adapter::strip_str(&table().to_text()).to_string();
         assert_eq!(plain, "USER    LEFT  KIND\nj\u{fc}rgen  2     autologin\nal\n");
     }
 
     #[test]
-    fn a_column_can_be_left_out() {
+    fn removes_a_column() {
         assert_eq!(
             table().without("left").to_csv().unwrap(),
             "user,kind\nj\u{fc}rgen,autologin\nal,\n"
@@ -170,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_people_wrote_is_no_formula_in_a_spreadsheet() {
+    fn free_text_is_not_a_formula_in_a_spreadsheet() {
         for begin in ["=", "+", "-", "@", "\t", "\r"] {
             let text = format!("{begin}1");
             let mut table = Table::new(&["id", "user", "note"]);
@@ -186,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn programs_read_the_same_cells_in_the_same_order() {
+    fn csv_and_json_have_the_same_cells_in_the_same_order() {
         assert_eq!(table().to_csv().unwrap(), "user,left,kind\nj\u{fc}rgen,2,autologin\nal,,\n");
         let lines = table().to_json_lines().unwrap();
         let (first, second) = (

@@ -1,10 +1,10 @@
-//! `jeton cluster promote|demote|replace|remove|lead`: what the members become.
+//! `jeton cluster promote|demote|replace|remove|lead`: changes the membership.
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::members::Members;
+use super::members::MembersAnswer;
 use crate::cli::client::AdminClient;
 use crate::cli::global::Global;
 use crate::cli::terminal::format::ChangeFormat;
@@ -15,8 +15,8 @@ use crate::token::AdminRole;
 
 /// Make learners voters, all in one change
 ///
-/// The number of voters is always odd, so they come two at a time. A learner has to
-/// catch up first, which is waited for a little.
+/// The number of voters is always odd, so promote two at a time. The command waits a
+/// little while for the learners to catch up.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -43,19 +43,19 @@ pub(crate) struct DemoteArgs {
     how: HowArgs,
 }
 
-/// Put a learner in the place of a voter, which is removed
+/// Replace a voter with a learner, and remove the voter
 ///
-/// So a dead voter is replaced: the number of voters stays the same.
+/// Use this for a voter that is lost. The number of voters stays the same.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  jeton cluster replace 3f2a --by 77b0       3f2a goes for good, 77b0 votes")]
+  jeton cluster replace 3f2a --by 77b0       remove 3f2a for good, make 77b0 a voter")]
 pub(crate) struct ReplaceArgs {
-    /// The voter that goes: its id, the first 4 digits of it or more, or its address
+    /// Voter to remove: its id, at least the first 4 digits of it, or its address
     #[arg(value_name = "NODE")]
     old: String,
 
-    /// The learner that comes
+    /// Learner that becomes a voter
     #[arg(long, value_name = "NODE")]
     by: String,
 
@@ -65,16 +65,16 @@ pub(crate) struct ReplaceArgs {
 
 /// Remove nodes for good
 ///
-/// A node that was removed is not heard any more, and its ledger can never come
-/// back: move that away, and let the machine join again if you want it back.
+/// The other nodes ignore a removed node, and its ledger can never be used again. To
+/// bring the machine back, move its ledger away and let it join again.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  jeton cluster remove 3f2a                  a learner
-  jeton cluster replace 3f2a --by 77b0       a voter, whose place a learner takes
+  jeton cluster remove 3f2a                  remove a learner
+  jeton cluster replace 3f2a --by 77b0       remove a voter; a learner takes its place
 
-A node that was removed still holds the key of the cluster. If its disk is in wrong
-hands, see SECURITY.md.")]
+A removed node still has the private key of the cluster's certificate authority. If its
+disk was stolen, see SECURITY.md.")]
 pub(crate) struct RemoveArgs {
     #[command(flatten)]
     which: NodesArgs,
@@ -83,15 +83,15 @@ pub(crate) struct RemoveArgs {
     how: HowArgs,
 }
 
-/// Let another voter lead, before this one is taken down, say
+/// Transfer the leadership to another voter
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   jeton cluster lead 9c01
 
-A leader that is stopped by `kill -TERM` looks for another by itself.")]
+A leader that stops after `kill -TERM` transfers the leadership by itself.")]
 pub(crate) struct LeadArgs {
-    /// Its id, the first 4 digits of it or more, or its address
+    /// Id of the voter, at least the first 4 digits of it, or its address
     #[arg(value_name = "NODE")]
     node: String,
 
@@ -99,18 +99,18 @@ pub(crate) struct LeadArgs {
     how: HowArgs,
 }
 
-/// Those whom a change is about.
+/// The nodes to change.
 #[derive(Args, Debug)]
 struct NodesArgs {
-    /// Ids, the first 4 digits of them or more, or addresses
+    /// Ids, at least the first 4 digits of each, or addresses
     #[arg(value_name = "NODE", required = true)]
     nodes: Vec<String>,
 }
 
-/// What all of them take.
+/// The options of every change.
 #[derive(Args, Debug)]
 struct HowArgs {
-    /// How to write the result
+    /// Output format
     #[arg(long, value_enum, default_value_t = ChangeFormat::Text)]
     format: ChangeFormat,
 
@@ -140,26 +140,26 @@ pub(super) fn lead(args: &LeadArgs, global: &Global) -> Result<(), Failure> {
     change(global, &args.how, |members| Ok(json!({ "lead": members.named(&args.node)? })))
 }
 
-/// Tells the node what `wish` makes of the members. While another node is just
-/// becoming the leader, the node tries again by itself.
+/// Sends the request that `request` builds from the members. During an election the
+/// node itself tries again.
 fn change(
     global: &Global,
     how: &HowArgs,
-    wish: impl FnOnce(&Members) -> Result<Value, Failure>,
+    request: impl FnOnce(&MembersAnswer) -> Result<Value, Failure>,
 ) -> Result<(), Failure> {
     #[derive(Deserialize, Serialize)]
-    struct Answer {
+    struct ChangeAnswer {
         changed: String,
     }
     let node = AdminClient::open(&global.load()?, &how.passphrase)?;
-    let wish = wish(&Members::ask(&node)?)?;
-    let answer: Answer = node.post(AdminRole::Admin, "cluster/changes", &wish)?;
+    let request = request(&MembersAnswer::ask(&node)?)?;
+    let answer: ChangeAnswer = node.post(AdminRole::Admin, "cluster/changes", &request)?;
     output::show(&match how.format {
         ChangeFormat::Text => format!("{}\n", answer.changed.replace(char::is_control, " ")),
         ChangeFormat::Json => table::to_json(&answer)?,
     })
 }
 
-fn all<'a>(members: &'a Members, names: &[String]) -> Result<Vec<&'a str>, Failure> {
+fn all<'a>(members: &'a MembersAnswer, names: &[String]) -> Result<Vec<&'a str>, Failure> {
     names.iter().map(|name| members.named(name)).collect()
 }

@@ -1,4 +1,4 @@
-//! `jeton cluster invite`: a line that lets one further node in.
+//! `jeton cluster invite`: prints a join line for one new node.
 
 use clap::Args;
 use serde::Deserialize;
@@ -18,17 +18,17 @@ Examples:
   jeton cluster invite
   jeton cluster invite | ssh node2 jeton cluster join - --dir /etc/jeton
 
-The line names this node, says by which certificate authority the new one knows it,
-and holds a secret. It is good once, for 15 minutes, while this node runs.";
+The line has the address of this node, the fingerprint of the cluster's certificate
+authority, and a secret. It works once, within 15 minutes, while this node runs.";
 
-/// Print a line that lets one further node in
+/// Print a join line for one new node
 ///
-/// Whoever uses the line becomes a member and holds the key of the cluster: give it
-/// to nobody else.
+/// The machine that uses the line becomes a member and receives the private key of the
+/// cluster's certificate authority. Keep the line secret.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct InviteArgs {
-    /// How to write the result
+    /// Output format
     #[arg(long, value_enum, default_value_t = ChangeFormat::Text)]
     format: ChangeFormat,
 
@@ -37,7 +37,7 @@ pub(crate) struct InviteArgs {
 }
 
 #[derive(Deserialize)]
-struct Invite {
+struct InviteAnswer {
     line: Zeroizing<String>,
     #[serde(deserialize_with = "moment::from_rfc3339")]
     expires_at: UnixSeconds,
@@ -45,7 +45,8 @@ struct Invite {
 
 pub(super) fn run(args: &InviteArgs, global: &Global) -> Result<(), Failure> {
     let node = AdminClient::open(&global.load()?, &args.passphrase)?;
-    let Invite { line, expires_at } = node.post(AdminRole::Admin, "cluster/invites", &json!({}))?;
+    let InviteAnswer { line, expires_at } =
+        node.post(AdminRole::Admin, "cluster/invites", &json!({}))?;
     let line = Zeroizing::new(line.replace(char::is_control, " "));
     if args.format == ChangeFormat::Json {
         let invite = json!({ "line": line.as_str(), "expires_at": expires_at.to_string() });
@@ -53,8 +54,8 @@ pub(super) fn run(args: &InviteArgs, global: &Global) -> Result<(), Failure> {
     }
     output::show(&format!("{}\n", *line))?;
     output::remark(&format!(
-        "Good once, until {expires_at}. On the new machine:\n  jeton cluster join LINE --dir \
-         /etc/jeton"
+        "This line works once, until {expires_at}. On the new machine:\n  jeton cluster join LINE \
+         --dir /etc/jeton"
     ));
     Ok(())
 }

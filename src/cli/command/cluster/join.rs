@@ -1,4 +1,4 @@
-//! `jeton cluster join`: makes a further node of a ledger, whole or not at all.
+//! `jeton cluster join`: creates a new node of a cluster, completely or not at all.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::cli::command::init::staging::Staging;
 use crate::cli::command::init::{self, certificate};
-use crate::cli::command::ledger::draw_node_id;
+use crate::cli::command::ledger::creation::draw_node_id;
 use crate::cli::command::serve::runtime;
 use crate::cli::pasted;
 use crate::cli::terminal::format::ChangeFormat;
@@ -19,11 +19,11 @@ use crate::failure::Failure;
 use crate::keyring;
 use crate::ledger::NodeId;
 use crate::ledger::raft::{self, Identity};
-use crate::node::cluster as node_cluster;
+use crate::node::cluster_link;
 use crate::token::url::PublicUrl;
 use crate::token::{KeyPurpose, UnixSeconds};
 
-/// What is made, the configuration last.
+/// What is created. jeton.toml comes last.
 const NAMES: [&str; 4] = ["keys", "ledger", "tls", "jeton.toml"];
 
 const EXAMPLES: &str = "\
@@ -32,44 +32,44 @@ Examples:
   ssh node1 jeton cluster invite | jeton cluster join - --dir /etc/jeton
   jeton cluster join jeton-join:1:... --listen 0.0.0.0:7443 --address node2.example.com:7443
 
-The line comes from `jeton cluster invite` on a node that runs. It makes jeton.toml,
-keys/trusted, ledger and tls; it brings no private key, so the new node cannot mint.
-Then say in jeton.toml where profiles come from, and start it. It is a learner, and
-answers links as any node does; `jeton cluster promote` makes it a voter.";
+The line comes from `jeton cluster invite` on a running node. This creates jeton.toml,
+keys/trusted, ledger and tls. It copies no private key, so the new node cannot mint. Next,
+set the source of profiles in jeton.toml and start the node. It is a learner and serves
+links like any other node; `jeton cluster promote` makes it a voter.";
 
-/// Make this machine a further node of a cluster
+/// Make this machine a new node of a cluster
 ///
-/// It makes all of a node or, if anything goes wrong, nothing. What exists is never
-/// touched. It speaks only to the cluster that the line names.
+/// This creates a complete node or, if it fails, nothing. It never changes an existing
+/// file. It talks only to the cluster that the line names.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct JoinArgs {
-    /// What `jeton cluster invite` printed; - for stdin, where `ps` does not see it
+    /// Join line from `jeton cluster invite`, or `-` for stdin, which keeps it out of `ps`
     #[arg(value_name = "LINE")]
     line: String,
 
-    /// The folder to make it in; made if it does not exist
+    /// Directory of the node; created if it does not exist
     #[arg(long, value_name = "DIR", default_value = ".", value_hint = ValueHint::DirPath)]
     dir: PathBuf,
 
-    /// Where to listen for the other nodes [default: all addresses, the port of the
-    /// inviting node]
+    /// Where to listen for other nodes [default: all addresses, the port of the inviting
+    /// node]
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
 
-    /// Where the others reach this node [default: the address by which this machine
-    /// reaches the inviting node, and the port of --listen]
+    /// Where other nodes connect to [default: the address from which this machine
+    /// connects to the inviting node, and the port of --listen]
     #[arg(long, value_name = "HOST:PORT")]
     address: Option<NodeAddress>,
 
-    /// How to write the result
+    /// Output format
     #[arg(long, value_enum, default_value_t = ChangeFormat::Text)]
     format: ChangeFormat,
 }
 
 pub(super) fn run(args: JoinArgs) -> Result<(), Failure> {
     let line: JoinLine = pasted::read_or(&args.line, no_line)?.parse().map_err(|error| {
-        Failure::new(&error, "copy the line again, whole, as `jeton cluster invite` printed it")
+        Failure::new(&error, "copy the whole line again, as `jeton cluster invite` printed it")
     })?;
     let any = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), line.address.port());
     let listen = args.listen.unwrap_or(any);
@@ -79,22 +79,22 @@ pub(super) fn run(args: JoinArgs) -> Result<(), Failure> {
     let runtime = runtime()?;
     let version = env!("CARGO_PKG_VERSION");
     let welcome = runtime.block_on(cluster::join(&line, node_id, &address, version));
-    let welcome = welcome.map_err(|error| refuse(&error, node_id))?;
+    let welcome = welcome.map_err(|error| explain(&error, node_id))?;
     let node = NewNode { node_id, listen, address, dir: args.dir };
-    let made = runtime.block_on(node.make(staging, &line, &welcome));
-    let public_url = made.map_err(|failure| node.member_without_a_node(&failure))?;
+    let created = runtime.block_on(node.create(staging, &line, &welcome));
+    let public_url = created.map_err(|failure| node.added_but_not_created(&failure))?;
     output::show(&match args.format {
         ChangeFormat::Text => format!("{node_id}\n"),
         ChangeFormat::Json => {
-            let made = json!({ "node_id": node_id, "address": node.address.to_string() });
-            table::to_json(&made)?
+            let joined = json!({ "node_id": node_id, "address": node.address.to_string() });
+            table::to_json(&joined)?
         }
     })?;
     output::remark(&node.next_step(&public_url));
     Ok(())
 }
 
-/// A node that the others know already.
+/// A new node, which the cluster has already added.
 struct NewNode {
     node_id: NodeId,
     listen: SocketAddr,
@@ -103,20 +103,20 @@ struct NewNode {
 }
 
 impl NewNode {
-    /// Makes the node and returns where the world reaches it.
-    async fn make(
+    /// Creates the node and returns the public URL of the cluster.
+    async fn create(
         &self,
         staging: Staging,
         line: &JoinLine,
         welcome: &Welcome,
     ) -> Result<PublicUrl, Failure> {
-        let ledger_id = u128::from_str_radix(&welcome.ledger_id, 16).map_err(|_| strange())?;
+        let ledger_id = u128::from_str_radix(&welcome.ledger_id, 16).map_err(|_| bad_answer())?;
         let ledger_id = ledger_id.to_be_bytes();
-        let public_url: PublicUrl = welcome.public_url.parse().map_err(|_| strange())?;
+        let public_url: PublicUrl = welcome.public_url.parse().map_err(|_| bad_answer())?;
         let authority = Authority::from_pem(ledger_id, &welcome.ca, &welcome.ca_key);
-        let authority = authority.map_err(|error| node_cluster::explain(&error))?;
+        let authority = authority.map_err(|error| cluster_link::explain(&error))?;
         if authority.fingerprint() != line.fingerprint {
-            return Err(strange());
+            return Err(bad_answer());
         }
         write_keys(&staging, welcome)?;
         let born_at = UnixSeconds::new(welcome.born_at);
@@ -124,8 +124,8 @@ impl NewNode {
         let ledger = staging.path("ledger");
         raft::create_joined(&ledger, identity)
             .await
-            .map_err(|error| Failure::new(&error, "is the disk full?"))?;
-        authority.write(&ledger).map_err(|error| node_cluster::explain(&error))?;
+            .map_err(|error| Failure::new(&error, "check that the disk is not full"))?;
+        authority.write(&ledger).map_err(|error| cluster_link::explain(&error))?;
         let (certificate, key) = certificate::self_signed(public_url.host(), SystemClock.now())?;
         staging.write("tls/cert.pem", 0o644, &certificate)?;
         staging.write("tls/key.pem", 0o600, &key)?;
@@ -137,18 +137,17 @@ impl NewNode {
     fn jeton_toml(&self, public_url: &PublicUrl) -> String {
         let listen = init::listen(public_url);
         let admin = init::admin_beside(listen);
-        let (between, address, profiles) = (self.listen, &self.address, init::PROFILES);
+        let (cluster, address, profiles) = (self.listen, &self.address, init::PROFILES);
         format!(
             "\
-# Made by `jeton cluster join`. `jeton config example` prints every key with its default.
+# Created by `jeton cluster join`. `jeton config example` prints every key with its default.
 
-# The same on all nodes: they stand behind one name.
+# The same on all nodes.
 public_url = \"{public_url}\"
 
 [public]
 listen = \"{listen}\"
-# Self-signed, for the host above. Put the certificate in its place that the other
-# nodes have.
+# Self-signed, for the host above. Replace it with the certificate of the other nodes.
 tls_cert = \"tls/cert.pem\"
 tls_key = \"tls/key.pem\"
 
@@ -156,9 +155,9 @@ tls_key = \"tls/key.pem\"
 listen = \"{admin}\"
 
 [keys]
-# As the inviting node trusted them. New keys have to be copied to every node.
+# The trusted keys of the inviting node. Copy new keys to every node.
 trusted = \"keys/trusted\"
-# To administer this node from this machine, put an admin-*.pem there.
+# To administer the cluster from this machine, put an admin-*.pem here.
 #signing = \"keys/signing\"
 
 {profiles}
@@ -166,11 +165,11 @@ trusted = \"keys/trusted\"
 dir = \"ledger\"
 
 [cluster]
-listen = \"{between}\"
+listen = \"{cluster}\"
 address = \"{address}\"
 
 [log]
-# One JSON line for each profile given, each refusal, and each change by an operator.
+# The audit log: one JSON line for each delivered profile, refusal and operator change.
 audit = \"audit.jsonl\"
 "
         )
@@ -184,8 +183,8 @@ audit = \"audit.jsonl\"
             format!(" --config {}", file.display())
         };
         format!(
-            "\nThe others reach this node, a learner, at {}.\n\nNext:\n  say in {} where profiles \
-             come from, as on the other nodes\n  put the certificate for {public_url} into {}\n  \
+            "\nThis node is a learner. Other nodes connect to it at {}.\n\nNext:\n  set [profiles] \
+             in {}, as on the other nodes\n  put the certificate for {public_url} into {}\n  \
              jeton config check{named}\n  jeton serve{named}",
             self.address,
             file.display(),
@@ -193,14 +192,14 @@ audit = \"audit.jsonl\"
         )
     }
 
-    /// Says that the others know a node that was not made.
-    fn member_without_a_node(&self, failure: &Failure) -> Failure {
+    /// Replaces the hint of a failure after the cluster has added the node.
+    fn added_but_not_created(&self, failure: &Failure) -> Failure {
         let id = self.node_id;
         Failure::say(
             failure.reason(),
             format!(
-                "nothing was made here, but the others know the node already: `jeton cluster \
-                 remove {id}` there; mend what is wrong, and join with a new invitation"
+                "nothing was created here, but the cluster has added the node: run `jeton cluster \
+                 remove {id}` there, fix the problem, and join with a new invitation"
             ),
         )
     }
@@ -210,29 +209,29 @@ fn write_keys(staging: &Staging, welcome: &Welcome) -> Result<(), Failure> {
     for file in &welcome.trusted {
         let purpose = KeyPurpose::ALL.into_iter().find(|known| known.as_str() == file.purpose);
         let key = keyring::decode_public(&file.pem).ok();
-        let (purpose, key) = purpose.zip(key).ok_or_else(strange)?;
+        let (purpose, key) = purpose.zip(key).ok_or_else(bad_answer)?;
         let name = format!("keys/trusted/{purpose}/{}.pem", key.id());
         staging.write(&name, 0o644, &keyring::encode_public(&key))?;
     }
     Ok(())
 }
 
-/// Returns the address by which the others reach this machine: that of `listen`,
-/// or the one that the way to the inviting node begins at.
+/// Returns the address for other nodes: that of `listen`, or else the local address of a
+/// connection to the inviting node.
 fn own_address(listen: SocketAddr, inviter: &NodeAddress) -> Result<NodeAddress, Failure> {
     let is_any = listen.ip().is_unspecified();
-    let ip = if is_any { way_to(inviter) } else { Some(listen.ip()) };
+    let ip = if is_any { local_address(inviter) } else { Some(listen.ip()) };
     let address = ip.map(|ip| SocketAddr::new(ip, listen.port()).to_string());
     address.and_then(|address| address.parse().ok()).ok_or_else(|| {
         Failure::say(
-            "it is not known where the others reach this machine",
-            "say so: --address HOST:PORT",
+            "the address of this machine for other nodes is not known",
+            "set it: --address HOST:PORT",
         )
     })
 }
 
-/// Looks up which of its addresses the system would use; nothing is sent.
-fn way_to(inviter: &NodeAddress) -> Option<IpAddr> {
+/// Returns the local address for connections to `inviter`. It sends nothing.
+fn local_address(inviter: &NodeAddress) -> Option<IpAddr> {
     let any = [IpAddr::from(Ipv4Addr::UNSPECIFIED), std::net::Ipv6Addr::UNSPECIFIED.into()];
     any.into_iter().find_map(|any| {
         let socket = UdpSocket::bind((any, 0)).ok()?;
@@ -243,40 +242,37 @@ fn way_to(inviter: &NodeAddress) -> Option<IpAddr> {
 
 fn no_line() -> Failure {
     Failure::say(
-        "no join line came on standard input",
-        "`jeton cluster invite` on a member prints one: paste that, or pipe it in; if it was piped \
-         in, the line above says why it printed none",
+        "stdin has no join line",
+        "paste or pipe in the line that `jeton cluster invite` prints on a member; if it was piped \
+         in, an error above says why there is none",
     )
 }
 
-fn strange() -> Failure {
-    Failure::say(
-        "the inviting node says what is not understood",
-        "bring both nodes to the same version of jeton",
-    )
+const SAME_VERSION: &str = "run the same version of jeton on both nodes";
+
+fn bad_answer() -> Failure {
+    Failure::say("the answer of the inviting node is not understood", SAME_VERSION)
 }
 
-/// Says what to do about an invitation that does not work. Nothing was made.
-fn refuse(error: &JoinError, node_id: NodeId) -> Failure {
+/// Adds a hint to an error of joining. Nothing was created.
+fn explain(error: &JoinError, node_id: NodeId) -> Failure {
     let hint = match error {
         JoinError::Unreachable { .. } => {
-            "does the inviting node run, and may this machine reach its cluster.address? The \
-             invitation is still good"
+            "check that the inviting node runs and that this machine can connect to its \
+             cluster.address. The invitation is still valid"
                 .to_owned()
         }
         JoinError::OtherCluster(_) => {
-            "another program or another cluster has that address; the secret was not told. Ask for \
-             a new invitation"
+            "another program or another cluster has that address; the secret was not sent. Create a \
+             new invitation"
                 .to_owned()
         }
         JoinError::Unknown { .. } => format!(
-            "look at `jeton cluster status` there; if it lists {node_id}, `jeton cluster \
-             remove` it, then ask for a new invitation"
+            "run `jeton cluster status` there; if it lists {node_id}, run `jeton cluster remove \
+             {node_id}`. Then create a new invitation"
         ),
         JoinError::Refused { hint, .. } => hint.replace(char::is_control, " "),
-        JoinError::BadResponse(_) | JoinError::Setup(_) => {
-            "bring both nodes to the same version of jeton".to_owned()
-        }
+        JoinError::BadResponse(_) | JoinError::Setup(_) => SAME_VERSION.to_owned(),
     };
     Failure::new(error, hint)
 }
@@ -286,7 +282,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_node_that_listens_on_one_address_is_reached_there() {
+    fn derives_the_address_from_the_listener() {
         let inviter: NodeAddress = "127.0.0.1:7443".parse().unwrap();
         for (listen, address) in [
             ("192.0.2.1:7000", "192.0.2.1:7000"),

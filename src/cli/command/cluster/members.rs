@@ -1,30 +1,29 @@
-//! The members, as a node's admin API tells them, and how people name them.
+//! The members, as the admin API lists them, and how the command line names them.
 
 use serde::{Deserialize, Serialize};
 
 use crate::cli::client::AdminClient;
 use crate::failure::Failure;
 
-/// How many digits of an id are enough, if they are one node's only.
+/// The minimum length of a prefix that identifies a node, in digits.
 const PREFIX_LEN_MIN: usize = 4;
 
-/// The nodes that share the ledger. Programs get it with the names that the node has
-/// for all of it.
+/// The answer of the admin API. `--format json` passes it on.
 #[derive(Debug, Deserialize, Serialize)]
-pub(super) struct Members {
-    pub(super) members: Vec<Member>,
-    /// What has to be looked at; the worst first.
+pub(super) struct MembersAnswer {
+    pub(super) members: Vec<MemberAnswer>,
+    /// Problems, the worst first.
     pub(super) alarms: Vec<String>,
-    /// Whether the leader tells it.
+    /// Whether the list comes from the leader.
     pub(super) is_by_leader: bool,
-    /// Whether the node that was asked was cut off for too long.
+    /// Whether the node that answered has been cut off for too long.
     pub(super) is_stale: bool,
     pub(super) last_heard: Option<String>,
 }
 
-/// One of them.
+/// One member.
 #[derive(Debug, Deserialize, Serialize)]
-pub(super) struct Member {
+pub(super) struct MemberAnswer {
     pub(super) node_id: String,
     pub(super) address: String,
     pub(super) role: String,
@@ -36,10 +35,10 @@ pub(super) struct Member {
     pub(super) version: Option<String>,
 }
 
-impl Members {
+impl MembersAnswer {
     pub(super) fn ask(node: &AdminClient) -> Result<Self, Failure> {
         let mut members: Self = node.get("cluster")?;
-        // What comes from other nodes could steer a terminal.
+        // Text from other nodes could have control sequences for the terminal.
         let plain = |text: &mut String| *text = text.replace(char::is_control, " ");
         members.alarms.iter_mut().chain(&mut members.last_heard).for_each(plain);
         for member in &mut members.members {
@@ -51,23 +50,23 @@ impl Members {
         Ok(members)
     }
 
-    /// Returns the id of the one member that `text` begins, or is the address of.
+    /// Returns the id of the member whose id begins with `text`, or whose address is
+    /// `text`.
     pub(super) fn named(&self, text: &str) -> Result<&str, Failure> {
         let is_prefix = text.len() >= PREFIX_LEN_MIN;
-        let is_meant = |member: &&Member| {
+        let is_match = |member: &&MemberAnswer| {
             member.address == text || (is_prefix && member.node_id.starts_with(text))
         };
-        let mut meant = self.members.iter().filter(is_meant);
-        match (meant.next(), meant.next()) {
+        let mut matches = self.members.iter().filter(is_match);
+        match (matches.next(), matches.next()) {
             (Some(member), None) => Ok(&member.node_id),
             (None, _) => Err(Failure::say(
-                format!("no node is called {text}"),
-                "give the id that `jeton cluster status` shows, its first 4 digits or more, or the \
-                 node's address",
+                format!("no node has the id or address {text}"),
+                "give an id from `jeton cluster status`, at least its first 4 digits, or an address",
             )),
             (Some(_), Some(_)) => Err(Failure::say(
-                format!("several nodes are called {text}"),
-                "give more digits of the id that `jeton cluster status` shows",
+                format!("several nodes have ids that begin with {text}"),
+                "give more digits of an id from `jeton cluster status`",
             )),
         }
     }
@@ -78,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_node_is_named_by_what_no_other_has() {
+    fn finds_a_node_by_a_unique_prefix_or_its_address() {
         let member = |node_id: &str, address: &str| {
             serde_json::json!({
                 "node_id": node_id, "address": address, "role": "voter", "is_leader": false,
@@ -90,7 +89,7 @@ mod tests {
             "members": [member("3f2a000000000001", "a:1"), member("3f2a100000000002", "b:1")],
             "alarms": [], "is_by_leader": true, "is_stale": false, "last_heard": null,
         });
-        let members: Members = serde_json::from_value(members).unwrap();
+        let members: MembersAnswer = serde_json::from_value(members).unwrap();
         for name in ["3f2a0", "3f2a000000000001", "a:1"] {
             assert_eq!(members.named(name).unwrap(), "3f2a000000000001");
         }

@@ -1,4 +1,4 @@
-//! `jeton cluster`: several nodes that count as one.
+//! `jeton cluster`: several nodes that share one ledger.
 
 mod change;
 mod invite;
@@ -13,24 +13,24 @@ use crate::failure::Failure;
 
 const EXAMPLES: &str = "\
 From one node to three:
-  1. on the first node, in jeton.toml, and then restart it:
+  1. On the first node, add to jeton.toml, and restart the node:
        [cluster]
        listen = \"0.0.0.0:7443\"
        address = \"node1.example.com:7443\"
-  2. twice: on the first node, jeton cluster invite
+  2. Twice: on the first node, jeton cluster invite
             on a new machine,  jeton cluster join LINE --dir /etc/jeton
                                and then start it: jeton serve
-  3. on the first node, both at once:
+  3. On the first node, both in one change:
        jeton cluster promote ID ID
 
-Three voters go on if one is lost, five if two are. Further nodes stay learners:
-they answer links as well, and the voters' agreement does not have to wait for them.
-Two voters would do no better than one, so no change leaves an even number.
+Three voters tolerate the loss of one, five the loss of two. Further nodes stay learners:
+they serve links as well, but the majority does not depend on them. Two voters would be no
+better than one, so every change leaves an odd number.
 
-Nodes agree only if their clocks do: run NTP. docs/cluster.md is the guide to upgrades,
-lost nodes, backups and stolen keys.";
+All nodes need correct clocks: run NTP. docs/cluster.md explains upgrades, lost nodes,
+backups and stolen keys.";
 
-/// Make several nodes count as one, and see how they are
+/// Run several nodes that share one ledger
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ClusterArgs {

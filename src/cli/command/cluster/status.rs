@@ -1,8 +1,8 @@
-//! `jeton cluster status`: who shares the ledger, and how they are.
+//! `jeton cluster status`: lists the members and their state.
 
 use clap::Args;
 
-use super::members::{Member, Members};
+use super::members::{MemberAnswer, MembersAnswer};
 use crate::cli::client::AdminClient;
 use crate::cli::global::Global;
 use crate::cli::terminal::format::MembersFormat;
@@ -18,28 +18,26 @@ Examples:
   jeton cluster status --format json | jq -r '.members[] | select(.is_reachable == false).node_id'
   jeton cluster status --check > /dev/null || page-someone
 
-LAG is how many entries of the log a node has still to get; a learner is promoted
-when it is small. CLOCK is how many seconds a node's clock is ahead of the leader's:
-with more than 60 it may not lead. UP says whether the leader heard from it in the
-last five seconds: a node that has just gone is still `yes`. Where no leader is known,
-the node tells what it knows by itself, and ? is what it does not. That works also on
-a node that was cut off from the others and gives nothing.
+LAG is the number of log entries that a node still lacks; promote a learner when it is
+small. CLOCK is how far the clock of a node is ahead of the leader's; a node whose clock is
+off by more than 60 seconds may not lead. UP is `yes` if the leader has heard from the node
+in the last five seconds. If no leader is known, the list has what this node knows, and ?
+for the rest. That also works on a node that is cut off and serves no links.
 
-What has to be looked at is told on stderr, a line each, beginning with `alarm:`, and
-in `alarms` of --format json.
+Each problem is a line on stderr that begins with `alarm:`, and an entry of `alarms` in
+--format json.
 
-Exit codes: 0 the nodes are listed, 1 they are not; with --check 1 also if there is
-an alarm.";
+Exit codes: 0 the nodes are listed; 1 they are not or, with --check, there is an alarm.";
 
-/// List the nodes that share the ledger, and how they are
+/// List the nodes that share the ledger, and their state
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct StatusArgs {
-    /// How to write the result
+    /// Output format
     #[arg(long, value_enum, default_value_t = MembersFormat::Text)]
     format: MembersFormat,
 
-    /// Fail if there is an alarm
+    /// Exit with 1 if there is an alarm
     #[arg(long)]
     check: bool,
 
@@ -49,7 +47,7 @@ pub(crate) struct StatusArgs {
 
 pub(super) fn run(args: &StatusArgs, global: &Global) -> Result<(), Failure> {
     let node = AdminClient::open(&global.load()?, &args.passphrase)?;
-    let members = Members::ask(&node)?;
+    let members = MembersAnswer::ask(&node)?;
     output::show(&match args.format {
         MembersFormat::Text => for_people(&members.members).to_text(),
         MembersFormat::Json => table::to_json(&members)?,
@@ -63,37 +61,37 @@ pub(super) fn run(args: &StatusArgs, global: &Global) -> Result<(), Failure> {
     }
     if args.check && !members.alarms.is_empty() {
         return Err(Failure::say(
-            format!("the nodes have alarms: {}", members.alarms.len()),
-            "the lines above tell them; `jeton cluster --help` tells what can be done",
+            format!("alarms: {}, see above", members.alarms.len()),
+            "docs/cluster.md explains what to do",
         ));
     }
     Ok(())
 }
 
-/// Says what to think of what a node tells that does not have it from the leader.
-fn remark(members: &Members) -> Option<String> {
+/// Returns the remark for a list that does not come from the leader.
+fn remark(members: &MembersAnswer) -> Option<String> {
     if members.is_stale {
         let heard = members.last_heard.as_deref();
         let heard =
             heard.map_or_else(|| "before it was started".to_owned(), |at| format!("at {at}"));
         return Some(format!(
-            "This node last heard from a majority {heard}: what it tells may be old, and it gives \
-             nothing until it hears from one again."
+            "This node last heard from a majority {heard}. The list may be out of date. The node \
+             serves no links until it hears from a majority again."
         ));
     }
-    let told = "No leader tells of the members: this is what the node knows by itself.";
-    (!members.is_by_leader).then(|| told.to_owned())
+    let local = "No leader is known. The list has what this node knows by itself.";
+    (!members.is_by_leader).then(|| local.to_owned())
 }
 
-fn for_people(members: &[Member]) -> Table {
+fn for_people(members: &[MemberAnswer]) -> Table {
     let names = ["node", "address", "role", "leader", "up", "lag", "clock", "version", "this"];
     let mut table = Table::new(&names);
     let mark = |is: bool, word: &str| if is { word.to_owned() } else { "-".to_owned() };
     for member in members {
         let unknown = || "?".to_owned();
-        let clock = member.clock_offset.map_or_else(unknown, |offset| {
-            clock_offset(offset).unwrap_or_else(|| "right".to_owned())
-        });
+        let clock = member
+            .clock_offset
+            .map_or_else(unknown, |offset| clock_offset(offset).unwrap_or_else(|| "ok".to_owned()));
         table.add([
             member.node_id.as_str().into(),
             mark(!member.address.is_empty(), &member.address).into(),
@@ -114,7 +112,7 @@ fn for_people(members: &[Member]) -> Table {
     table
 }
 
-fn for_programs(members: &[Member]) -> Table {
+fn for_programs(members: &[MemberAnswer]) -> Table {
     let mut table = Table::new(&[
         "node_id",
         "address",

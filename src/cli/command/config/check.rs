@@ -1,12 +1,14 @@
-//! What is wrong with a configuration beyond its words: what is not set, and
-//! what the files it names are like. It reads only.
+//! Checks a configuration: required settings, and the files that settings name. It
+//! changes nothing.
 
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use super::{Use, tls};
+use clap::ValueEnum;
+
+use super::tls;
 use crate::clock::Clock;
 use crate::cluster::Authority;
 use crate::config::{Config, ConfigFault, ProfilesConfig, Public};
@@ -17,20 +19,29 @@ use crate::node::{opening, source};
 use crate::plain_text::error_chain;
 use crate::token::{KeyPurpose, TrustedKeys as _, UnixSeconds};
 
-/// Read, write or search, for anyone but the owner.
+/// Every permission of users other than the owner.
 const OTHERS: u32 = 0o077;
 
-/// Returns the faults of `config` where it is wanted for that use. `read` are
-/// those that were found when it was read.
+/// What a configuration is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(super) enum Use {
+    /// `jeton serve`
+    Serve,
+    /// `jeton mint`, without a node
+    Mint,
+}
+
+/// Returns the faults of `config` for a use, beyond `found`, the faults that were found
+/// when it was loaded.
 pub(super) fn faults(
     config: &Config,
-    read: &[ConfigFault],
+    found: &[ConfigFault],
     wanted: Use,
     clock: &dyn Clock,
 ) -> Vec<String> {
-    let mut faults: Vec<String> = needs(config, wanted, read)
+    let mut faults: Vec<String> = needs(config, wanted, found)
         .into_iter()
-        .filter(|need| !need.is_set && !read.iter().any(|fault| fault.is_about(need.key)))
+        .filter(|need| !need.is_set && !found.iter().any(|fault| fault.is_about(need.key)))
         .map(|need| format!("`{}` is missing: {}", need.key, need.reason))
         .collect();
     if wanted == Use::Serve {
@@ -49,19 +60,19 @@ pub(super) fn faults(
     faults
 }
 
-/// A key without a default that a use cannot do without.
+/// A key without a default that a use requires.
 struct Need {
     is_set: bool,
     key: &'static str,
     reason: &'static str,
 }
 
-fn needs(config: &Config, wanted: Use, read: &[ConfigFault]) -> Vec<Need> {
+fn needs(config: &Config, wanted: Use, found: &[ConfigFault]) -> Vec<Need> {
     let need = |is_set, key, reason| Need { is_set, key, reason };
-    let public_url = need(config.public_url.is_some(), "public_url", "it stands in every link");
+    let public_url = need(config.public_url.is_some(), "public_url", "every link begins with it");
     let Public { tls_cert, tls_key, plain_http, .. } = &config.public;
-    let profiles = config.profiles.is_some() || read.iter().any(ConfigFault::is_about_profiles);
-    let tls = "behind a proxy that has TLS, set `public.plain_http`";
+    let profiles = config.profiles.is_some() || found.iter().any(ConfigFault::is_about_profiles);
+    let tls = "behind a proxy that terminates TLS, set `public.plain_http` instead";
     match wanted {
         Use::Mint => {
             let signing = config.keys.signing.is_some();
@@ -71,7 +82,7 @@ fn needs(config: &Config, wanted: Use, read: &[ConfigFault]) -> Vec<Need> {
             public_url,
             need(*plain_http || tls_cert.is_some(), "public.tls_cert", tls),
             need(*plain_http || tls_key.is_some(), "public.tls_key", tls),
-            need(profiles, "profiles.source", "where do profiles come from?"),
+            need(profiles, "profiles.source", "profiles come from easy-rsa or from a directory"),
         ],
     }
 }
@@ -81,8 +92,7 @@ fn listeners(config: &Config) -> Option<String> {
     let public = config.public.listen;
     let is_same = admin.port() == public.port()
         && (admin.ip() == public.ip() || public.ip().is_unspecified());
-    is_same
-        .then(|| format!("`admin.listen` and `public.listen` are both on port {}", public.port()))
+    is_same.then(|| format!("`admin.listen` and `public.listen` both use port {}", public.port()))
 }
 
 fn certificate(config: &Config, clock: &dyn Clock) -> Vec<String> {
@@ -98,19 +108,19 @@ fn certificate(config: &Config, clock: &dyn Clock) -> Vec<String> {
     faults
 }
 
-fn trusted(folder: &Path) -> Option<String> {
-    match Keyring::load(folder) {
+fn trusted(dir: &Path) -> Option<String> {
+    match Keyring::load(dir) {
         Ok(keys) if keys.has(KeyPurpose::Profile) => None,
         Ok(_) => Some(format!(
-            "`keys.trusted`: {} trusts no key for profiles, so no link is good",
-            folder.display()
+            "`keys.trusted`: {} has no key for profiles, so every link would be refused",
+            dir.display()
         )),
         Err(error) => Some(format!("`keys.trusted`: {}", error_chain(&error))),
     }
 }
 
-/// What is wrong with the key that this node is to mint with. An encrypted one is
-/// opened when the node starts.
+/// Returns the fault of the key that this node mints with. An encrypted key is opened
+/// only when the node starts.
 fn minter(config: &Config) -> Option<String> {
     let path = config.admin.signing_key.as_deref()?;
     let key = match keyring::read_private(path, None) {
@@ -122,19 +132,19 @@ fn minter(config: &Config) -> Option<String> {
         }
     };
     let id = key.verifying_key().id();
-    // What is wrong with the trusted keys is told there.
+    // `trusted` reports faults of the trusted keys.
     let trusted = Keyring::load(&config.keys.trusted).ok()?;
     let path = path.display();
     match trusted.find(id).map(|known| known.purpose) {
         Some(KeyPurpose::Profile) => None,
         Some(other) => Some(format!(
-            "`admin.signing_key`: {path} is the key {id}, which is for {other} tokens: a node mints \
-             with a profile key, `jeton key list` shows those there are and `jeton key new --purpose \
-             profile` makes one"
+            "`admin.signing_key`: {path} is the key {id} for {other} tokens, but a node mints with a \
+             profile key: `jeton key list` lists the keys, `jeton key new --purpose profile` creates \
+             one"
         )),
         None => Some(format!(
             "`admin.signing_key`: {path} is the key {id}, which is not trusted for profiles: copy its \
-             public half into the folder profile of `keys.trusted`, or name another key"
+             public half into the directory `profile` of `keys.trusted`, or name another key"
         )),
     }
 }
@@ -142,19 +152,19 @@ fn minter(config: &Config) -> Option<String> {
 fn minter_hint(error: &KeyringError) -> &'static str {
     let kind = if let KeyringError::Io { source, .. } = error { Some(source.kind()) } else { None };
     if kind == Some(ErrorKind::NotFound) {
-        "name a file that `jeton key list` shows as signing profile tokens, or leave the setting \
-         out, if this node is not to mint"
+        "name a signing key for profiles from `jeton key list`, or remove the setting if this node \
+         should not mint"
     } else if kind == Some(ErrorKind::PermissionDenied) {
         "it must belong to the user that runs the node"
     } else {
-        "name the private half of a profile key, which only its owner may read"
+        "name the private half of a profile key; only its owner may be able to read it"
     }
 }
 
-fn private(folder: &Path) -> Option<String> {
-    match SigningKeys::load(folder, None) {
-        Ok(_) => exposed("keys.signing", folder),
-        // Its owner will type it when it is time to mint.
+fn private(dir: &Path) -> Option<String> {
+    match SigningKeys::load(dir, None) {
+        Ok(_) => exposed("keys.signing", dir),
+        // The commands that sign need the passphrase; this one does not.
         Err(KeyringError::File { source: KeyFileError::PassphraseNeeded, .. }) => None,
         Err(error) => Some(format!("`keys.signing`: {}", error_chain(&error))),
     }
@@ -169,8 +179,8 @@ fn ledger(dir: &Path) -> Option<String> {
     match Identity::read(dir) {
         Ok(_) => exposed("ledger.dir", dir).or_else(|| copied(dir)),
         Err(error @ IdentityError::Missing(_)) => Some(format!(
-            "`ledger.dir`: {error}; make one with `jeton init`, or with `jeton ledger new` for keys \
-             that have minted before"
+            "`ledger.dir`: {error}; create one with `jeton init`, or with `jeton ledger new` if the \
+             keys have minted before"
         )),
         Err(error) => Some(format!("`ledger.dir`: {}", error_chain(&error))),
     }
@@ -182,30 +192,31 @@ fn copied(dir: &Path) -> Option<String> {
     Some(format!("`ledger.dir`: {}: {}", failure.reason(), failure.hint()))
 }
 
-/// What is wrong with the door between nodes. A lone node makes its authority when
-/// it first listens.
+/// Returns the fault of the cluster door. The authority may be missing: a single node
+/// creates it when it first listens.
 fn cluster(config: &Config) -> Option<String> {
     let listen = config.cluster.listener.as_ref()?.listen;
-    let taken = [Some(config.public.listen), config.admin.listen];
-    if taken.into_iter().flatten().any(|other| other.port() == listen.port()) {
-        return Some(format!("`cluster.listen`: another door has port {}", listen.port()));
+    let others = [Some(config.public.listen), config.admin.listen];
+    if others.into_iter().flatten().any(|other| other.port() == listen.port()) {
+        return Some(format!("`cluster.listen`: another door uses port {}", listen.port()));
     }
-    // What is wrong with the ledger is told there.
+    // `ledger` reports faults of the identity.
     let identity = Identity::read(&config.ledger.dir).ok()?;
     let read = Authority::read(&config.ledger.dir, identity.ledger_id);
     read.err().map(|error| format!("`cluster`: {}", error_chain(&error)))
 }
 
 fn audit(config: &Config) -> Option<String> {
-    let refused = audit_target::look(config).err()?;
-    Some(format!("`log.audit`: {}: {}", refused.reason(), refused.hint()))
+    let failure = audit_target::check(config).err()?;
+    Some(format!("`log.audit`: {}: {}", failure.reason(), failure.hint()))
 }
 
-/// Says if others than its owner may look at `path`. What cannot be read at all
-/// is another's fault to tell.
+/// Returns a fault if other users have access to `path`. The functions that open the
+/// file report a missing one.
 fn exposed(key: &str, path: &Path) -> Option<String> {
     let mode = fs::metadata(path).ok()?.permissions().mode() & 0o777;
     let path = path.display();
-    (mode & OTHERS != 0)
-        .then(|| format!("`{key}`: others may read {path} (mode {mode:03o}): chmod go= {path}"))
+    (mode & OTHERS != 0).then(|| {
+        format!("`{key}`: other users can access {path} (mode {mode:03o}): chmod go= {path}")
+    })
 }

@@ -1,10 +1,12 @@
-//! `jeton config`: shows what can be configured, and judges what is.
+//! `jeton config`: prints an example configuration, and checks the current one.
 
 mod check;
 mod tls;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use serde_json::json;
+
+use check::Use;
 
 use crate::cli::global::Global;
 use crate::cli::terminal::format::CheckFormat;
@@ -12,9 +14,10 @@ use crate::cli::terminal::{output, table};
 use crate::clock::SystemClock;
 use crate::config::{Config, EXAMPLE, Environment};
 use crate::failure::Failure;
+use crate::humanize::counted;
 use crate::plain_text::one_line;
 
-/// Show an example configuration, or check the one there is
+/// Print an example configuration, or check the current one
 #[derive(Args, Debug)]
 pub(crate) struct ConfigArgs {
     #[command(subcommand)]
@@ -42,31 +45,22 @@ Examples:
   jeton config check --for mint              on a machine that only mints
   ExecStartPre=/usr/bin/jeton config check   in a systemd unit
 
-Exit codes: 0 no fault, 1 faults, each on a line of its own on stderr.";
+Exit codes: 0 no problems; 1 problems, each on its own line on stderr.";
 
-/// Tell everything that is wrong with the configuration, at once
+/// Report every problem of the configuration at once
 ///
-/// It reads jeton.toml, the JETON_* variables, and the keys, certificates and
-/// profiles that they name. It changes nothing, and a node may be running.
+/// Checks jeton.toml, the JETON_* variables, and the keys, certificates and profiles that
+/// they name. It changes nothing, and works while a node is running.
 #[derive(Args, Debug)]
 #[command(after_help = CHECK_EXAMPLES)]
 struct CheckArgs {
-    /// What the configuration is to be good for
+    /// What the configuration is for
     #[arg(long = "for", value_name = "USE", value_enum, default_value_t = Use::Serve)]
     wanted: Use,
 
-    /// How to write the answer
+    /// Output format
     #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
     format: CheckFormat,
-}
-
-/// What a configuration is to be good for.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-enum Use {
-    /// `jeton serve`
-    Serve,
-    /// `jeton mint`, without a node
-    Mint,
 }
 
 pub(crate) fn run(args: ConfigArgs, global: &Global) -> Result<(), Failure> {
@@ -80,15 +74,15 @@ fn check(args: &CheckArgs, global: &Global) -> Result<(), Failure> {
     let environment = Environment::from_variables(std::env::vars_os());
     let (config, faults) =
         Config::examine(global.config.as_deref(), &environment).map_err(|error| error.explain())?;
-    let beyond = check::faults(&config, &faults, args.wanted, &SystemClock);
-    let faults: Vec<String> = faults.iter().map(ToString::to_string).chain(beyond).collect();
+    let further = check::faults(&config, &faults, args.wanted, &SystemClock);
+    let faults: Vec<String> = faults.iter().map(ToString::to_string).chain(further).collect();
     let file = config.file.display();
     match args.format {
-        CheckFormat::Text if faults.is_empty() => output::show(&format!("{file}: no fault\n"))?,
+        CheckFormat::Text if faults.is_empty() => output::show(&format!("{file}: no problems\n"))?,
         CheckFormat::Text => {}
         CheckFormat::Json => {
-            let told = json!({ "file": file.to_string(), "faults": faults });
-            output::show(&table::to_json(&told)?)?;
+            let result = json!({ "file": file.to_string(), "faults": faults });
+            output::show(&table::to_json(&result)?)?;
         }
     }
     if faults.is_empty() {
@@ -97,12 +91,8 @@ fn check(args: &CheckArgs, global: &Global) -> Result<(), Failure> {
     for fault in &faults {
         output::remark(&one_line(&format!("{file}: {fault}")));
     }
-    let faults = match faults.len() {
-        1 => "1 fault".to_owned(),
-        more => format!("{more} faults"),
-    };
     Err(Failure::say(
-        format!("{faults} in {file}, see above"),
+        format!("{} in {file}, see above", counted(faults.len(), "problem")),
         "`jeton config example` shows every key",
     ))
 }

@@ -1,4 +1,4 @@
-//! What is wrong with a certificate and its key.
+//! Checks a certificate and its private key.
 
 use std::path::Path;
 
@@ -13,8 +13,8 @@ use x509_cert::der::Decode as _;
 
 use crate::token::UnixSeconds;
 
-/// Returns what is wrong with the certificate in `cert` and its key in `key`:
-/// that they cannot be read, do not belong together, or that it is not valid now.
+/// Returns the faults of the certificate in `cert` and its key in `key`: one cannot be
+/// read, they do not match, or the certificate is not valid now.
 pub(super) fn faults(cert: &Path, key: &Path, now: UnixSeconds) -> Vec<String> {
     let mut faults = Vec::new();
     let chain = chain(cert).map_err(|fault| faults.push(fault)).ok();
@@ -27,15 +27,15 @@ pub(super) fn faults(cert: &Path, key: &Path, now: UnixSeconds) -> Vec<String> {
         if let Err(error) = CertifiedKey::from_der(chain, private, &provider) {
             let (cert, key) = (cert.display(), key.display());
             faults.push(format!(
-                "`public.tls_key`: {key} does not belong to {cert}, or TLS cannot use it: {error}"
+                "`public.tls_key`: {key} does not match {cert}, or TLS cannot use it: {error}"
             ));
         }
     }
     faults
 }
 
-/// Says if the certificate in `cert` is not for `host`. A certificate that
-/// cannot be read is no fault here.
+/// Returns a fault if the certificate in `cert` is not for `host`. [`faults`] reports a
+/// certificate that cannot be read.
 pub(super) fn name_fault(cert: &Path, host: &str) -> Option<String> {
     let chain = chain(cert).ok()?;
     let certificate = ParsedCertificate::try_from(chain.first()?).ok()?;
@@ -53,7 +53,7 @@ fn chain(cert: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
         CertificateDer::pem_file_iter(cert).and_then(Iterator::collect);
     match chain {
         Ok(chain) if chain.is_empty() => {
-            Err(format!("`public.tls_cert`: there is no certificate in {path}"))
+            Err(format!("`public.tls_cert`: {path} has no certificate"))
         }
         Ok(chain) => Ok(chain),
         Err(error) => Err(format!("`public.tls_cert`: cannot read {path}: {error}")),
@@ -69,7 +69,7 @@ fn private_key(key: &Path) -> Result<PrivateKeyDer<'static>, String> {
 fn time_fault(path: &Path, certificate: &CertificateDer<'_>, now: UnixSeconds) -> Option<String> {
     let path = path.display();
     let Ok(certificate) = Certificate::from_der(certificate) else {
-        return Some(format!("`public.tls_cert`: {path} is no X.509 certificate"));
+        return Some(format!("`public.tls_cert`: {path} is not an X.509 certificate"));
     };
     let validity = certificate.tbs_certificate().validity();
     let [from, until] = [validity.not_before, validity.not_after]

@@ -1,4 +1,4 @@
-//! A self-signed certificate to begin with.
+//! Creates the initial, self-signed certificate.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -12,20 +12,20 @@ use zeroize::Zeroizing;
 use crate::failure::Failure;
 use crate::token::UnixSeconds;
 
-/// How long it is valid, in seconds: a year.
+/// The validity in seconds: one year.
 const LIFETIME: u64 = 365 * 24 * 60 * 60;
 
-/// How long before now it becomes valid, in seconds, for clients whose clocks
-/// are behind.
+/// The certificate is valid from one hour ago, for clients whose clocks are behind. In
+/// seconds.
 const BACKDATED: u64 = 60 * 60;
 
-/// Makes a certificate for `host`, or for all names of this machine if `host` is
-/// one of them, and its private key; both PEM.
+/// Creates a certificate for `host`, or for `localhost` and both loopback addresses if
+/// `host` is one of them, and its private key; both PEM.
 pub(in crate::cli) fn self_signed(
     host: &str,
     now: UnixSeconds,
 ) -> Result<(String, Zeroizing<String>), Failure> {
-    let made = || -> Result<_, rcgen::Error> {
+    let create = || -> Result<_, rcgen::Error> {
         let mut params = CertificateParams::default();
         set_validity(&mut params, now.minus(BACKDATED), now.plus(LIFETIME));
         params.subject_alt_names = names(host)?;
@@ -37,7 +37,9 @@ pub(in crate::cli) fn self_signed(
         let key = KeyPair::generate()?;
         Ok((params.self_signed(&key)?.pem(), Zeroizing::new(key.serialize_pem())))
     };
-    made().map_err(|error| refuse(&error))
+    create().map_err(|error| {
+        Failure::new(&error, "nothing was created; is the host in --public-url a valid name?")
+    })
 }
 
 fn names(host: &str) -> Result<Vec<SanType>, rcgen::Error> {
@@ -55,14 +57,9 @@ fn names(host: &str) -> Result<Vec<SanType>, rcgen::Error> {
     }])
 }
 
-/// Makes a certificate valid while `from <= now < until`.
+/// Sets the validity to `from <= now < until`.
 pub(super) fn set_validity(params: &mut CertificateParams, from: UnixSeconds, until: UnixSeconds) {
-    let moment = |at: UnixSeconds| date_time_ymd(1970, 1, 1) + Duration::from_secs(at.get());
-    params.not_before = moment(from);
-    params.not_after = moment(until);
-}
-
-/// Says that there is no certificate.
-pub(super) fn refuse(error: &rcgen::Error) -> Failure {
-    Failure::new(error, "nothing was made; is the host in --public-url a usual name?")
+    let date_time = |at: UnixSeconds| date_time_ymd(1970, 1, 1) + Duration::from_secs(at.get());
+    params.not_before = date_time(from);
+    params.not_after = date_time(until);
 }

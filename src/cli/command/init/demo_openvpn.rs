@@ -1,5 +1,5 @@
-//! The OpenVPN side of the demo: what its server and its clients are told, and
-//! the key they share.
+//! The OpenVPN side of the demo: the server configuration, the client template, and the
+//! key they share.
 
 use std::fmt::Write as _;
 
@@ -9,15 +9,15 @@ use super::staging::Staging;
 use crate::failure::Failure;
 use crate::random;
 
-/// Writes `server.conf`, `client-template.txt` and `tls-crypt.key` into `folder`,
-/// in which the PKI is `pki`.
-pub(super) fn write(staging: &Staging, folder: &str) -> Result<(), Failure> {
-    staging.write(&format!("{folder}/server.conf"), 0o644, SERVER)?;
-    staging.write(&format!("{folder}/client-template.txt"), 0o644, CLIENT)?;
-    staging.write(&format!("{folder}/tls-crypt.key"), 0o600, &static_key()?)
+/// Writes `server.conf`, `client-template.txt` and `tls-crypt.key` into `dir`, beside
+/// the directory `pki`.
+pub(super) fn write(staging: &Staging, dir: &str) -> Result<(), Failure> {
+    staging.write(&format!("{dir}/server.conf"), 0o644, SERVER)?;
+    staging.write(&format!("{dir}/client-template.txt"), 0o644, CLIENT)?;
+    staging.write(&format!("{dir}/tls-crypt.key"), 0o600, &static_key()?)
 }
 
-/// Makes an OpenVPN static key, version 1: 2048 random bits, as 16 lines of hex.
+/// Creates an OpenVPN static key, version 1: 2048 random bits, as 16 lines of hex.
 fn static_key() -> Result<Zeroizing<String>, Failure> {
     let bits: Zeroizing<[u8; 256]> = Zeroizing::new(random::bytes()?);
     let mut text = Zeroizing::new(String::with_capacity(1024));
@@ -25,7 +25,7 @@ fn static_key() -> Result<Zeroizing<String>, Failure> {
     text.push_str("-----BEGIN OpenVPN Static key V1-----\n");
     for line in bits.chunks(16) {
         for byte in line {
-            // Writing to a text cannot fail.
+            // Writing to a string cannot fail.
             let _ = write!(text, "{byte:02x}");
         }
         text.push('\n');
@@ -35,8 +35,8 @@ fn static_key() -> Result<Zeroizing<String>, Failure> {
 }
 
 const SERVER: &str = "\
-# The server that the demo's profiles connect to, on this machine only.
-# In this folder: sudo openvpn --config server.conf
+# The server for the demo's profiles, on this machine only.
+# To start it in this directory: sudo openvpn --config server.conf
 local 127.0.0.1
 port 1194
 proto udp4

@@ -1,7 +1,7 @@
-//! A small PKI, laid out as easy-rsa 3 lays one out: a CA, a server, and the
-//! users alice, bob and carol, of whom carol is revoked.
+//! A small PKI in the layout of easy-rsa 3: a CA, a server, and the users alice, bob and
+//! carol. The certificate of carol is revoked.
 //!
-//! The keys are elliptic (P-256), because making RSA keys takes seconds.
+//! The keys are P-256, because generating RSA keys takes seconds.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -20,17 +20,17 @@ use crate::token::UnixSeconds;
 
 const DAY: u64 = 24 * 60 * 60;
 
-/// How long certificates are valid: easy-rsa's 825 days.
+/// The validity of certificates: 825 days, as in easy-rsa.
 const CERTIFICATE_LIFETIME: u64 = 825 * DAY;
 
-/// How long the CA and the revocation list are valid: easy-rsa's ten years for
-/// the one, and the same for the other, because nobody renews a demo's.
+/// The validity of the CA, ten years as in easy-rsa, and of the revocation list, which is
+/// never renewed in a demo.
 const CA_LIFETIME: u64 = 3650 * DAY;
 
-/// How long before now everything becomes valid, for clocks that differ.
+/// Everything is valid from one day ago, for clocks that differ.
 const BACKDATED: u64 = DAY;
 
-/// Who has a certificate, for what, and whether it is revoked.
+/// The holders of certificates: name, usage, and whether the certificate is revoked.
 const HOLDERS: [(&str, ExtendedKeyUsagePurpose, bool); 4] = [
     ("server", ExtendedKeyUsagePurpose::ServerAuth, false),
     ("alice", ExtendedKeyUsagePurpose::ClientAuth, false),
@@ -40,9 +40,9 @@ const HOLDERS: [(&str, ExtendedKeyUsagePurpose, bool); 4] = [
 
 type Ca = CertifiedIssuer<'static, KeyPair>;
 
-/// Writes the PKI into the folder `pki`.
+/// Writes the PKI into the directory `pki`.
 pub(super) fn write(staging: &Staging, pki: &str, now: UnixSeconds) -> Result<(), Failure> {
-    let ca = ca(now).map_err(|error| refuse(&error))?;
+    let ca = ca(now).map_err(|error| bug(&error))?;
     staging.write(&format!("{pki}/ca.crt"), 0o644, &ca.pem())?;
     staging.write(&format!("{pki}/private/ca.key"), 0o600, &ca.key().serialize_pem())?;
     let mut index = String::new();
@@ -50,13 +50,13 @@ pub(super) fn write(staging: &Staging, pki: &str, now: UnixSeconds) -> Result<()
     for (name, usage, is_revoked) in HOLDERS {
         let serial = serial()?;
         let (certificate, key) =
-            issue(&ca, name, usage, &serial, now).map_err(|error| refuse(&error))?;
+            issue(&ca, name, usage, &serial, now).map_err(|error| bug(&error))?;
         let hex = hex(&serial);
         let (certificate_at, key_at) = if is_revoked {
-            let folder = format!("{pki}/revoked");
+            let dir = format!("{pki}/revoked");
             (
-                format!("{folder}/certs_by_serial/{hex}.crt"),
-                format!("{folder}/private_by_serial/{hex}.key"),
+                format!("{dir}/certs_by_serial/{hex}.crt"),
+                format!("{dir}/private_by_serial/{hex}.key"),
             )
         } else {
             (format!("{pki}/issued/{name}.crt"), format!("{pki}/private/{name}.key"))
@@ -69,7 +69,7 @@ pub(super) fn write(staging: &Staging, pki: &str, now: UnixSeconds) -> Result<()
             revoked.push(serial);
         }
     }
-    let crl = crl(&ca, &revoked, now).map_err(|error| refuse(&error))?;
+    let crl = crl(&ca, &revoked, now).map_err(|error| bug(&error))?;
     staging.write(&format!("{pki}/index.txt"), 0o600, &index)?;
     staging.write(&format!("{pki}/index.txt.attr"), 0o600, "unique_subject = no\n")?;
     staging.write(&format!("{pki}/serial"), 0o600, &format!("{}\n", hex(&serial()?)))?;
@@ -83,7 +83,7 @@ fn ca(now: UnixSeconds) -> Result<Ca, rcgen::Error> {
     CertifiedIssuer::self_signed(params, KeyPair::generate()?)
 }
 
-/// Issues a certificate that `remote-cert-tls` takes, and its key; both PEM.
+/// Issues a certificate that `remote-cert-tls` accepts, and its key; both PEM.
 fn issue(
     ca: &Ca,
     name: &str,
@@ -113,16 +113,16 @@ fn params(name: &str, now: UnixSeconds, lifetime: u64) -> CertificateParams {
 }
 
 fn crl(ca: &Ca, revoked: &[[u8; 16]], now: UnixSeconds) -> Result<String, rcgen::Error> {
-    let moment = |at: UnixSeconds| date_time_ymd(1970, 1, 1) + Duration::from_secs(at.get());
+    let date_time = |at: UnixSeconds| date_time_ymd(1970, 1, 1) + Duration::from_secs(at.get());
     let revoked = revoked.iter().map(|serial| RevokedCertParams {
         serial_number: SerialNumber::from_slice(serial),
-        revocation_time: moment(now),
+        revocation_time: date_time(now),
         reason_code: None,
         invalidity_date: None,
     });
     let params = CertificateRevocationListParams {
-        this_update: moment(now.minus(BACKDATED)),
-        next_update: moment(now.plus(CA_LIFETIME)),
+        this_update: date_time(now.minus(BACKDATED)),
+        next_update: date_time(now.plus(CA_LIFETIME)),
         crl_number: SerialNumber::from(1),
         issuing_distribution_point: None,
         revoked_certs: revoked.collect(),
@@ -131,24 +131,23 @@ fn crl(ca: &Ca, revoked: &[[u8; 16]], now: UnixSeconds) -> Result<String, rcgen:
     params.signed_by(ca)?.pem()
 }
 
-/// Writes what `openssl ca` writes: status, expiry, revocation, serial number,
-/// file, subject, with tabs between them.
+/// Formats a line of `index.txt` as `openssl ca` does: status, expiry, revocation, serial
+/// number, file and subject, separated by tabs.
 fn index_line(name: &str, serial: &str, is_revoked: bool, now: UnixSeconds) -> String {
     let expiry = utc_time(now.plus(CERTIFICATE_LIFETIME));
     let (status, revocation) = if is_revoked { ('R', utc_time(now)) } else { ('V', String::new()) };
     format!("{status}\t{expiry}\t{revocation}\t{serial}\tunknown\t/CN={name}\n")
 }
 
-/// Writes UTC as ASN.1's UTCTime does, `YYMMDDHHMMSSZ`, of the same form as
-/// the RFC 3339 that [`UnixSeconds`] is shown in.
+/// Formats a time as ASN.1 UTCTime, `YYMMDDHHMMSSZ`, from the digits of its RFC 3339 form.
 fn utc_time(at: UnixSeconds) -> String {
     let text = at.to_string();
     let digits = text.chars().filter(char::is_ascii_digit).skip(2);
     digits.chain(['Z']).collect()
 }
 
-/// Returns a random serial number. It is positive and keeps all its bytes,
-/// because the first is neither 0 nor above 127.
+/// Returns a random serial number. The first byte is from 64 to 127, so that DER encodes
+/// it as positive and with all 16 bytes.
 fn serial() -> Result<[u8; 16], Failure> {
     let mut serial: [u8; 16] = random::bytes()?;
     if let Some(first) = serial.first_mut() {
@@ -159,14 +158,14 @@ fn serial() -> Result<[u8; 16], Failure> {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a text cannot fail.
+        // Writing to a string cannot fail.
         let _ = write!(text, "{byte:02X}");
         text
     })
 }
 
-fn refuse(error: &rcgen::Error) -> Failure {
-    Failure::new(error, "nothing was made; this is a fault of jeton, report it")
+fn bug(error: &rcgen::Error) -> Failure {
+    Failure::new(error, "nothing was created; this is a bug in jeton, please report it")
 }
 
 #[cfg(test)]
@@ -181,7 +180,7 @@ mod tests {
     const NOW: UnixSeconds = UnixSeconds::new(1_800_000_000);
 
     #[test]
-    fn every_line_of_the_index_is_as_openssl_writes_it() {
+    fn formats_the_lines_of_the_index_as_openssl_does() {
         assert_eq!(
             index_line("bob", "4A", false, NOW),
             "V\t290419080000Z\t\t4A\tunknown\t/CN=bob\n"
@@ -194,8 +193,8 @@ mod tests {
 
     #[test]
     fn the_index_and_the_certificates_agree() {
-        let folder = tempfile::tempdir().unwrap();
-        let staging = Staging::begin(folder.path(), &["pki"]).unwrap();
+        let temp = tempfile::tempdir().unwrap();
+        let staging = Staging::begin(temp.path(), &["pki"]).unwrap();
         write(&staging, "pki", NOW).unwrap();
         let index = fs::read_to_string(staging.path("pki/index.txt")).unwrap();
         assert_eq!(index.lines().count(), HOLDERS.len());

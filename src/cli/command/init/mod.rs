@@ -1,4 +1,4 @@
-//! `jeton init`: makes everything that a node needs, or nothing.
+//! `jeton init`: creates everything that a node needs, or nothing.
 
 pub(super) mod certificate;
 mod demo_openvpn;
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueHint};
 use zeroize::Zeroizing;
 
-use crate::cli::command::ledger;
+use crate::cli::command::ledger::creation;
 use crate::cli::global::Global;
 use crate::cli::terminal::output;
 use crate::clock::{Clock, SystemClock};
@@ -23,39 +23,38 @@ use crate::token::url::PublicUrl;
 use crate::token::{KeyId, KeyPurpose, SigningKey};
 use staging::Staging;
 
-/// The port of https, where the public URL names none.
+/// The port of a public URL without one.
 const HTTPS_PORT: u16 = 443;
 
 const EXAMPLES: &str = "\
 Examples:
   jeton init --public-url https://vpn.example.com
-                                     in this folder, for that name
+                                     in the current directory
   jeton init --dir /etc/jeton --public-url https://vpn.example.com:8443
   jeton init                         to try it on this machine: https://localhost:8443
-  jeton init --demo --dir demo       with a small OpenVPN PKI to go with it
+  jeton init --demo --dir demo       with a small OpenVPN PKI
 
-It makes jeton.toml, keys/trusted, keys/signing, ledger and tls. Whoever has the
-profile-*.pem in keys/signing can mint: a node that only answers links does not
-need it, so move it to the machine that mints.";
+This creates jeton.toml, keys/trusted, keys/signing, ledger and tls. Anyone who has the
+profile-*.pem in keys/signing can mint. A node that only serves links does not need it, so
+move it to the machine that mints.";
 
-/// Make keys, ledger, certificate and jeton.toml
+/// Create keys, ledger, certificate and jeton.toml
 ///
-/// It makes all of it or, if anything goes wrong, nothing. What exists is never
-/// touched. The certificate is self-signed, to begin with; put one in its place
-/// that your users' devices trust.
+/// This creates everything or, if it fails, nothing. It never changes an existing file.
+/// The certificate is self-signed; replace it with one that your users' devices trust.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct InitArgs {
-    /// The folder to make it in; made if it does not exist
+    /// Directory of the node; created if it does not exist
     #[arg(long, value_name = "DIR", default_value = ".", value_hint = ValueHint::DirPath)]
     dir: PathBuf,
 
-    /// Where the world will reach this node: https://HOST or https://HOST:PORT
+    /// Origin of the links: https://HOST or https://HOST:PORT
     #[arg(long, value_name = "URL", env = "JETON_PUBLIC_URL", value_hint = ValueHint::Url)]
     #[arg(default_value = "https://localhost:8443")]
     public_url: PublicUrl,
 
-    /// Make an OpenVPN PKI as well: a CA, a server, and the users alice, bob and carol
+    /// Create an OpenVPN PKI as well: a CA, a server, and the users alice, bob and carol
     #[arg(long)]
     demo: bool,
 }
@@ -67,47 +66,47 @@ pub(crate) fn run(args: InitArgs, _: &Global) -> Result<(), Failure> {
         public_url: args.public_url,
         demo: args.demo,
     };
-    let made = make(&args.dir, &plan, &SystemClock)?;
-    output::show(&made.paths(&args.dir))?;
-    output::remark(&made.next_step(&args.dir, &plan));
+    let keys = create(&args.dir, &plan, &SystemClock)?;
+    output::show(&keys.paths(&args.dir))?;
+    output::remark(&next_steps(&args.dir, &plan));
     Ok(())
 }
 
-/// What is to be made.
+/// What to create.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    /// What stands in the links.
+    /// The origin of the links.
     pub(crate) public_url: PublicUrl,
-    /// Where the public door listens.
+    /// The address of the public door.
     pub(crate) listen: SocketAddr,
-    /// Where the operators' door listens.
+    /// The address of the admin door.
     pub(crate) admin: SocketAddr,
-    /// Whether an OpenVPN PKI is made as well.
+    /// Whether to create an OpenVPN PKI as well.
     pub(crate) demo: bool,
 }
 
-/// What was made.
+/// The keys that were created.
 #[derive(Debug)]
-pub(crate) struct Made {
+pub(crate) struct CreatedKeys {
     /// The key that signs profile tokens.
     pub(crate) profile_key: SigningKey,
     /// The id of the key that signs admin tokens.
     pub(crate) admin_key: KeyId,
 }
 
-/// Makes `plan` in `dir`: all of it or, on any failure, nothing.
-pub(crate) fn make(dir: &Path, plan: &Plan, clock: &dyn Clock) -> Result<Made, Failure> {
+/// Carries out `plan` in `dir`, completely or not at all.
+pub(crate) fn create(dir: &Path, plan: &Plan, clock: &dyn Clock) -> Result<CreatedKeys, Failure> {
     let now = clock.now();
     let mut names = vec!["keys", "ledger", "tls"];
     if plan.demo {
         names.push("openvpn");
     }
-    // Last, so that a folder with a jeton.toml is complete.
+    // Last, so that a directory with a jeton.toml is complete.
     names.push("jeton.toml");
     let staging = Staging::begin(dir, &names)?;
     let profile_key = write_key(&staging, KeyPurpose::Profile)?;
     let admin_key = write_key(&staging, KeyPurpose::Admin)?;
-    ledger::create(&staging.path("ledger"), now)?;
+    creation::create(&staging.path("ledger"), now)?;
     let (certificate, key) = certificate::self_signed(plan.public_url.host(), now)?;
     staging.write("tls/cert.pem", 0o644, &certificate)?;
     staging.write("tls/key.pem", 0o600, &key)?;
@@ -118,65 +117,66 @@ pub(crate) fn make(dir: &Path, plan: &Plan, clock: &dyn Clock) -> Result<Made, F
     let profile_id = profile_key.verifying_key().id();
     staging.write("jeton.toml", 0o644, &jeton_toml(plan, profile_id))?;
     staging.publish(&names)?;
-    Ok(Made { admin_key: admin_key.verifying_key().id(), profile_key })
+    Ok(CreatedKeys { admin_key: admin_key.verifying_key().id(), profile_key })
 }
 
 fn write_key(staging: &Staging, purpose: KeyPurpose) -> Result<SigningKey, Failure> {
     let seed = Zeroizing::new(random::bytes()?);
     let key = SigningKey::from_seed(&seed);
     let (trusted, signing) = (staging.path("keys/trusted"), staging.path("keys/signing"));
-    keyring::write_new(&trusted, &signing, purpose, &key, None)
-        .map_err(|error| Failure::new(&error, "nothing was made; is the disk full?"))?;
+    keyring::write_new(&trusted, &signing, purpose, &key, None).map_err(|error| {
+        Failure::new(&error, "nothing was created; check that the disk is not full")
+    })?;
     Ok(key)
 }
 
 fn jeton_toml(plan: &Plan, profile_key: KeyId) -> String {
     let Plan { public_url, listen, admin, demo } = plan;
     let profiles = if *demo { DEMO_PROFILES } else { PROFILES };
-    // A demo is there to show everything; elsewhere a node mints only on purpose.
+    // A demo shows everything. Otherwise a node mints only if the operator enables it.
     let off = if *demo { "" } else { "#" };
     format!(
         "\
-# Made by `jeton init`. `jeton config example` prints every key with its default.
+# Created by `jeton init`. `jeton config example` prints every key with its default.
 
 public_url = \"{public_url}\"
 
 [public]
 listen = \"{listen}\"
-# Self-signed, for the host above. Put a certificate in its place that your
-# users' devices trust.
+# Self-signed, for the host above. Replace it with a certificate that your users'
+# devices trust.
 tls_cert = \"tls/cert.pem\"
 tls_key = \"tls/key.pem\"
 
 [admin]
 listen = \"{admin}\"
-# What this node mints with, for the web page and the API.
+# The key that this node mints with, for the web page and the API.
 {off}signing_key = \"keys/signing/profile-{profile_key}.pem\"
 
 [keys]
 trusted = \"keys/trusted\"
-# Whoever has a profile-*.pem of this folder can mint: move it to the machine that
-# does. The admin-*.pem is what `jeton list`, `revoke` and `user` enter this node with.
+# Anyone who has a profile-*.pem of this directory can mint: move it to the machine that
+# mints. `jeton list`, `revoke` and `user` sign in with the admin-*.pem.
 signing = \"keys/signing\"
 
 {profiles}
 [ledger]
 dir = \"ledger\"
 
-# To have further nodes count as one with this: `jeton cluster --help`.
+# To share the ledger with more nodes: `jeton cluster --help`.
 #[cluster]
 #listen = \"0.0.0.0:7443\"
 #address = \"node1.example.com:7443\"
 
 [log]
-# One JSON line for each profile given, each refusal, and each change by an operator.
+# The audit log: one JSON line for each delivered profile, refusal and operator change.
 audit = \"audit.jsonl\"
 "
     )
 }
 
 pub(super) const PROFILES: &str = "\
-# Where profiles come from. Adjust one of these two, and take the # away.
+# Where profiles come from. Uncomment one of these two, and adjust it.
 #[profiles]
 #source = \"easy-rsa\"
 #pki = \"/etc/openvpn/server/easy-rsa/pki\"
@@ -195,7 +195,7 @@ template = \"openvpn/client-template.txt\"
 tls_crypt = \"openvpn/tls-crypt.key\"
 ";
 
-impl Made {
+impl CreatedKeys {
     fn paths(&self, dir: &Path) -> String {
         let (profile, admin) = (self.profile_key.verifying_key().id(), self.admin_key);
         let names = [
@@ -210,28 +210,25 @@ impl Made {
         ];
         names.iter().map(|name| format!("{}\n", dir.join(name).display())).collect()
     }
-
-    fn next_step(&self, dir: &Path, plan: &Plan) -> String {
-        let file = dir.join("jeton.toml");
-        // In the current folder it is found without being named.
-        let named = if dir == Path::new(".") {
-            String::new()
-        } else {
-            format!(" --config {}", file.display())
-        };
-        let mut steps = Vec::new();
-        if !plan.demo {
-            steps.push(format!("say in {} where profiles come from", file.display()));
-            steps.push(format!("jeton config check{named}"));
-        }
-        steps.push(format!("jeton serve{named}"));
-        steps.push(format!("jeton mint{named} --user alice"));
-        format!("\nNext:\n  {}", steps.join("\n  "))
-    }
 }
 
-/// Tells where to listen for `url`: on this machine only where it means only
-/// this machine, else on all addresses.
+fn next_steps(dir: &Path, plan: &Plan) -> String {
+    let file = dir.join("jeton.toml");
+    // In the current directory, jeton.toml is the default.
+    let named =
+        if dir == Path::new(".") { String::new() } else { format!(" --config {}", file.display()) };
+    let mut steps = Vec::new();
+    if !plan.demo {
+        steps.push(format!("set [profiles] in {}", file.display()));
+        steps.push(format!("jeton config check{named}"));
+    }
+    steps.push(format!("jeton serve{named}"));
+    steps.push(format!("jeton mint{named} --user alice"));
+    format!("\nNext:\n  {}", steps.join("\n  "))
+}
+
+/// Returns the address to listen on for `url`: loopback if the host is, otherwise all
+/// addresses.
 pub(super) fn listen(url: &PublicUrl) -> SocketAddr {
     let address = match url.host() {
         "localhost" => IpAddr::from(Ipv4Addr::LOCALHOST),
@@ -243,14 +240,14 @@ pub(super) fn listen(url: &PublicUrl) -> SocketAddr {
     SocketAddr::new(address, port(url))
 }
 
-/// Returns where the operators' door listens: its usual port, or the next if the
-/// public door has that.
+/// Returns the address of the admin door: its default port, or the next one if the public
+/// door uses that.
 pub(super) fn admin_beside(public: SocketAddr) -> SocketAddr {
     let taken = public.port() == ADMIN_LISTEN.port();
     SocketAddr::new(ADMIN_LISTEN.ip(), ADMIN_LISTEN.port() + u16::from(taken))
 }
 
-/// Returns the port that `url` names, behind its last colon.
+/// Returns the port of `url`, which follows its last colon.
 fn port(url: &PublicUrl) -> u16 {
     let url = url.to_string();
     url.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(HTTPS_PORT)
@@ -278,10 +275,10 @@ mod tests {
     }
 
     #[test]
-    fn what_it_writes_is_a_configuration_without_faults() {
-        let folder = tempfile::tempdir().unwrap();
-        let dir = folder.path().join("new");
-        make(&dir, &plan("https://vpn.example.com", false), &SystemClock).unwrap();
+    fn writes_a_configuration_without_faults() {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = temp.path().join("new");
+        create(&dir, &plan("https://vpn.example.com", false), &SystemClock).unwrap();
         assert_eq!(names(&dir), ["jeton.toml", "keys", "ledger", "tls"]);
         let file = dir.join("jeton.toml");
         let (config, faults) = Config::examine(Some(&file), &Environment::default()).unwrap();
@@ -295,10 +292,10 @@ mod tests {
     }
 
     #[test]
-    fn a_demo_says_where_profiles_come_from() {
-        let folder = tempfile::tempdir().unwrap();
-        let dir = folder.path().join("new");
-        make(&dir, &plan("https://localhost:8443", true), &SystemClock).unwrap();
+    fn a_demo_sets_the_source_of_profiles() {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = temp.path().join("new");
+        create(&dir, &plan("https://localhost:8443", true), &SystemClock).unwrap();
         let file = dir.join("jeton.toml");
         let (config, faults) = Config::examine(Some(&file), &Environment::default()).unwrap();
         assert_eq!(faults, []);
@@ -307,12 +304,12 @@ mod tests {
     }
 
     #[test]
-    fn nobody_else_can_read_what_is_secret() {
-        let folder = tempfile::tempdir().unwrap();
-        let dir = folder.path().join("new");
-        let made = make(&dir, &plan("https://localhost", true), &SystemClock).unwrap();
+    fn only_the_owner_can_read_secrets() {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = temp.path().join("new");
+        let keys = create(&dir, &plan("https://localhost", true), &SystemClock).unwrap();
         let mode = |name: &str| fs::metadata(dir.join(name)).unwrap().permissions().mode() & 0o7777;
-        let key = format!("keys/signing/profile-{}.pem", made.profile_key.verifying_key().id());
+        let key = format!("keys/signing/profile-{}.pem", keys.profile_key.verifying_key().id());
         for name in [&key, "tls/key.pem", "openvpn/pki/private/alice.key", "openvpn/tls-crypt.key"]
         {
             assert_eq!(mode(name), 0o600, "{name}");
@@ -323,15 +320,15 @@ mod tests {
     }
 
     #[test]
-    fn what_exists_is_not_touched() {
+    fn never_changes_what_exists() {
         for name in ["jeton.toml", "keys", "ledger", "tls"] {
-            let folder = tempfile::tempdir().unwrap();
-            fs::write(folder.path().join(name), "precious").unwrap();
+            let temp = tempfile::tempdir().unwrap();
+            fs::write(temp.path().join(name), "precious").unwrap();
             let failure =
-                make(folder.path(), &plan("https://localhost", false), &SystemClock).unwrap_err();
+                create(temp.path(), &plan("https://localhost", false), &SystemClock).unwrap_err();
             assert!(failure.to_string().contains("exists"), "{failure}");
-            assert_eq!(names(folder.path()), [name]);
-            assert_eq!(fs::read_to_string(folder.path().join(name)).unwrap(), "precious");
+            assert_eq!(names(temp.path()), [name]);
+            assert_eq!(fs::read_to_string(temp.path().join(name)).unwrap(), "precious");
         }
     }
 

@@ -1,4 +1,4 @@
-//! `jeton ledger hash`: all that a node has counted, by one name.
+//! `jeton ledger hash`: prints the hash of a node's state.
 
 use clap::Args;
 use serde::Deserialize;
@@ -17,17 +17,17 @@ Examples:
   jeton ledger hash
   jeton ledger hash --format json            on each node of a cluster, at the same time
 
-The hash is over all uses, revocations and permissions. Nodes that applied the same
-entries of the log have the same one. A cluster writes an entry each second, so
-compare only those with the same `applied`; ask again if they differ.";
+The hash covers all uses, revocations and permissions. Nodes that have applied the same log
+entries have the same hash. A cluster writes an entry each second, so compare only hashes
+with the same `applied`; run the command again if these numbers differ.";
 
-/// Name all that the node on this machine has counted, by one hash
+/// Print a hash of everything that the node on this machine has counted
 ///
-/// So nodes of a cluster are compared, or a node before and after a move.
+/// Use it to compare the nodes of a cluster, or a node before and after a move.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct HashArgs {
-    /// How to write the result
+    /// Output format
     #[arg(long, value_enum, default_value_t = InspectFormat::Text)]
     format: InspectFormat,
 
@@ -37,12 +37,12 @@ pub(super) struct HashArgs {
 
 pub(super) fn run(args: &HashArgs, global: &Global) -> Result<(), Failure> {
     #[derive(Deserialize)]
-    struct Answer {
+    struct HashAnswer {
         applied: u64,
         hash: String,
     }
     let node = AdminClient::open(&global.load()?, &args.passphrase)?;
-    let Answer { applied, hash } = node.get("state")?;
+    let HashAnswer { applied, hash } = node.get("state")?;
     let hash = hash.replace(char::is_control, " ");
     output::show(&match args.format {
         InspectFormat::Text => {

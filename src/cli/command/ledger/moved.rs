@@ -1,4 +1,4 @@
-//! `jeton ledger moved`: somebody vouches for a ledger that lies elsewhere now.
+//! `jeton ledger moved`: the operator confirms that a moved ledger is the newest copy.
 
 use clap::Args;
 use serde_json::json;
@@ -14,25 +14,25 @@ const EXAMPLES: &str = "\
 Examples:
   jeton ledger moved --is-newest                   after moving it to another disk
 
-Not for a backup, nor for a copy of a ledger that was served since: its node would
-give away uses that are spent. `jeton ledger restore` is for these.";
+Do not use this for a backup, or for a copy of a ledger that was served since: the node
+would grant uses that are already spent. Use `jeton ledger restore` for these.";
 
-/// Vouch for a ledger that was moved to another disk
+/// Accept a ledger that was moved to another disk
 ///
-/// A ledger notices that its files are not those it wrote, and a node does not start
-/// on it: a copy does not know what was counted since it was made. If the whole
-/// folder was copied while no node ran, and none has served it elsewhere since, say
-/// so; nothing else can know it. Nothing has to be said where it was only renamed. The
-/// same word is needed where the file `log/place`, which tells all this, is damaged.
+/// A node does not start on a copied ledger, because a copy lacks the uses that were
+/// counted after it was made. If the whole directory was copied while no node served it,
+/// and no node has served the original since, confirm that with this command; jeton
+/// cannot know it. A ledger whose directory was only renamed needs no confirmation. The
+/// command is also needed if the file `log/place`, which detects copies, is damaged.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct MovedArgs {
-    /// Yes: no node has served this ledger since it was copied, and none will
-    /// elsewhere
+    /// Confirm that no node has served this ledger since it was copied, and that none will
+    /// serve another copy
     #[arg(long)]
     is_newest: bool,
 
-    /// How to write the result
+    /// Output format
     #[arg(long, value_enum, default_value_t = ChangeFormat::Text)]
     format: ChangeFormat,
 }
@@ -41,9 +41,9 @@ pub(super) fn run(args: &MovedArgs, global: &Global) -> Result<(), Failure> {
     let dir = global.load()?.ledger.dir;
     if !args.is_newest {
         return Err(Failure::say(
-            "only you can know whether this ledger is the newest and the only one",
-            "if no node has served it since it was copied, and none will elsewhere: `jeton ledger \
-             moved --is-newest`. Otherwise move it aside, and `jeton ledger restore` it",
+            "only you can know whether this is the newest and only copy of the ledger",
+            "if no node has served it since it was copied, and none will serve another copy: `jeton \
+             ledger moved --is-newest`. Otherwise move it aside and run `jeton ledger restore` on it",
         ));
     }
     let needed = raft::accept_clone(&dir).map_err(|error| opening::explain_ledger(&error))?;
@@ -55,9 +55,9 @@ pub(super) fn run(args: &MovedArgs, global: &Global) -> Result<(), Failure> {
         }
     })?;
     output::remark(if needed {
-        "Taken for the newest and only copy of this ledger."
+        "Accepted as the newest and only copy of this ledger."
     } else {
-        "It was not copied: nothing had to be said."
+        "The ledger was not copied. Nothing was changed."
     });
     Ok(())
 }

@@ -1,9 +1,9 @@
-//! `jeton ledger new`: an empty ledger in place of a lost one.
+//! `jeton ledger new`: creates an empty ledger in place of a lost one.
 
 use clap::Args;
 use serde_json::json;
 
-use super::create;
+use super::creation::create;
 use crate::cli::global::Global;
 use crate::cli::terminal::format::ChangeFormat;
 use crate::cli::terminal::{output, table};
@@ -13,26 +13,26 @@ use crate::token::CLOCK_ALLOWANCE;
 
 const EXAMPLES: &str = "\
 Examples:
-  jeton ledger new                                 make the ledger that jeton.toml names
+  jeton ledger new                                 create the ledger that jeton.toml names
   jeton ledger new --config /etc/jeton/jeton.toml
 
-For a lost disk without a backup; of a backup, `jeton ledger restore` makes more.
-Every link minted before the moment that this prints is refused, because nobody
-knows any more which of them were used. Mint new ones behind that moment.";
+Use this if the disk is lost and there is no backup; from a backup, `jeton ledger restore`
+recovers more. The new ledger refuses every link minted before the time that this prints,
+because it cannot know which of them were used. Mint new links after that time.";
 
-/// Make an empty ledger in place of a lost one
+/// Create an empty ledger in place of a lost one
 ///
-/// A ledger counts the uses of links. A new one knows nothing of the uses before
-/// it, nor of the revocations, so it refuses every link that was minted before its
-/// birth, which is a minute from now: a minter's clock may be that far ahead. A
-/// ledger that exists is never touched.
+/// A ledger counts the uses of links. A new one lacks earlier uses and revocations, so it
+/// refuses every link that was minted before its start time. That is one minute from now,
+/// because the clock of a minter may be that far ahead. An existing ledger is never
+/// changed.
 ///
-/// Revoked keys and permissions are forgotten with the old ledger: take the public
-/// halves of stolen keys away before serving, and allow autologin again.
+/// Revoked keys and permissions are lost with the old ledger. Before serving, remove the
+/// public halves of stolen keys; then allow autologin again.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct NewArgs {
-    /// How to write the result
+    /// Output format
     #[arg(long, value_enum, default_value_t = ChangeFormat::Text)]
     format: ChangeFormat,
 }
@@ -50,10 +50,11 @@ pub(super) fn run(args: &NewArgs, global: &Global) -> Result<(), Failure> {
     })?;
     output::remark(&format!(
         "Links minted before {born_at} are refused.\n\
-         It knows no revocation: take the public halves of stolen keys out of keys.trusted before \
-         you serve.\n\
-         It knows no permission: `jeton user allow-autologin` those who may.\n\
-         Wait until then before you mint, and see to it that this clock is right: it says what \
+         The ledger has no revocations: remove the public halves of stolen keys from keys.trusted \
+         before you serve.\n\
+         The ledger has no permissions: run `jeton user allow-autologin` for each user who needs \
+         it.\n\
+         Wait until that time before you mint, and check this machine's clock, which decides what \
          is older."
     ));
     Ok(())

@@ -1,4 +1,4 @@
-//! `jeton ledger restore`: a new ledger of an older copy of one.
+//! `jeton ledger restore`: creates a ledger from an older copy.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::{Args, ValueHint};
 use serde_json::{Value, json};
 
-use super::{identity, refused};
+use super::creation::{draw_identity, explain};
 use crate::cli::command::serve::runtime;
 use crate::cli::global::Global;
 use crate::cli::terminal::format::ChangeFormat;
@@ -20,39 +20,37 @@ use crate::token::{CLOCK_ALLOWANCE, UnixSeconds};
 
 const EXAMPLES: &str = "\
 Examples:
-  mv ledger ledger.old                             what is there is never replaced
-  jeton ledger restore ledger.old                  make the ledger that jeton.toml names
-  jeton ledger restore ledger.old --others-are-gone   the same, of one of several nodes
+  mv ledger ledger.old                             an existing ledger is never replaced
+  jeton ledger restore ledger.old                  create the ledger that jeton.toml names
+  jeton ledger restore ledger.old --others-are-gone   the same, for a member of a cluster
   jeton ledger restore /backup/ledger --config /etc/jeton/jeton.toml
 
-For the backup of a node that was alone; and where most voters of a cluster are lost
-for good, for the folder of one that is left: stop all of them, and take the one with
-the newest time. The restored node is alone. The others join it anew, in fresh
-folders: `jeton cluster invite`, `jeton cluster join`.";
+Use this for the backup of a single node. If most voters of a cluster are lost for good,
+use it for a remaining one: stop all nodes, and take the directory with the newest time.
+The restored node is a single node. The others join it again with new directories: `jeton
+cluster invite`, `jeton cluster join`.";
 
-/// Make a ledger of an older copy of one
+/// Create a ledger from an older copy
 ///
-/// Nobody knows which links were used after the copy was made, so every link that was
-/// minted before the birth of the restored ledger, a minute from now, is refused:
-/// mint new ones. Revocations, permissions and notes are taken over, as they were
-/// in the copy, and none of the nodes that shared the old ledger. The copy is only
-/// read. A ledger that exists is never touched.
+/// The copy lacks the uses after it was made, so the restored ledger refuses every link
+/// that was minted before its start time, which is one minute from now. Mint new links
+/// after that. Revocations, permissions and notes are restored as they were in the copy;
+/// the members are not. The copy is only read. An existing ledger is never changed.
 ///
-/// While other nodes still share the old ledger, two would count apart, and each give
-/// a link its uses: have this machine join them anew instead.
+/// If other nodes still serve the old ledger, do not restore it: both would grant the uses
+/// of a link. Let this machine join them again instead.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct RestoreArgs {
-    /// The copy: the folder of a ledger that no node serves
-    #[arg(value_name = "FOLDER", value_hint = ValueHint::DirPath)]
-    folder: PathBuf,
+    /// Directory of the copy, which no node may serve
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+    dir: PathBuf,
 
-    /// Yes: the other nodes that shared the ledger are stopped, and never start on it
-    /// again
+    /// Confirm that the other nodes are stopped and will never serve the old ledger again
     #[arg(long)]
     others_are_gone: bool,
 
-    /// How to write the result
+    /// Output format
     #[arg(long, value_enum, default_value_t = ChangeFormat::Text)]
     format: ChangeFormat,
 }
@@ -60,31 +58,30 @@ pub(super) struct RestoreArgs {
 pub(super) fn run(args: &RestoreArgs, global: &Global) -> Result<(), Failure> {
     let dir = global.load()?.ledger.dir;
     if dir.exists() {
-        return Err(refused(&OpenError::Exists(dir)));
+        return Err(explain(&OpenError::Exists(dir)));
     }
-    let copy = LedgerCopy::read(&args.folder).map_err(|error| unreadable(&error))?;
+    let copy = LedgerCopy::read(&args.dir).map_err(|error| unreadable(&error))?;
     if !args.others_are_gone && !copy.others().is_empty() {
         return Err(shared(&copy));
     }
-    // A clock that was set back must not bring the birth before what was counted.
+    // Even if the clock was set back, `born_at` must be later than the log.
     let now = SystemClock.now().max(copy.log_time());
     let born_at = now.plus(CLOCK_ALLOWANCE.into());
-    let made = runtime()?.block_on(raft::create_from(
+    let created = runtime()?.block_on(raft::create_from(
         &dir,
-        identity(born_at)?,
+        draw_identity(born_at)?,
         Arc::new(SystemClock),
         &copy,
     ));
-    made.map_err(|error| refused(&error))?;
+    created.map_err(|error| explain(&error))?;
     output::show(&match args.format {
         ChangeFormat::Text => format!("{}\n", dir.display()),
         ChangeFormat::Json => table::to_json(&for_programs(&dir, &copy, born_at))?,
     })?;
-    output::remark(&taken_over(&copy, born_at));
+    output::remark(&summary(&copy, born_at));
     Ok(())
 }
 
-/// What programs need to know of a restored ledger.
 fn for_programs(dir: &Path, copy: &LedgerCopy, born_at: UnixSeconds) -> Value {
     json!({
         "dir": dir.display().to_string(),
@@ -95,54 +92,52 @@ fn for_programs(dir: &Path, copy: &LedgerCopy, born_at: UnixSeconds) -> Value {
     })
 }
 
-/// Returns the moment up to which a copy knows what happened; `None` if it had
-/// counted nothing yet.
+/// Returns the time of the last entry of a copy; `None` if it has none.
 fn known_until(copy: &LedgerCopy) -> Option<UnixSeconds> {
     Some(copy.log_time()).filter(|at| *at > UnixSeconds::default())
 }
 
-/// Says what a restored ledger knows, what it does not, and what comes next.
-fn taken_over(copy: &LedgerCopy, born_at: UnixSeconds) -> String {
+/// Describes what was restored, what was not, and what comes next.
+fn summary(copy: &LedgerCopy, born_at: UnixSeconds) -> String {
     let (revocations, users) = (copy.revocations(), copy.autologin_users());
     let until = |at| {
         format!(
-            "It knows what happened until {at}: what was revoked, allowed or denied later has to be \
-             done again."
+            "The copy ends at {at}. Repeat every revocation and every autologin change that was made \
+             later."
         )
     };
-    let since =
-        known_until(copy).map_or_else(|| "The copy had counted nothing yet.".to_owned(), until);
+    let end = known_until(copy).map_or_else(|| "The copy has no entries.".to_owned(), until);
     format!(
         "Links minted before {born_at} are refused.\n\
-         Revocations taken over: {revocations}. Users who may have autologin: {users}.\n\
-         {since}\n\
-         Wait until {born_at} before you mint, and see to it that this clock is right: it says \
-         what is older.\n\
-         This node is alone now. Start it; nodes that shared the old ledger join anew, in fresh \
-         folders."
+         Revocations restored: {revocations}. Users who may have autologin: {users}.\n\
+         {end}\n\
+         Wait until {born_at} before you mint, and check this machine's clock, which decides what \
+         is older.\n\
+         This node is now a single node. Start it. Nodes that shared the old ledger join again, \
+         with new directories."
     )
 }
 
-/// Says that others may go on counting.
+/// Returns the failure of a copy that other nodes may still serve.
 fn shared(copy: &LedgerCopy) -> Failure {
     let others = copy.others().join(", ");
     Failure::say(
-        format!("other nodes share this ledger, as far as the copy knows: {others}"),
-        "if they run, have this machine join them anew: `jeton cluster invite` there, `jeton cluster \
-         join` here. If they are lost for good, `--others-are-gone`: a link would work there and \
-         here if they came back",
+        format!("according to the copy, other nodes share this ledger: {others}"),
+        "if they still run, let this machine join them again: `jeton cluster invite` there, `jeton \
+         cluster join` here. If they are lost for good, use --others-are-gone; if they came back, a \
+         link would work both there and here",
     )
 }
 
-/// Says what to do about a copy that cannot be read.
+/// Adds a hint to the error of a copy that cannot be read.
 fn unreadable(error: &OpenError) -> Failure {
     let hint = if matches!(error, OpenError::Log { source: LogError::Locked, .. }) {
-        "a node serves it: name a copy, or stop the node and move its folder aside"
+        "a node serves it: name a copy, or stop the node and move its directory aside"
     } else if matches!(error, OpenError::Permissions(_)) {
         opening::CLOSE_TO_OTHERS
     } else {
-        "nothing was made. Name the folder of a ledger, copied whole while no node wrote to it; \
-         without one, `jeton ledger new`, which knows no revocation"
+        "nothing was created. Name the directory of a ledger that was copied as a whole while no node \
+         wrote to it. Without one, use `jeton ledger new`, which has no revocations"
     };
     Failure::new(error, hint)
 }

@@ -1,5 +1,5 @@
-//! `AddProfileToken`: makes a link. A node in reach is asked whether the link will
-//! do what it should, and told of it; without one it is minted all the same.
+//! `AddProfileToken`: mints a link. A reachable node checks the link and records it.
+//! Without one, the link is minted anyway.
 
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use crate::cli::client::reachable::reachable;
 use crate::cli::client::{AdminClient, ClientError, Would};
 use crate::cli::global::Global;
 use crate::cli::minting::MinterArgs;
-use crate::cli::minting::order_check::{Dead, OrderCheck};
+use crate::cli::minting::order_check::{OrderCheck, OrderError};
 use crate::cli::minting::permission::{PermissionArgs, Permissions};
 use crate::cli::terminal::output;
 use crate::clock::{Clock as _, SystemClock};
@@ -17,35 +17,34 @@ use crate::failure::Failure;
 use crate::mint::{Minted, Order};
 use crate::random;
 
-/// How long a node may take to take a call, where it is only asked whether it is
-/// there.
-const CALL_TIMEOUT: Duration = Duration::from_secs(1);
+/// The time limit for a connection that only tests whether a node listens.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What follows from asking no node.
-const UNCHECKED: &str = "user and permission are not checked, and ListProfileTokens does not show \
+/// What is missing if no node is asked.
+const UNCHECKED: &str = "user and permission are not checked, and ListProfileTokens does not list \
                          the link before its first use";
 
-/// A node in reach, and what it says of its users.
-struct Node {
+/// A reachable node and its list of users.
+struct ReachableNode {
     client: AdminClient,
     check: OrderCheck,
 }
 
-/// Mints, and shows the link in Access Server's words.
+/// Mints, and prints the link in Access Server's words.
 pub(super) fn run(
     order: &Order,
     minter: &MinterArgs,
     permission: &PermissionArgs,
     global: &Global,
 ) -> Result<(), Failure> {
-    let node = Node::find(minter, global)?;
+    let node = ReachableNode::find(minter, global)?;
     match &node {
         Some(node) => node.check.check(order)?,
-        None => OrderCheck::unasked(permission.read()?).check(order)?,
+        None => OrderCheck::offline(permission.read()?).check(order)?,
     }
     let minted = minter.open(global)?.mint_one(order, SystemClock.now(), random::fill)?;
     let remark = match &node {
-        Some(node) => node.take(&minted)?,
+        Some(node) => node.check_and_record(&minted)?,
         None => None,
     };
     output::show(&format!("Added token, import URL {}\n", minted.links.import))?;
@@ -55,16 +54,16 @@ pub(super) fn run(
     Ok(())
 }
 
-impl Node {
-    /// Finds the node of this machine. A machine that only mints has no config, no
-    /// admin key or no node, and does without; people learn which.
+impl ReachableNode {
+    /// Finds the node on this machine. A machine that only mints may have no
+    /// configuration, admin key or node; then a remark says what is not checked.
     fn find(minter: &MinterArgs, global: &Global) -> Result<Option<Self>, Failure> {
         let node = match Config::load(global.config.as_deref()) {
             Ok(config) => match AdminClient::open(&config, &minter.passphrase) {
                 Ok(client) => Self::ask(client)?,
-                Err(why) => {
-                    if config.admin.listen.map(reachable).is_some_and(is_there) {
-                        output::remark(&unasked(&why));
+                Err(failure) => {
+                    if config.admin.listen.map(reachable).is_some_and(is_listening) {
+                        output::remark(&cannot_ask(&failure));
                         return Ok(None);
                     }
                     None
@@ -73,12 +72,12 @@ impl Node {
             Err(_) => None,
         };
         if node.is_none() {
-            output::remark(&format!("No node is in reach: {UNCHECKED}."));
+            output::remark(&format!("No node is reachable: {UNCHECKED}."));
         }
         Ok(node)
     }
 
-    /// Asks the node for its users; `None` if it is not in reach.
+    /// Asks the node for its users; returns `None` if it is unreachable.
     fn ask(client: AdminClient) -> Result<Option<Self>, ClientError> {
         match OrderCheck::ask(&client, Permissions::Unknown) {
             Ok(check) => Ok(Some(Self { client, check })),
@@ -87,46 +86,46 @@ impl Node {
         }
     }
 
-    /// Asks what a click on the link would do, and tells the node of it. Returns
-    /// what people should know.
-    fn take(&self, minted: &Minted) -> Result<Option<String>, Failure> {
+    /// Rejects a link that the node would refuse, and records the others. Returns a
+    /// warning if the node did not record the link.
+    fn check_and_record(&self, minted: &Minted) -> Result<Option<String>, Failure> {
         let user = &minted.claims.user;
         let forecast = self.client.inspect(minted.token.as_str())?;
         if forecast.would == Would::Refuse {
-            if !self.check.may_know(user) {
-                return Err(Dead::UnknownUser(user.clone()).into());
+            if !self.check.may_have_profile(user) {
+                return Err(OrderError::UnknownUser(user.clone()).into());
             }
             return Err(Failure::say(
                 format!(
                     "the node would refuse the link: {}",
-                    forecast.reason.as_deref().unwrap_or("it does not say why")
+                    forecast.reason.as_deref().unwrap_or("it gave no reason")
                 ),
-                "no link was given; `jeton config check` on the node looks at every profile, and `jeton \
-                 mint` makes a link unseen",
+                "no link was shown; `jeton config check` on the node checks every profile, and `jeton \
+                 mint` mints without this check",
             ));
         }
         let recorded = self.client.record(&minted.token, None);
         Ok(recorded.err().map(|error| {
             format!(
                 "warning: the node did not record the token: {}\n\
-                 hint: the link is good; ListProfileTokens shows it from its first use on",
+                 hint: the link works; ListProfileTokens lists it from its first use on",
                 Failure::from(error).reason()
             )
         }))
     }
 }
 
-/// Tells whether anything answers at `address`.
-fn is_there(address: SocketAddr) -> bool {
-    TcpStream::connect_timeout(&address, CALL_TIMEOUT).is_ok()
+/// Returns `true` if a program listens at `address`.
+fn is_listening(address: SocketAddr) -> bool {
+    TcpStream::connect_timeout(&address, CONNECT_TIMEOUT).is_ok()
 }
 
-/// Says that a node runs and cannot be asked.
-fn unasked(why: &Failure) -> String {
+/// Returns the warning about a running node that cannot be asked.
+fn cannot_ask(failure: &Failure) -> String {
     format!(
-        "warning: the node of this machine cannot be asked, so {UNCHECKED}: {}\nhint: {}",
-        why.reason(),
-        why.hint()
+        "warning: cannot sign in to the node on this machine, so {UNCHECKED}: {}\nhint: {}",
+        failure.reason(),
+        failure.hint()
     )
 }
 
@@ -154,11 +153,11 @@ mod tests {
     }
 
     #[test]
-    fn the_node_is_told_of_the_token() {
+    fn the_node_checks_and_records_the_token() {
         let fake = FakeNode::answering([(200, USERS), (200, DELIVER), (200, "{}")]);
-        let node = Node::ask(client(&fake)).unwrap().unwrap();
+        let node = ReachableNode::ask(client(&fake)).unwrap().unwrap();
         let minted = minted("alice");
-        assert_eq!(node.take(&minted).unwrap(), None);
+        assert_eq!(node.check_and_record(&minted).unwrap(), None);
         let requests = fake.requests();
         assert_eq!(requests[1].line(), "POST /api/v1/inspect HTTP/1.1");
         assert_eq!(requests[2].line(), "POST /api/v1/records HTTP/1.1");
@@ -166,44 +165,44 @@ mod tests {
     }
 
     #[test]
-    fn a_link_that_would_be_refused_is_not_given() {
+    fn does_not_show_a_link_that_would_be_refused() {
         let refuse = r#"{"would":"refuse","reason":"no such profile"}"#;
-        for (user, said) in [
+        for (user, message) in [
             ("eve", "error: unknown user eve\nhint: "),
             ("bob", "error: the node would refuse the link: no such profile\nhint: "),
         ] {
             let fake = FakeNode::answering([(200, USERS), (200, refuse)]);
-            let node = Node::ask(client(&fake)).unwrap().unwrap();
-            let refused = node.take(&minted(user)).unwrap_err().to_string();
-            assert!(refused.starts_with(said), "{refused}");
+            let node = ReachableNode::ask(client(&fake)).unwrap().unwrap();
+            let failure = node.check_and_record(&minted(user)).unwrap_err().to_string();
+            assert!(failure.starts_with(message), "{failure}");
         }
     }
 
     #[test]
-    fn a_link_that_is_not_recorded_is_given_with_a_warning() {
+    fn warns_about_a_link_that_is_not_recorded() {
         let fake = FakeNode::answering([(200, USERS), (200, DELIVER), (503, NO)]);
-        let node = Node::ask(client(&fake)).unwrap().unwrap();
+        let node = ReachableNode::ask(client(&fake)).unwrap().unwrap();
         let minted = minted("alice");
-        let warning = node.take(&minted).unwrap().unwrap();
+        let warning = node.check_and_record(&minted).unwrap().unwrap();
         assert!(warning.starts_with("warning: the node did not record the token: no\nhint: "));
         assert!(!warning.contains(minted.token.as_str()));
     }
 
     #[test]
-    fn a_node_that_runs_is_not_taken_for_one_out_of_reach() {
-        assert!(!is_there(FakeNode::nobody()));
+    fn recognizes_a_running_node_that_cannot_be_asked() {
+        assert!(!is_listening(FakeNode::nobody()));
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        assert!(is_there(listener.local_addr().unwrap()));
-        let said = unasked(&Failure::say("there is no key", "make one"));
-        assert!(said.ends_with("its first use: there is no key\nhint: make one"), "{said}");
-        assert!(!said.contains("in reach"), "{said}");
+        assert!(is_listening(listener.local_addr().unwrap()));
+        let warning = cannot_ask(&Failure::say("there is no key", "make one"));
+        assert!(warning.ends_with("its first use: there is no key\nhint: make one"), "{warning}");
+        assert!(!warning.contains("reachable"), "{warning}");
     }
 
     #[test]
-    fn a_node_out_of_reach_is_no_failure_but_a_refusal_is() {
+    fn tolerates_an_unreachable_node_and_fails_on_a_refusal() {
         let client_of = |address| AdminClient::new(address, SigningKey::from_seed(&[9; 32]));
-        assert!(Node::ask(client_of(FakeNode::nobody())).unwrap().is_none());
+        assert!(ReachableNode::ask(client_of(FakeNode::nobody())).unwrap().is_none());
         let fake = FakeNode::answering([(403, NO)]);
-        assert!(Node::ask(client(&fake)).is_err());
+        assert!(ReachableNode::ask(client(&fake)).is_err());
     }
 }

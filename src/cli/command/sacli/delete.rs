@@ -1,7 +1,7 @@
-//! `DeleteProfileToken`: has one link refused from now on.
+//! `DeleteProfileToken`: revokes one link.
 //!
-//! The ledger takes any revocation, known token or not. So the list is asked
-//! first, and whoever mistypes an id learns of it.
+//! The ledger accepts revocations of unknown tokens. So this looks for the token in the
+//! list first, and reports a mistyped id.
 
 use std::path::Path;
 
@@ -14,33 +14,33 @@ use crate::failure::Failure;
 use crate::ledger::{StateFilter, TokenState};
 use crate::token::{Nonce, UnixSeconds};
 
-/// Revokes the token that `argument` is, carries or names.
+/// Revokes the token of `argument`, which is an id, a token or a link.
 pub(super) fn run(node: &AdminClient, argument: &str, trusted: &Path) -> Result<(), Failure> {
     let target = revoke::token(argument, trusted)?;
     let nonce = delete(node, target, SystemClock.now())?;
     output::show(&format!("Deleted token {nonce}\n"))
 }
 
-/// Revokes a token that is listed, or that was shown whole, if it still lives.
+/// Revokes a token that can still be used, if it is listed or if its expiry was `signed`.
 fn delete(
     node: &AdminClient,
-    (nonce, shown): (Nonce, Option<UnixSeconds>),
+    (nonce, signed): (Nonce, Option<UnixSeconds>),
     now: UnixSeconds,
 ) -> Result<Nonce, Failure> {
-    if let Some(expires_at) = shown.filter(|expires_at| *expires_at <= now) {
+    if let Some(expires_at) = signed.filter(|expires_at| *expires_at <= now) {
         return Err(expired(nonce, expires_at));
     }
     let expires_at = match listed(node, nonce)? {
-        Some(token) => alive(&token, now)?,
-        // One that was minted elsewhere and never used; its signature holds.
-        None => shown.ok_or_else(|| unknown(nonce))?,
+        Some(token) => live(&token, now)?,
+        // It was minted elsewhere and never used, and its signature is valid.
+        None => signed.ok_or_else(|| unknown(nonce))?,
     };
     node.revoke(&Target::Token { nonce, expires_at: Some(expires_at) })?;
     Ok(nonce)
 }
 
 fn listed(node: &AdminClient, nonce: Nonce) -> Result<Option<KnownToken>, Failure> {
-    // The batch is a part of the id, and keeps the list short.
+    // The batch is part of the id and keeps the list short.
     let query = TokenFilter {
         batch: Some(nonce.batch()),
         state: StateFilter::All,
@@ -49,15 +49,15 @@ fn listed(node: &AdminClient, nonce: Nonce) -> Result<Option<KnownToken>, Failur
     Ok(node.tokens(&query)?.into_iter().find(|token| token.id == nonce))
 }
 
-/// Returns when a token expires that may still be used.
-fn alive(token: &KnownToken, now: UnixSeconds) -> Result<UnixSeconds, Failure> {
+/// Returns the expiry of a token that can still be used.
+fn live(token: &KnownToken, now: UnixSeconds) -> Result<UnixSeconds, Failure> {
     if token.expires_at <= now {
         return Err(expired(token.id, token.expires_at));
     }
     match token.state {
         TokenState::Unused | TokenState::InUse => Ok(token.expires_at),
-        TokenState::UsedUp => Err(dead(format!("token {} is used up already", token.id))),
-        TokenState::Revoked => Err(dead(format!("token {} is deleted already", token.id))),
+        TokenState::UsedUp => Err(dead(format!("token {} is already used up", token.id))),
+        TokenState::Revoked => Err(dead(format!("token {} is already deleted", token.id))),
     }
 }
 
@@ -68,16 +68,16 @@ fn expired(nonce: Nonce, at: UnixSeconds) -> Failure {
 fn dead(error: String) -> Failure {
     Failure::say(
         error,
-        "nothing is left to delete; `sacli ListProfileTokens` shows the valid tokens",
+        "there is nothing to delete; `sacli ListProfileTokens` lists the valid tokens",
     )
 }
 
 fn unknown(nonce: Nonce) -> Failure {
     Failure::say(
-        format!("no token has the id {nonce}, as far as the node knows"),
+        format!("the node knows no token with the id {nonce}"),
         format!(
-            "`sacli ListProfileTokens` shows the ids; of a link that was minted elsewhere and never \
-             used give the URL, or have the id refused unseen by `jeton revoke {nonce}`"
+            "`sacli ListProfileTokens` shows the ids; for a link that was minted elsewhere and never \
+             used, give its URL, or revoke the id without this check: `jeton revoke {nonce}`"
         ),
     )
 }
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listed_token_is_revoked() {
+    fn revokes_a_listed_token() {
         let list = list("in-use");
         let node = FakeNode::answering([(200, list.as_str()), (200, r#"{"revoked":"token"}"#)]);
         assert_eq!(delete(&client(&node), (nonce(), None), NOW).unwrap(), nonce());
@@ -125,28 +125,28 @@ mod tests {
     }
 
     #[test]
-    fn a_dead_token_is_told_and_not_revoked_again() {
-        for (state, now, said) in [
-            ("used-up", NOW, "is used up already"),
-            ("revoked", NOW, "is deleted already"),
+    fn rejects_a_token_that_cannot_be_used_any_longer() {
+        for (state, now, message) in [
+            ("used-up", NOW, "is already used up"),
+            ("revoked", NOW, "is already deleted"),
             ("unused", EXPIRES_AT, "expired at 2026-11-23T13:00:00Z"),
         ] {
             let list = list(state);
             let node = FakeNode::answering([(200, list.as_str())]);
             let failure = delete(&client(&node), (nonce(), None), now).unwrap_err().to_string();
-            assert!(failure.contains(said), "{failure}");
-            assert!(failure.contains("\nhint: nothing is left to delete"), "{failure}");
+            assert!(failure.contains(message), "{failure}");
+            assert!(failure.contains("\nhint: there is nothing to delete"), "{failure}");
         }
-        let nobody = AdminClient::new(FakeNode::nobody(), SigningKey::from_seed(&[9; 32]));
-        let failure = delete(&nobody, (nonce(), Some(NOW)), NOW).unwrap_err().to_string();
+        let unreachable = AdminClient::new(FakeNode::nobody(), SigningKey::from_seed(&[9; 32]));
+        let failure = delete(&unreachable, (nonce(), Some(NOW)), NOW).unwrap_err().to_string();
         assert!(failure.contains("expired at 2026-11-23T12:00:00Z"), "{failure}");
     }
 
     #[test]
-    fn an_unknown_id_is_no_success_but_a_whole_token_is_one() {
+    fn rejects_an_unknown_id_and_revokes_a_complete_token() {
         let node = FakeNode::answering([(200, NONE)]);
         let failure = delete(&client(&node), (nonce(), None), NOW).unwrap_err().to_string();
-        assert!(failure.starts_with("error: no token has the id AQEBAQICAgICAgICAgICAg"));
+        assert!(failure.starts_with("error: the node knows no token with the id AQEBAQICAg"));
         let node = FakeNode::answering([(200, NONE), (200, r#"{"revoked":"token"}"#)]);
         delete(&client(&node), (nonce(), Some(EXPIRES_AT)), NOW).unwrap();
         assert_eq!(node.requests()[1].body()["expires_at"], "2026-11-23T13:00:00Z");

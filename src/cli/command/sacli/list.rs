@@ -1,4 +1,4 @@
-//! `ListProfileTokens`: the tokens that are still valid.
+//! `ListProfileTokens`: lists the tokens that are still valid.
 
 use crate::cli::client::query::TokenFilter;
 use crate::cli::client::{AdminClient, KnownToken};
@@ -8,7 +8,7 @@ use crate::cli::terminal::table::Table;
 use crate::failure::Failure;
 use crate::token::UserName;
 
-/// Asks for the valid tokens, of one user or of all, and shows them.
+/// Lists the valid tokens of one user or of all users.
 pub(super) fn run(
     node: &AdminClient,
     user: Option<UserName>,
@@ -16,7 +16,7 @@ pub(super) fn run(
 ) -> Result<(), Failure> {
     let tokens = node.tokens(&TokenFilter { user, ..TokenFilter::default() })?;
     if tokens.is_empty() && format == ListFormat::Text {
-        output::remark("There is no valid token.");
+        output::remark("There are no valid tokens.");
         return Ok(());
     }
     output::show(&written(&tokens, format)?)
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_form_has_access_server_s_five_columns() {
+    fn each_format_has_the_five_columns_of_access_server() {
         let tokens: Vec<KnownToken> = serde_json::from_str(
             r#"[{"id":"AQEBAQICAgICAgICAgICAg","key_id":"3f2a9c01","batch":"01010101",
                  "user":"alice","profile_type":"user-locked","uses":3,"used":1,"uses_left":2,

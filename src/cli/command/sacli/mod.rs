@@ -1,5 +1,5 @@
-//! `jeton sacli`: the words of OpenVPN Access Server's command line, for scripts
-//! and fingers that know them. Each verb has a file of its own.
+//! `jeton sacli`: the command line of OpenVPN Access Server, for people and scripts that
+//! use it. Each verb has its own file.
 
 mod add;
 mod delete;
@@ -10,8 +10,8 @@ use std::path::Path;
 
 use clap::Parser;
 
-use crate::cli::Stop;
 use crate::cli::client::AdminClient;
+use crate::cli::error::CliError;
 use crate::cli::global::Global;
 use crate::cli::minting::MinterArgs;
 use crate::cli::minting::permission::PermissionArgs;
@@ -28,31 +28,31 @@ Examples:
   sacli ListProfileTokens
   sacli --id QmF0Y2hFeGFtcGxlSWQwMQ DeleteProfileToken
 
-Type `jeton sacli` for `sacli`, or give this program that name as well:
+Run `jeton sacli`, or give this program the name `sacli` as well:
   ln -s \"$(command -v jeton)\" /usr/local/sbin/sacli
 
-AddProfileToken asks the node on this machine whether there is such a user, and who
-may have autologin, and tells it of the link. Without a node in reach it mints all
-the same; then --users or --allow-autologin says who may have autologin.";
+AddProfileToken asks the node on this machine for its users and their permissions, and
+records the link there. Without a reachable node it mints the link anyway; then --users or
+--allow-autologin permits autologin.";
 
-/// The name under which the program is sacli alone.
+/// If the program has this name, it is sacli only.
 const NAME: &str = "sacli";
 
-/// The verbs that are spoken, as Access Server writes them.
+/// The supported verbs of Access Server.
 const ADD: &str = "AddProfileToken";
 const LIST: &str = "ListProfileTokens";
 const DELETE: &str = "DeleteProfileToken";
 
-/// Speak Access Server's command line
+/// Use the command line of OpenVPN Access Server
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct SacliArgs {
-    /// Whose profile the link gives; whose links are listed
+    /// User of the new link, or of the listed links
     #[arg(long)]
     user: Option<UserName>,
 
-    /// Kind of profile: user-locked (also userlogin), autologin or server-locked
-    /// (also generic)
+    /// Kind of profile: user-locked (or userlogin), autologin, or server-locked (or
+    /// generic)
     #[arg(
         long = "profile_type",
         visible_alias = "token_profile",
@@ -61,26 +61,25 @@ pub(crate) struct SacliArgs {
     )]
     profile_type: ProfileKind,
 
-    /// When the link expires, in minutes
+    /// Lifetime of the link in minutes
     #[arg(long = "token_expire", value_name = "MIN", default_value = "60", value_parser = minutes)]
     #[arg(allow_negative_numbers = true)]
     token_expire: Lifetime,
 
-    /// How often it may be used
+    /// Number of uses
     #[arg(long = "token_usage_count", value_name = "N", default_value_t = UseLimit::ONCE)]
     #[arg(allow_negative_numbers = true, value_parser = uses)]
     token_usage_count: UseLimit,
 
-    /// The link to delete: its id, its token, one of its URLs, or `-` for stdin
+    /// Link to delete: its id, its token, one of its URLs, or `-` for stdin
     #[arg(long, value_name = "ID|TOKEN|URL")]
     id: Option<String>,
 
-    /// How ListProfileTokens writes the result
+    /// Output format of ListProfileTokens: text, json or csv
     #[arg(long, value_enum, default_value_t = ListFormat::Text, hide_possible_values = true)]
-    #[arg(help = "How ListProfileTokens writes the result: text, json or csv")]
     format: ListFormat,
 
-    /// Of verbs that are not spoken here
+    /// An option of verbs that are not supported
     #[arg(long, hide = true)]
     value: Option<String>,
 
@@ -90,39 +89,39 @@ pub(crate) struct SacliArgs {
     #[command(flatten)]
     permission: PermissionArgs,
 
-    /// What to do: AddProfileToken, ListProfileTokens or DeleteProfileToken
+    /// Verb: AddProfileToken, ListProfileTokens or DeleteProfileToken
     verb: String,
 }
 
-/// Speak Access Server's command line
+/// Use the command line of OpenVPN Access Server
 #[derive(Parser)]
 #[command(name = NAME, version, max_term_width = 100)]
-struct Called {
+struct SacliCommand {
     #[command(flatten)]
     args: SacliArgs,
-    // It comes last: its heading would stand above all that follows.
+    // Comes last, because its heading applies to all options after it.
     #[command(flatten)]
     global: Global,
 }
 
-/// Tells whether the program was called by the name sacli.
+/// Returns `true` if the program was called by the name `sacli`.
 pub(crate) fn is_called(args: &[OsString]) -> bool {
     args.first().map(Path::new).and_then(Path::file_name).is_some_and(|name| name == NAME)
 }
 
-/// Runs the program that was called sacli.
-pub(crate) fn run_called(arguments: Vec<OsString>) -> Result<(), Stop> {
-    let Called { global, args } = Called::try_parse_from(arguments).map_err(Stop::Usage)?;
+/// Runs the program under the name `sacli`.
+pub(crate) fn run_called(arguments: Vec<OsString>) -> Result<(), CliError> {
+    let SacliCommand { global, args } =
+        SacliCommand::try_parse_from(arguments).map_err(CliError::Usage)?;
     Ok(run(args, &global)?)
 }
 
-/// Does what the verb says.
 pub(crate) fn run(args: SacliArgs, global: &Global) -> Result<(), Failure> {
-    contradiction(&args).map_or(Ok(()), Err)?;
+    unsupported_option(&args).map_or(Ok(()), Err)?;
     match args.verb.as_str() {
         ADD => {
             let order = Order {
-                user: args.user.ok_or_else(|| lacks(ADD, "a user", "--user NAME"))?,
+                user: args.user.ok_or_else(|| missing(ADD, "a user", "--user NAME"))?,
                 kind: args.profile_type,
                 lifetime: args.token_expire,
                 uses: args.token_usage_count,
@@ -135,78 +134,77 @@ pub(crate) fn run(args: SacliArgs, global: &Global) -> Result<(), Failure> {
             list::run(&node, args.user, args.format)
         }
         DELETE => {
-            let id = args.id.ok_or_else(|| lacks(DELETE, "a token", "--id ID"))?;
+            let id = args.id.ok_or_else(|| missing(DELETE, "a token", "--id ID"))?;
             let config = global.load()?;
             let node = AdminClient::open(&config, &args.minter.passphrase)?;
             delete::run(&node, &id, &config.keys.trusted)
         }
-        verb => Err(not_spoken(verb)),
+        verb => Err(unsupported_verb(verb)),
     }
 }
 
-fn lacks(verb: &str, what: &str, option: &str) -> Failure {
+fn missing(verb: &str, what: &str, option: &str) -> Failure {
     Failure::say(format!("{verb} needs {what}"), format!("sacli {option} {verb}"))
 }
 
-/// Finds an option that the verb would not heed.
-fn contradiction(args: &SacliArgs) -> Option<Failure> {
+/// Returns a failure if an option has no effect on the verb.
+fn unsupported_option(args: &SacliArgs) -> Option<Failure> {
     let (verb, option, hint) = match args.verb.as_str() {
         ADD if args.id.is_some() => (
             ADD,
             "--id",
-            "a new link gets an id of its own: leave --id out, or did you mean DeleteProfileToken?",
+            "a new link gets its own id: omit --id, or did you mean DeleteProfileToken?",
         ),
-        LIST if args.id.is_some() => (
-            LIST,
-            "--id",
-            "leave it out; `sacli --user NAME ListProfileTokens` lists a user's links",
-        ),
+        LIST if args.id.is_some() => {
+            (LIST, "--id", "omit it; `sacli --user NAME ListProfileTokens` lists a user's links")
+        }
         DELETE if args.user.is_some() => {
-            (DELETE, "--user", "leave it out; for all links of a user: `jeton revoke --user NAME`")
+            (DELETE, "--user", "omit it; for all links of a user: `jeton revoke --user NAME`")
         }
         _ => return None,
     };
-    Some(Failure::say(format!("{verb} takes no {option}"), hint))
+    Some(Failure::say(format!("{verb} does not support {option}"), hint))
 }
 
-/// Reads how often a link may be used.
+/// Parses the number of uses.
 fn uses(text: &str) -> Result<UseLimit, String> {
     text.parse().map_err(|error| format!("{error}; for instance 3"))
 }
 
-/// Reads minutes as Access Server counts them.
+/// Parses a lifetime in minutes.
 fn minutes(text: &str) -> Result<Lifetime, String> {
     let lifetime = text.parse::<u32>().ok().and_then(|minutes| minutes.checked_mul(60));
     lifetime.and_then(|seconds| Lifetime::from_seconds(seconds).ok()).ok_or_else(|| {
         format!(
-            "a number of minutes from 1 to {}; for instance 1440 for a day",
+            "expected a number of minutes from 1 to {}; for instance 1440 for a day",
             Lifetime::MAX.seconds() / 60
         )
     })
 }
 
-/// Names the command that does what a verb of Access Server does.
-fn not_spoken(verb: &str) -> Failure {
+/// Returns the failure of a verb that is not supported; the hint names the command to use
+/// instead.
+fn unsupported_verb(verb: &str) -> Failure {
     let hint = match verb {
         "GetUserlogin" | "GetAutologin" | "GetGeneric" => {
-            "`sacli --user NAME AddProfileToken` makes a link that gives the profile"
+            "`sacli --user NAME AddProfileToken` mints a link to the profile"
         }
         "UserPropPut" | "UserPropDel" => {
-            "`jeton user allow-autologin NAME` and `jeton user deny-autologin NAME` set the one \
-             property that jeton knows"
+            "`jeton user allow-autologin NAME` and `jeton user deny-autologin NAME` set the only \
+             property that jeton has"
         }
         "UserPropGet" | "UserPropProfileCount" => {
-            "`jeton user list` shows users and who may have autologin"
+            "`jeton user list` lists the users and who may have autologin"
         }
         "start" | "stop" | "Reset" | "status" | "Status" => {
-            "the system's service manager does that: `systemctl status jeton`"
+            "use the service manager: `systemctl status jeton`"
         }
         _ => {
-            "of Access Server's verbs jeton speaks AddProfileToken, ListProfileTokens and \
-             DeleteProfileToken; `jeton help` shows the rest"
+            "jeton supports AddProfileToken, ListProfileTokens and DeleteProfileToken; `jeton help` \
+             lists its own commands"
         }
     };
-    Failure::say(format!("the verb {verb} is not spoken here"), hint)
+    Failure::say(format!("the verb {verb} is not supported"), hint)
 }
 
 #[cfg(test)]
@@ -223,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn access_server_s_words_are_understood_in_any_order() {
+    fn parses_options_and_the_verb_in_any_order() {
         for line in [
             "--user alice --profile_type autologin --token_expire 1440 --token_usage_count 3 \
              AddProfileToken",
@@ -243,26 +241,26 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_cannot_be_are_told() {
+    fn rejects_invalid_numbers() {
         for value in ["0", "-1", "x", "1.5", "527041", "99999999999"] {
-            let said = parsed(&format!("--user a --token_expire {value} AddProfileToken"));
-            let said = said.err().unwrap().to_string();
+            let error = parsed(&format!("--user a --token_expire {value} AddProfileToken"));
+            let error = error.err().unwrap().to_string();
             assert!(
-                said.contains("a number of minutes from 1 to 527040; for instance 1440"),
-                "{said}"
+                error.contains("a number of minutes from 1 to 527040; for instance 1440"),
+                "{error}"
             );
         }
         for value in ["0", "-1", "x"] {
-            let said = parsed(&format!("--user a --token_usage_count {value} AddProfileToken"));
-            let said = said.err().unwrap().to_string();
-            assert!(said.contains("uses are a number from 1"), "{said}");
-            assert!(said.contains("; for instance 3"), "{said}");
+            let error = parsed(&format!("--user a --token_usage_count {value} AddProfileToken"));
+            let error = error.err().unwrap().to_string();
+            assert!(error.contains("uses are a number from 1"), "{error}");
+            assert!(error.contains("; for instance 3"), "{error}");
         }
         assert!(parsed("--token_expire 527040 AddProfileToken").is_ok());
     }
 
     #[test]
-    fn access_server_s_other_names_for_kinds_are_understood() {
+    fn parses_the_other_names_of_kinds() {
         for (name, kind) in [
             ("userlogin", ProfileKind::UserLocked),
             ("autologin", ProfileKind::Autologin),
@@ -273,12 +271,12 @@ mod tests {
                 assert_eq!(args.profile_type, kind);
             }
         }
-        let said = parsed("--profile_type all AddProfileToken").err().unwrap().to_string();
-        assert!(said.contains("use user-locked, autologin or server-locked"), "{said}");
+        let error = parsed("--profile_type all AddProfileToken").err().unwrap().to_string();
+        assert!(error.contains("use user-locked, autologin or server-locked"), "{error}");
     }
 
     #[test]
-    fn other_verbs_name_the_command_to_use() {
+    fn the_hint_for_other_verbs_names_the_command_to_use() {
         for (line, command) in [
             ("--user a GetAutologin", "AddProfileToken"),
             (
@@ -287,34 +285,34 @@ mod tests {
             ),
             ("Whatever", "ListProfileTokens"),
         ] {
-            let said = run(parsed(line).unwrap(), &Global::default()).unwrap_err().to_string();
-            assert!(said.contains("is not spoken here\nhint: "), "{said}");
-            assert!(said.contains(command), "{said}");
+            let failure = run(parsed(line).unwrap(), &Global::default()).unwrap_err().to_string();
+            assert!(failure.contains("is not supported\nhint: "), "{failure}");
+            assert!(failure.contains(command), "{failure}");
         }
     }
 
     #[test]
-    fn options_that_a_verb_would_not_heed_are_refused() {
-        for (line, said) in [
-            ("--user alice --id foo AddProfileToken", "AddProfileToken takes no --id"),
-            ("--id foo ListProfileTokens", "ListProfileTokens takes no --id"),
-            ("--user alice --id foo DeleteProfileToken", "DeleteProfileToken takes no --user"),
+    fn rejects_options_that_have_no_effect_on_a_verb() {
+        for (line, reason) in [
+            ("--user alice --id foo AddProfileToken", "AddProfileToken does not support --id"),
+            ("--id foo ListProfileTokens", "ListProfileTokens does not support --id"),
+            ("--user a --id foo DeleteProfileToken", "DeleteProfileToken does not support --user"),
         ] {
-            let refused = run(parsed(line).unwrap(), &Global::default()).unwrap_err();
-            assert_eq!(refused.reason(), said);
+            let failure = run(parsed(line).unwrap(), &Global::default()).unwrap_err();
+            assert_eq!(failure.reason(), reason);
         }
     }
 
     #[test]
-    fn a_verb_says_what_it_lacks() {
+    fn the_hint_names_a_missing_option() {
         for (verb, option) in [(ADD, "--user NAME"), (DELETE, "--id ID")] {
-            let said = run(parsed(verb).unwrap(), &Global::default()).unwrap_err().to_string();
-            assert!(said.contains(&format!("hint: sacli {option} {verb}")), "{said}");
+            let failure = run(parsed(verb).unwrap(), &Global::default()).unwrap_err().to_string();
+            assert!(failure.contains(&format!("hint: sacli {option} {verb}")), "{failure}");
         }
     }
 
     #[test]
-    fn the_program_called_sacli_is_sacli() {
+    fn recognizes_the_program_name_sacli() {
         for (line, called) in [
             ("/usr/bin/sacli --user a X", true),
             ("sacli", true),
@@ -324,6 +322,6 @@ mod tests {
             let args: Vec<_> = line.split(' ').map(OsString::from).collect();
             assert_eq!(is_called(&args), called, "{line}");
         }
-        Called::command().debug_assert();
+        SacliCommand::command().debug_assert();
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openraft::{Config, SnapshotPolicy};
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::ledger::log::{Disk, FileDisk, LedgerId, Log, LogState, Recovery, SegmentLen, Writer};
@@ -165,7 +165,7 @@ impl RaftLedger {
         let incarnations = Incarnations::open(home, opening.incarnation, log_end)
             .map_err(OpenError::io("read", &dir.join("runs")))?;
         let mut writer = (opening.start_writer)(log, log_state).map_err(OpenError::log(&dir))?;
-        let (guard, log_closed) = oneshot::channel();
+        let (guard, log_closed) = watch::channel(());
         writer.keep_until_closed(guard);
         let writer = Arc::new(writer);
         let log = Arc::clone(&writer);

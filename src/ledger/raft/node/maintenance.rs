@@ -55,7 +55,7 @@ pub(crate) struct Maintenance(JoinHandle<()>);
 
 impl Drop for Maintenance {
     fn drop(&mut self) {
-        self.0.abort();
+        self.stop();
     }
 }
 
@@ -71,6 +71,11 @@ pub(crate) struct MaintenanceContext {
 }
 
 impl Maintenance {
+    /// Stops the task before the node is dropped.
+    pub(crate) fn stop(&self) {
+        self.0.abort();
+    }
+
     /// Starts the task.
     pub(crate) fn start(node: MaintenanceContext) -> Self {
         let mut maintenance = MaintenanceLoop {

@@ -20,7 +20,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::ledger::log::Writer;
@@ -60,31 +60,32 @@ pub struct RaftLedger {
     /// The index of the last entry that the log held when it was opened. Until it is
     /// applied, the state is older than it was before the restart.
     pub(super) log_end: u64,
-    /// Ends when the last user of `writer` has dropped it and the log is closed.
-    pub(super) log_closed: oneshot::Receiver<()>,
+    /// Its sender is dropped when the last user of `writer` has dropped it and the log is
+    /// closed.
+    pub(super) log_closed: watch::Receiver<()>,
 }
 
 impl RaftLedger {
-    /// Stops the engine, and returns once everything written is durable and the log is
-    /// closed, so that another process can open the directory. A leader transfers its
-    /// leadership first.
+    /// Closes a ledger that has one owner; see [`RaftLedger::close_shared`].
     pub async fn close(self) {
-        if self.is_leader() && !self.view.is_lone() {
-            // If no voter can take over, the others elect a leader when they miss this node.
-            let _ = self.changes.transfer_leader(None).await;
-        }
-        let Self { batcher, maintenance, writer, view, forwarder, changes, reachability, .. } =
-            self;
-        drop((batcher, maintenance, writer, view, forwarder, changes, reachability));
-        let Self { raft, peers, log_closed, .. } = self;
+        Self::close_shared(Arc::new(self)).await;
+    }
+
+    /// Stops the engine, and returns once everything written is durable and the log is
+    /// closed, so that another process can open the directory. The log is closed when
+    /// every other owner has dropped the ledger. Does not transfer leadership.
+    pub async fn close_shared(self: Arc<Self>) {
+        self.maintenance.stop();
         // If it fails, what others reported in the last seconds is forgotten.
-        let _ = peers.incarnations.persist();
-        drop(peers);
+        let _ = self.peers.incarnations.persist();
         // It fails only if the engine had stopped by itself.
-        let _ = raft.shutdown().await;
-        drop(raft);
+        let _ = self.raft.shutdown().await;
+        let mut log_closed = self.log_closed.clone();
+        drop(self);
         // The engine's tasks release the log a moment after it has stopped.
-        let _ = timeout(CLOSING_MAX, log_closed).await;
+        if timeout(CLOSING_MAX, log_closed.changed()).await.is_err() {
+            tracing::warn!("the ledger is closed, but its log is still open");
+        }
     }
 
     async fn submit(&self, command: Command) -> Result<Outcome, LedgerError> {

@@ -1,5 +1,5 @@
-//! The part of a node that other nodes see: its door for them, its way to them,
-//! and its certificate.
+//! The part of a node that other nodes see: the cluster door, the connections to
+//! other nodes, and the node certificate.
 
 use std::future::Future;
 use std::io;
@@ -27,10 +27,10 @@ use crate::redeem::Redeemer;
 use crate::tls::TlsError;
 use crate::token::url::PublicUrl;
 
-/// How long a leader that stops may look for another.
+/// The time limit for handing over the leadership when a leader stops.
 const HAND_OVER_MAX: Duration = Duration::from_secs(3);
 
-/// What a node needs to be one of several; a lone node needs nothing of it.
+/// What a node needs to be a member of a cluster. A single node has none.
 #[derive(Debug)]
 pub(super) struct ClusterLink {
     identity: Identity,
@@ -39,13 +39,13 @@ pub(super) struct ClusterLink {
     tls: ServerConfig,
     peers: Arc<PeerNetwork>,
     invites: Arc<Invites>,
-    /// The authority was made just now and is nowhere but in memory.
+    /// Whether the authority was just created and is in memory only.
     is_new: bool,
 }
 
 impl ClusterLink {
-    /// Reads the cluster's authority, or makes one for a node that was always
-    /// alone, and this node's certificate. Nothing is written yet.
+    /// Reads the cluster's certificate authority, or creates one for a single node,
+    /// and issues this node's certificate. Writes nothing yet.
     pub(super) fn open(config: &Config, identity: Identity) -> Result<Option<Self>, Failure> {
         let dir = &config.ledger.dir;
         let Some(listener) = &config.cluster.listener else {
@@ -54,12 +54,12 @@ impl ClusterLink {
         let now = SystemClock.now();
         let known = Authority::read(dir, identity.ledger_id).map_err(|error| explain(&error))?;
         let is_new = known.is_none();
-        let make = || Authority::make(identity.ledger_id, now).map_err(|error| explain(&error));
-        let authority = Arc::new(known.map_or_else(make, Ok)?);
+        let create = || Authority::make(identity.ledger_id, now).map_err(|error| explain(&error));
+        let authority = Arc::new(known.map_or_else(create, Ok)?);
         let certificate = NodeCertificate::issue(authority, identity.node_id, now);
         let certificate = Arc::new(certificate.map_err(|error| explain(&error))?);
-        let tls = certificate.server_config().map_err(|error| no_tls(&error))?;
-        let peers = PeerNetwork::new(&certificate).map_err(|error| no_tls(&error))?;
+        let tls = certificate.server_config().map_err(|error| bug(&error))?;
+        let peers = PeerNetwork::new(&certificate).map_err(|error| bug(&error))?;
         Ok(Some(Self {
             identity,
             address: listener.address.clone(),
@@ -71,24 +71,24 @@ impl ClusterLink {
         }))
     }
 
-    /// Keeps a new authority, now that the ledger says that there are no other
-    /// members, who would have another one.
-    pub(super) fn settle(&self, config: &Config) -> Result<(), Failure> {
+    /// Writes a new authority to disk. Call this after [`check_members`]: other
+    /// members would have another authority.
+    pub(super) fn persist(&self, config: &Config) -> Result<(), Failure> {
         if !self.is_new {
             return Ok(());
         }
         let authority = self.certificate.authority();
         authority.write(&config.ledger.dir).map_err(|error| explain(&error))?;
-        tracing::info!(fingerprint = %authority.fingerprint(), "cluster authority made");
+        tracing::info!(fingerprint = %authority.fingerprint(), "cluster authority created");
         Ok(())
     }
 
-    /// Returns where the others reach this node.
+    /// Returns the address that other nodes connect to.
     pub(super) const fn address(&self) -> &NodeAddress {
         &self.address
     }
 
-    /// Renews the certificate for as long as the future is polled.
+    /// Renews the node certificate while the future is polled.
     pub(super) async fn keep_fresh(&self) {
         self.certificate.keep_fresh(&SystemClock).await;
     }
@@ -115,9 +115,9 @@ impl ClusterLink {
         cluster::run(listener, self.tls.clone(), Arc::new(door), stop).await
     }
 
-    /// Returns what makes invitations.
+    /// Returns the source of invitations to this cluster.
     pub(super) fn inviter(&self) -> Arc<dyn Inviter> {
-        Arc::new(Host {
+        Arc::new(ClusterInviter {
             address: self.address.clone(),
             authority: Arc::clone(self.certificate.authority()),
             invites: Arc::clone(&self.invites),
@@ -125,7 +125,7 @@ impl ClusterLink {
     }
 }
 
-/// Tells the ledger how this node takes part.
+/// Returns the options for the ledger of a node that has `link`, or none.
 pub(super) fn options(config: &ClusterConfig, link: Option<&ClusterLink>) -> Options {
     let max_staleness = config.max_staleness;
     match link {
@@ -138,48 +138,50 @@ pub(super) fn options(config: &ClusterConfig, link: Option<&ClusterLink>) -> Opt
     }
 }
 
-/// Refuses to be one of several without what that needs. The ledger is open.
+/// Rejects an opened ledger that has other members if the node cannot take part in
+/// its cluster.
 pub(super) fn check_members(
     ledger: &RaftLedger,
     dir: &Path,
     link: Option<&ClusterLink>,
 ) -> Result<(), Failure> {
-    // Who waits to be added knows no members yet.
+    // A node that is still joining knows no members yet.
     let is_alone = is_alone(ledger) && !dir.join(JOINED).exists();
     match link {
-        None if !is_alone => Err(deaf()),
-        Some(link) if link.is_new && !is_alone => Err(lost()),
+        None if !is_alone => Err(no_listener()),
+        Some(link) if link.is_new && !is_alone => Err(no_authority()),
         Some(_) | None => Ok(()),
     }
 }
 
-/// Tells whether no other node shares the ledger, as far as this one knows.
+/// Returns `true` if no other node shares the ledger, as far as this one knows.
 fn is_alone(ledger: &RaftLedger) -> bool {
     ledger.members_known_here().members.len() <= 1
 }
 
-/// Has another node lead before this one stops, if it leads others.
+/// Hands the leadership over before this node stops, if it leads other nodes. The
+/// cluster door must still be open.
 pub(super) async fn hand_over(ledger: &RaftLedger) {
     let status = ledger.status();
     if status.leader != Some(status.node_id) || is_alone(ledger) {
         return;
     }
     match tokio::time::timeout(HAND_OVER_MAX, ledger.transfer_leader(None)).await {
-        Ok(Ok(())) => tracing::info!("another node leads now"),
-        Ok(Err(error)) => tracing::warn!(%error, "no other node was made to lead"),
-        Err(_) => tracing::warn!("no other node was made to lead in time"),
+        Ok(Ok(())) => tracing::info!("leadership handed over"),
+        Ok(Err(error)) => tracing::warn!(%error, "cannot hand over the leadership"),
+        Err(_) => tracing::warn!("the leadership was not handed over in time"),
     }
 }
 
-/// Invites nodes in the name of this one.
+/// Creates invitations to the cluster of this node.
 #[derive(Debug)]
-struct Host {
+struct ClusterInviter {
     address: NodeAddress,
     authority: Arc<Authority>,
     invites: Arc<Invites>,
 }
 
-impl Inviter for Host {
+impl Inviter for ClusterInviter {
     fn invite(&self) -> Result<(Zeroizing<String>, u64), NoInvitation> {
         let secret = Secret::new(random::bytes()?);
         self.invites.open(&secret).map_err(|_| NoInvitation::TooMany)?;
@@ -198,36 +200,39 @@ fn trusted(redeemer: &Redeemer) -> Vec<TrustedKeyFile> {
     keys.iter().map(|(_path, key)| file(key)).collect()
 }
 
-/// Says what to do about an authority that cannot be used.
+/// The hint for a missing or damaged authority.
+const COPY_AUTHORITY: &str = "copy the directory `cluster`, and nothing else, from the ledger \
+     directory of another member";
+
+/// Adds a hint to an error of the authority.
 pub(crate) fn explain(error: &AuthorityError) -> Failure {
     let hint = match error {
         AuthorityError::Exposed(_) => {
-            "whoever read it can pass for any node; if nobody did: chmod -R go= on that folder"
+            "anyone who has read it can impersonate any node; if that is ruled out: chmod -R go= on \
+             that directory"
         }
-        AuthorityError::Damaged => {
-            "copy the folder `cluster` from the ledger's folder of another member, and nothing else"
-        }
+        AuthorityError::Damaged => COPY_AUTHORITY,
         AuthorityError::Io { .. } | AuthorityError::Make(_) => {
-            "is the disk full, or the folder someone else's?"
+            "check that the disk is not full and that this user may write to the directory"
         }
     };
     Failure::new(error, hint)
 }
 
-fn deaf() -> Failure {
+fn no_listener() -> Failure {
     Failure::say(
-        "this ledger is shared with other nodes, and cluster.listen is off",
-        "set `listen` and `address` under [cluster]; the others know this node by its address",
+        "other nodes share this ledger, but cluster.listen is off",
+        "set `listen` and `address` in [cluster]; other nodes connect to that address",
     )
 }
 
-fn lost() -> Failure {
+fn no_authority() -> Failure {
     Failure::say(
-        "this ledger is shared with other nodes, and their certificate authority is not here",
-        "copy the folder `cluster` from the ledger's folder of another member, and nothing else",
+        "other nodes share this ledger, but their certificate authority is missing here",
+        COPY_AUTHORITY,
     )
 }
 
-fn no_tls(error: &TlsError) -> Failure {
-    Failure::new(error, "this is a fault of jeton, report it")
+fn bug(error: &TlsError) -> Failure {
+    Failure::new(error, "this is a bug in jeton; please report it")
 }
