@@ -444,7 +444,7 @@ mod tests {
     #[actix_web::test]
     async fn spends_nothing_when_a_check_fails() {
         let world = world();
-        let no_profile = Claims { user: UserName::new("nobody").unwrap(), ..claims(1) };
+        let no_profile = Claims { user: UserName::new("absent").unwrap(), ..claims(1) };
         let outside = Claims { network: Some("198.51.100.0/24".parse().unwrap()), ..claims(2) };
         let autologin = Claims { purpose: Purpose::Profile(ProfileKind::Autologin), ..claims(3) };
         let old = Claims { issued_at: UnixSeconds::new(NOW - 101), ..claims(4) };

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::{Fingerprint, Profile, ProfileError, ProfileSource};
 use crate::token::{ProfileKind, UnixSeconds, UserName};
 
-/// Lists `alice`, and has a profile for every user but `nobody`.
+/// Lists `alice`, and has a profile for every user but `absent`.
 #[derive(Debug, Default)]
 pub(crate) struct InventedProfiles {
     /// How often a profile was loaded.
@@ -27,7 +27,7 @@ impl ProfileSource for InventedProfiles {
         _now: UnixSeconds,
     ) -> Result<Profile, ProfileError> {
         self.loads.fetch_add(1, Ordering::SeqCst);
-        if user.as_str() == "nobody" {
+        if user.as_str() == "absent" {
             return Err(ProfileError::NotFound { user: user.clone(), kind });
         }
         Ok(Profile::new(format!("profile of {user}").into(), self.not_after))

@@ -58,7 +58,7 @@ pub(super) struct Gate {
     pub(super) waiting: Mutex<Option<mpsc::Sender<()>>>,
 }
 
-/// Profiles for all users except `nobody`.
+/// Profiles for all users except `absent`.
 #[derive(Debug)]
 struct Profiles(Arc<Gate>);
 
@@ -77,7 +77,7 @@ impl ProfileSource for Profiles {
             waiting.send(()).unwrap();
         }
         drop(self.0.shut.lock().unwrap());
-        if user.as_str() == "nobody" {
+        if user.as_str() == "absent" {
             return Err(ProfileError::NotFound { user: user.clone(), kind });
         }
         Ok(Profile::new(Zeroizing::new(profile_of(user.as_str())), None))

@@ -98,7 +98,7 @@ fn autologin_needs_a_permission() {
 #[test]
 fn a_missing_profile_spends_nothing() {
     let fixture = Fixture::new();
-    let user = UserName::new("nobody").unwrap();
+    let user = UserName::new("absent").unwrap();
     let token = fixture.sign(&Claims { user, ..fixture.claims(1) });
     let text = "profile not available, ask your administrator";
     assert_refused(&ask(&fixture, &token), 404, "Not Found", text);

@@ -232,7 +232,7 @@ fn a_refusal_page_shows_the_reason_and_the_time() {
 #[test]
 fn a_refusal_page_says_what_to_do() {
     let fixture = Fixture::new();
-    let user = UserName::new("nobody").unwrap();
+    let user = UserName::new("absent").unwrap();
     assert_refused(
         &fixture,
         &fixture.sign(&Claims { user, ..fixture.claims(1) }),
