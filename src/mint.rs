@@ -11,15 +11,15 @@ use crate::ledger::TokenRecord;
 use crate::random::NoRandomness;
 use crate::token::url::PublicUrl;
 use crate::token::{
-    AdminRole, Batch, Claims, ClaimsError, IpNetwork, KeyId, Lifetime, Nonce, ProfileKind, Purpose,
-    SigningKey, Token, UnixSeconds, UseLimit, UserName, sign,
+    AdminRole, Batch, Claims, ClaimsError, IpNetwork, KeyId, Lifetime, NewUserName, Nonce,
+    ProfileKind, Purpose, SigningKey, Token, UnixSeconds, UseLimit, sign,
 };
 
 /// One token that is wanted.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Order {
     /// For whom.
-    pub user: UserName,
+    pub user: NewUserName,
     /// What kind of profile.
     pub kind: ProfileKind,
     /// For how long.
@@ -138,7 +138,7 @@ impl Minter {
             issued_at: now,
             lifetime: order.lifetime,
             uses: order.uses,
-            user: order.user.clone(),
+            user: order.user.name().clone(),
             network: order.network,
         };
         let token = sign(&claims, &self.key)?;
@@ -157,7 +157,7 @@ impl Minter {
 pub fn mint_admin(
     key: &SigningKey,
     role: AdminRole,
-    user: UserName,
+    user: NewUserName,
     lifetime: Lifetime,
     now: UnixSeconds,
     mut random: impl FnMut(&mut [u8]) -> Result<(), NoRandomness>,
@@ -171,7 +171,7 @@ pub fn mint_admin(
         issued_at: now,
         lifetime,
         uses: UseLimit::Unlimited,
-        user,
+        user: user.into(),
         network: None,
     };
     Ok(sign(&claims, key)?)
@@ -214,7 +214,7 @@ pub(crate) mod tests {
     /// Returns an order of one use and one hour for `user`.
     pub(crate) fn order(user: &str) -> Order {
         Order {
-            user: UserName::new(user).unwrap(),
+            user: NewUserName::new(user).unwrap(),
             kind: ProfileKind::UserLocked,
             lifetime: Lifetime::from_seconds(3_600).unwrap(),
             uses: UseLimit::ONCE,

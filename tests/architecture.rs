@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// The rooms and the floors they stand on. A room may import from lower floors,
 /// and from the neighbours that are named.
 const ROOMS: &[(&str, u8, &[&str])] = &[
-    ("token", 0, &[]),
+    ("token", 0, &["plain_text"]),
     ("clock", 0, &["token"]),
     ("percent", 0, &[]),
     ("plain_text", 0, &[]),
@@ -21,6 +21,7 @@ const ROOMS: &[(&str, u8, &[&str])] = &[
     ("ledger", 1, &[]),
     ("humanize", 1, &[]),
     ("activity", 2, &[]),
+    ("api", 2, &[]),
     ("cache", 2, &[]),
     ("metrics", 2, &["activity"]),
     ("mint", 2, &[]),

@@ -1,6 +1,6 @@
 //! Who sits at the terminal, for what is written down about operators.
 
-use crate::token::UserName;
+use crate::token::NewUserName;
 
 /// Where the login name stands, and how it is looked up.
 const VARIABLES: [&str; 2] = ["USER", "LOGNAME"];
@@ -8,12 +8,12 @@ const VARIABLES: [&str; 2] = ["USER", "LOGNAME"];
 /// Returns the login name, if it is one that a token can have. It is what the
 /// environment says, and no proof: who holds the admin key may call himself what
 /// he likes.
-pub(crate) fn get() -> Option<UserName> {
+pub(crate) fn get() -> Option<NewUserName> {
     among(|variable| std::env::var(variable).ok())
 }
 
-fn among(variable: impl Fn(&str) -> Option<String>) -> Option<UserName> {
-    VARIABLES.into_iter().filter_map(variable).find_map(|name| UserName::new(name).ok())
+fn among(variable: impl Fn(&str) -> Option<String>) -> Option<NewUserName> {
+    VARIABLES.into_iter().filter_map(variable).find_map(|name| NewUserName::new(name).ok())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 use thiserror::Error;
 
 use crate::plain_text::steers;
@@ -11,8 +11,7 @@ use crate::plain_text::steers;
 /// A remark that lists show beside a token, such as whom the link was sent to.
 /// It has at most [`Note::LEN_MAX`] characters and no control character, and
 /// most often none at all.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Note(Box<str>);
 
 impl Note {
@@ -63,17 +62,13 @@ impl FromStr for Note {
     }
 }
 
-impl TryFrom<String> for Note {
-    type Error = NoteError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        Self::new(text)
-    }
-}
-
-impl From<Note> for String {
-    fn from(note: Note) -> Self {
-        note.0.into()
+/// Checks a note that is read from text, such as JSON. One in bytes, as in the log, was checked
+/// when it was made: the rules of that time may have been others.
+impl<'de> Deserialize<'de> for Note {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let is_text = from.is_human_readable();
+        let text = Box::<str>::deserialize(from)?;
+        if is_text { Self::new(text).map_err(de::Error::custom) } else { Ok(Self(text)) }
     }
 }
 
@@ -99,6 +94,16 @@ mod tests {
         assert!(Note::new("\u{674e}".repeat(200)).is_ok());
         assert_eq!(Note::new("x".repeat(201)), Err(NoteError::TooLong(201)));
         assert!(Note::new("").unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_note_from_the_log_is_not_checked_again() {
+        let note = Note("\u{202e}txt".into());
+        let bytes = postcard::to_stdvec(&note).unwrap();
+        assert_eq!(bytes, postcard::to_stdvec("\u{202e}txt").unwrap());
+        assert_eq!(postcard::from_bytes(&bytes), Ok(note));
+        #[cfg(feature = "server")]
+        assert!(serde_json::from_str::<Note>("\"\u{202e}txt\"").is_err());
     }
 
     #[test]

@@ -6,10 +6,14 @@ use std::collections::BinaryHeap;
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use thiserror::Error;
 
 use super::{State, TokenUse};
 use crate::token::{Batch, KeyId, Nonce, NonceError, ProfileKind, TokenId, UnixSeconds, UserName};
+
+/// The most digits of the seconds in a cursor. Such a number always fits into 64 bits.
+const SECONDS_LEN_MAX: usize = 19;
 
 /// Which tokens are wanted. The default wants the first [`TokenQuery::LIMIT`] of
 /// all that could still give a profile.
@@ -30,7 +34,8 @@ pub struct TokenQuery {
 }
 
 /// How a token stands that has not expired.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum TokenState {
     /// It was not used. An unlimited one is not counted and is always here.
     Unused,
@@ -259,9 +264,22 @@ impl FromStr for Cursor {
             key_id: key_id.parse::<KeyId>().map_err(no_cursor)?,
             nonce: nonce.parse::<Nonce>().map_err(no_cursor)?,
         };
-        let is_number = seconds.bytes().all(|digit| digit.is_ascii_digit());
+        let is_number =
+            seconds.len() <= SECONDS_LEN_MAX && seconds.bytes().all(|digit| digit.is_ascii_digit());
         let expires_at = seconds.parse().ok().filter(|_| is_number).ok_or(NoCursor)?;
         Ok(Self { expires_at: UnixSeconds::new(expires_at), token })
+    }
+}
+
+impl Serialize for Cursor {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Cursor {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from)?.parse().map_err(de::Error::custom)
     }
 }
 

@@ -104,6 +104,7 @@ impl Purpose {
 #[derive(
     Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize,
 )]
+#[serde(rename_all = "kebab-case")]
 pub enum ProfileKind {
     /// Own certificate and key, and the user's password besides.
     #[default]
@@ -158,6 +159,7 @@ pub struct UnknownKind(pub String);
 /// What the holder of an admin token may do. Each role may do all that the one
 /// before it may.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum AdminRole {
     /// Reads.
     Viewer,

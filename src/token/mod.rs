@@ -42,6 +42,7 @@ mod key;
 mod network;
 mod nonce;
 mod sign;
+mod text_form;
 mod time;
 pub mod url;
 mod user;
@@ -54,6 +55,6 @@ pub use key::{KeyId, KeyPurpose, SigningKey, TrustedKey, TrustedKeys, VerifyingK
 pub use network::{IpNetwork, NetworkError};
 pub use nonce::{Batch, Nonce, NonceError, TokenId};
 pub use sign::{Token, sign};
-pub use time::{CLOCK_ALLOWANCE, UnixSeconds};
-pub use user::{UserName, UserNameError};
+pub use time::{CLOCK_ALLOWANCE, NotATime, UnixSeconds};
+pub use user::{NewUserName, UserName, UserNameError};
 pub use verify::{VerifiedToken, verify};

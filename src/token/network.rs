@@ -4,13 +4,14 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use thiserror::Error;
+
+use super::text_form;
 
 /// An address and the number of its leading bits that count; the other bits
 /// are zero, so that one network has one spelling.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
-#[serde(try_from = "Wire", into = "Wire")]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct IpNetwork {
     address: IpAddr,
     prefix: u8,
@@ -101,14 +102,34 @@ pub enum NetworkError {
     Mapped,
 }
 
-/// How a network stands in the claims.
+impl Serialize for IpNetwork {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            EncodedNetwork::from(*self).serialize(serializer)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for IpNetwork {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        if from.is_human_readable() {
+            text_form::parse(from)
+        } else {
+            EncodedNetwork::deserialize(from)?.try_into().map_err(de::Error::custom)
+        }
+    }
+}
+
+/// The form of a network in the claims.
 #[derive(Deserialize, Serialize)]
-enum Wire {
+enum EncodedNetwork {
     V4([u8; 4], u8),
     V6([u8; 16], u8),
 }
 
-impl From<IpNetwork> for Wire {
+impl From<IpNetwork> for EncodedNetwork {
     fn from(network: IpNetwork) -> Self {
         match network.address {
             IpAddr::V4(address) => Self::V4(address.octets(), network.prefix),
@@ -117,13 +138,13 @@ impl From<IpNetwork> for Wire {
     }
 }
 
-impl TryFrom<Wire> for IpNetwork {
+impl TryFrom<EncodedNetwork> for IpNetwork {
     type Error = NetworkError;
 
-    fn try_from(wire: Wire) -> Result<Self, Self::Error> {
-        match wire {
-            Wire::V4(octets, prefix) => Self::new(IpAddr::from(octets), prefix),
-            Wire::V6(octets, prefix) => Self::new(IpAddr::from(octets), prefix),
+    fn try_from(encoded: EncodedNetwork) -> Result<Self, Self::Error> {
+        match encoded {
+            EncodedNetwork::V4(octets, prefix) => Self::new(IpAddr::from(octets), prefix),
+            EncodedNetwork::V6(octets, prefix) => Self::new(IpAddr::from(octets), prefix),
         }
     }
 }

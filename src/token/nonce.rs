@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::KeyId;
+use super::text_form::text_form;
 
 /// The first four bytes of a nonce, shared by all tokens of one mint run, so
 /// that one line revokes a lost sheet. Written as 8 hex digits.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(transparent)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Batch(pub [u8; 4]);
 
 impl fmt::Display for Batch {
@@ -33,9 +33,10 @@ impl FromStr for Batch {
 /// Sixteen bytes that no other token of the same key has: a [`Batch`], then
 /// twelve random bytes. Written as 22 characters of base64url, the `id` of
 /// lists.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(transparent)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Nonce(pub [u8; 16]);
+
+text_form!(Batch, Nonce);
 
 impl Nonce {
     /// Joins a batch and twelve random bytes.

@@ -23,7 +23,7 @@ use crate::mint::{Minted, Minter, Order};
 use crate::qr::QrDrawing;
 use crate::random;
 use crate::redeem::{Attempt, Intent, Refusal};
-use crate::token::{AdminRole, IpNetwork, Lifetime, ProfileKind, UseLimit, UserName};
+use crate::token::{AdminRole, IpNetwork, Lifetime, NewUserName, ProfileKind, UseLimit};
 
 /// An hour, as links live unless told otherwise.
 const LIFETIME_S: u32 = 60 * 60;
@@ -33,7 +33,7 @@ const LIFETIME_S: u32 = 60 * 60;
 #[serde(deny_unknown_fields)]
 pub(super) struct NewToken {
     /// Whose profile it is to give.
-    user: UserName,
+    user: NewUserName,
     /// What kind of profile; `user-locked` if nothing is said.
     profile_type: Option<ProfileKind>,
     /// For how many seconds; an hour if nothing is said.

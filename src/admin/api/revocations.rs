@@ -1,8 +1,6 @@
 //! `POST /api/v1/revocations`: refuse a token, a batch, a user or a key from
 //! now on.
 
-use std::str::FromStr;
-
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Json};
 use serde::Serialize;
@@ -36,7 +34,7 @@ pub(super) struct RevokeToken {
     token: Nonce,
     /// When the token expires, if known: some time after that the line is
     /// forgotten.
-    expires_at: Option<Moment>,
+    expires_at: Option<UnixSeconds>,
 }
 
 /// All tokens of one mint run.
@@ -130,7 +128,7 @@ impl NewRevocation {
                 // Whoever is wrong about the expiry must not bring the token back:
                 // the line is kept at least as long as any token lives.
                 let kept = now.plus(u64::from(Lifetime::MAX.seconds() + CLOCK_ALLOWANCE));
-                let expires_at = expires_at.map(|Moment(at)| at.max(kept));
+                let expires_at = expires_at.map(|at| at.max(kept));
                 Revocation::Token { nonce, expires_at }
             }
             Self::Batch(RevokeBatch { batch }) => Revocation::Batch(batch),
@@ -151,30 +149,5 @@ impl Revoked {
             Revocation::Key(key_id) => (format!("key {key_id}"), None),
         };
         Self { revoked, issued_until }
-    }
-}
-
-/// A moment as RFC 3339 writes it, with whatever offset. One before 1970 counts
-/// as 1970: for what expired long ago, that is the same.
-#[derive(ToSchema)]
-#[schema(as = AnyMoment, value_type = String, format = DateTime)]
-struct Moment(UnixSeconds);
-
-impl FromStr for Moment {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let no_moment = "it is no date with a time, such as 2026-12-01T12:00:00Z";
-        // jiff reads more than RFC 3339 has: no seconds, the name of a zone.
-        let bytes = text.as_bytes();
-        let is = |at: usize, byte: u8| bytes.get(at).is_some_and(|b| b.eq_ignore_ascii_case(&byte));
-        let shape = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
-        let ends =
-            bytes.last().is_some_and(|b| b.is_ascii_digit() || b.eq_ignore_ascii_case(&b'z'));
-        if !ends || !shape.into_iter().all(|(at, byte)| is(at, byte)) {
-            return Err(no_moment);
-        }
-        let stamp: jiff::Timestamp = text.parse().map_err(|_| no_moment)?;
-        Ok(Self(UnixSeconds::new(stamp.as_second().try_into().unwrap_or(0))))
     }
 }

@@ -41,7 +41,8 @@ use crate::random;
 use crate::signing::passphrase::PassphraseArgs;
 use crate::signing::signing_key;
 use crate::token::{
-    AdminRole, Batch, KeyId, KeyPurpose, Lifetime, Nonce, SigningKey, Token, UnixSeconds, UserName,
+    AdminRole, Batch, KeyId, KeyPurpose, Lifetime, NewUserName, Nonce, SigningKey, Token,
+    UnixSeconds, UserName,
 };
 
 pub(crate) use answers::{Forecast, KnownToken, User, Would};
@@ -268,8 +269,8 @@ impl AdminClient {
     /// listens in the node's place is given nothing else.
     fn bearer(&self, role: AdminRole) -> Result<Zeroizing<String>, ClientError> {
         #[expect(clippy::expect_used, reason = "the constant is a name")]
-        let user =
-            login_name::get().unwrap_or_else(|| UserName::new(NOBODY_ELSE).expect("a good name"));
+        let user = login_name::get()
+            .unwrap_or_else(|| NewUserName::new(NOBODY_ELSE).expect("a good name"));
         let lifetime = Lifetime::from_seconds(TOKEN_LIFETIME).map_err(MintError::from)?;
         let token =
             mint::mint_admin(&self.key, role, user, lifetime, SystemClock.now(), random::fill)?;

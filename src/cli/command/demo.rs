@@ -21,7 +21,7 @@ use crate::node::Node;
 use crate::node::logging;
 use crate::random;
 use crate::token::url::PublicUrl;
-use crate::token::{Lifetime, ProfileKind, UseLimit, UserName};
+use crate::token::{Lifetime, NewUserName, ProfileKind, UseLimit};
 
 /// Where the demo listens, if that is free.
 const PORT: u16 = 8443;
@@ -100,8 +100,8 @@ fn folder() -> Result<TempDir, Failure> {
 
 /// Lets alice have what needs no typing, and mints a link for it, for one use.
 async fn link_for_alice(node: &Node, made: Made, public_url: PublicUrl) -> Result<Minted, Failure> {
-    let alice = UserName::new("alice").map_err(|error| fault(&error))?;
-    node.ledger().permit(alice.clone(), true).await.map_err(|error| fault(&error))?;
+    let alice = NewUserName::new("alice").map_err(|error| fault(&error))?;
+    node.ledger().permit(alice.name().clone(), true).await.map_err(|error| fault(&error))?;
     let order = Order {
         user: alice,
         kind: ProfileKind::Autologin,

@@ -10,7 +10,7 @@ use crate::cli::terminal::output;
 use crate::cli::terminal::table::Table;
 use crate::failure::Failure;
 use crate::signing::passphrase::PassphraseArgs;
-use crate::token::UserName;
+use crate::token::{NewUserName, UserName};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -64,7 +64,7 @@ enum UserCommand {
     #[command(after_help = ALLOW_EXAMPLES)]
     AllowAutologin {
         /// Whom
-        user: UserName,
+        user: NewUserName,
 
         /// How to write the result
         #[arg(long, value_enum, default_value_t = ChangeFormat::Text)]
@@ -92,10 +92,11 @@ pub(crate) fn run(args: UserArgs, global: &Global) -> Result<(), Failure> {
     match args.command {
         UserCommand::List { format } => output::show(&written(&node.users()?, format)?),
         UserCommand::AllowAutologin { user, format } => {
-            node.permit(&user, true)?;
-            output::show(&permitted(&user, true, format)?)?;
+            let user = user.name();
+            node.permit(user, true)?;
+            output::show(&permitted(user, true, format)?)?;
             // A node that does not tell is no failure: what was asked for is done.
-            if node.users().is_ok_and(|users| !has_profile(&users, &user)) {
+            if node.users().is_ok_and(|users| !has_profile(&users, user)) {
                 output::remark(&format!(
                     "warning: there is no profile for {user}; it is allowed all the same\n\
                      hint: if it was mistyped: `jeton user deny-autologin {user}`, and `jeton user \

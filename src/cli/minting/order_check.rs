@@ -57,8 +57,8 @@ impl OrderCheck {
     pub(crate) fn check(&self, order: &Order) -> Result<(), Dead> {
         // A server-locked profile may be for a user without a certificate, whom no
         // list of profiles names.
-        if order.kind != ProfileKind::ServerLocked && !self.may_know(&order.user) {
-            return Err(Dead::UnknownUser(order.user.clone()));
+        if order.kind != ProfileKind::ServerLocked && !self.may_know(order.user.name()) {
+            return Err(Dead::UnknownUser(order.user.name().clone()));
         }
         Ok(self.permissions.check(order)?)
     }

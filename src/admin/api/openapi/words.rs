@@ -11,8 +11,10 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::activity::EventName;
 use crate::ledger::{Cursor, NodeId, Note, StateFilter, TokenState};
+use crate::plain_text::STEERING;
 use crate::token::{
-    AdminRole, Batch, IpNetwork, KeyId, KeyPurpose, Nonce, ProfileKind, UnixSeconds, UserName,
+    AdminRole, Batch, IpNetwork, KeyId, KeyPurpose, NewUserName, Nonce, ProfileKind, UnixSeconds,
+    UserName,
 };
 
 macro_rules! words {
@@ -52,6 +54,13 @@ words! {
         .max_length(Some(UserName::LEN_MAX))
         .pattern(Some(r"^(?!\.{1,2}$)[^\u0000-\u001F\u007F-\u009F/\\]+$"))
         .examples(["alice"]);
+    NewUserName, "NewUserName": text(
+            "The name of a user, without characters that change how text is displayed.",
+        )
+        .min_length(Some(1))
+        .max_length(Some(UserName::LEN_MAX))
+        .pattern(Some(format!(r"^(?!\.{{1,2}}$)[^{}/\\]+$", steering())))
+        .examples(["alice"]);
     ProfileKind, "ProfileType": text("The kind of a profile.")
         .enum_values(Some(ProfileKind::ALL.map(ProfileKind::as_str)));
     AdminRole, "Role": text("What the holder of an admin token may do; each may do more than the last.")
@@ -68,7 +77,7 @@ words! {
         .pattern(Some(r"^[0-9]{1,19}\.[0-9a-f]{8}\.[A-Za-z0-9_-]{21}[AQgw]$"));
     Note, "Note": text("What was written beside a token, on one line.")
         .max_length(Some(Note::LEN_MAX))
-        .pattern(Some(r"^[^\u0000-\u001F\u007F-\u009F]*$"))
+        .pattern(Some(format!("^[^{}]*$", steering())))
         .examples(["for her phone"]);
     IpNetwork, "Network": text("An IPv4 or IPv6 network, with no bit set behind its prefix.")
         .format(custom("ip-network"))
@@ -102,6 +111,16 @@ pub(in crate::admin::api) fn address() -> Written {
     let what = "Where the click would come from, which matters for a token that is bound to a \
                 network; where this request comes from if nothing is said.";
     address.item(null).description(Some(what)).into()
+}
+
+/// Writes the characters of [`STEERING`] as they stand in a class of a regular expression
+/// (ECMA-262). All of them are in the basic plane.
+fn steering() -> String {
+    let written = |c: &char| format!(r"\u{:04X}", u32::from(*c));
+    STEERING
+        .iter()
+        .map(|range| format!("{}-{}", written(range.start()), written(range.end())))
+        .collect()
 }
 
 fn text(description: &str) -> ObjectBuilder {
