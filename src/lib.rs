@@ -13,7 +13,7 @@
 //! |---|---|---|
 //! | 0 | [`token`], [`clock`], `random`, `percent`, `qr` | claims, envelope, sign, verify; the one look at the wall clock; the one draw of randomness; percent-encoding; QR codes |
 //! | 1 | [`keyring`], [`profile`], [`ledger`], `humanize` | trusted keys and key files; profiles and their sources; counts, revocations, permissions; times and kinds for people |
-//! | 2 | `redeem`, `cache`, `mint`, `activity`, `metrics` | the whole decision, top to bottom; what is kept to save work; from orders to tokens and links; what happened of late; how much of everything |
+//! | 2 | `redeem`, `cache`, `mint`, `activity`, `metrics`, `api` | the whole decision, top to bottom; what is kept to save work; from orders to tokens and links; what happened of late; how much of everything; the JSON of the admin API |
 //! | 3 | `http`, `admin`, `cluster`, `tls` | the public door; the operators' door; the door between nodes; certificates |
 //! | 4 | `config`, `cli` | what was configured; the commands, which alone know all rooms |
 //!
@@ -34,6 +34,8 @@ extern crate self as jeton;
 pub mod activity;
 #[cfg(feature = "server")]
 pub mod admin;
+#[cfg(feature = "server")]
+mod api;
 #[cfg(feature = "server")]
 pub mod cache;
 #[cfg(feature = "server")]

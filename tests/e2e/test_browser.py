@@ -85,7 +85,7 @@ class Browser(Case):
         self.tell("nodes", first, view="nodes-well", members=ids)
         members[1].node.kill()
         # Since when, depends on who leads, and for how long.
-        silent = f"{members[1].id} at .* was not heard (for|since)"
+        silent = f"{members[1].id} at .* has not been heard from (for|since)"
         wait_until("the lost one to be told of", lambda: any(
             re.search(silent, one) for one in Operator(first).did("GET", "cluster")["alarms"]
         ))

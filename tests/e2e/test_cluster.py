@@ -59,7 +59,7 @@ class Growing(Together):
         again = second.did("cluster", "promote", third.id, third.id)
         self.assertEqual(again, f"nothing changed: {third.id} is a voter already\n")
         itself = first.jeton("cluster", "replace", third.id, "--by", third.id)
-        self.assert_failed(itself, "cannot take its own place")
+        self.assert_failed(itself, "cannot replace itself")
         for world in worlds[1:]:
             self.assert_profile(world.download(old))
         for world in worlds:
@@ -224,7 +224,7 @@ class Growing(Together):
         wait_until(
             "the lost node to be told", lambda: number(leader([lead, other]), reachable) == 0
         )
-        alarm = f"node {lost.id} at 127.0.0.1:{lost.cluster_port} was not heard "
+        alarm = f"node {lost.id} at 127.0.0.1:{lost.cluster_port} has not been heard from "
         wait_until("an alarm", lambda: any(alarm in one for one in alarms(other)))
 
     def told_alike(self, worlds):

@@ -10,8 +10,8 @@ use serde::Deserialize;
 use super::frame::Frame;
 use super::link::link;
 use super::{PageError, answer, query};
-use crate::admin::roster::RosterEntry;
 use crate::admin::{AdminDoor, AdminError};
+use crate::api::users::UserInfo;
 use crate::humanize::{KindWords, counted};
 use crate::token::{Lifetime, ProfileKind, TrustedKeys as _, UserName};
 
@@ -107,7 +107,7 @@ pub(super) async fn show(
 }
 
 impl Row {
-    fn of(RosterEntry { user, autologin, profile }: RosterEntry) -> Self {
+    fn of(UserInfo { user, autologin, profile }: UserInfo) -> Self {
         let tokens = link("/tokens", &[("user", user.as_str())]);
         Self { name: user, has_profile: profile, autologin, tokens }
     }

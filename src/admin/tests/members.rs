@@ -124,7 +124,7 @@ async fn a_viewer_sees_who_shares_the_ledger() {
     assert_eq!(status, StatusCode::OK);
     let alarms = answer["alarms"].as_array().unwrap();
     assert!(alarms[0].as_str().unwrap().starts_with("the clock is more"), "{alarms:?}");
-    assert!(alarms[1].as_str().unwrap().contains("was not heard for 6 s"), "{alarms:?}");
+    assert!(alarms[1].as_str().unwrap().contains("has not been heard from for 6 s"), "{alarms:?}");
     assert_eq!(alarms.len(), 2);
     assert_eq!((&answer["is_by_leader"], &answer["is_stale"]), (&json!(true), &json!(false)));
     assert_eq!(answer["members"][0]["node_id"], ONE);

@@ -1,7 +1,8 @@
 //! `jeton list`: the tokens that the ledger knows.
 
+use crate::api::tokens::TokenInfo;
+use crate::cli::client::AdminClient;
 use crate::cli::client::query::TokenFilter;
-use crate::cli::client::{AdminClient, KnownToken};
 use crate::cli::global::Global;
 use crate::cli::terminal::format::ListFormat;
 use crate::cli::terminal::table::Table;
@@ -83,7 +84,7 @@ fn none(query: &TokenFilter) -> &'static str {
 }
 
 fn written(
-    tokens: &[KnownToken],
+    tokens: &[TokenInfo],
     state: StateFilter,
     format: ListFormat,
 ) -> Result<String, Failure> {
@@ -96,7 +97,7 @@ fn written(
 
 /// Shows what tells the tokens apart: no state where all are live, and no notes
 /// where there are none.
-fn for_people(tokens: &[KnownToken], state: StateFilter) -> Table {
+fn for_people(tokens: &[TokenInfo], state: StateFilter) -> Table {
     let mut table =
         Table::new(&["id", "user", "kind", "uses left", "state", "expires", "local time", "note"]);
     for token in tokens {
@@ -108,19 +109,19 @@ fn for_people(tokens: &[KnownToken], state: StateFilter) -> Table {
             token.state.as_str().into(),
             token.expires_at.to_string().into(),
             moment::local(token.expires_at).into(),
-            token.note.clone().into(),
+            note(token).into(),
         ]);
     }
     if state == StateFilter::Live {
         table = table.without("state");
     }
-    if tokens.iter().all(|token| token.note.is_none()) {
+    if tokens.iter().all(|token| token.note.is_empty()) {
         table = table.without("note");
     }
     table
 }
 
-fn for_programs(tokens: &[KnownToken]) -> Table {
+fn for_programs(tokens: &[TokenInfo]) -> Table {
     let mut table = Table::new(&[
         "id",
         "key_id",
@@ -146,7 +147,7 @@ fn for_programs(tokens: &[KnownToken]) -> Table {
             token.used.into(),
             token.uses_left.into(),
             token.state.as_str().into(),
-            token.note.clone().into(),
+            note(token).into(),
             token.issued_at.to_string().into(),
             token.expires_at.to_string().into(),
         ]);
@@ -154,8 +155,12 @@ fn for_programs(tokens: &[KnownToken]) -> Table {
     table
 }
 
+fn note(token: &TokenInfo) -> Option<&str> {
+    Some(token.note.as_str()).filter(|note| !note.is_empty())
+}
+
 /// Says `2 of 3`, or `unlimited`.
-fn uses_left(token: &KnownToken) -> String {
+fn uses_left(token: &TokenInfo) -> String {
     match (token.uses_left, token.uses) {
         (Some(left), Some(uses)) => format!("{left} of {uses}"),
         _ => "unlimited".to_owned(),
@@ -166,7 +171,7 @@ fn uses_left(token: &KnownToken) -> String {
 mod tests {
     use super::*;
 
-    fn tokens() -> Vec<KnownToken> {
+    fn tokens() -> Vec<TokenInfo> {
         serde_json::from_str(
             r#"[{"id":"AQEBAQICAgICAgICAgICAg","key_id":"3f2a9c01","batch":"01010101",
                  "user":"alice","profile_type":"user-locked","uses":3,"used":1,"uses_left":2,
@@ -174,13 +179,13 @@ mod tests {
                  "issued_at":"2026-11-23T12:00:00Z","expires_at":"2026-11-23T13:00:00Z"},
                 {"id":"AQEBAQMDAwMDAwMDAwMDAw","key_id":"3f2a9c01","batch":"01010101",
                  "user":"bob","profile_type":"autologin","uses":null,"used":0,"uses_left":null,
-                 "state":"unused","note":null,
+                 "state":"unused","note":"",
                  "issued_at":"2026-11-23T12:00:00Z","expires_at":"2026-11-23T13:00:00Z"}]"#,
         )
         .unwrap()
     }
 
-    fn plain(tokens: &[KnownToken], state: StateFilter) -> String {
+    fn plain(tokens: &[TokenInfo], state: StateFilter) -> String {
         let text = written(tokens, state, ListFormat::Text).unwrap();
         anstream::adapter::strip_str(&text).to_string()
     }

@@ -2,7 +2,8 @@
 
 use clap::Subcommand;
 
-use crate::cli::client::{AdminClient, User};
+use crate::api::users::UserInfo;
+use crate::cli::client::AdminClient;
 use crate::cli::global::Global;
 use crate::cli::minting::users_file;
 use crate::cli::terminal::format::{ChangeFormat, UserFormat};
@@ -117,7 +118,7 @@ pub(crate) fn run(args: UserArgs, global: &Global) -> Result<(), Failure> {
     }
 }
 
-fn has_profile(users: &[User], user: &UserName) -> bool {
+fn has_profile(users: &[UserInfo], user: &UserName) -> bool {
     users.iter().any(|known| known.profile && known.user == *user)
 }
 
@@ -132,7 +133,7 @@ fn permitted(user: &UserName, allowed: bool, format: ChangeFormat) -> Result<Str
     Ok(format!("{user} {may} have autologin profiles\n"))
 }
 
-fn written(users: &[User], format: UserFormat) -> Result<String, Failure> {
+fn written(users: &[UserInfo], format: UserFormat) -> Result<String, Failure> {
     match format {
         UserFormat::Text => Ok(for_people(users).to_text()),
         UserFormat::Json => for_programs(users).to_json(),
@@ -143,7 +144,7 @@ fn written(users: &[User], format: UserFormat) -> Result<String, Failure> {
     }
 }
 
-fn for_people(users: &[User]) -> Table {
+fn for_people(users: &[UserInfo]) -> Table {
     let mut table = Table::new(&["user", "autologin", "profile"]);
     let answer = |yes| if yes { "yes" } else { "no" };
     for user in users {
@@ -156,7 +157,7 @@ fn for_people(users: &[User]) -> Table {
     table
 }
 
-fn for_programs(users: &[User]) -> Table {
+fn for_programs(users: &[UserInfo]) -> Table {
     let mut table = Table::new(&["user", "autologin", "profile"]);
     for user in users {
         table.add([user.user.as_str().into(), user.autologin.into(), user.profile.into()]);
@@ -168,7 +169,7 @@ fn for_programs(users: &[User]) -> Table {
 mod tests {
     use super::*;
 
-    fn users() -> Vec<User> {
+    fn users() -> Vec<UserInfo> {
         serde_json::from_str(
             r#"[{"user":"alice","autologin":true,"profile":true},
                 {"user":"bob","autologin":false,"profile":false}]"#,

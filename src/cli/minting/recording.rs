@@ -56,9 +56,8 @@ impl Recorder {
 
     /// Tells the node of each token, up to the first that it does not take.
     pub(crate) fn tell(&self, minted: &[Minted], bar: &ProgressBar) -> Result<(), Failure> {
-        let note = self.note.as_ref().map(Note::as_str);
         for (recorded, one) in minted.iter().enumerate() {
-            if let Err(error) = self.node.record(&one.token, note) {
+            if let Err(error) = self.node.record(&one.token, self.note.as_ref()) {
                 let batch = one.claims.nonce.batch();
                 return Err(Failure::say(
                     format!(

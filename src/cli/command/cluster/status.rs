@@ -2,7 +2,8 @@
 
 use clap::Args;
 
-use super::members::{Member, Members};
+use super::members;
+use crate::api::cluster::{MemberInfo, Members};
 use crate::cli::client::AdminClient;
 use crate::cli::global::Global;
 use crate::cli::terminal::format::MembersFormat;
@@ -49,7 +50,7 @@ pub(crate) struct StatusArgs {
 
 pub(super) fn run(args: &StatusArgs, global: &Global) -> Result<(), Failure> {
     let node = AdminClient::open(&global.load()?, &args.passphrase)?;
-    let members = Members::ask(&node)?;
+    let members = members::ask(&node)?;
     output::show(&match args.format {
         MembersFormat::Text => for_people(&members.members).to_text(),
         MembersFormat::Json => table::to_json(&members)?,
@@ -73,7 +74,7 @@ pub(super) fn run(args: &StatusArgs, global: &Global) -> Result<(), Failure> {
 /// Says what to think of what a node tells that does not have it from the leader.
 fn remark(members: &Members) -> Option<String> {
     if members.is_stale {
-        let heard = members.last_heard.as_deref();
+        let heard = members.last_heard;
         let heard =
             heard.map_or_else(|| "before it was started".to_owned(), |at| format!("at {at}"));
         return Some(format!(
@@ -85,7 +86,7 @@ fn remark(members: &Members) -> Option<String> {
     (!members.is_by_leader).then(|| told.to_owned())
 }
 
-fn for_people(members: &[Member]) -> Table {
+fn for_people(members: &[MemberInfo]) -> Table {
     let names = ["node", "address", "role", "leader", "up", "lag", "clock", "version", "this"];
     let mut table = Table::new(&names);
     let mark = |is: bool, word: &str| if is { word.to_owned() } else { "-".to_owned() };
@@ -95,7 +96,7 @@ fn for_people(members: &[Member]) -> Table {
             clock_offset(offset).unwrap_or_else(|| "right".to_owned())
         });
         table.add([
-            member.node_id.as_str().into(),
+            member.node_id.to_string().into(),
             mark(!member.address.is_empty(), &member.address).into(),
             member.role.as_str().into(),
             mark(member.is_leader, "leader").into(),
@@ -114,7 +115,7 @@ fn for_people(members: &[Member]) -> Table {
     table
 }
 
-fn for_programs(members: &[Member]) -> Table {
+fn for_programs(members: &[MemberInfo]) -> Table {
     let mut table = Table::new(&[
         "node_id",
         "address",
@@ -128,7 +129,7 @@ fn for_programs(members: &[Member]) -> Table {
     ]);
     for member in members {
         table.add([
-            member.node_id.as_str().into(),
+            member.node_id.to_string().into(),
             member.address.as_str().into(),
             member.role.as_str().into(),
             member.is_leader.into(),

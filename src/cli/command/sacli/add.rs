@@ -4,8 +4,9 @@
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use crate::api::inspection::Would;
 use crate::cli::client::reachable::reachable;
-use crate::cli::client::{AdminClient, ClientError, Would};
+use crate::cli::client::{AdminClient, ClientError};
 use crate::cli::global::Global;
 use crate::cli::minting::MinterArgs;
 use crate::cli::minting::order_check::{Dead, OrderCheck};
@@ -191,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_node_that_runs_is_not_taken_for_one_out_of_reach() {
-        assert!(!is_there(FakeNode::nobody()));
+        assert!(!is_there(FakeNode::unused_address()));
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         assert!(is_there(listener.local_addr().unwrap()));
         let said = unasked(&Failure::say("there is no key", "make one"));
@@ -202,7 +203,7 @@ mod tests {
     #[test]
     fn a_node_out_of_reach_is_no_failure_but_a_refusal_is() {
         let client_of = |address| AdminClient::new(address, SigningKey::from_seed(&[9; 32]));
-        assert!(Node::ask(client_of(FakeNode::nobody())).unwrap().is_none());
+        assert!(Node::ask(client_of(FakeNode::unused_address())).unwrap().is_none());
         let fake = FakeNode::answering([(403, NO)]);
         assert!(Node::ask(client(&fake)).is_err());
     }
