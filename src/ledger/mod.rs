@@ -46,7 +46,6 @@ pub use node_id::{NodeId, UnknownNode};
 pub use note::{Note, NoteError};
 pub use query::{
     Cursor, ListedToken, NoCursor, StateFilter, TokenPage, TokenQuery, TokenState, UnknownFilter,
-    UnknownState,
 };
 pub use readiness::{Staleness, Unready};
 pub use state::{Standing, State, TokenUse, VERDICT_MEMORY};

@@ -42,7 +42,7 @@ where
     String::deserialize(from)?.parse().map_err(de::Error::custom)
 }
 
-#[cfg(all(test, feature = "server"))]
+#[cfg(test)]
 mod tests {
     use std::fmt::Debug;
 

@@ -16,8 +16,8 @@ use crate::activity::EventName;
 use crate::api::error::ErrorBody;
 use crate::ledger::StateFilter;
 
-/// The description as text.
-pub(super) type Document = LazyLock<String>;
+/// The API document, which is built when it is first requested.
+pub(super) type ApiDocument = LazyLock<String>;
 
 /// Returns the description of the API with these operations.
 pub(super) fn describe(operations: Description) -> String {
@@ -49,7 +49,7 @@ struct Api;
     security(()),
     responses((status = 200, description = "The document", body = Object)),
 )]
-pub(super) async fn show(document: Data<&'static Document>) -> HttpResponse {
+pub(super) async fn show(document: Data<&'static ApiDocument>) -> HttpResponse {
     HttpResponse::Ok().content_type(ContentType::json()).body(document.as_str())
 }
 

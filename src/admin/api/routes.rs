@@ -9,7 +9,7 @@ use actix_web::web::{self, Data, PayloadConfig, ServiceConfig};
 use actix_web::{HttpResponse, Resource, ResponseError as _, Route, guard};
 use utoipa::OpenApi;
 
-use super::openapi::Document;
+use super::openapi::ApiDocument;
 use super::{
     activity, health, inspect, invites, members, metrics, mint, openapi, records, revocations,
     session_info, state, status, tokens, users,
@@ -64,7 +64,7 @@ routes! {
 }
 
 /// The API document.
-pub(in crate::admin) static DOCUMENT: Document =
+pub(in crate::admin) static DOCUMENT: ApiDocument =
     LazyLock::new(|| openapi::describe(Operations::openapi()));
 
 /// Adds the routes to an application. Requests without a route are answered in JSON.

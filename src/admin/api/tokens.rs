@@ -17,8 +17,7 @@ const LIMIT_MAX: u32 = 1_000;
 /// Which tokens to list.
 #[derive(utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "only the document reads it; `TokenQuery` has the values")]
-struct TokenParameters {
+struct TokenListQuery {
     /// Only those of this user.
     #[param(value_type = UserName, required = false)]
     user: Option<UserName>,
@@ -47,7 +46,7 @@ struct TokenParameters {
     get,
     path = "/api/v1/tokens",
     operation_id = "list_tokens",
-    params(TokenParameters),
+    params(TokenListQuery),
     responses((status = 200, description = "A page of the list", body = TokenList), ReadErrors),
 )]
 pub(super) async fn list(
@@ -55,7 +54,7 @@ pub(super) async fn list(
     door: Data<AdminDoor>,
 ) -> Result<Json<TokenList>, AdminError> {
     door.enter(&request, AdminRole::Viewer)?;
-    let query = query(Fields::of_query(&request)?)?;
+    let query = TokenListQuery::read(Fields::of_query(&request)?)?.query();
     let page = door.ledger.tokens(&query, door.now());
     Ok(Json(TokenList {
         tokens: page.tokens.into_iter().map(TokenInfo::of).collect(),
@@ -64,20 +63,26 @@ pub(super) async fn list(
     }))
 }
 
-fn query(mut fields: Fields) -> Result<TokenQuery, AdminError> {
-    let query = TokenQuery {
-        user: fields.optional("user")?,
-        kind: fields.one_of("profile_type", &ProfileKind::ALL, ProfileKind::as_str)?,
-        state: fields.one_of("state", &StateFilter::ALL, StateFilter::as_str)?.unwrap_or_default(),
-        batch: fields.optional("batch")?,
-        limit: match fields.number("limit", 1..=LIMIT_MAX)? {
-            Some(limit) => usize::try_from(limit).unwrap_or(TokenQuery::LIMIT),
-            None => TokenQuery::LIMIT,
-        },
-        after: fields.optional("after")?,
-    };
-    fields.finish()?;
-    Ok(query)
+impl TokenListQuery {
+    fn read(mut fields: Fields) -> Result<Self, AdminError> {
+        let state = fields.one_of("state", &StateFilter::ALL, StateFilter::as_str)?;
+        let query = Self {
+            user: fields.optional("user")?,
+            profile_type: fields.one_of("profile_type", &ProfileKind::ALL, ProfileKind::as_str)?,
+            state: state.unwrap_or_default(),
+            batch: fields.optional("batch")?,
+            limit: fields.number("limit", 1..=LIMIT_MAX)?.unwrap_or(100),
+            after: fields.optional("after")?,
+        };
+        fields.finish()?;
+        Ok(query)
+    }
+
+    fn query(self) -> TokenQuery {
+        let Self { user, profile_type: kind, state, batch, limit, after } = self;
+        let limit = usize::try_from(limit).unwrap_or(TokenQuery::LIMIT);
+        TokenQuery { user, kind, state, batch, after, limit }
+    }
 }
 
 impl TokenInfo {
