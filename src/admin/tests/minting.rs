@@ -75,10 +75,10 @@ async fn a_token_that_would_give_no_profile_is_not_minted() {
             "need autologin",
         ),
         (
-            json!({ "user": "eve" }),
+            json!({ "user": "nobody" }),
             StatusCode::NOT_FOUND,
             "no_profile",
-            "there is no profile to deliver: there is no user-locked profile for eve",
+            "there is no profile to deliver: there is no user-locked profile for nobody",
         ),
     ] {
         let (found, answer) = mint(&world, request.clone()).await;
