@@ -17,7 +17,7 @@
 //! | 5 | `node` | what `serve` and `demo` run |
 //! | 4 | `config` | the configuration, checked as a whole |
 //! | 3 | `public`, `admin`, `cluster`, `tls` | the doors for users, operators and other nodes; certificates |
-//! | 2 | `redeem`, `cache`, `mint`, `signing`, `activity`, `metrics` | the whole decision; its caches; from orders to tokens and links; private keys; recent events and the audit log; counters and gauges |
+//! | 2 | `redeem`, `cache`, `mint`, `signing`, `activity`, `metrics`, `api` | the whole decision; its caches; from orders to tokens and links; private keys; recent events and the audit log; counters and gauges; the JSON of the admin API |
 //! | 1 | [`keyring`], [`profile`], [`ledger`], `humanize`, `failure` | trusted keys and key files; profiles and their sources; uses, revocations and permissions; texts for people; how a command fails |
 //! | 0 | [`token`], [`clock`], `random`, [`plain_text`], `percent`, `qr` | claims, signing, verification and links; the wall clock; randomness; texts from outside; percent-encoding; QR codes |
 //!
@@ -38,6 +38,8 @@ extern crate self as jeton;
 pub mod activity;
 #[cfg(feature = "server")]
 pub mod admin;
+#[cfg(feature = "server")]
+mod api;
 #[cfg(feature = "server")]
 pub mod cache;
 #[cfg(feature = "server")]

@@ -10,15 +10,15 @@ use crate::ledger::TokenRecord;
 use crate::random::NoRandomness;
 use crate::token::url::PublicUrl;
 use crate::token::{
-    AdminRole, Batch, Claims, ClaimsError, IpNetwork, KeyId, Lifetime, Nonce, ProfileKind, Purpose,
-    SigningKey, Token, UnixSeconds, UseLimit, UserName, sign,
+    AdminRole, Batch, Claims, ClaimsError, IpNetwork, KeyId, Lifetime, NewUserName, Nonce,
+    ProfileKind, Purpose, SigningKey, Token, UnixSeconds, UseLimit, sign,
 };
 
 /// An order for one token.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Order {
     /// The user.
-    pub user: UserName,
+    pub user: NewUserName,
     /// The kind of profile.
     pub kind: ProfileKind,
     /// How long the token is valid.
@@ -131,7 +131,7 @@ impl Minter {
             issued_at: now,
             lifetime: order.lifetime,
             uses: order.uses,
-            user: order.user.clone(),
+            user: order.user.name().clone(),
             network: order.network,
         };
         let token = sign(&claims, &self.key)?;
@@ -149,7 +149,7 @@ impl Minter {
 pub fn mint_admin(
     key: &SigningKey,
     role: AdminRole,
-    user: UserName,
+    user: NewUserName,
     lifetime: Lifetime,
     now: UnixSeconds,
     mut random: impl FnMut(&mut [u8]) -> Result<(), NoRandomness>,
@@ -161,7 +161,7 @@ pub fn mint_admin(
         issued_at: now,
         lifetime,
         uses: UseLimit::Unlimited,
-        user,
+        user: user.into(),
         network: None,
     };
     Ok(sign(&claims, key)?)
@@ -221,7 +221,7 @@ pub(crate) mod tests {
     /// Returns an order for `user`: one use within an hour.
     pub(crate) fn order(user: &str) -> Order {
         Order {
-            user: UserName::new(user).unwrap(),
+            user: NewUserName::new(user).unwrap(),
             kind: ProfileKind::UserLocked,
             lifetime: Lifetime::from_seconds(3_600).unwrap(),
             uses: UseLimit::ONCE,

@@ -3,26 +3,38 @@
 
 #[cfg(feature = "server")]
 use std::error::Error;
+use std::ops::RangeInclusive;
 
-/// Returns `true` for control characters, line and paragraph separators, and
-/// directional formatting characters (Unicode UAX #9, section 2).
+/// The characters that steer what shows them: control characters, line and paragraph
+/// separators, and directional formatting characters (Unicode UAX #9, section 2).
 ///
 /// Names and notes are checked for these when they are made, and messages when they
-/// are printed. Names and notes from the log or from a token are not checked again.
+/// are printed. What is read back from the log or from a token is not checked again.
+pub const STEERING: [RangeInclusive<char>; 6] = [
+    '\0'..='\u{1f}',
+    '\u{7f}'..='\u{9f}',
+    '\u{61c}'..='\u{61c}',
+    '\u{200e}'..='\u{200f}',
+    '\u{2028}'..='\u{202e}',
+    '\u{2066}'..='\u{2069}',
+];
+
+/// Returns `true` if `c` is one of [`STEERING`].
 #[must_use]
 pub fn steers(c: char) -> bool {
-    c.is_control()
-        || matches!(
-            c,
-            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-        )
+    STEERING.iter().any(|range| range.contains(&c))
+}
+
+/// Returns `text` with each character that [`steers`] replaced.
+#[cfg(feature = "server")]
+pub(crate) fn without_steering(text: &str) -> String {
+    text.replace(steers, "\u{fffd}")
 }
 
 /// Returns `text` in one line. Characters that [`steers`] matches are replaced.
 #[cfg(feature = "server")]
 pub(crate) fn one_line(text: &str) -> String {
-    let shown = |c: char| if steers(c) { char::REPLACEMENT_CHARACTER } else { c };
-    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().map(shown).collect()
+    without_steering(&text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 /// Returns the messages of `error` and its sources in one line. Skips a message that

@@ -5,49 +5,63 @@ use std::str::FromStr;
 
 use serde::Serialize;
 use thiserror::Error;
+use utoipa::ToSchema;
 
 use super::event::{Event, TokenSeen, What};
+use crate::token::{AdminRole, KeyId, Nonce, ProfileKind, UnixSeconds, UserName};
 
 /// An event as JSON. Fields that do not apply to an event are absent.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Event)]
 pub struct EventLine {
-    /// When, RFC 3339 in UTC.
-    at: String,
-    event: &'static str,
+    /// When it happened, in UTC.
+    at: UnixSeconds,
+    event: EventName,
     /// Why the request got no profile, such as `used-up`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
     reason: Option<&'static str>,
-    /// The token's id, if the token was verified.
+    /// The id of the token, if its signature was valid.
     #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<String>,
-    /// The key that signed it.
+    #[schema(value_type = Nonce, required = false)]
+    id: Option<Nonce>,
+    /// The key that signed the token.
     #[serde(skip_serializing_if = "Option::is_none")]
-    key_id: Option<String>,
-    /// The user it is for.
+    #[schema(value_type = KeyId, required = false)]
+    key_id: Option<KeyId>,
+    /// The user in the token.
     #[serde(skip_serializing_if = "Option::is_none")]
-    user: Option<String>,
-    /// The kind of profile it gives.
+    #[schema(value_type = UserName, required = false)]
+    user: Option<UserName>,
+    /// The kind of profile.
     #[serde(skip_serializing_if = "Option::is_none")]
-    profile_type: Option<&'static str>,
-    /// The address the request came from.
+    #[schema(value_type = ProfileKind, required = false)]
+    profile_type: Option<ProfileKind>,
+    /// The address that the request came from.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
     client: Option<IpAddr>,
     /// The uses left of a token that gave a profile; `null` if unlimited.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u32>, required = false)]
     uses_left: Option<Option<u32>>,
     /// The operator who made the change.
     #[serde(skip_serializing_if = "Option::is_none")]
-    operator: Option<String>,
-    /// That operator's role.
+    #[schema(value_type = UserName, required = false)]
+    operator: Option<UserName>,
+    /// The operator's role.
     #[serde(skip_serializing_if = "Option::is_none")]
-    role: Option<String>,
+    #[schema(value_type = AdminRole, required = false)]
+    role: Option<AdminRole>,
     /// The change, such as `revoked user alice`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
     did: Option<String>,
 }
 
 /// What happened, in one word.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum EventName {
     /// A profile was delivered.
     Delivered,
@@ -89,8 +103,20 @@ impl EventLine {
     /// Returns the JSON form of `event`.
     #[must_use]
     pub fn of(event: &Event) -> Self {
-        let (at, client) = (event.at.to_string(), event.client);
-        let blank = Self { at, event: event.what.name().as_str(), client, ..Self::default() };
+        let blank = Self {
+            at: event.at,
+            event: event.what.name(),
+            reason: None,
+            id: None,
+            key_id: None,
+            user: None,
+            profile_type: None,
+            client: event.client,
+            uses_left: None,
+            operator: None,
+            role: None,
+            did: None,
+        };
         match &event.what {
             What::Delivered { token, uses_left } => {
                 Self { uses_left: Some(*uses_left), ..blank }.about(token)
@@ -103,8 +129,8 @@ impl EventLine {
                 }
             }
             What::Done { operator, role, what } => Self {
-                operator: Some(operator.to_string()),
-                role: Some(role.to_string()),
+                operator: Some(operator.clone()),
+                role: Some(*role),
                 did: Some(what.clone()),
                 ..blank
             },
@@ -113,10 +139,10 @@ impl EventLine {
 
     fn about(self, token: &TokenSeen) -> Self {
         Self {
-            id: Some(token.id.nonce.to_string()),
-            key_id: Some(token.id.key_id.to_string()),
-            user: Some(token.user.to_string()),
-            profile_type: token.kind.map(|kind| kind.as_str()),
+            id: Some(token.id.nonce),
+            key_id: Some(token.id.key_id),
+            user: Some(token.user.clone()),
+            profile_type: token.kind,
             ..self
         }
     }
@@ -140,9 +166,7 @@ mod tests {
 
     use super::*;
     use crate::activity::Reason;
-    use crate::token::{
-        AdminRole, Batch, KeyId, Nonce, ProfileKind, TokenId, UnixSeconds, UserName,
-    };
+    use crate::token::{Batch, TokenId};
 
     fn json_of(what: What, client: Option<&str>) -> Value {
         let at = UnixSeconds::new(1_790_000_000);

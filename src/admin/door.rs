@@ -1,4 +1,4 @@
-//! Who may enter, and what stands behind the door.
+//! Admission: checks the admin token of each request, and carries out and records each change.
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -9,9 +9,10 @@ use actix_web::HttpRequest;
 use actix_web::http::header;
 use arc_swap::ArcSwapOption;
 
+use super::error::AdminError;
+use super::inviter::Inviter;
 use super::same_origin::{self, Sender};
 use super::session::{Session, Sessions};
-use super::{AdminError, Inviter};
 use crate::activity::{Activity, Event, What};
 use crate::ledger::{Ledger, LedgerError, Membership, OutcomeUnknown};
 use crate::metrics::Metrics;
@@ -21,37 +22,37 @@ use crate::token::{
     AdminRole, KeyId, Purpose, TimeError, TrustedKeys as _, UnixSeconds, UserName, VerifiedToken,
 };
 
-/// What the operators' door needs.
+/// The parts of a node that the admin door shows and changes.
 #[derive(Debug)]
 pub struct AdminDoor {
-    /// Verifies tokens, and knows the users and what a click would do.
+    /// Verifies tokens, judges downloads and knows the users.
     pub redeemer: Arc<Redeemer>,
-    /// What is listed and changed.
+    /// The ledger.
     pub ledger: Arc<dyn Ledger>,
-    /// The nodes that share it.
+    /// The nodes that share the ledger.
     pub cluster: Arc<dyn Membership>,
-    /// Lets further nodes in, if this one listens for others.
+    /// Invites nodes, if this node listens for others.
     pub inviter: Option<Arc<dyn Inviter>>,
-    /// What happened of late.
+    /// Recent events and the audit log.
     pub activity: Arc<Activity>,
-    /// How much of everything there was.
+    /// The metrics.
     pub metrics: Arc<Metrics>,
     /// The certificate of the public door, if it has TLS.
     pub certificate: Option<Arc<dyn ServedCertificate>>,
-    /// Mints, if this node was given a signing key on purpose.
+    /// Mints, if this node has a signing key.
     pub minter: ArcSwapOption<Minter>,
-    /// Who signed in on the pages.
+    /// The sessions of the pages.
     pub sessions: Sessions,
 }
 
-/// The certificate that the public door shows at present.
+/// The certificate that the public door currently presents.
 pub trait ServedCertificate: Debug + Send + Sync {
     /// Returns the first moment at which it is no longer valid.
     fn not_after(&self) -> UnixSeconds;
 }
 
-/// Someone who entered. Only this file makes one, after [`AdminDoor::enter`] or
-/// [`AdminDoor::sign_in`] has judged his admin token.
+/// An admitted operator. Only [`AdminDoor::enter`] creates one, after it has checked the admin
+/// token.
 #[derive(Debug)]
 pub(super) struct Operator {
     name: UserName,
@@ -71,45 +72,45 @@ pub(super) struct Changeable {
     pub(super) inviter: Option<Arc<dyn Inviter>>,
 }
 
-/// Someone who may see how the nodes are and nothing else: what this node knows of
-/// revocations may be old.
+/// An operator who may see the state of the nodes and nothing else, because this node may not
+/// know the latest revocations. Only [`AdminDoor::enter_to_look`] and [`AdminDoor::sign_in`]
+/// create one.
 #[derive(Debug)]
 pub(super) struct StaleViewer(Operator);
 
-/// How new a node's knowledge of revocations has to be.
+/// How current the known revocations have to be.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Knowledge {
-    /// So new that the ledger vouches for it.
+    /// So current that the ledger vouches for them.
     Fresh,
-    /// The last there was.
+    /// The last ones that this node has heard of.
     LastKnown,
 }
 
 /// Why a text does not open this door.
 #[derive(Debug)]
 pub(super) enum Unfit {
-    /// No trusted key signed it as a token.
+    /// It is not a token of a trusted key.
     Unverified,
-    /// It gives a profile.
+    /// It is a profile token.
     Profile,
-    /// It is too early or too late.
+    /// It is not yet valid, or expired.
     Time(TimeError),
-    /// The client is not in its network.
+    /// The client is not in the token's network.
     Network,
     /// The token, its batch, its user or its key is revoked.
     Revoked,
-    /// Whether it is revoked is not known.
+    /// The ledger cannot say whether it is revoked.
     Ledger(LedgerError),
 }
 
 impl AdminDoor {
-    /// Lets a request in that carries an admin token of at least `needed`:
-    /// verified, valid now, from its network and not revoked.
+    /// Admits a request with an admin token of at least the role `needed`, which is verified,
+    /// valid now, used from its network and not revoked.
     ///
-    /// The token is a bearer token or, where no `Authorization` is sent, that of
-    /// the session which the cookie continues. A browser adds the cookie to
-    /// whatever page asks, so a change by cookie must come from a page of this
-    /// door.
+    /// The token is a bearer token or, in a request without `Authorization`, the token of the
+    /// session in the cookie. A browser adds the cookie to requests from any site, so a change
+    /// with a cookie must come from a page of this door.
     pub(super) fn enter(
         &self,
         request: &HttpRequest,
@@ -123,21 +124,19 @@ impl AdminDoor {
         Ok(operator)
     }
 
-    /// Lets a request in that carries an admin token of whatever role, to see how
-    /// the nodes are: also when this node was cut off from the others for so long
-    /// that its knowledge of revocations is old. That is when its operator has to
-    /// see why.
+    /// Admits a request with an admin token of any role to see the state of the nodes, even if
+    /// this node has been cut off for so long that its revocations may be out of date. That is
+    /// when an operator has to see the cause.
     ///
-    /// A token that is revoked, as far as this node knows, stays shut out; one that
-    /// was revoked since it last heard of the others enters. After a restart a node
-    /// with others knows its last snapshot until it hears from a majority. Time,
-    /// network and key are judged as ever.
+    /// A token that was revoked after this node last heard from the others is admitted. After a
+    /// restart, a node with others knows its last snapshot until it hears from a majority. Time,
+    /// network and key are checked as in [`enter`](Self::enter).
     pub(super) fn enter_to_look(&self, request: &HttpRequest) -> Result<StaleViewer, AdminError> {
         let token = self.token_of(request)?;
         Ok(StaleViewer(self.admit(request, &token, Knowledge::LastKnown)?))
     }
 
-    /// Finds the token that a request carries, verified and not judged.
+    /// Returns the verified token of a request, with nothing else checked.
     fn token_of(&self, request: &HttpRequest) -> Result<Arc<VerifiedToken>, AdminError> {
         if request.headers().contains_key(header::AUTHORIZATION) {
             let text = bearer(request).ok_or(AdminError::NoToken)?;
@@ -146,10 +145,10 @@ impl AdminDoor {
         self.token_of_session(request)
     }
 
-    /// Finds the token of the session, if its key is still trusted.
+    /// Returns the token of the session, if its key is still trusted.
     fn token_of_session(&self, request: &HttpRequest) -> Result<Arc<VerifiedToken>, AdminError> {
         let session = self.sessions.find(request, self.now()).ok_or(AdminError::NoToken)?;
-        if self.redeemer.keys().find(session.by.key.id()) != Some(&session.by) {
+        if self.redeemer.keys().find(session.key.key.id()) != Some(&session.key) {
             return Err(AdminError::NotAdmitted);
         }
         let is_change = !request.method().is_safe();
@@ -159,18 +158,18 @@ impl AdminDoor {
         Ok(session.token)
     }
 
-    /// Verifies an admin token and judges it for this request, and returns who
-    /// that is and what a session keeps of it. A session opens nothing by itself,
-    /// so the last knowledge will do, as in [`enter_to_look`](Self::enter_to_look).
+    /// Verifies and checks an admin token for this request, and returns its operator and a new
+    /// session. A session opens nothing by itself, so the last known revocations are enough, as in
+    /// [`enter_to_look`](Self::enter_to_look).
     pub(super) fn sign_in(
         &self,
         request: &HttpRequest,
         text: &str,
     ) -> Result<(StaleViewer, Session), Unfit> {
         let token = self.redeemer.verify(text).map_err(|_| Unfit::Unverified)?;
-        let onlooker = StaleViewer(self.admit(request, &token, Knowledge::LastKnown)?);
-        let by = self.redeemer.keys().find(token.id().key_id).copied();
-        Ok((onlooker, Session { token, by: by.ok_or(Unfit::Unverified)? }))
+        let viewer = StaleViewer(self.admit(request, &token, Knowledge::LastKnown)?);
+        let key = self.redeemer.keys().find(token.id().key_id).copied();
+        Ok((viewer, Session { token, key: key.ok_or(Unfit::Unverified)? }))
     }
 
     fn admit(
@@ -206,15 +205,14 @@ impl AdminDoor {
         })
     }
 
-    /// Has the ledger, its members or whatever changed, and writes down who did it.
-    /// Every change at this door goes through here.
+    /// Carries out a change and records who made it. Every change at this door goes through here.
     ///
-    /// It runs as a task of its own. A handler is dropped where it stands when
-    /// its client disconnects, and what was changed would then be in no log.
+    /// It runs as a task of its own: a handler is dropped when its client disconnects, and the
+    /// change would then be in no log.
     ///
     /// # Errors
     ///
-    /// As `change` says; what may have been changed is written down as that.
+    /// Returns the error of `change`. If the change may have been made, that is recorded.
     pub(super) async fn change<T, Changed, Failed>(
         &self,
         operator: Operator,
@@ -246,18 +244,18 @@ impl AdminDoor {
         task.await.unwrap_or_else(|error| Err(aborted(error).into()))
     }
 
-    /// Tells whether this node was given a key to mint with.
+    /// Returns `true` if this node has a key to mint with.
     pub(super) fn mints(&self) -> bool {
         self.minter.load().is_some()
     }
 
-    /// The time that judges: never one that the ledger has left behind.
+    /// Returns the time by which tokens are judged, which is never before the ledger's.
     pub(super) fn now(&self) -> UnixSeconds {
         self.redeemer.now()
     }
 }
 
-/// Programs need not know which of the checks failed, but for the time.
+/// Tells programs only whether the time was the reason.
 impl From<Unfit> for AdminError {
     fn from(unfit: Unfit) -> Self {
         match unfit {
@@ -271,28 +269,27 @@ impl From<Unfit> for AdminError {
 }
 
 impl StaleViewer {
-    /// Returns the name in the token this one entered with.
+    /// Returns the name in the admin token.
     pub(super) const fn name(&self) -> &UserName {
         self.0.name()
     }
 
-    /// Returns what this one may do where the node's knowledge is fresh.
+    /// Returns the role in the admin token.
     pub(super) const fn role(&self) -> AdminRole {
         self.0.role()
     }
 
-    /// Returns the first moment at which this one is shut out.
+    /// Returns the first moment at which the admin token is no longer valid.
     pub(super) const fn expires_at(&self) -> UnixSeconds {
         self.0.expires_at()
     }
 
-    /// Writes down what was done, by whom.
+    /// Records what was done and by whom.
     pub(super) fn did(&self, what: &str) {
         self.0.did(what);
     }
 }
 
-/// Who may do anything may look.
 impl From<Operator> for StaleViewer {
     fn from(operator: Operator) -> Self {
         Self(operator)
@@ -300,29 +297,29 @@ impl From<Operator> for StaleViewer {
 }
 
 impl Operator {
-    /// Returns the name in the token this operator entered with.
+    /// Returns the name in the admin token.
     pub(super) const fn name(&self) -> &UserName {
         &self.name
     }
 
-    /// Returns what this operator may do.
+    /// Returns the role in the admin token.
     pub(super) const fn role(&self) -> AdminRole {
         self.role
     }
 
-    /// Returns the key that signed the token this operator entered with.
+    /// Returns the key that signed the admin token.
     pub(super) const fn key_id(&self) -> KeyId {
         self.key_id
     }
 
-    /// Returns the first moment at which this operator is shut out.
+    /// Returns the first moment at which the admin token is no longer valid.
     pub(super) const fn expires_at(&self) -> UnixSeconds {
         self.expires_at
     }
 
-    /// Writes down what was done, by whom.
+    /// Records what was done and by whom.
     pub(super) fn did(&self, what: &str) {
-        // Written as a value, what is in it cannot pass for other fields.
+        // As a debug value, the name cannot be mistaken for other fields.
         tracing::info!(
             target: "jeton::audit", operator = ?self.name.as_str(), role = %self.role, did = what
         );

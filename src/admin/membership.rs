@@ -1,62 +1,62 @@
-//! Who shares the ledger, how they are, and what an operator has to look at.
+//! The state of the nodes that share the ledger, and what needs an operator's attention.
 
 use std::time::Duration;
 
-use super::AdminDoor;
+use super::door::AdminDoor;
 use crate::ledger::{
     CLOCK_OFFSET_MAX, LedgerStatus, MemberList, MemberRole, MemberStatus, NodeId, Staleness,
     Unready,
 };
 use crate::token::UnixSeconds;
 
-/// How long ago a node that can be reached was last heard from, at most.
+/// A node counts as reachable for this long after it was last heard from.
 const REACHABLE: Duration = Duration::from_secs(5);
 
-/// The nodes that share the ledger.
+/// The nodes that share the ledger, as this node reports them.
 #[derive(Debug)]
-pub(super) struct Membership {
-    /// The node that tells it.
+pub(super) struct MembershipReport {
+    /// This node.
     pub(super) this: NodeId,
     pub(super) list: MemberList,
-    /// What has to be looked at, in words; the worst first.
+    /// What needs attention, in words, the worst first.
     pub(super) alarms: Vec<String>,
 }
 
 impl AdminDoor {
-    /// Tells who shares the ledger, as the leader sees it if it answers.
-    pub(super) async fn membership(&self) -> Membership {
+    /// Returns the members as the leader sees them, or as this node does if no leader answers.
+    pub(super) async fn membership(&self) -> MembershipReport {
         let status = self.ledger.status();
         let list = self.cluster.members().await;
         let mut alarms = alarms(&status, self.cluster.is_clock_off(), &list);
         alarms.extend(self.cluster.peer_errors());
-        Membership { this: status.node_id, list, alarms }
+        MembershipReport { this: status.node_id, list, alarms }
     }
 
-    /// Returns when this node last heard from a majority, if it has since its start.
+    /// Returns when this node last heard from a majority; `None` if it has not since its start.
     pub(super) fn last_heard(&self, staleness: &Staleness) -> Option<UnixSeconds> {
         staleness.age.map(|age| self.now().minus(age.as_secs()))
     }
 }
 
-/// Tells whether the leader hears from a member; `None` if only the leader could
-/// tell.
+/// Returns whether the leader hears from a member; `None` if only the leader knows and did not
+/// answer.
 pub(super) fn is_reachable(member: &MemberStatus, list: &MemberList, this: NodeId) -> Option<bool> {
-    let is_told = list.is_by_leader || member.node_id == this;
-    is_told.then(|| member.last_contact.is_some_and(|ago| ago <= REACHABLE))
+    let is_known = list.is_by_leader || member.node_id == this;
+    is_known.then(|| member.last_contact.is_some_and(|ago| ago <= REACHABLE))
 }
 
 fn alarms(status: &LedgerStatus, is_clock_off: bool, list: &MemberList) -> Vec<String> {
     let mut alarms = Vec::new();
-    let says_it = matches!(status.ready, Err(Unready::NoLeader(_) | Unready::Stale(_)));
+    let is_reported = matches!(status.ready, Err(Unready::NoLeader(_) | Unready::Stale(_)));
     alarms.extend(status.ready.as_ref().err().map(ToString::to_string));
-    if status.leader.is_none() && !says_it {
+    if status.leader.is_none() && !is_reported {
         alarms
-            .push("no leader is heard: counted links wait until a majority of voters runs".into());
+            .push("there is no leader: counted links wait until a majority of voters runs".into());
     }
     if is_clock_off {
         alarms.push(
-            "the clock is more than a minute off the other nodes' clocks: this node does not lead; \
-             correct it, and let ntp keep it"
+            "the clock is more than a minute off the other nodes' clocks, so this node does not \
+             lead: correct it and run NTP"
                 .to_owned(),
         );
     }
@@ -64,17 +64,19 @@ fn alarms(status: &LedgerStatus, is_clock_off: bool, list: &MemberList) -> Vec<S
     if voters.is_multiple_of(2) && voters > 0 {
         alarms.push(format!("the number of voters is even, {voters}: promote or demote one"));
     }
-    alarms.extend(list.members.iter().filter_map(|member| of_member(member, list, status.node_id)));
+    alarms.extend(
+        list.members.iter().filter_map(|member| member_alarm(member, list, status.node_id)),
+    );
     alarms
 }
 
-/// Says the worst that there is to say of a member.
-fn of_member(member: &MemberStatus, list: &MemberList, this: NodeId) -> Option<String> {
+/// Returns the worst alarm of a member.
+fn member_alarm(member: &MemberStatus, list: &MemberList, this: NodeId) -> Option<String> {
     let id = member.node_id;
     if is_reachable(member, list, this) == Some(false) {
         let silence = member.last_contact.map_or_else(
-            || "was not heard since the leader's start".to_owned(),
-            |ago| format!("was not heard for {} s", ago.as_secs()),
+            || "has not been heard from since the leader started".to_owned(),
+            |ago| format!("has not been heard from for {} s", ago.as_secs()),
         );
         return Some(format!("node {id} at {} {silence}", member.address));
     }
@@ -124,32 +126,32 @@ mod tests {
     }
 
     #[test]
-    fn where_all_is_well_nothing_is_said() {
+    fn a_healthy_cluster_has_no_alarms() {
         let lone = list([member(1, MemberRole::Voter)], true);
         assert_eq!(alarms(&status(0, Some(1)), false, &lone), [""; 0]);
         assert_eq!(alarms(&status(10, Some(1)), false, &list(three(), true)), [""; 0]);
     }
 
     #[test]
-    fn what_has_to_be_looked_at_is_said_with_names_and_numbers() {
+    fn alarms_name_nodes_and_numbers() {
         let mut members = three();
         members[1].last_contact = Some(Duration::from_secs(73));
         members[2].clock_offset = Some(-61);
-        let told = alarms(&status(0, Some(1)), true, &list(members.clone(), true));
-        for (alarm, words) in told.iter().zip([
+        let found = alarms(&status(0, Some(1)), true, &list(members.clone(), true));
+        for (alarm, words) in found.iter().zip([
             "the clock is more than a minute off",
-            "node 0000000000000002 at node2:7443 was not heard for 73 s",
+            "node 0000000000000002 at node2:7443 has not been heard from for 73 s",
             "the clock of node 0000000000000003 is -61 s off the leader's",
         ]) {
             assert!(alarm.contains(words), "{alarm}");
         }
-        assert_eq!(told.len(), 3);
-        // What only the leader can know, nobody else raises an alarm about.
-        let told = alarms(&status(12, None), false, &list(members, false));
-        assert_eq!(told.len(), 1, "{told:?}");
-        assert!(told[0].contains("for 12 s (at most 10 s)"), "{told:?}");
-        let told = alarms(&status(5, None), false, &list(three(), false));
-        assert!(told[0].contains("no leader") && told.len() == 1, "{told:?}");
+        assert_eq!(found.len(), 3);
+        // Other nodes raise no alarm about what only the leader knows.
+        let found = alarms(&status(12, None), false, &list(members, false));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].contains("for 12 s (at most 10 s)"), "{found:?}");
+        let found = alarms(&status(5, None), false, &list(three(), false));
+        assert!(found[0].contains("no leader") && found.len() == 1, "{found:?}");
         let even = list([member(1, MemberRole::Voter), member(2, MemberRole::Voter)], true);
         assert_eq!(alarms(&status(0, Some(1)), false, &even).len(), 1);
     }

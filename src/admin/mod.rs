@@ -1,17 +1,19 @@
-//! The operators' door: mint, list, revoke, permit and inspect, entered with an
-//! admin token.
+//! The admin door: mint, list, revoke, permit and inspect, with an admin token.
 //!
-//! It listens on its own address, loopback unless the config says otherwise,
-//! and never gives a profile. There is `door` (who may enter), `session` (what a
-//! sign-in becomes) and `same_origin` (whose page asks); behind them are `api`,
-//! for programs, and `pages`, for people, and what both show: `roster` (who there
-//! is), `node_facts` (how this node is) and `membership` (how the others are).
+//! It listens on an address of its own, by default on loopback, and never delivers a profile.
+//! `door` decides who may enter, with the help of `session` (signed-in browsers) and `same_origin`
+//! (which site a request comes from). `error` and `request_fault` say why a request failed.
+//! `roster` (the users), `node_facts` (this node) and `membership` (all nodes) collect what both
+//! `api`, for programs, and `pages`, for people, show.
 
 mod api;
 mod door;
+mod error;
+mod inviter;
 mod membership;
 mod node_facts;
 mod pages;
+mod request_fault;
 mod roster;
 mod same_origin;
 mod session;
@@ -28,25 +30,24 @@ use std::time::Duration;
 use actix_web::web::{Data, ServiceConfig};
 use actix_web::{App, HttpServer};
 
-use api::AdminError;
-pub use api::{Inviter, NoInvitation};
+use crate::web_security::security_headers;
 pub use door::{AdminDoor, ServedCertificate};
+use error::AdminError;
+pub use inviter::{Inviter, NoInvitation};
 pub use session::Sessions;
 
-use crate::web_security::security_headers;
-
-/// The most connections that are served at a time; further ones wait. It is small,
-/// because each holds a file, and the ledger needs files, too.
+/// The most connections that are served at a time; further ones wait. Each holds a file descriptor,
+/// and the ledger needs some, too.
 pub const CONNECTIONS_MAX: usize = 64;
 
-/// How long a client may take for the head of a request.
+/// How long a client may take to send the head of a request.
 const HEAD_TIME: Duration = Duration::from_secs(5);
 
-/// Serves the operators' door on `listener` until `shutdown` completes.
+/// Serves the admin door on `listener` until `shutdown` completes.
 ///
 /// # Errors
 ///
-/// Returns what the system says if the listener cannot be used.
+/// Returns the system's error if the listener cannot be used.
 pub async fn run(
     listener: TcpListener,
     door: Arc<AdminDoor>,
@@ -70,10 +71,10 @@ pub async fn run(
     server.await
 }
 
-/// Adds the routes of the operators' door to an application.
+/// Adds the routes of the admin door to an application.
 fn configure(app: &mut ServiceConfig, door: &Arc<AdminDoor>) {
     app.app_data(Data::from(Arc::clone(door)));
-    // What pages do not know is lost, so they come last.
+    // The pages answer all paths that are left, so they come last.
     api::configure(app);
     pages::configure(app);
 }

@@ -1,10 +1,10 @@
-//! How this node is, as programs, people and the monitoring are told.
+//! The state of this node, for programs, people and the monitoring.
 
-use super::AdminDoor;
+use super::door::AdminDoor;
 use crate::ledger::LedgerStatus;
 use crate::token::{KeyId, KeyPurpose, TrustedKeys as _, UnixSeconds};
 
-/// How a node is at one moment.
+/// The state of a node at one moment.
 #[derive(Debug)]
 pub(super) struct NodeFacts {
     pub(super) version: &'static str,
@@ -13,14 +13,14 @@ pub(super) struct NodeFacts {
     pub(super) keys: Vec<(KeyId, KeyPurpose)>,
     /// When the public door's certificate expires, if it has one.
     pub(super) certificate_expires_at: Option<UnixSeconds>,
-    /// The key that this node mints with, if it was given one.
+    /// The key that this node mints with, if it has one.
     pub(super) mints_with: Option<KeyId>,
-    /// Whether links that it mints work here.
+    /// Whether this node trusts that key, so that the links it mints work here.
     pub(super) trusts_its_own: bool,
 }
 
 impl AdminDoor {
-    /// Tells how this node is.
+    /// Returns the state of this node.
     pub(super) fn facts(&self) -> NodeFacts {
         let keys = self.redeemer.keys();
         let mints_with = self.minter.load().as_ref().map(|minter| minter.key_id());

@@ -1,20 +1,10 @@
-//! Who there is: those with a profile and those with a permission.
+//! The users with a profile or a permission.
 
 use std::collections::BTreeSet;
 
-use super::AdminDoor;
+use super::door::AdminDoor;
+use crate::api::users::UserInfo;
 use crate::profile::ProfileError;
-use crate::token::UserName;
-
-/// A user.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct RosterEntry {
-    pub(super) user: UserName,
-    /// Whether autologin profiles are allowed.
-    pub(super) autologin: bool,
-    /// Whether there is a profile.
-    pub(super) profile: bool,
-}
 
 impl AdminDoor {
     /// Returns all users with a profile or a permission, sorted by name.
@@ -22,10 +12,10 @@ impl AdminDoor {
     /// # Errors
     ///
     /// [`ProfileError`] if the profiles cannot be read.
-    pub(super) fn roster(&self) -> Result<Vec<RosterEntry>, ProfileError> {
+    pub(super) fn roster(&self) -> Result<Vec<UserInfo>, ProfileError> {
         let with_profile: BTreeSet<_> = self.redeemer.users()?.into_iter().collect();
         let autologin = self.ledger.autologin_users();
-        let users = with_profile.union(&autologin).map(|user| RosterEntry {
+        let users = with_profile.union(&autologin).map(|user| UserInfo {
             user: user.clone(),
             autologin: autologin.contains(user),
             profile: with_profile.contains(user),

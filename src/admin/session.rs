@@ -1,9 +1,8 @@
-//! Sessions: what a sign-in becomes, so that a browser need not keep a token.
+//! Sessions, so that a browser does not have to keep a token.
 //!
-//! A session lasts no longer than its token. It remembers the token and the key
-//! that verified it, and nothing that could be judged once and then be wrong:
-//! time, network, revocation and trust are judged at every request, by
-//! [`AdminDoor::enter`](super::AdminDoor::enter).
+//! A session lasts no longer than its token. It keeps the token and the key that verified it, and
+//! no verdict: [`AdminDoor::enter`](super::AdminDoor::enter) checks time, network, revocation and
+//! trust at every request.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,24 +20,24 @@ use thiserror::Error;
 use crate::random::NoRandomness;
 use crate::token::{TokenId, TrustedKey, UnixSeconds, VerifiedToken};
 
-/// The prefix makes browsers refuse the cookie unless it is secure, of this host
-/// only and of all its paths.
+/// The prefix makes browsers reject the cookie unless it is secure and limited to this host, with
+/// the path `/`.
 const COOKIE: &str = "__Host-jeton";
 
-/// How many sessions are kept; the one that rested longest goes first.
+/// The most sessions that are kept. The least recently used one is dropped first.
 const SESSIONS_MAX: u64 = 10_000;
 
-/// How many sessions one token may have; a further one ends the oldest. So nobody
-/// can push the sessions of others out, nor fill the log with sign-ins.
+/// The most sessions of one token; a further one ends the oldest. One token can therefore neither
+/// push out the sessions of others nor fill the log with sign-ins.
 const PER_TOKEN_MAX: usize = 8;
 
-/// Seconds within which one token opens at most [`PER_TOKEN_MAX`] sessions.
+/// The seconds within which one token opens at most [`PER_TOKEN_MAX`] sessions.
 const OPENING_WINDOW: u64 = 60;
 
-/// How long a session may rest.
+/// How long a session may be idle.
 const IDLE_MAX: Duration = Duration::from_secs(12 * 60 * 60);
 
-/// Why there is no session.
+/// Why no session was opened.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 pub(super) enum SessionError {
     #[error(transparent)]
@@ -47,29 +46,29 @@ pub(super) enum SessionError {
     TooOften,
 }
 
-/// The sessions of this node, in memory only. They are found by the SHA-256 of
-/// their ids, so that what lies here signs nobody in.
+/// The sessions of this node, in memory only. The keys are the SHA-256 of the session ids, so that
+/// a copy of the memory signs no one in.
 #[derive(Debug)]
 pub struct Sessions {
     kept: Cache<[u8; 32], Session>,
-    /// When the sessions of a token were opened, and their hashes; oldest first.
+    /// When the sessions of a token were opened, and their hashes, oldest first.
     opened: Cache<TokenId, Arc<Mutex<Opened>>>,
 }
 
 type Opened = VecDeque<(UnixSeconds, [u8; 32])>;
 
-/// Someone who signed in.
+/// A browser that has signed in.
 #[derive(Clone, Debug)]
 pub(super) struct Session {
-    /// The token he signed in with.
+    /// The token it signed in with.
     pub(super) token: Arc<VerifiedToken>,
     /// The key that verified it.
-    pub(super) by: TrustedKey,
+    pub(super) key: TrustedKey,
 }
 
 impl Default for Sessions {
     fn default() -> Self {
-        // Any other policy may turn a newcomer away when all is full.
+        // Other policies may reject a new entry when the cache is full.
         let kept = Cache::builder()
             .max_capacity(SESSIONS_MAX)
             .eviction_policy(EvictionPolicy::lru())
@@ -84,8 +83,7 @@ impl Default for Sessions {
 }
 
 impl Sessions {
-    /// Keeps a session that is opened at `now` and returns the cookie that
-    /// continues it. `random` must give fresh random bytes.
+    /// Opens a session at `now` and returns its cookie. `random` must return fresh random bytes.
     pub(super) fn open(
         &self,
         session: Session,
@@ -109,7 +107,7 @@ impl Sessions {
         Ok(cookie(id))
     }
 
-    /// Finds the session that a request continues at `now`.
+    /// Returns the session in the cookie of a request, unless its token has expired at `now`.
     pub(super) fn find(&self, request: &HttpRequest, now: UnixSeconds) -> Option<Session> {
         let hash = hash(request.cookie(COOKIE)?.value());
         let session = self.kept.get(&hash)?;
@@ -120,13 +118,13 @@ impl Sessions {
         None
     }
 
-    /// Tells whether a request continues a session, be it over or not.
+    /// Returns `true` if a request has a session cookie, valid or not.
     pub(super) fn is_continued_by(request: &HttpRequest) -> bool {
         request.cookie(COOKIE).is_some()
     }
 
-    /// Ends the session that a request continues, if there is one, and returns
-    /// the cookie that makes the browser forget it.
+    /// Ends the session in the cookie of a request and returns the cookie that makes the browser
+    /// forget it.
     pub(super) fn end(&self, request: &HttpRequest) -> Cookie<'static> {
         if let Some(id) = request.cookie(COOKIE) {
             self.kept.invalidate(&hash(id.value()));
@@ -137,7 +135,7 @@ impl Sessions {
     }
 }
 
-/// It has no lifetime, so that it ends with the browser at the latest.
+/// Builds the cookie. It has no lifetime, so it ends with the browser at the latest.
 fn cookie(id: String) -> Cookie<'static> {
     Cookie::build(COOKIE, id)
         .path("/")
@@ -156,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_cookie_is_for_this_host_and_for_no_script() {
+    fn the_cookie_is_limited_to_this_host_and_hidden_from_scripts() {
         assert_eq!(
             cookie("ID".to_owned()).to_string(),
             "__Host-jeton=ID; HttpOnly; SameSite=Strict; Secure; Path=/"

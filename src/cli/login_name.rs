@@ -1,18 +1,18 @@
 //! The login name of the operator, for the audit log.
 
-use crate::token::UserName;
+use crate::token::NewUserName;
 
 /// The variables that may have the login name, in the order in which they are tried.
 const VARIABLES: [&str; 2] = ["USER", "LOGNAME"];
 
 /// Returns the login name, if it is a valid user name. It proves nothing: a holder of
 /// the admin key can use any name.
-pub(crate) fn get() -> Option<UserName> {
+pub(crate) fn get() -> Option<NewUserName> {
     among(|variable| std::env::var(variable).ok())
 }
 
-fn among(variable: impl Fn(&str) -> Option<String>) -> Option<UserName> {
-    VARIABLES.into_iter().filter_map(variable).find_map(|name| UserName::new(name).ok())
+fn among(variable: impl Fn(&str) -> Option<String>) -> Option<NewUserName> {
+    VARIABLES.into_iter().filter_map(variable).find_map(|name| NewUserName::new(name).ok())
 }
 
 #[cfg(test)]

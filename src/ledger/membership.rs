@@ -100,11 +100,26 @@ pub struct MemberStatus {
 
 /// What a member does.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum MemberRole {
     /// It votes and counts for the majority.
     Voter,
     /// It receives the log and forwards spends.
     Learner,
+}
+
+impl MemberRole {
+    /// Both roles.
+    pub const ALL: [Self; 2] = [Self::Voter, Self::Learner];
+
+    /// Returns the name of the role.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Voter => "voter",
+            Self::Learner => "learner",
+        }
+    }
 }
 
 /// Why the members were not changed.

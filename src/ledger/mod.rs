@@ -47,7 +47,7 @@ pub use node_id::{NodeId, NodeIdError};
 pub use note::{Note, NoteError};
 pub use query::{
     Cursor, CursorError, ListedToken, StateFilter, StateFilterError, TokenPage, TokenQuery,
-    TokenState, TokenStateError,
+    TokenState,
 };
 pub use readiness::{Staleness, Unready};
 pub use state::{Standing, State, TokenUse, VERDICT_MEMORY};

@@ -6,10 +6,14 @@ use std::collections::BinaryHeap;
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use thiserror::Error;
 
 use super::{State, TokenUse};
 use crate::token::{Batch, KeyId, Nonce, ProfileKind, TokenId, UnixSeconds, UserName};
+
+/// The most digits of the seconds in a cursor. Such a number always fits into 64 bits.
+const SECONDS_LEN_MAX: usize = 19;
 
 /// Which tokens to list. The default is the first [`TokenQuery::LIMIT`] of all live
 /// ones.
@@ -29,8 +33,9 @@ pub struct TokenQuery {
     pub limit: usize,
 }
 
-/// The state of a token that has not expired.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+/// How a token stands that has not expired.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum TokenState {
     /// It was never used. An unlimited token is not counted and stays in this state.
     Unused,
@@ -175,15 +180,6 @@ impl TokenState {
     }
 }
 
-/// Reads the word for a state.
-impl FromStr for TokenState {
-    type Err = TokenStateError;
-
-    fn from_str(word: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|state| state.as_str() == word).ok_or(TokenStateError)
-    }
-}
-
 impl StateFilter {
     /// All filters.
     pub const ALL: [Self; 6] = [
@@ -223,11 +219,6 @@ impl FromStr for StateFilter {
     }
 }
 
-/// The error for a word that is not a state.
-#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
-#[error("expected unused, in-use, used-up or revoked")]
-pub struct TokenStateError;
-
 /// The error for a word that is not a filter by state.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 #[error("expected live, unused, in-use, used-up, revoked or all")]
@@ -257,9 +248,22 @@ impl FromStr for Cursor {
             key_id: key_id.parse::<KeyId>().map_err(|_| CursorError)?,
             nonce: nonce.parse::<Nonce>().map_err(|_| CursorError)?,
         };
-        let is_number = seconds.bytes().all(|digit| digit.is_ascii_digit());
+        let is_number =
+            seconds.len() <= SECONDS_LEN_MAX && seconds.bytes().all(|digit| digit.is_ascii_digit());
         let expires_at = seconds.parse().ok().filter(|_| is_number).ok_or(CursorError)?;
         Ok(Self { expires_at: UnixSeconds::new(expires_at), token })
+    }
+}
+
+impl Serialize for Cursor {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Cursor {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from)?.parse().map_err(de::Error::custom)
     }
 }
 
@@ -347,14 +351,14 @@ mod tests {
     #[test]
     fn every_word_parses_and_is_in_the_error_message() {
         for state in TokenState::ALL {
-            assert_eq!(state.as_str().parse(), Ok(state));
-            assert!(TokenStateError.to_string().contains(state.as_str()));
+            let json = format!("\"{}\"", state.as_str());
+            assert_eq!(serde_json::to_string(&state).unwrap(), json);
+            assert_eq!(serde_json::from_str::<TokenState>(&json).unwrap(), state);
         }
         for filter in StateFilter::ALL {
             assert_eq!(filter.as_str().parse(), Ok(filter));
             assert!(StateFilterError.to_string().contains(filter.as_str()));
         }
-        assert_eq!("live".parse::<TokenState>(), Err(TokenStateError));
     }
 
     #[test]

@@ -107,6 +107,7 @@ impl Purpose {
 #[derive(
     Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize,
 )]
+#[serde(rename_all = "kebab-case")]
 pub enum ProfileKind {
     /// Has a certificate and key of its own; the user also enters a password.
     #[default]
@@ -160,6 +161,7 @@ pub struct UnknownKind(pub String);
 
 /// What the holder of an admin token may do. Each role includes the one before it.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum AdminRole {
     /// May read.
     Viewer,

@@ -8,11 +8,14 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
+use super::text_form::text_form;
+
 /// The first four bytes of the SHA-256 of a 32-byte public key, written as
 /// 8 hex digits.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(transparent)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct KeyId(pub [u8; 4]);
+
+text_form!(KeyId);
 
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -44,6 +47,7 @@ pub(super) fn hex4(text: &str) -> Option<[u8; 4]> {
 
 /// What a key is trusted to sign. A key has exactly one purpose.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum KeyPurpose {
     /// Tokens that give profiles.
     Profile,

@@ -43,6 +43,7 @@ mod key;
 mod network;
 mod nonce;
 mod sign;
+mod text_form;
 mod time;
 pub mod url;
 mod user;
@@ -57,8 +58,8 @@ pub use key::{
 pub use network::{IpNetwork, NetworkError};
 pub use nonce::{Batch, Nonce, NonceError, TokenId};
 pub use sign::{Token, sign};
-pub use time::{CLOCK_ALLOWANCE, UnixSeconds};
-pub use user::{UserName, UserNameError};
+pub use time::{CLOCK_ALLOWANCE, TimeParseError, UnixSeconds};
+pub use user::{NewUserName, UserName, UserNameError};
 pub use verify::{VerifiedToken, verify};
 
 /// The maximum length of a token's text, in bytes.

@@ -4,13 +4,14 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use thiserror::Error;
+
+use super::text_form;
 
 /// An IP network: an address and a prefix length. The bits after the prefix are
 /// zero, so that each network has one encoding.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
-#[serde(try_from = "EncodedNetwork", into = "EncodedNetwork")]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct IpNetwork {
     address: IpAddr,
     prefix: u8,
@@ -102,6 +103,27 @@ pub enum NetworkError {
 }
 
 /// The encoding of a network in the claims.
+impl Serialize for IpNetwork {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            EncodedNetwork::from(*self).serialize(serializer)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for IpNetwork {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        if from.is_human_readable() {
+            text_form::parse(from)
+        } else {
+            EncodedNetwork::deserialize(from)?.try_into().map_err(de::Error::custom)
+        }
+    }
+}
+
+/// The form of a network in the claims.
 #[derive(Deserialize, Serialize)]
 enum EncodedNetwork {
     V4([u8; 4], u8),

@@ -10,11 +10,11 @@ use thiserror::Error;
 
 use super::KeyId;
 use super::key::hex4;
+use super::text_form::text_form;
 
 /// The first four bytes of a nonce. All tokens of a mint run share them, so that
 /// one revocation covers the whole run. Written as 8 hex digits.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(transparent)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Batch(pub [u8; 4]);
 
 impl fmt::Display for Batch {
@@ -33,9 +33,10 @@ impl FromStr for Batch {
 
 /// Sixteen bytes that are unique among the tokens of a key: a [`Batch`], then twelve
 /// random bytes. Written as 22 characters of base64url, which lists call `id`.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(transparent)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Nonce(pub [u8; 16]);
+
+text_form!(Batch, Nonce);
 
 impl Nonce {
     /// Joins a batch and twelve random bytes.

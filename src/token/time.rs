@@ -1,8 +1,11 @@
 //! Time in tokens: whole seconds since 1970, UTC.
 
 use std::fmt;
+use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::text_form::text_form;
 
 /// How far a minter's clock may be ahead of a node's, in seconds.
 ///
@@ -10,11 +13,10 @@ use serde::{Deserialize, Serialize};
 pub const CLOCK_ALLOWANCE: u32 = 60;
 
 /// Seconds since 1970-01-01T00:00:00Z, leap seconds not counted.
-#[derive(
-    Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize,
-)]
-#[serde(transparent)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct UnixSeconds(u64);
+
+text_form!(UnixSeconds);
 
 impl UnixSeconds {
     /// The last time whose year has four digits in every time zone,
@@ -59,9 +61,48 @@ impl fmt::Display for UnixSeconds {
     }
 }
 
+/// Reads a date and time as RFC 3339 writes it, with any offset. A fraction of a second is cut
+/// off, and a time before 1970 is read as 1970.
+impl FromStr for UnixSeconds {
+    type Err = TimeParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // jiff reads more than RFC 3339 has: a time without seconds, the name of a zone.
+        let bytes = text.as_bytes();
+        let is = |at: usize, byte: u8| bytes.get(at).is_some_and(|b| b.eq_ignore_ascii_case(&byte));
+        let shape = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
+        let ends =
+            bytes.last().is_some_and(|b| b.is_ascii_digit() || b.eq_ignore_ascii_case(&b'z'));
+        if !ends || !shape.into_iter().all(|(at, byte)| is(at, byte)) {
+            return Err(TimeParseError);
+        }
+        let time: jiff::Timestamp = text.parse().map_err(|_| TimeParseError)?;
+        Ok(Self(time.as_second().try_into().unwrap_or(0)))
+    }
+}
+
+/// A text is not a date and time of RFC 3339.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[error("expected a date and time such as 2026-12-01T12:00:00Z")]
+pub struct TimeParseError;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reads_rfc_3339_with_any_offset() {
+        for (text, seconds) in [
+            ("1970-01-01T00:00:07Z", 7),
+            ("1970-01-01t01:00:07.9+01:00", 7),
+            ("1969-12-31T23:59:59Z", 0),
+        ] {
+            assert_eq!(text.parse(), Ok(UnixSeconds::new(seconds)), "{text}");
+        }
+        for text in ["2026-12-01T12:00Z", "2026-12-01", "2026-12-01T12:00:00[UTC]", "soon", ""] {
+            assert_eq!(text.parse::<UnixSeconds>(), Err(TimeParseError), "{text}");
+        }
+    }
 
     #[test]
     fn writes_times_in_utc() {

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::plain_text::steers;
+
 /// A user name, which is always one line and one path component.
 ///
 /// It has 1 ..= 128 bytes of UTF-8, no control characters, no `/` and no `\`, and
@@ -75,6 +77,62 @@ impl From<UserName> for String {
     }
 }
 
+/// A user name for a new token or a new permission: one without characters that change how the
+/// text around them is displayed, [`STEERING`](crate::plain_text::STEERING).
+///
+/// A name that is read from a token or from the log, or that is given to find or to revoke what
+/// exists, need not be one.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct NewUserName(UserName);
+
+impl NewUserName {
+    /// Checks `name` and takes it.
+    ///
+    /// # Errors
+    ///
+    /// Returns the first rule that `name` breaks.
+    pub fn new(name: impl Into<String>) -> Result<Self, UserNameError> {
+        UserName::new(name)?.try_into()
+    }
+
+    /// Returns the name.
+    #[must_use]
+    pub const fn name(&self) -> &UserName {
+        &self.0
+    }
+}
+
+impl fmt::Display for NewUserName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for NewUserName {
+    type Err = UserNameError;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::new(name)
+    }
+}
+
+impl TryFrom<UserName> for NewUserName {
+    type Error = UserNameError;
+
+    fn try_from(name: UserName) -> Result<Self, Self::Error> {
+        match name.0.chars().find(|c| steers(*c)) {
+            Some(c) => Err(UserNameError::SteeringCharacter(c)),
+            None => Ok(Self(name)),
+        }
+    }
+}
+
+impl From<NewUserName> for UserName {
+    fn from(name: NewUserName) -> Self {
+        name.0
+    }
+}
+
 /// Why a text is not a user name.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 #[non_exhaustive]
@@ -88,6 +146,9 @@ pub enum UserNameError {
     /// It contains a control character, such as a line feed.
     #[error("the user name contains a control character")]
     ControlCharacter,
+    /// It is a new name and holds a character that changes how text is displayed.
+    #[error("the user name holds U+{:04X}, which changes how text is displayed", u32::from(*.0))]
+    SteeringCharacter(char),
     /// It could be read as a path.
     #[error("the user name is `.` or `..`, or contains a slash or a backslash")]
     PathLike,
@@ -116,6 +177,20 @@ mod tests {
         for name in ["a\nb", "\0", "a\u{7f}", "\u{85}"] {
             assert_eq!(UserName::new(name), Err(UserNameError::ControlCharacter));
         }
+    }
+
+    #[test]
+    fn only_a_new_name_is_checked_for_steering_characters() {
+        for (name, c) in [("a\u{202e}b", '\u{202e}'), ("\u{200f}", '\u{200f}')] {
+            assert!(UserName::new(name).is_ok(), "{name:?}");
+            assert_eq!(NewUserName::new(name), Err(UserNameError::SteeringCharacter(c)));
+        }
+        assert_eq!(NewUserName::new("a/b"), Err(UserNameError::PathLike));
+        assert_eq!(NewUserName::new("alice").unwrap().name().as_str(), "alice");
+        assert_eq!(
+            NewUserName::new("\u{61c}").unwrap_err().to_string(),
+            "the user name holds U+061C, which changes how text is displayed"
+        );
     }
 
     #[test]

@@ -84,7 +84,7 @@ class Browser(Case):
         self.run_scenario("nodes", first, view="nodes-healthy", members=ids)
         members[1].node.kill()
         # Whether it says "for" or "since" depends on how long the leader has led.
-        silent = f"{members[1].id} at .* was not heard (for|since)"
+        silent = f"{members[1].id} at .* has not been heard from (for|since)"
         wait_until("the alarm about the lost node", lambda: any(
             re.search(silent, one) for one in Operator(first).must("GET", "cluster")["alarms"]
         ))

@@ -59,7 +59,7 @@ class Operation(ClusterCase):
         again = second.must("cluster", "promote", third.id, third.id)
         self.assertEqual(again, f"nothing changed: {third.id} is a voter already\n")
         itself = first.jeton("cluster", "replace", third.id, "--by", third.id)
-        self.assert_failed(itself, "cannot take its own place")
+        self.assert_failed(itself, "cannot replace itself")
         for world in worlds[1:]:
             self.assert_profile(world.download(old))
         for world in worlds:
@@ -225,7 +225,7 @@ class Operation(ClusterCase):
             "the lost node to be reported",
             lambda: metric(leader([current, other]), reachable) == 0,
         )
-        alarm = f"node {lost.id} at 127.0.0.1:{lost.cluster_port} was not heard "
+        alarm = f"node {lost.id} at 127.0.0.1:{lost.cluster_port} has not been heard from "
         wait_until("an alarm", lambda: any(alarm in one for one in alarms(other)))
 
     def agreed_leader(self, worlds):

@@ -1,8 +1,7 @@
 //! The fields of a request, from its body or its query, taken one by one.
 //!
-//! Whoever asks is told which field is wrong and what belongs there, but not
-//! what was sent: it may be a token. Nothing is passed over: an unknown field, a
-//! repeated one and one of another type are all refused.
+//! An error names the field and what is expected, but never what was sent: it may be a token.
+//! Unknown fields, repeated fields and values of another type are rejected.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -15,13 +14,12 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
-use super::body::Body;
-use super::request_fault::Part;
-use super::{AdminError, RequestFault};
+use super::body::RequestBody;
+use crate::admin::error::AdminError;
+use crate::admin::request_fault::{Part, RequestFault};
 use crate::percent::{self, Plus};
-use crate::token::ProfileKind;
 
-/// What was given, by name. There may be a token among it, so there is no `Debug`.
+/// The values by field name. One of them may be a token, so there is no `Debug`.
 pub(super) struct Fields {
     part: Part,
     given: BTreeMap<String, Value>,
@@ -29,8 +27,8 @@ pub(super) struct Fields {
 }
 
 impl Fields {
-    /// Reads a body that is one JSON object. There is no query beside it.
-    pub(super) fn of_body(request: &HttpRequest, body: &Body) -> Result<Self, AdminError> {
+    /// Reads a body that is one JSON object, of a request without a query.
+    pub(super) fn of_body(request: &HttpRequest, body: &RequestBody) -> Result<Self, AdminError> {
         Self::none(request)?;
         if !request.content_type().eq_ignore_ascii_case("application/json") {
             return Err(AdminError::ContentType);
@@ -53,7 +51,7 @@ impl Fields {
         Self::collect(Part::Query, pairs.map(pair).collect::<Result<_, _>>()?)
     }
 
-    /// Refuses a query where none belongs.
+    /// Rejects a query.
     pub(super) fn none(request: &HttpRequest) -> Result<(), AdminError> {
         Self::of_query(request)?.finish()
     }
@@ -62,13 +60,13 @@ impl Fields {
         let mut given = BTreeMap::new();
         for (name, value) in pairs {
             if given.insert(name.clone(), value).is_some() {
-                return Err(RequestFault::Twice { part, name: shown(&name) }.into());
+                return Err(RequestFault::Twice { part, name: printable(&name) }.into());
             }
         }
         Ok(Self { part, given, known: Vec::new() })
     }
 
-    /// Takes a text that may be left out, or be null.
+    /// Takes a text; `None` if it is missing or null.
     pub(super) fn optional<T: FromStr<Err: fmt::Display>>(
         &mut self,
         name: &'static str,
@@ -79,16 +77,35 @@ impl Fields {
         }
     }
 
-    /// Takes a text that must be there.
+    /// Takes a text, which is required.
     pub(super) fn required<T: FromStr<Err: fmt::Display>>(
         &mut self,
         name: &'static str,
     ) -> Result<T, AdminError> {
-        let value = self.take(name).ok_or_else(|| self.wrong(name, "is missing"))?;
+        let value = self.take(name).ok_or_else(|| self.wrong(name, "is required"))?;
         self.text(name, &value)
     }
 
-    /// Takes a whole number of `range` that may be left out, or be null.
+    /// Takes the one of `values` with this text; `None` if it is missing or null.
+    pub(super) fn one_of<T: Copy>(
+        &mut self,
+        name: &'static str,
+        values: &[T],
+        as_str: impl Fn(T) -> &'static str,
+    ) -> Result<Option<T>, AdminError> {
+        match self.take(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(given) => {
+                let is_given = |value: &&T| given.as_str() == Some(as_str(**value));
+                values.iter().find(is_given).copied().map(Some).ok_or_else(|| {
+                    let words: Vec<_> = values.iter().map(|value| as_str(*value)).collect();
+                    self.wrong(name, format!("must be one of {}", words.join(", ")))
+                })
+            }
+        }
+    }
+
+    /// Takes an integer in `range`; `None` if it is missing or null.
     pub(super) fn number(
         &mut self,
         name: &'static str,
@@ -96,46 +113,46 @@ impl Fields {
     ) -> Result<Option<u32>, AdminError> {
         let given = match (self.part, self.take(name)) {
             (_, None | Some(Value::Null)) => return Ok(None),
-            (Part::Body, Some(value)) => whole_number(&value),
+            (Part::Body, Some(value)) => integer(&value),
             (Part::Query, Some(value)) => {
                 let digits = value.as_str().filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
                 digits.and_then(|digits| digits.parse().ok())
             }
         };
         given.filter(|number| range.contains(number)).map(Some).ok_or_else(|| {
-            let (least, most) = range.into_inner();
-            self.wrong(name, format!("must be a whole number from {least} to {most}"))
+            let (min, max) = range.into_inner();
+            self.wrong(name, format!("must be an integer from {min} to {max}"))
         })
     }
 
-    /// Takes a truth that must be there.
-    pub(super) fn truth(&mut self, name: &'static str) -> Result<bool, AdminError> {
-        let truth = self.take(name).and_then(|value| value.as_bool());
-        truth.ok_or_else(|| self.wrong(name, "must be true or false"))
+    /// Takes a Boolean, which is required.
+    pub(super) fn boolean(&mut self, name: &'static str) -> Result<bool, AdminError> {
+        let value = self.take(name).and_then(|value| value.as_bool());
+        value.ok_or_else(|| self.wrong(name, "must be true or false"))
     }
 
-    /// Takes whatever is there.
+    /// Takes a value of any type.
     pub(super) fn take(&mut self, name: &'static str) -> Option<Value> {
         self.known.push(name);
         self.given.remove(name)
     }
 
-    /// Tells whether the field is there.
+    /// Returns `true` if the field is given.
     pub(super) fn has(&self, name: &str) -> bool {
         self.given.contains_key(name)
     }
 
-    /// Says what is wrong with a field.
+    /// Returns the error that `what` is wrong with a field.
     pub(super) fn wrong(&self, name: &str, what: impl Into<Cow<'static, str>>) -> AdminError {
         RequestFault::Field { part: self.part, name: name.to_owned(), what: what.into() }.into()
     }
 
-    /// Refuses what nobody asked for.
+    /// Rejects the fields that were not taken.
     pub(super) fn finish(self) -> Result<(), AdminError> {
         let Some(name) = self.given.keys().next() else {
             return Ok(());
         };
-        let (part, name) = (self.part, shown(name));
+        let (part, name) = (self.part, printable(name));
         Err(RequestFault::Unknown { part, name, known: self.known }.into())
     }
 
@@ -144,41 +161,29 @@ impl Fields {
         name: &str,
         value: &Value,
     ) -> Result<T, AdminError> {
-        let text = value.as_str().ok_or_else(|| self.wrong(name, "must be a text"))?;
-        text.parse().map_err(|error: T::Err| self.wrong(name, format!("is wrong: {error}")))
+        let text = value.as_str().ok_or_else(|| self.wrong(name, "must be a string"))?;
+        text.parse().map_err(|error: T::Err| self.wrong(name, format!("is invalid: {error}")))
     }
 }
 
-/// Returns a JSON number without a fraction. To JSON, `1.0` is one, too.
-pub(super) fn whole_number(value: &Value) -> Option<u32> {
+/// Returns a JSON number without a fraction. In JSON, `1.0` is one, too.
+pub(super) fn integer(value: &Value) -> Option<u32> {
     let number = value.as_f64()?;
-    let is_whole = number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number);
+    let is_integer = number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number);
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "it is whole and in range, see above"
+        reason = "it has no fraction and is in range, see above"
     )]
-    is_whole.then_some(number as u32)
+    is_integer.then_some(number as u32)
 }
 
-/// The name of a field that nobody knows, short and on one line.
-fn shown(name: &str) -> String {
+/// Returns the name of an unknown field, shortened and on one line.
+fn printable(name: &str) -> String {
     name.chars().take(40).collect::<String>().escape_debug().to_string()
 }
 
-/// A kind of profile in the one spelling that the API has.
-pub(super) struct ProfileType(pub(super) ProfileKind);
-
-impl FromStr for ProfileType {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let kind = ProfileKind::ALL.into_iter().find(|kind| kind.as_str() == text);
-        kind.map(Self).ok_or("it is one of user-locked, autologin and server-locked")
-    }
-}
-
-/// A JSON object as it was written, with what it repeats.
+/// A JSON object as it was written, with repeated fields.
 struct Object(Vec<(String, Value)>);
 
 impl<'de> Deserialize<'de> for Object {
@@ -208,7 +213,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_whole_number_is_one_however_it_is_written() {
+    fn an_integer_has_any_json_spelling() {
         for (text, expected) in [
             ("0", Some(0)),
             ("7", Some(7)),
@@ -223,7 +228,7 @@ mod tests {
             ("\"7\"", None),
             ("true", None),
         ] {
-            assert_eq!(whole_number(&serde_json::from_str(text).unwrap()), expected, "{text}");
+            assert_eq!(integer(&serde_json::from_str(text).unwrap()), expected, "{text}");
         }
     }
 }

@@ -1,24 +1,24 @@
-//! `GET /metrics`: numbers for a monitoring system, which has no token. So they
-//! name no user, no token and no address; of nodes they have the ids.
+//! `GET /metrics`: the metrics, for a monitoring system without a token. They contain no user, no
+//! token and no address, but the ids of nodes.
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 
-use super::AdminDoor;
+use crate::admin::door::AdminDoor;
 use crate::admin::membership::is_reachable;
 use crate::ledger::{LedgerStatus, MemberRole, MemberStatus};
 use crate::metrics::{CONTENT_TYPE, ClusterReadings, MemberReading, Readings};
 use crate::token::KeyPurpose;
 
-/// Numbers for a monitoring system
+/// Show the metrics of this node
 ///
-/// OpenMetrics text; `docs/metrics.md` tells what each number is.
+/// The format is OpenMetrics text. `docs/metrics.md` explains each metric.
 #[utoipa::path(
     get,
     path = "/metrics",
     operation_id = "metrics",
     security(()),
-    responses((status = 200, description = "The numbers", body = String,
+    responses((status = 200, description = "The metrics", body = String,
         content_type = "application/openmetrics-text")),
 )]
 pub(super) async fn show(door: Data<AdminDoor>) -> HttpResponse {
@@ -46,7 +46,7 @@ impl AdminDoor {
         }
     }
 
-    /// Reads what this node knows by itself: nobody is asked for a number.
+    /// Returns what this node knows by itself, without asking the leader.
     fn cluster_readings(&self, ledger: &LedgerStatus) -> ClusterReadings {
         let list = self.cluster.members_known_here();
         let count = |role| list.members.iter().filter(|member| member.role == role).count();

@@ -1,137 +1,74 @@
-//! `POST /api/v1/revocations`: refuse a token, a batch, a user or a key from
-//! now on.
-
-use std::str::FromStr;
+//! `POST /api/v1/revocations`: revokes a token, a batch, a user's tokens or a key's.
 
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Json};
-use serde::Serialize;
-use utoipa::ToSchema;
 
-use super::body::Body;
+use super::body::RequestBody;
+use super::error_responses::RevokeErrors;
 use super::fields::Fields;
-use super::openapi::RevokeErrors;
-use super::{AdminDoor, AdminError, RequestFault};
-use crate::admin::door::Changeable;
-use crate::ledger::Revocation;
-use crate::token::{
-    AdminRole, Batch, CLOCK_ALLOWANCE, KeyId, Lifetime, Nonce, UnixSeconds, UserName,
+use crate::admin::door::{AdminDoor, Changeable};
+use crate::admin::error::AdminError;
+use crate::admin::request_fault::RequestFault;
+use crate::api::revocations::{
+    NewRevocation, RevocationInfo, RevokeBatch, RevokeKey, RevokeToken, RevokeUser,
 };
+use crate::ledger::Revocation;
+use crate::token::{AdminRole, CLOCK_ALLOWANCE, Lifetime, UnixSeconds};
 
-/// Exactly one of these.
-#[derive(ToSchema)]
-#[serde(untagged)]
-pub(super) enum NewRevocation {
-    Token(RevokeToken),
-    Batch(RevokeBatch),
-    User(RevokeUser),
-    Key(RevokeKey),
-}
-
-/// One token.
-#[derive(ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RevokeToken {
-    /// Its id.
-    token: Nonce,
-    /// When the token expires, if known: some time after that the line is
-    /// forgotten.
-    expires_at: Option<Moment>,
-}
-
-/// All tokens of one mint run.
-#[derive(ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RevokeBatch {
-    batch: Batch,
-}
-
-/// All tokens of a user that were issued until now.
-#[derive(ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RevokeUser {
-    user: UserName,
-}
-
-/// All tokens of a key; only an admin may do it, and not to the key of his own
-/// token.
-#[derive(ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RevokeKey {
-    key: KeyId,
-}
-
-/// What is refused from now on.
-#[derive(Serialize, ToSchema)]
-pub(super) struct Revoked {
-    /// What it is, in words.
-    #[schema(example = "user alice")]
-    revoked: String,
-    /// Of a user, the last second whose tokens are refused.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = UnixSeconds, required = false)]
-    issued_until: Option<String>,
-}
-
-/// Refuse a token, a batch, a user's tokens or a key's from now on
+/// Revoke a token, a batch, a user's tokens or a key's
 ///
-/// Nothing takes a revocation back. Role: operator; admin for a key.
+/// A revocation cannot be undone. Role: operator; admin for a key.
 #[utoipa::path(
     post,
     path = "/api/v1/revocations",
     operation_id = "revoke",
     request_body = NewRevocation,
-    responses((status = 200, description = "It is refused", body = Revoked), RevokeErrors),
+    responses((status = 200, description = "It is revoked", body = RevocationInfo), RevokeErrors),
 )]
 pub(super) async fn revoke(
     request: HttpRequest,
     door: Data<AdminDoor>,
-    body: Body,
-) -> Result<Json<Revoked>, AdminError> {
-    let operator = door.enter(&request, AdminRole::Operator)?;
-    let wish = NewRevocation::read(Fields::of_body(&request, &body)?)?;
-    // Whoever may revoke a key could shut everybody out for good.
-    if matches!(wish, NewRevocation::Key(_)) {
-        door.enter(&request, AdminRole::Admin)?;
-    }
-    let revocation = wish.revocation(door.now());
+    body: RequestBody,
+) -> Result<Json<RevocationInfo>, AdminError> {
+    door.enter(&request, AdminRole::Operator)?;
+    let new = NewRevocation::read(Fields::of_body(&request, &body)?)?;
+    let operator = door.enter(&request, new.needed_role())?;
+    let revocation = new.revocation(door.now());
     if revocation == Revocation::Key(operator.key_id()) {
         return Err(AdminError::OwnKey);
     }
-    let answer = Revoked::of(&revocation);
-    let what = format!("revoked {}", answer.revoked);
-    let revoke = |it: Changeable| async move { it.ledger.revoke(revocation).await };
+    let response = RevocationInfo::of(&revocation);
+    let what = format!("revoked {}", response.revoked);
+    let revoke = |node: Changeable| async move { node.ledger.revoke(revocation).await };
     door.change(operator, what, revoke).await?;
-    Ok(Json(answer))
+    Ok(Json(response))
 }
 
 impl NewRevocation {
-    /// Reads the one of the four that is there.
+    /// Reads the one of the four that is given.
     fn read(mut fields: Fields) -> Result<Self, AdminError> {
-        let wish = if fields.has("token") {
-            let token = fields.required("token")?;
-            Self::Token(RevokeToken { token, expires_at: fields.optional("expires_at")? })
+        let new = if fields.has("token") {
+            Self::token(fields.required("token")?, fields.optional("expires_at")?)
         } else if fields.has("batch") {
-            Self::Batch(RevokeBatch { batch: fields.required("batch")? })
+            Self::batch(fields.required("batch")?)
         } else if fields.has("user") {
-            Self::User(RevokeUser { user: fields.required("user")? })
+            Self::user(fields.required("user")?)
         } else if fields.has("key") {
-            Self::Key(RevokeKey { key: fields.required("key")? })
+            Self::key(fields.required("key")?)
         } else {
             return Err(RequestFault::NothingToRevoke.into());
         };
         fields.finish()?;
-        Ok(wish)
+        Ok(new)
     }
 
     fn revocation(self, now: UnixSeconds) -> Revocation {
         match self {
             Self::Token(RevokeToken { token: nonce, expires_at }) => {
-                // Whoever is wrong about the expiry must not bring the token back:
-                // the line is kept at least as long as any token lives.
+                // A wrong expiry must not bring the token back, so the revocation is kept at least
+                // as long as any token lives.
                 let kept = now.plus(u64::from(Lifetime::MAX.seconds() + CLOCK_ALLOWANCE));
-                let expires_at = expires_at.map(|Moment(at)| at.max(kept));
-                Revocation::Token { nonce, expires_at }
+                Revocation::Token { nonce, expires_at: expires_at.map(|at| at.max(kept)) }
             }
             Self::Batch(RevokeBatch { batch }) => Revocation::Batch(batch),
             Self::User(RevokeUser { user }) => Revocation::User { user, issued_until: now },
@@ -140,41 +77,16 @@ impl NewRevocation {
     }
 }
 
-impl Revoked {
+impl RevocationInfo {
     fn of(revocation: &Revocation) -> Self {
         let (revoked, issued_until) = match revocation {
             Revocation::Token { nonce, .. } => (format!("token {nonce}"), None),
             Revocation::Batch(batch) => (format!("batch {batch}"), None),
             Revocation::User { user, issued_until } => {
-                (format!("user {user}"), Some(issued_until.to_string()))
+                (format!("user {user}"), Some(*issued_until))
             }
             Revocation::Key(key_id) => (format!("key {key_id}"), None),
         };
         Self { revoked, issued_until }
-    }
-}
-
-/// A moment as RFC 3339 writes it, with whatever offset. One before 1970 counts
-/// as 1970: for what expired long ago, that is the same.
-#[derive(ToSchema)]
-#[schema(as = AnyMoment, value_type = String, format = DateTime)]
-struct Moment(UnixSeconds);
-
-impl FromStr for Moment {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let no_moment = "it is no date with a time, such as 2026-12-01T12:00:00Z";
-        // jiff reads more than RFC 3339 has: no seconds, the name of a zone.
-        let bytes = text.as_bytes();
-        let is = |at: usize, byte: u8| bytes.get(at).is_some_and(|b| b.eq_ignore_ascii_case(&byte));
-        let shape = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
-        let ends =
-            bytes.last().is_some_and(|b| b.is_ascii_digit() || b.eq_ignore_ascii_case(&b'z'));
-        if !ends || !shape.into_iter().all(|(at, byte)| is(at, byte)) {
-            return Err(no_moment);
-        }
-        let stamp: jiff::Timestamp = text.parse().map_err(|_| no_moment)?;
-        Ok(Self(UnixSeconds::new(stamp.as_second().try_into().unwrap_or(0))))
     }
 }

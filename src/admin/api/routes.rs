@@ -1,42 +1,44 @@
-//! Which request goes where, in one table: both the routes and the document are
-//! made from it. That the handlers name the same paths, a test sees to.
+//! The table of all routes. The router and the API document are built from it; a test checks that
+//! the annotations of the handlers have the same paths.
 
 use std::future::ready;
+use std::sync::LazyLock;
 
 use actix_web::http::{Method, header};
-use actix_web::web::{self, PayloadConfig, ServiceConfig};
+use actix_web::web::{self, Data, PayloadConfig, ServiceConfig};
 use actix_web::{HttpResponse, Resource, ResponseError as _, Route, guard};
 use utoipa::OpenApi;
 
+use super::openapi::ApiDocument;
 use super::{
-    AdminError, activity, health, inspect, invites, members, metrics, mint, openapi, records,
-    revocations, session_info, state, status, tokens, users,
+    activity, health, inspect, invites, members, metrics, mint, openapi, records, revocations,
+    session_info, state, status, tokens, users,
 };
+use crate::admin::error::AdminError;
 
 /// The most bytes a request body may have.
 const BODY_MAX: usize = 16 * 1024;
 
-/// One way in.
-pub(in crate::admin) struct Row {
+/// One entry of the table.
+pub(in crate::admin) struct ApiRoute {
     pub(in crate::admin) method: Method,
     pub(in crate::admin) path: &'static str,
     handler: fn() -> Route,
 }
 
-/// Makes of one table what is routed and what the document is made of.
+/// Builds the routes and the operations of the document from one table.
 macro_rules! routes {
     ($($method:ident $path:literal => $($handler:ident)::+;)*) => {
-        /// All ways in but the web pages.
-        pub(in crate::admin) static ROUTES: &[Row] = &[$(Row {
+        /// All routes except the web pages.
+        pub(in crate::admin) static ROUTES: &[ApiRoute] = &[$(ApiRoute {
             method: Method::$method,
             path: $path,
             handler: || web::to($($handler)::+),
         },)*];
 
-        /// The same, as the document tells it.
         #[derive(OpenApi)]
         #[openapi(paths($($($handler)::+,)*))]
-        pub(super) struct Operations;
+        struct Operations;
     };
 }
 
@@ -61,10 +63,14 @@ routes! {
     GET "/readyz" => health::ready;
 }
 
-/// Adds the routes to an application. What no route takes is answered in JSON.
+/// The API document.
+pub(in crate::admin) static DOCUMENT: ApiDocument =
+    LazyLock::new(|| openapi::describe(Operations::openapi()));
+
+/// Adds the routes to an application. Requests without a route are answered in JSON.
 pub(in crate::admin) fn configure(app: &mut ServiceConfig) {
-    app.app_data(PayloadConfig::new(BODY_MAX));
-    let mut paths: Vec<_> = ROUTES.iter().map(|row| row.path).collect();
+    app.app_data(PayloadConfig::new(BODY_MAX)).app_data(Data::new(&DOCUMENT));
+    let mut paths: Vec<_> = ROUTES.iter().map(|route| route.path).collect();
     paths.sort_unstable();
     paths.dedup();
     for path in paths {
@@ -76,11 +82,11 @@ pub(in crate::admin) fn configure(app: &mut ServiceConfig) {
 fn resource(path: &'static str) -> Resource {
     let mut resource = web::resource(path);
     let mut allowed = Vec::new();
-    for row in ROUTES.iter().filter(|row| row.path == path) {
-        resource = resource.route((row.handler)().method(row.method.clone()));
-        allowed.push(row.method.as_str());
-        if row.method == Method::GET {
-            resource = resource.route((row.handler)().guard(guard::Head()));
+    for route in ROUTES.iter().filter(|route| route.path == path) {
+        resource = resource.route((route.handler)().method(route.method.clone()));
+        allowed.push(route.method.as_str());
+        if route.method == Method::GET {
+            resource = resource.route((route.handler)().guard(guard::Head()));
             allowed.push("HEAD");
         }
     }

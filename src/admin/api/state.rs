@@ -1,35 +1,25 @@
-//! `GET /api/v1/state`: what this node has counted, as one number to compare.
+//! `GET /api/v1/state`: the hash of the state that this node has counted.
 
 use actix_web::HttpRequest;
 use actix_web::web::{self, Data, Json};
-use serde::Serialize;
-use utoipa::ToSchema;
 
+use super::error_responses::ReadErrors;
 use super::fields::Fields;
-use super::openapi::ReadErrors;
-use super::{AdminDoor, AdminError};
+use crate::admin::door::AdminDoor;
+use crate::admin::error::AdminError;
+use crate::api::node::StateName;
 use crate::ledger::{LedgerError, StateAt, Unavailable, snapshot};
 use crate::token::AdminRole;
 
-/// The name of all that a node has counted.
-#[derive(Serialize, ToSchema)]
-pub(super) struct StateName {
-    /// The last entry of the log that is in it.
-    applied: u64,
-    /// The SHA-256 of all uses, revocations and permissions, in hex.
-    #[schema(pattern = "^[0-9a-f]{64}$")]
-    hash: String,
-}
-
-/// Tell what this node has counted, as one number
+/// Show the hash of the state that this node has counted
 ///
-/// Nodes that applied the same entries have the same hash; compare those with the
-/// same `applied`. It takes a pass over all that is counted. Role: viewer.
+/// Nodes that applied the same entries have the same hash, so compare hashes with the same
+/// `applied`. The hash is computed over the whole state. Role: viewer.
 #[utoipa::path(
     get,
     path = "/api/v1/state",
     operation_id = "state",
-    responses((status = 200, description = "Its name", body = StateName), ReadErrors),
+    responses((status = 200, description = "The hash", body = StateName), ReadErrors),
 )]
 pub(super) async fn show(
     request: HttpRequest,
@@ -38,7 +28,7 @@ pub(super) async fn show(
     door.enter(&request, AdminRole::Viewer)?;
     Fields::none(&request)?;
     let StateAt { applied, state } = door.ledger.copy();
-    // Millions of tokens take a while, and other requests do not wait for it.
+    // Millions of tokens take a while, and other requests must not wait for it.
     let hash = web::block(move || snapshot::state_hash(&state)).await;
     let hash = hash.map_err(|_| LedgerError::Unavailable(Unavailable::Aborted))?;
     let hash = hash.iter().map(|byte| format!("{byte:02x}")).collect();

@@ -11,7 +11,7 @@ use super::frame::Frame;
 use super::link::NODES;
 use super::response::html;
 use crate::admin::AdminDoor;
-use crate::admin::membership::{Membership, is_reachable};
+use crate::admin::membership::{MembershipReport, is_reachable};
 use crate::admin::node_facts::NodeFacts;
 use crate::humanize::{Moment, clock_offset, counted};
 use crate::ledger::{MemberList, MemberRole, MemberStatus, NodeId};
@@ -73,7 +73,7 @@ pub(super) async fn show(
     door: Data<AdminDoor>,
 ) -> Result<HttpResponse, PageError> {
     let frame = Frame::enter_stale(&request, &door, NODES)?;
-    let Membership { this, list, alarms } = door.membership().await;
+    let MembershipReport { this, list, alarms } = door.membership().await;
     let facts = door.facts();
     let staleness = facts.ledger.staleness;
     let last_heard = || door.last_heard(&staleness).map(|at| Moment::event(at, frame.now));

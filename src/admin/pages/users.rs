@@ -11,8 +11,8 @@ use super::frame::Frame;
 use super::link::{TOKENS, USERS, link};
 use super::query::parse_query;
 use super::response::html;
-use crate::admin::roster::RosterEntry;
 use crate::admin::{AdminDoor, AdminError};
+use crate::api::users::UserInfo;
 use crate::humanize::{KindWords, counted};
 use crate::token::{Lifetime, ProfileKind, TrustedKeys as _, UserName};
 
@@ -108,7 +108,7 @@ pub(super) async fn show(
 }
 
 impl UserRow {
-    fn of(RosterEntry { user, autologin, profile }: RosterEntry) -> Self {
+    fn of(UserInfo { user, autologin, profile }: UserInfo) -> Self {
         let tokens = link(TOKENS.path, &[("user", user.as_str())]);
         Self { name: user, has_profile: profile, autologin, tokens }
     }

@@ -1,4 +1,4 @@
-//! Who gets in, and who no longer does.
+//! Which admin tokens are admitted.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::admin::door::Changeable;
 use crate::ledger::LedgerError;
 
 #[actix_web::test]
-async fn only_an_admin_token_that_is_valid_now_enters() {
+async fn admits_only_an_admin_token_that_is_valid_now() {
     let world = world();
     let profile = token(&claims(Purpose::Profile(ProfileKind::UserLocked)));
     let expired = token(&Claims {
@@ -28,55 +28,54 @@ async fn only_an_admin_token_that_is_valid_now_enters() {
 }
 
 #[actix_web::test]
-async fn a_revoked_admin_token_dies_at_once() {
+async fn rejects_a_revoked_admin_token_at_once() {
     let world = world();
     let bearer = admin(AdminRole::Admin);
-    let line = Revocation::Token {
+    let revocation = Revocation::Token {
         nonce: claims(Purpose::Admin(AdminRole::Admin)).nonce,
         expires_at: None,
     };
-    world.ledger.revoke(line).await.unwrap();
+    world.ledger.revoke(revocation).await.unwrap();
     assert_eq!(world.get("/api/v1/status", &bearer).await.0, StatusCode::UNAUTHORIZED);
 }
 
-/// To revoke a user is to revoke his profiles; else any operator could shut out
-/// the admins, one by one.
+/// Revoking a user revokes profile tokens only. Otherwise any operator could lock out the admins.
 #[actix_web::test]
-async fn an_operator_of_a_revoked_name_still_enters() {
+async fn admits_an_operator_whose_name_is_revoked() {
     let world = world();
-    let wish = json!({ "user": "root" });
-    let (status, _) = world.post("/api/v1/revocations", &admin(AdminRole::Operator), wish).await;
+    let request = json!({ "user": "root" });
+    let (status, _) = world.post("/api/v1/revocations", &admin(AdminRole::Operator), request).await;
     assert_eq!(status, StatusCode::OK);
     assert_eq!(world.get("/api/v1/status", &admin(AdminRole::Admin)).await.0, StatusCode::OK);
 }
 
-/// The handler of a client that leaves is dropped where it stands.
+/// The handler is dropped when its client disconnects.
 #[actix_web::test]
-async fn a_change_is_written_down_though_nobody_waits_for_it() {
+async fn records_a_change_whose_caller_is_gone() {
     let world = world();
     let request = test::TestRequest::default()
         .insert_header(("Authorization", format!("Bearer {}", admin(AdminRole::Admin))))
         .to_http_request();
     let operator = world.door.enter(&request, AdminRole::Admin).unwrap();
-    let (go, gone) = tokio::sync::oneshot::channel::<()>();
-    let slow = |_: Changeable| async move { gone.await.map_err(|_| LedgerError::Overloaded) };
+    let (finish, finished) = tokio::sync::oneshot::channel::<()>();
+    let slow = |_: Changeable| async move { finished.await.map_err(|_| LedgerError::Overloaded) };
     let change = world.door.change(operator, "revoked all".to_owned(), slow);
-    let left = tokio::time::timeout(Duration::from_millis(10), change).await;
-    assert!(left.is_err(), "the client is gone");
-    go.send(()).unwrap();
+    let dropped = tokio::time::timeout(Duration::from_millis(10), change).await;
+    assert!(dropped.is_err(), "the change is still running");
+    finish.send(()).unwrap();
     for _ in 0..100 {
         tokio::time::sleep(Duration::from_millis(5)).await;
         if !world.door.activity.recent(1, |_| true).is_empty() {
             return;
         }
     }
-    panic!("a change that is in no log");
+    panic!("the change is in no log");
 }
 
-/// An operator has to see why a node gives nothing, and can do nothing else there:
-/// what it knows of revocations may be old.
+/// An operator must see why the node delivers nothing. Its revocations may be out of date, so it
+/// allows nothing else.
 #[actix_web::test]
-async fn a_node_that_was_cut_off_shows_how_the_nodes_are_and_nothing_else() {
+async fn a_node_that_is_cut_off_shows_the_state_of_the_nodes_and_nothing_else() {
     let world = world();
     *world.ledger.cut_off.lock().unwrap() = Duration::from_secs(12);
     let bearer = admin(AdminRole::Admin);
@@ -88,18 +87,18 @@ async fn a_node_that_was_cut_off_shows_how_the_nodes_are_and_nothing_else() {
     }
     let alarms = world.get("/api/v1/cluster", &bearer).await.1["alarms"].take();
     assert!(alarms[0].as_str().unwrap().contains("for 12 s (at most 10 s)"), "{alarms}");
-    for row in ROUTES {
+    for route in ROUTES {
         let is_open =
-            row.path.ends_with("z") || row.path == "/metrics" || row.path.ends_with("json");
-        if is_open || ["/api/v1/cluster", "/api/v1/status"].contains(&row.path) {
+            route.path.ends_with("z") || route.path == "/metrics" || route.path.ends_with("json");
+        if is_open || ["/api/v1/cluster", "/api/v1/status"].contains(&route.path) {
             continue;
         }
-        let uri = row.path.replace("{user}", "alice");
-        let (status, answer) = world.ask(row.method.clone(), &uri, &bearer, json!({})).await;
+        let uri = route.path.replace("{user}", "alice");
+        let (status, answer) = world.ask(route.method.clone(), &uri, &bearer, json!({})).await;
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{uri}");
         assert_eq!(answer["error"]["code"], "ledger_unavailable", "{uri}");
     }
-    // What it does know counts.
+    // The revocations that it does know apply.
     let nonce = claims(Purpose::Admin(AdminRole::Admin)).nonce;
     world.ledger.revoke(Revocation::Token { nonce, expires_at: None }).await.unwrap();
     for uri in ["/api/v1/cluster", "/api/v1/status"] {

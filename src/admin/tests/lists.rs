@@ -1,14 +1,14 @@
-//! Lists of tokens over HTTP: filters, pages, and what a token is called.
+//! Lists of tokens: filters, pages and field names.
 
 use super::*;
 
-/// A world with five tokens of alice and one of bob, who is revoked.
-async fn six() -> World {
+/// Returns a world with five tokens of alice and a revoked one of bob.
+async fn world_with_six_tokens() -> World {
     let world = minting_world();
     let operator = admin(AdminRole::Operator);
     for lifetime in 1..=5 {
-        let wish = json!({ "user": "alice", "lifetime": 60 * lifetime, "uses": lifetime });
-        world.post("/api/v1/tokens", &operator, wish).await;
+        let request = json!({ "user": "alice", "lifetime": 60 * lifetime, "uses": lifetime });
+        world.post("/api/v1/tokens", &operator, request).await;
     }
     world.post("/api/v1/tokens", &operator, json!({ "user": "bob" })).await;
     world.post("/api/v1/revocations", &operator, json!({ "user": "bob" })).await;
@@ -17,7 +17,7 @@ async fn six() -> World {
 
 #[actix_web::test]
 async fn a_list_is_filtered_and_comes_in_pages() {
-    let world = six().await;
+    let world = world_with_six_tokens().await;
     let viewer = admin(AdminRole::Viewer);
     for (query, total) in [
         ("", 5),
@@ -44,8 +44,8 @@ async fn a_list_is_filtered_and_comes_in_pages() {
 }
 
 #[actix_web::test]
-async fn a_token_has_one_name_for_its_kind() {
-    let world = six().await;
+async fn a_token_has_these_fields() {
+    let world = world_with_six_tokens().await;
     let (_, list) = world.get("/api/v1/tokens?limit=1", &admin(AdminRole::Viewer)).await;
     let token = &list["tokens"][0];
     let mut names: Vec<_> = token.as_object().unwrap().keys().map(String::as_str).collect();
@@ -68,7 +68,7 @@ async fn a_token_has_one_name_for_its_kind() {
 }
 
 #[actix_web::test]
-async fn one_is_told_who_one_is_and_how_the_node_is() {
+async fn session_and_status_describe_the_token_and_the_node() {
     let world = world();
     let bearer = admin(AdminRole::Operator);
     let (_, session) = world.get("/api/v1/session", &bearer).await;

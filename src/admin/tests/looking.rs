@@ -1,13 +1,13 @@
-//! What is shown of users, tokens and deeds.
+//! Users, the prospects of tokens, the state hash and the activity.
 
 use super::*;
 
 #[actix_web::test]
-async fn users_show_who_may_autologin() {
+async fn users_have_their_permission() {
     let world = world();
     let bearer = admin(AdminRole::Admin);
-    let wish = json!({ "allowed": true });
-    world.ask(Method::PUT, "/api/v1/users/b%40example.com/autologin", &bearer, wish).await;
+    let request = json!({ "allowed": true });
+    world.ask(Method::PUT, "/api/v1/users/b%40example.com/autologin", &bearer, request).await;
     let (_, users) = world.get("/api/v1/users", &bearer).await;
     let expected = json!({ "users": [
         { "user": "alice", "autologin": false, "profile": true },
@@ -20,8 +20,21 @@ async fn users_show_who_may_autologin() {
     assert_eq!(status, StatusCode::BAD_REQUEST, "{body}");
 }
 
+/// A name that older rules allowed must remain deniable.
 #[actix_web::test]
-async fn inspecting_tells_what_a_click_would_do_and_spends_nothing() {
+async fn a_name_with_steering_characters_can_be_denied_and_not_allowed() {
+    let world = world();
+    let bearer = admin(AdminRole::Admin);
+    let uri = "/api/v1/users/a%E2%80%AEb/autologin";
+    for (allowed, expected) in [(true, StatusCode::CONFLICT), (false, StatusCode::OK)] {
+        let request = json!({ "allowed": allowed });
+        let (status, response) = world.ask(Method::PUT, uri, &bearer, request).await;
+        assert_eq!(status, expected, "{response}");
+    }
+}
+
+#[actix_web::test]
+async fn inspecting_reports_the_outcome_and_spends_nothing() {
     let world = world();
     let bearer = admin(AdminRole::Viewer);
     let profile = token(&Claims {
@@ -42,13 +55,13 @@ async fn inspecting_tells_what_a_click_would_do_and_spends_nothing() {
 }
 
 #[actix_web::test]
-async fn what_is_counted_has_a_name_that_changes_with_it() {
+async fn the_state_hash_changes_with_the_state() {
     let world = world();
     let bearer = admin(AdminRole::Admin);
     let (_, before) = world.get("/api/v1/state", &bearer).await;
     let (_, again) = world.get("/api/v1/state", &bearer).await;
-    let wish = json!({ "allowed": true });
-    world.ask(Method::PUT, "/api/v1/users/alice/autologin", &bearer, wish).await;
+    let request = json!({ "allowed": true });
+    world.ask(Method::PUT, "/api/v1/users/alice/autologin", &bearer, request).await;
     let (_, after) = world.get("/api/v1/state", &bearer).await;
     let hash = |state: &Value| state["hash"].as_str().unwrap().to_owned();
     assert_eq!(hash(&before), hash(&again));
@@ -57,12 +70,12 @@ async fn what_is_counted_has_a_name_that_changes_with_it() {
 }
 
 #[actix_web::test]
-async fn what_operators_did_is_seen_by_viewers_newest_first() {
+async fn viewers_see_changes_newest_first() {
     let world = world();
     let bearer = admin(AdminRole::Admin);
     for allowed in [true, false] {
-        let wish = json!({ "allowed": allowed });
-        world.ask(Method::PUT, "/api/v1/users/alice/autologin", &bearer, wish).await;
+        let request = json!({ "allowed": allowed });
+        world.ask(Method::PUT, "/api/v1/users/alice/autologin", &bearer, request).await;
     }
     let viewer = admin(AdminRole::Viewer);
     let (_, all) = world.get("/api/v1/activity", &viewer).await;

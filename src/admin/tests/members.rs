@@ -1,4 +1,4 @@
-//! The nodes that share the ledger: who may change them, and what is told.
+//! The nodes that share the ledger: listed, changed and invited.
 
 use std::collections::BTreeSet;
 use std::future::{Future, ready};
@@ -20,12 +20,12 @@ use crate::ledger::{
 };
 use crate::token::AdminRole;
 
-/// Two nodes that do all they are told, but demote nobody, lose what they say of a
-/// removal, and replace one by the other when they are let.
+/// Two nodes that carry out every change, except that demoting fails, the outcome of a removal is
+/// unknown, and a replacement waits for `proceed`.
 #[derive(Debug, Default)]
 pub(in crate::admin) struct TwoNodes {
     done: Mutex<Vec<String>>,
-    go: Notify,
+    proceed: Notify,
 }
 
 impl TwoNodes {
@@ -88,7 +88,7 @@ impl Membership for TwoNodes {
 
     fn replace(&self, old: NodeId, new: NodeId) -> MembershipFuture<'_, ()> {
         Box::pin(async move {
-            self.go.notified().await;
+            self.proceed.notified().await;
             self.does(format!("replace {} {}", old.0, new.0)).await
         })
     }
@@ -114,18 +114,18 @@ impl Inviter for Invites {
 const ONE: &str = "0000000000000001";
 const TWO: &str = "0000000000000002";
 
-async fn change(wish: Value) -> (StatusCode, Value) {
+async fn change(request: Value) -> (StatusCode, Value) {
     let bearer = admin(AdminRole::Admin);
-    world().ask(Method::POST, "/api/v1/cluster/changes", &bearer, wish).await
+    world().ask(Method::POST, "/api/v1/cluster/changes", &bearer, request).await
 }
 
 #[actix_web::test]
-async fn a_viewer_sees_who_shares_the_ledger() {
+async fn a_viewer_sees_the_members_and_their_alarms() {
     let (status, answer) = world().get("/api/v1/cluster", &admin(AdminRole::Viewer)).await;
     assert_eq!(status, StatusCode::OK);
     let alarms = answer["alarms"].as_array().unwrap();
     assert!(alarms[0].as_str().unwrap().starts_with("the clock is more"), "{alarms:?}");
-    assert!(alarms[1].as_str().unwrap().contains("was not heard for 6 s"), "{alarms:?}");
+    assert!(alarms[1].as_str().unwrap().contains("has not been heard from for 6 s"), "{alarms:?}");
     assert_eq!(alarms.len(), 2);
     assert_eq!((&answer["is_by_leader"], &answer["is_stale"]), (&json!(true), &json!(false)));
     assert_eq!(answer["members"][0]["node_id"], ONE);
@@ -140,12 +140,12 @@ async fn a_viewer_sees_who_shares_the_ledger() {
 }
 
 #[actix_web::test]
-async fn a_change_says_what_was_done() {
-    for (wish, changed) in [
+async fn a_change_reports_what_was_done() {
+    for (request, changed) in [
         (json!({ "promote": [TWO, TWO] }), format!("promoted {TWO}")),
         (json!({ "lead": TWO }), format!("let {TWO} lead")),
     ] {
-        let (status, answer) = change(wish).await;
+        let (status, answer) = change(request).await;
         assert_eq!((status, &answer["changed"]), (StatusCode::OK, &changed.into()));
     }
     let (status, answer) = change(json!({ "demote": [ONE] })).await;
@@ -156,15 +156,15 @@ async fn a_change_says_what_was_done() {
 }
 
 #[actix_web::test]
-async fn who_is_as_wished_already_is_not_changed_and_that_is_in_no_log() {
+async fn nodes_that_are_as_requested_are_neither_changed_nor_logged() {
     let (world, bearer) = (world(), admin(AdminRole::Admin));
-    let change = |wish| world.ask(Method::POST, "/api/v1/cluster/changes", &bearer, wish);
-    for (wish, changed) in [
+    let change = |request| world.ask(Method::POST, "/api/v1/cluster/changes", &bearer, request);
+    for (request, changed) in [
         (json!({ "promote": [ONE, ONE] }), format!("nothing changed: {ONE} is a voter already")),
         (json!({ "demote": [TWO] }), format!("nothing changed: {TWO} is a learner already")),
         (json!({ "lead": ONE }), format!("nothing changed: {ONE} leads already")),
     ] {
-        let (status, answer) = change(wish).await;
+        let (status, answer) = change(request).await;
         assert_eq!((status, &answer["changed"]), (StatusCode::OK, &changed.into()));
     }
     assert!(world.door.activity.recent(1, |_| true).is_empty());
@@ -177,7 +177,7 @@ async fn who_is_as_wished_already_is_not_changed_and_that_is_in_no_log() {
 }
 
 impl World {
-    /// Waits until the log says something, and returns it.
+    /// Waits for an event of an operator and returns what was done.
     async fn last_done(&self) -> String {
         for _ in 0..1_000 {
             if let Some(event) = self.door.activity.recent(1, |_| true).first()
@@ -187,38 +187,38 @@ impl World {
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        panic!("a change that is in no log");
+        panic!("the change is in no log");
     }
 }
 
 #[actix_web::test]
-async fn a_change_of_which_nobody_knows_is_written_down_as_that() {
+async fn a_change_with_an_unknown_outcome_is_recorded_as_perhaps_done() {
     let world = world();
-    let wish = json!({ "remove": [TWO] });
+    let request = json!({ "remove": [TWO] });
     let (status, answer) =
-        world.ask(Method::POST, "/api/v1/cluster/changes", &admin(AdminRole::Admin), wish).await;
+        world.ask(Method::POST, "/api/v1/cluster/changes", &admin(AdminRole::Admin), request).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(answer["error"]["code"], "outcome_unknown");
     assert_eq!(world.last_done().await, format!("perhaps cluster: removed {TWO}"));
 }
 
-/// The handler of a client that leaves is dropped where it stands.
+/// The handler is dropped when its client disconnects.
 #[actix_web::test]
-async fn a_change_whose_client_hangs_up_is_written_down() {
+async fn a_change_is_recorded_after_its_client_disconnects() {
     let world = world();
-    let (bearer, wish) = (admin(AdminRole::Admin), json!({ "replace": ONE, "by": TWO }));
-    let asked = world.ask(Method::POST, "/api/v1/cluster/changes", &bearer, wish);
-    let left = tokio::time::timeout(Duration::from_millis(50), asked).await;
-    assert!(left.is_err(), "the client is gone");
+    let (bearer, request) = (admin(AdminRole::Admin), json!({ "replace": ONE, "by": TWO }));
+    let response = world.ask(Method::POST, "/api/v1/cluster/changes", &bearer, request);
+    let dropped = tokio::time::timeout(Duration::from_millis(50), response).await;
+    assert!(dropped.is_err(), "the change is still running");
     assert!(world.door.activity.recent(1, |_| true).is_empty());
-    world.cluster.go.notify_one();
+    world.cluster.proceed.notify_one();
     assert_eq!(world.last_done().await, format!("cluster: replaced {ONE} by {TWO}"));
     assert_eq!(*world.cluster.done.lock().unwrap(), ["replace 1 2"]);
 }
 
 #[actix_web::test]
-async fn what_names_no_node_is_refused() {
-    for wish in [
+async fn rejects_changes_that_name_no_node() {
+    for request in [
         json!({}),
         json!({ "promote": ONE }),
         json!({ "promote": [] }),
@@ -229,13 +229,13 @@ async fn what_names_no_node_is_refused() {
         json!({ "replace": ONE }),
         json!({ "lead": null }),
     ] {
-        let (status, answer) = change(wish.clone()).await;
-        assert_eq!(status, StatusCode::BAD_REQUEST, "{wish}: {answer}");
+        let (status, answer) = change(request.clone()).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{request}: {answer}");
     }
 }
 
 #[actix_web::test]
-async fn an_invitation_is_good_for_a_quarter_of_an_hour() {
+async fn an_invitation_expires_after_15_minutes() {
     let world = world();
     let bearer = admin(AdminRole::Admin);
     let (status, answer) =

@@ -1,12 +1,12 @@
-//! Minting at the door: what it gives, and what it refuses to mint.
+//! Minting and recording tokens.
 
 use std::time::Duration;
 
 use super::*;
 use crate::ledger::{LedgerError, Unavailable};
 
-async fn mint(world: &World, wish: Value) -> (StatusCode, Value) {
-    world.post("/api/v1/tokens", &admin(AdminRole::Operator), wish).await
+async fn mint(world: &World, request: Value) -> (StatusCode, Value) {
+    world.post("/api/v1/tokens", &admin(AdminRole::Operator), request).await
 }
 
 async fn all(world: &World) -> Value {
@@ -14,13 +14,13 @@ async fn all(world: &World) -> Value {
 }
 
 #[actix_web::test]
-async fn a_minted_token_is_whole_good_and_in_the_ledger() {
+async fn a_minted_token_verifies_and_is_listed() {
     let world = minting_world();
-    let wish = json!({
+    let request = json!({
         "user": "alice", "profile_type": "server-locked", "lifetime": 7200, "uses": 3,
         "network": "192.0.2.0/24", "note": "for her phone",
     });
-    let (status, answer) = mint(&world, wish).await;
+    let (status, answer) = mint(&world, request).await;
     assert_eq!(status, StatusCode::CREATED, "{answer}");
     let text = answer["token"].as_str().unwrap();
     let verified = world.door.redeemer.verify(text).unwrap();
@@ -44,18 +44,18 @@ async fn a_minted_token_is_whole_good_and_in_the_ledger() {
     for name in ["id", "key_id", "batch", "user", "profile_type", "uses", "note", "expires_at"] {
         assert_eq!(listed[name], answer[name], "{name}");
     }
-    assert!(listed.get("token").is_none(), "a list gives no token away");
+    assert!(listed.get("token").is_none(), "a list has no tokens");
 }
 
 #[actix_web::test]
-async fn what_is_not_said_is_one_use_one_hour_and_user_locked() {
+async fn the_defaults_are_one_use_one_hour_and_user_locked() {
     let world = minting_world();
-    for wish in [
+    for request in [
         json!({ "user": "alice" }),
         json!({ "user": "alice", "profile_type": null, "lifetime": null, "uses": null,
             "network": null, "note": null }),
     ] {
-        let (_, answer) = mint(&world, wish).await;
+        let (_, answer) = mint(&world, request).await;
         assert_eq!((&answer["uses"], &answer["note"]), (&json!(1), &json!("")), "{answer}");
         assert_eq!(answer["profile_type"], "user-locked");
         assert_eq!(answer["expires_at"], UnixSeconds::new(NOW + 3_600).to_string());
@@ -67,7 +67,7 @@ async fn what_is_not_said_is_one_use_one_hour_and_user_locked() {
 #[actix_web::test]
 async fn a_token_that_would_give_no_profile_is_not_minted() {
     let world = minting_world();
-    for (wish, status, code, message) in [
+    for (request, status, code, message) in [
         (
             json!({ "user": "alice", "profile_type": "autologin" }),
             StatusCode::FORBIDDEN,
@@ -75,14 +75,14 @@ async fn a_token_that_would_give_no_profile_is_not_minted() {
             "need autologin",
         ),
         (
-            json!({ "user": "nobody" }),
+            json!({ "user": "absent" }),
             StatusCode::NOT_FOUND,
             "no_profile",
             "there is no profile to deliver: there is no user-locked profile for nobody",
         ),
     ] {
-        let (found, answer) = mint(&world, wish.clone()).await;
-        assert_eq!((found, &answer["error"]["code"]), (status, &json!(code)), "{wish}");
+        let (found, answer) = mint(&world, request.clone()).await;
+        assert_eq!((found, &answer["error"]["code"]), (status, &json!(code)), "{request}");
         assert_eq!(answer["error"]["message"], message);
     }
     let key_id = key(KeyPurpose::Profile).verifying_key().id();
@@ -103,7 +103,7 @@ async fn a_token_that_would_give_no_profile_is_not_minted() {
 }
 
 #[actix_web::test]
-async fn permission_is_asked_for_autologin_only() {
+async fn mints_autologin_for_a_user_with_permission() {
     let world = minting_world();
     let alice = UserName::new("alice").unwrap();
     world.ledger.permit(alice, true).await.unwrap();
@@ -111,19 +111,19 @@ async fn permission_is_asked_for_autologin_only() {
     assert_eq!(status, StatusCode::CREATED);
 }
 
-/// A user's links are revoked, and a new one is made in the same second.
+/// A new link is made in the second in which the user's links were revoked.
 #[actix_web::test]
-async fn a_token_minted_after_a_revocation_lives() {
+async fn a_token_minted_after_a_revocation_is_valid() {
     let world = minting_world();
     let (_, old) = mint(&world, json!({ "user": "alice" })).await;
-    let wish = json!({ "user": "alice" });
-    world.post("/api/v1/revocations", &admin(AdminRole::Operator), wish.clone()).await;
-    // It waits for the next second, and a revocation that comes meanwhile counts.
+    let request = json!({ "user": "alice" });
+    world.post("/api/v1/revocations", &admin(AdminRole::Operator), request.clone()).await;
+    // The node waits for the next second, and a revocation in the meantime applies.
     let next_second = async {
         tokio::time::sleep(Duration::from_millis(300)).await;
         world.clock.set(UnixSeconds::new(NOW + 1));
     };
-    let ((status, new), ()) = tokio::join!(mint(&world, wish), next_second);
+    let ((status, new), ()) = tokio::join!(mint(&world, request), next_second);
     assert_eq!(status, StatusCode::CREATED, "{new}");
     assert_eq!(new["issued_at"], UnixSeconds::new(NOW + 1).to_string());
     for (minted, would) in [(&old, "refuse"), (&new, "deliver")] {
@@ -134,7 +134,7 @@ async fn a_token_minted_after_a_revocation_lives() {
 }
 
 #[actix_web::test]
-async fn nothing_is_given_that_the_ledger_does_not_know() {
+async fn returns_no_token_that_the_ledger_did_not_record() {
     let world = minting_world();
     let fault = LedgerError::Unavailable(Unavailable::NoLeader);
     *world.ledger.fault.lock().unwrap() = Some(fault);
@@ -165,8 +165,8 @@ async fn a_record_is_listed_before_its_first_use() {
     let operator = admin(AdminRole::Operator);
     let profile = claims(Purpose::Profile(ProfileKind::UserLocked));
     let profile = Claims { uses: UseLimit::ONCE, ..profile };
-    let wish = json!({ "token": token(&profile), "note": "on paper" });
-    let (status, answer) = world.post("/api/v1/records", &operator, wish).await;
+    let request = json!({ "token": token(&profile), "note": "on paper" });
+    let (status, answer) = world.post("/api/v1/records", &operator, request).await;
     assert_eq!(status, StatusCode::OK, "{answer}");
     let list = all(&world).await;
     assert_eq!(list["tokens"][0]["note"], "on paper");
@@ -185,6 +185,6 @@ async fn a_record_is_listed_before_its_first_use() {
     let later = UnixSeconds::new(NOW + 59);
     world.clock.set(later);
     let short = Claims { lifetime: Lifetime::from_seconds(59).unwrap(), ..profile };
-    let wish = json!({ "token": token(&short) });
-    assert_eq!(world.post("/api/v1/records", &operator, wish).await.0, StatusCode::CONFLICT);
+    let request = json!({ "token": token(&short) });
+    assert_eq!(world.post("/api/v1/records", &operator, request).await.0, StatusCode::CONFLICT);
 }

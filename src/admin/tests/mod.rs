@@ -1,4 +1,4 @@
-//! The operators' door over HTTP, on a ledger in memory.
+//! The admin door over HTTP, on a ledger in memory.
 
 mod document;
 mod entering;
@@ -34,11 +34,11 @@ use crate::token::{
 
 pub(super) const NOW: u64 = 1_790_000_000;
 
-/// A certificate that ends in another century.
+/// A certificate that is valid until 2100.
 #[derive(Debug)]
-struct Forever;
+struct ValidUntil2100;
 
-impl ServedCertificate for Forever {
+impl ServedCertificate for ValidUntil2100 {
     fn not_after(&self) -> UnixSeconds {
         UnixSeconds::new(4_102_444_800)
     }
@@ -74,7 +74,7 @@ pub(super) fn world() -> World {
             inviter: Some(Arc::new(members::Invites)),
             activity: Arc::default(),
             metrics: Arc::default(),
-            certificate: Some(Arc::new(Forever)),
+            certificate: Some(Arc::new(ValidUntil2100)),
             minter: ArcSwapOption::empty(),
             sessions: Sessions::default(),
         }),
@@ -84,7 +84,7 @@ pub(super) fn world() -> World {
     }
 }
 
-/// A world whose node was given a signing key.
+/// Returns a world whose node has a signing key.
 pub(super) fn minting_world() -> World {
     let world = world();
     let public_url = "https://vpn.example.com".parse().unwrap();

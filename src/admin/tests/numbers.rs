@@ -1,10 +1,10 @@
-//! The metrics: for everybody, about nobody.
+//! The metrics.
 
 use std::collections::BTreeSet;
 
 use super::*;
 
-/// Returns the names of all metrics in a text; the parts of a histogram are one.
+/// Returns the names of all metrics in a text. The parts of a histogram have one name.
 fn metric_names(text: &str) -> BTreeSet<&str> {
     let words = text.split(|c: char| !(c.is_ascii_lowercase() || c == '_'));
     let names = words.filter(|word| word.starts_with("jeton_"));
@@ -15,11 +15,11 @@ fn metric_names(text: &str) -> BTreeSet<&str> {
 }
 
 #[actix_web::test]
-async fn numbers_are_for_everybody_and_name_nobody() {
+async fn metrics_are_open_documented_and_free_of_personal_data() {
     let world = world();
     let bearer = admin(AdminRole::Admin);
-    let wish = json!({ "allowed": true });
-    world.ask(Method::PUT, "/api/v1/users/alice/autologin", &bearer, wish).await;
+    let request = json!({ "allowed": true });
+    world.ask(Method::PUT, "/api/v1/users/alice/autologin", &bearer, request).await;
     let app = test::init_service(App::new().configure(|app| configure(app, &world.door))).await;
     let response = test::call_service(&app, test::TestRequest::get().uri("/metrics").to_request());
     let response = response.await;
@@ -43,7 +43,7 @@ async fn numbers_are_for_everybody_and_name_nobody() {
     let samples = samples.join("\n");
     let documented = metric_names(include_str!("../../../docs/metrics.md"));
     assert_eq!(documented, metric_names(&samples));
-    let drawn = metric_names(include_str!("../../../docs/grafana.json"));
-    assert_eq!(drawn.difference(&documented).count(), 0, "{drawn:?}");
-    assert!(drawn.len() > 8, "{drawn:?}");
+    let in_dashboard = metric_names(include_str!("../../../docs/grafana.json"));
+    assert_eq!(in_dashboard.difference(&documented).count(), 0, "{in_dashboard:?}");
+    assert!(in_dashboard.len() > 8, "{in_dashboard:?}");
 }

@@ -1,25 +1,26 @@
-//! What a revocation names, and that it lasts.
+//! Revocations.
 
 use super::*;
 
-/// A script with the wrong time zone must not bring a token back.
+/// A script that uses the wrong time zone must not bring a token back.
 #[actix_web::test]
 async fn a_wrong_expiry_does_not_end_a_revocation() {
     let world = world();
     let bearer = admin(AdminRole::Operator);
     let profile =
         Claims { uses: UseLimit::ONCE, ..claims(Purpose::Profile(ProfileKind::UserLocked)) };
-    let wish = json!({ "token": profile.nonce.to_string(), "expires_at": "2026-01-01T00:00:00Z" });
+    let request =
+        json!({ "token": profile.nonce.to_string(), "expires_at": "2026-01-01T00:00:00Z" });
     let other = json!({ "token": "AAAAAAAAAAAAAAAAAAAAAA" });
-    for wish in [wish, other] {
-        world.ask(Method::POST, "/api/v1/revocations", &bearer, wish).await;
+    for request in [request, other] {
+        world.ask(Method::POST, "/api/v1/revocations", &bearer, request).await;
     }
     let verified = world.door.redeemer.verify(&token(&profile)).unwrap();
     assert!(world.ledger.standing(&verified).unwrap().revoked);
 }
 
 #[actix_web::test]
-async fn one_revocation_names_one_thing() {
+async fn rejects_a_revocation_that_does_not_name_exactly_one_thing() {
     let world = world();
     let bearer = admin(AdminRole::Admin);
     for bad in [

@@ -1,19 +1,19 @@
-//! Who may do what.
+//! What each role may do.
 
 use super::*;
 use crate::admin::api::ROUTES;
 
-/// Tells whether an address is one of a route.
-fn leads_to(uri: &str, route: &str) -> bool {
+/// Returns `true` if a URI matches a route.
+fn matches_route(uri: &str, route: &str) -> bool {
     let (parts, wanted): (Vec<_>, Vec<_>) = (uri.split('/').collect(), route.split('/').collect());
     let mut pairs = parts.iter().zip(&wanted);
     parts.len() == wanted.len()
         && pairs.all(|(part, wanted)| part == wanted || wanted.starts_with('{'))
 }
 
-/// The whole table: who may do what, and that a profile token gets nowhere.
+/// The table covers all routes. A profile token opens none.
 #[actix_web::test]
-async fn each_role_may_do_what_is_its_own() {
+async fn each_role_may_do_what_the_table_says() {
     let world = minting_world();
     let profile = claims(Purpose::Profile(ProfileKind::UserLocked));
     let profile = token(&Claims { uses: UseLimit::ONCE, ..profile });
@@ -45,11 +45,11 @@ async fn each_role_may_do_what_is_its_own() {
         (AdminRole::Admin, admin_only.as_slice()),
     ];
     let requests = || table.iter().flat_map(|(_, requests)| requests.iter());
-    for row in ROUTES.iter().filter(|row| row.path.starts_with("/api/")) {
-        let is_asked = |(method, uri, _): &(Method, &str, Value)| {
-            *method == row.method && leads_to(uri, row.path)
+    for route in ROUTES.iter().filter(|route| route.path.starts_with("/api/")) {
+        let is_listed = |(method, uri, _): &(Method, &str, Value)| {
+            *method == route.method && matches_route(uri, route.path)
         };
-        assert!(requests().any(is_asked), "whose is {} {}?", row.method, row.path);
+        assert!(requests().any(is_listed), "{} {} is missing", route.method, route.path);
     }
     for (needed, requests) in table {
         for (method, uri, body) in requests {
@@ -63,8 +63,8 @@ async fn each_role_may_do_what_is_its_own() {
                     assert_eq!(answer["error"]["code"], "role");
                 }
             }
-            for stranger in [&profile, "x"] {
-                let (status, _) = world.ask(method.clone(), uri, stranger, body.clone()).await;
+            for bearer in [&profile, "x"] {
+                let (status, _) = world.ask(method.clone(), uri, bearer, body.clone()).await;
                 assert_eq!(status, StatusCode::UNAUTHORIZED, "{method} {uri}");
             }
         }
@@ -72,19 +72,19 @@ async fn each_role_may_do_what_is_its_own() {
 }
 
 #[actix_web::test]
-async fn only_an_admin_revokes_a_key_and_not_his_own() {
+async fn only_an_admin_revokes_keys_except_the_key_in_use() {
     let world = world();
     let other = json!({ "key": "00000000" });
     let own = json!({ "key": key(KeyPurpose::Admin).verifying_key().id().to_string() });
-    for (role, wish, expected) in [
+    for (role, request, expected) in [
         (AdminRole::Operator, &other, StatusCode::FORBIDDEN),
         (AdminRole::Admin, &own, StatusCode::CONFLICT),
         (AdminRole::Admin, &other, StatusCode::OK),
     ] {
         let bearer = admin(role);
         let (status, _) =
-            world.ask(Method::POST, "/api/v1/revocations", &bearer, wish.clone()).await;
-        assert_eq!(status, expected, "{role} {wish}");
+            world.ask(Method::POST, "/api/v1/revocations", &bearer, request.clone()).await;
+        assert_eq!(status, expected, "{role} {request}");
     }
     assert_eq!(world.get("/api/v1/status", &admin(AdminRole::Viewer)).await.0, StatusCode::OK);
 }

@@ -1,17 +1,16 @@
-//! What is not understood is refused, by the name of the field, before anything
-//! is done; and who may not enter learns nothing of it.
+//! Invalid requests are rejected with the name of the field, and only after admission.
 
 use actix_web::http::header;
 
 use super::*;
 
 #[actix_web::test]
-async fn the_message_names_the_field() {
+async fn the_message_names_the_invalid_field() {
     let world = minting_world();
-    let wish = |name: &str, value: Value| {
-        let mut wish = json!({ "user": "alice" });
-        wish[name] = value;
-        wish
+    let request = |name: &str, value: Value| {
+        let mut request = json!({ "user": "alice" });
+        request[name] = value;
+        request
     };
     for (name, value) in [
         ("user", json!("")),
@@ -38,12 +37,12 @@ async fn the_message_names_the_field() {
         ("kind", json!("autologin")),
         ("token", json!("secret")),
     ] {
-        let wish = wish(name, value);
+        let request = request(name, value);
         let (status, answer) =
-            world.post("/api/v1/tokens", &admin(AdminRole::Operator), wish.clone()).await;
-        assert_eq!(status, StatusCode::BAD_REQUEST, "{wish}");
+            world.post("/api/v1/tokens", &admin(AdminRole::Operator), request.clone()).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{request}");
         let message = answer["error"]["message"].as_str().unwrap();
-        assert!(message.contains(&format!("`{name}`")), "{wish}: {message}");
+        assert!(message.contains(&format!("`{name}`")), "{request}: {message}");
         assert!(!message.contains("secret"), "{message}");
     }
     for query in [
@@ -100,7 +99,7 @@ async fn send(sent: Sent) -> (StatusCode, Value) {
 }
 
 #[actix_web::test]
-async fn a_body_is_one_json_object_of_a_sane_size() {
+async fn a_body_is_one_json_object_of_at_most_16_kib() {
     let json = Some("application/json");
     let large = format!("{{\"user\":\"{}\"}}", "a".repeat(16 * 1024));
     for (content_type, body, expected) in [
@@ -126,7 +125,7 @@ async fn a_body_is_one_json_object_of_a_sane_size() {
 }
 
 #[actix_web::test]
-async fn who_may_not_enter_learns_nothing_of_his_body() {
+async fn the_body_is_not_judged_before_admission() {
     for bearer in [String::new(), admin(AdminRole::Viewer)] {
         let sent = Sent { content_type: None, body: b"{".to_vec(), bearer };
         let (status, _) = send(sent).await;
@@ -134,7 +133,7 @@ async fn who_may_not_enter_learns_nothing_of_his_body() {
     }
 }
 
-/// A name that is mended is another name.
+/// A repaired name would be another name.
 #[actix_web::test]
 async fn a_user_in_the_path_is_decoded_exactly() {
     let world = world();
@@ -149,8 +148,9 @@ async fn a_user_in_the_path_is_decoded_exactly() {
         ("a%0A", None),
     ] {
         let uri = format!("/api/v1/users/{path}/autologin");
-        let wish = json!({ "allowed": true });
-        let (status, answer) = world.ask(Method::PUT, &uri, &admin(AdminRole::Admin), wish).await;
+        let request = json!({ "allowed": true });
+        let (status, answer) =
+            world.ask(Method::PUT, &uri, &admin(AdminRole::Admin), request).await;
         match expected {
             Some(user) => assert_eq!(answer["user"], user, "{path}"),
             None => assert_eq!(status, StatusCode::BAD_REQUEST, "{path}: {answer}"),
@@ -159,7 +159,7 @@ async fn a_user_in_the_path_is_decoded_exactly() {
 }
 
 #[actix_web::test]
-async fn what_is_not_there_is_said_in_json() {
+async fn unknown_paths_and_methods_are_answered_in_json() {
     let world = world();
     let app = test::init_service(App::new().configure(|app| configure(app, &world.door))).await;
     for (method, uri, status, allow) in [
@@ -181,7 +181,7 @@ async fn what_is_not_there_is_said_in_json() {
 }
 
 #[actix_web::test]
-async fn anybody_may_ask_how_the_node_is() {
+async fn health_checks_need_no_token() {
     let world = world();
     let app = test::init_service(App::new().configure(|app| configure(app, &world.door))).await;
     for uri in ["/healthz", "/readyz"] {

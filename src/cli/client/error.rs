@@ -1,48 +1,47 @@
-//! Why a node gave no answer that helps, and what to do about it.
+//! Why a request to a node failed, and what to do about it.
 
 use std::io;
 use std::net::SocketAddr;
 
-use serde::Deserialize;
 use thiserror::Error;
 
-use super::text::plain;
+use crate::api::error::ErrorBody;
 use crate::failure::Failure;
 use crate::mint::MintError;
 
-/// Why the node gave no answer that helps.
+/// Why a request to a node failed.
 #[derive(Debug, Error)]
 pub(crate) enum ClientError {
-    /// Nobody answers at the address.
+    /// There is no connection to the address.
     #[error("cannot reach the admin API at http://{address}")]
     Unreachable {
         /// The address.
         address: SocketAddr,
-        /// What happened.
+        /// The cause.
         source: ureq::Error,
     },
-    /// The connection broke before the answer was there.
+    /// The connection ended before the response was complete.
     #[error("the admin API at http://{address} did not answer")]
-    Silent {
+    NoResponse {
         /// The address.
         address: SocketAddr,
-        /// What happened.
+        /// The cause.
         source: ureq::Error,
     },
-    /// What came is no answer of the admin API.
-    #[error("what answers at http://{address} is no admin API (status {status})")]
-    Stranger {
+    /// The response is not one of an admin API.
+    #[error("the server at http://{address} is not an admin API (status {status})")]
+    NotAnAdminApi {
         /// The address.
         address: SocketAddr,
         /// The HTTP status.
         status: u16,
     },
-    /// The node says no.
+    /// The node rejected the request.
     #[error("{message}")]
     Refused {
         /// What is wrong.
         message: String,
-        /// What to do.
+        /// What to do about it.
         hint: String,
     },
     /// No admin token can be minted.
@@ -54,19 +53,18 @@ impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         let hint = match &error {
             ClientError::Unreachable { .. } => {
-                "is `jeton serve` running on this machine, and does [admin] in its config say \
-                 `listen` with this address?"
+                "is `jeton serve` running on this machine, with this address as `listen` of [admin] \
+                 in its config?"
             }
-            ClientError::Silent { .. } => {
-                "it is not known whether the node did it; asking again does no harm, and its log \
-                 may tell more"
+            ClientError::NoResponse { .. } => {
+                "the node may have done it; it is safe to try again, and its log may say more"
             }
-            ClientError::Stranger { .. } => {
-                "does another program use the address of [admin] `listen`?"
+            ClientError::NotAnAdminApi { .. } => {
+                "does another program use the address in `listen` of [admin]?"
             }
             ClientError::Refused { hint, .. } => hint,
             ClientError::Mint(_) => {
-                "nothing was asked; set this machine's clock, or try again once it has started up"
+                "nothing was sent; set this machine's clock, or try again when it has started up"
             }
         };
         Self::new(&error, hint)
@@ -74,37 +72,27 @@ impl From<ClientError> for Failure {
 }
 
 impl ClientError {
-    /// Makes one of a connection that gave no answer.
+    /// Returns the error of a connection without a response.
     pub(super) fn unanswered(address: SocketAddr, source: ureq::Error) -> Self {
         if is_unreachable(&source) {
             Self::Unreachable { address, source }
         } else {
-            Self::Silent { address, source }
+            Self::NoResponse { address, source }
         }
     }
 
-    /// Reads the node's way to say no.
+    /// Reads the error in a response.
     ///
     /// # Errors
     ///
-    /// One of JSON, if that is not it.
+    /// [`serde_json::Error`] if the response has none.
     pub(super) fn refusal(body: &[u8]) -> Result<Self, serde_json::Error> {
-        #[derive(Deserialize)]
-        struct ErrorBody {
-            error: ErrorDetail,
-        }
-        #[derive(Deserialize)]
-        struct ErrorDetail {
-            message: String,
-            #[serde(default)]
-            hint: String,
-        }
         let ErrorBody { error } = serde_json::from_slice(body)?;
-        Ok(Self::Refused { message: plain(&error.message), hint: plain(&error.hint) })
+        Ok(Self::Refused { message: error.message, hint: error.hint })
     }
 }
 
-/// Tells whether nothing can have reached the node.
+/// Returns `true` if nothing can have reached the node.
 fn is_unreachable(error: &ureq::Error) -> bool {
     if let ureq::Error::Io(error) = error {
         return matches!(

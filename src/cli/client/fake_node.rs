@@ -1,62 +1,61 @@
-//! A stand-in for a node's admin API, for tests: it gives fixed answers, one a
-//! connection, and remembers what it was asked.
+//! A fake admin API for tests: it gives fixed responses, one for each connection, and keeps the
+//! requests.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
 
-/// A listener with its answers.
+/// A listener with its responses.
 pub(crate) struct FakeNode {
     address: SocketAddr,
-    thread: JoinHandle<Vec<Request>>,
+    thread: JoinHandle<Vec<SentRequest>>,
 }
 
-/// What the node was asked.
-pub(crate) struct Request {
+/// A request that the node received.
+pub(crate) struct SentRequest {
     head: Vec<String>,
     body: String,
 }
 
 impl FakeNode {
-    /// Starts a node that gives these answers, each a status and a body, and
-    /// then goes away.
-    pub(crate) fn answering<'a>(answers: impl IntoIterator<Item = (u16, &'a str)>) -> Self {
-        let answers: Vec<_> =
-            answers.into_iter().map(|(status, body)| (status, body.to_owned())).collect();
+    /// Starts a node that gives these responses, each a status and a body, and then stops.
+    pub(crate) fn answering<'a>(responses: impl IntoIterator<Item = (u16, &'a str)>) -> Self {
+        let responses: Vec<_> =
+            responses.into_iter().map(|(status, body)| (status, body.to_owned())).collect();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let thread = thread::spawn(move || {
             let serve = |(status, body): &(u16, String)| {
                 answer(&listener.accept().unwrap().0, *status, body)
             };
-            answers.iter().map(serve).collect()
+            responses.iter().map(serve).collect()
         });
         Self { address, thread }
     }
 
-    /// Returns an address where nobody listens.
-    pub(crate) fn nobody() -> SocketAddr {
+    /// Returns an address without a listener.
+    pub(crate) fn unused_address() -> SocketAddr {
         TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
     }
 
-    /// Returns where the node listens.
+    /// Returns the address of the node.
     pub(crate) const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Waits until all answers were given and returns the requests.
-    pub(crate) fn requests(self) -> Vec<Request> {
+    /// Waits until all responses were sent and returns the requests.
+    pub(crate) fn requests(self) -> Vec<SentRequest> {
         self.thread.join().unwrap()
     }
 }
 
-impl Request {
+impl SentRequest {
     /// Returns the first line.
     pub(crate) fn line(&self) -> &str {
         &self.head[0]
     }
 
-    /// Returns the token it was sent with.
+    /// Returns its bearer token.
     pub(crate) fn bearer(&self) -> &str {
         let found = self.head.iter().find_map(|line| {
             let (name, value) = line.split_once(": ")?;
@@ -65,13 +64,13 @@ impl Request {
         found.unwrap()
     }
 
-    /// Returns what was sent.
+    /// Returns its body.
     pub(crate) fn body(&self) -> serde_json::Value {
         serde_json::from_str(&self.body).unwrap()
     }
 }
 
-fn answer(mut stream: &TcpStream, status: u16, body: &str) -> Request {
+fn answer(mut stream: &TcpStream, status: u16, body: &str) -> SentRequest {
     let mut reader = BufReader::new(stream);
     let head: Vec<String> =
         (&mut reader).lines().map(Result::unwrap).take_while(|line| !line.is_empty()).collect();
@@ -82,7 +81,7 @@ fn answer(mut stream: &TcpStream, status: u16, body: &str) -> Request {
         body.len()
     )
     .unwrap();
-    Request { head, body: sent }
+    SentRequest { head, body: sent }
 }
 
 fn read_body(reader: &mut BufReader<&TcpStream>, head: &[String]) -> String {

@@ -1,119 +1,75 @@
 //! The client of a node's admin API.
 //!
-//! It signs a fresh admin token for every request, good for a minute and never
-//! shown, so whoever may read the admin key needs no login and leaves none
-//! behind. It speaks to the address in the config and to nothing else: no proxy,
-//! no redirect.
+//! For each request it signs a new admin token, which is valid for a minute and never shown. With
+//! the admin key at hand, no one has to sign in, and no session remains. It connects to the
+//! address in the config and to nothing else: no proxy, no redirect.
 //!
-//! [`query`] says which tokens are asked for, `answers` what comes back (`text`
-//! reads the values that JSON carries as text), `error` why nothing helps.
-//! [`reachable`] knows where to knock for what listens on all addresses. Tests
-//! talk to a `fake_node`.
+//! [`query`] says which tokens to list and `error` why a request failed. [`reachable`] returns the
+//! address to connect to for a listener on all addresses. Tests use a `fake_node`.
 
-mod answers;
 mod error;
 #[cfg(test)]
 pub(crate) mod fake_node;
 pub(crate) mod query;
 pub(crate) mod reachable;
-mod text;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
-use serde_json::{Value, json};
 use ureq::http::Response;
 use ureq::typestate::WithBody;
 use ureq::{Agent, Body, RequestBuilder};
 use zeroize::Zeroizing;
 
+use crate::api::inspection::{Prospect, Question};
+use crate::api::revocations::{NewRevocation, RevocationInfo};
+use crate::api::tokens::{NewRecord, TokenInfo, TokenList};
+use crate::api::users::{Permission, UserInfo, UserList};
 use crate::cli::configured;
 use crate::cli::login_name;
-use crate::cli::terminal::moment;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::ledger::{Cursor, Note};
 use crate::mint::{self, MintError};
 use crate::percent;
 use crate::random;
 use crate::signing::passphrase::PassphraseArgs;
 use crate::signing::signing_key;
 use crate::token::{
-    AdminRole, Batch, KeyId, KeyPurpose, Lifetime, Nonce, SigningKey, Token, UnixSeconds, UserName,
+    AdminRole, KeyId, KeyPurpose, Lifetime, NewUserName, SigningKey, Token, UnixSeconds, UserName,
 };
 
-pub(crate) use answers::{Forecast, KnownToken, User, Would};
 pub(crate) use error::ClientError;
 use query::TokenFilter;
-use text::plain;
 
-/// How long a request's admin token lives, in seconds.
+/// The lifetime of a request's admin token, in seconds.
 const TOKEN_LIFETIME: u32 = 60;
 
-/// Who the client says it is if the login name is not known.
-const NOBODY_ELSE: &str = "cli";
+/// The user of the admin token if the login name is not known.
+const DEFAULT_USER: &str = "cli";
 
-/// How long to wait for a connection, and for a whole answer.
+/// The timeouts for a connection and for a whole response.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The most bytes of an answer that are read: a million users and more.
-const ANSWER_LEN_MAX: u64 = 256 << 20;
+/// The most bytes of a response that are read: more than a million users.
+const RESPONSE_LEN_MAX: u64 = 256 << 20;
 
-/// How many tokens are asked for at a time, the most that a node gives.
+/// The number of tokens in one request, the most that a node returns.
 const PAGE_LEN: u32 = 1_000;
 
-/// A door to one node's admin API.
+/// A client of one node's admin API.
 pub(crate) struct AdminClient {
     agent: Agent,
     address: SocketAddr,
     key: SigningKey,
 }
 
-/// What to refuse from now on.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Target {
-    /// One token.
-    Token {
-        /// Its nonce.
-        nonce: Nonce,
-        /// When it expires, if that is certain.
-        expires_at: Option<UnixSeconds>,
-    },
-    /// All tokens of one mint run.
-    Batch(Batch),
-    /// All tokens of a user that were minted until now.
-    User(UserName),
-    /// All tokens of a key.
-    Key(KeyId),
-}
-
-impl Target {
-    /// The least role that may refuse it.
-    const fn role(&self) -> AdminRole {
-        match self {
-            Self::Token { .. } | Self::Batch(_) | Self::User(_) => AdminRole::Operator,
-            Self::Key(_) => AdminRole::Admin,
-        }
-    }
-
-    fn body(&self) -> Value {
-        match self {
-            Self::Token { nonce, expires_at: None } => json!({ "token": nonce.to_string() }),
-            Self::Token { nonce, expires_at: Some(at) } => {
-                json!({ "token": nonce.to_string(), "expires_at": at.to_string() })
-            }
-            Self::Batch(batch) => json!({ "batch": batch.to_string() }),
-            Self::User(user) => json!({ "user": user }),
-            Self::Key(id) => json!({ "key": id.to_string() }),
-        }
-    }
-}
-
 impl AdminClient {
-    /// Takes the address and the admin key that the config names.
+    /// Creates a client with the address and the admin key that the config names.
     pub(crate) fn open(config: &Config, passphrase: &PassphraseArgs) -> Result<Self, Failure> {
         let address = configured::admin_address(config)?;
         let folder = configured::dir_to_sign_with(&config.keys, KeyPurpose::Admin)?;
@@ -121,7 +77,7 @@ impl AdminClient {
         Ok(Self::new(address, key))
     }
 
-    /// Talks to the node at `address`, with `key`.
+    /// Creates a client of the node at `address` that signs with `key`.
     pub(crate) fn new(address: SocketAddr, key: SigningKey) -> Self {
         let agent = Agent::config_builder()
             // A proxy would read the token, and may be anywhere.
@@ -130,7 +86,7 @@ impl AdminClient {
             .max_redirects_will_error(false)
             .http_status_as_error(false)
             .timeout_connect(Some(CONNECT_TIMEOUT))
-            .timeout_global(Some(ANSWER_TIMEOUT))
+            .timeout_global(Some(RESPONSE_TIMEOUT))
             .build()
             .new_agent();
         Self { agent, address, key }
@@ -141,172 +97,146 @@ impl AdminClient {
         self.key.verifying_key().id()
     }
 
-    /// Asks for all tokens that `query` means, page by page.
-    pub(crate) fn tokens(&self, query: &TokenFilter) -> Result<Vec<KnownToken>, ClientError> {
-        #[derive(Deserialize)]
-        struct Page {
-            tokens: Vec<KnownToken>,
-            next: Option<String>,
-        }
-        let filter = query.to_text();
+    /// Requests all tokens that match `filter`, page by page.
+    pub(crate) fn tokens(&self, filter: &TokenFilter) -> Result<Vec<TokenInfo>, ClientError> {
+        let filter = filter.to_text();
         let mut tokens = Vec::new();
-        let mut after: Option<String> = None;
+        let mut after: Option<Cursor> = None;
         loop {
             let mut path = format!("tokens?limit={PAGE_LEN}{filter}");
             if let Some(after) = &after {
-                path += &format!("&after={}", percent::encode(after));
+                path += &format!("&after={after}");
             }
-            let page: Page = self.get(&path)?;
+            let page: TokenList = self.get(&path)?;
             tokens.extend(page.tokens);
             if page.next.is_none() {
-                break;
+                return Ok(tokens);
             }
-            // A place that does not move would be asked for again for ever.
+            // A cursor that stays the same would be requested forever.
             if page.next == after {
-                return Err(ClientError::Stranger { address: self.address, status: 200 });
+                return Err(ClientError::NotAnAdminApi { address: self.address, status: 200 });
             }
             after = page.next;
         }
-        for token in &mut tokens {
-            token.note = token.note.take().map(|note| plain(&note)).filter(|note| !note.is_empty());
-        }
-        Ok(tokens)
     }
 
-    /// Asks whether the node knows any token that `query` means.
-    pub(crate) fn knows(&self, query: &TokenFilter) -> Result<bool, ClientError> {
-        #[derive(Deserialize)]
-        struct Page {
-            total: u64,
-        }
-        let page: Page = self.get(&format!("tokens?limit=1{}", query.to_text()))?;
+    /// Asks whether the node knows any token that matches `filter`.
+    pub(crate) fn knows(&self, filter: &TokenFilter) -> Result<bool, ClientError> {
+        let page: TokenList = self.get(&format!("tokens?limit=1{}", filter.to_text()))?;
         Ok(page.total > 0)
     }
 
-    /// Tells the node of a token that was minted here, so that it is listed before
-    /// its first use.
-    pub(crate) fn record(&self, token: &Token, note: Option<&str>) -> Result<(), ClientError> {
-        let request = self.agent.post(self.url("records"));
-        let mut body = json!({ "token": token.as_str() });
-        if let (Some(note), Value::Object(fields)) = (note, &mut body) {
-            fields.insert("note".to_owned(), note.into());
-        }
-        let IgnoredAny = self.send(AdminRole::Operator, request, &body)?;
+    /// Records a token that was minted here, so that it is listed before its first use.
+    pub(crate) fn record(&self, token: &Token, note: Option<&Note>) -> Result<(), ClientError> {
+        let record = NewRecord { token: token.as_str().to_owned(), note: note.cloned() };
+        let IgnoredAny = self.post(AdminRole::Operator, "records", &record)?;
         Ok(())
     }
 
-    /// Has tokens refused; for a user, returns the last second whose tokens are.
-    pub(crate) fn revoke(&self, target: &Target) -> Result<Option<UnixSeconds>, ClientError> {
-        #[derive(Deserialize)]
-        struct Answer {
-            issued_until: Option<Moment>,
-        }
-        #[derive(Deserialize)]
-        struct Moment(#[serde(deserialize_with = "moment::from_rfc3339")] UnixSeconds);
-        let request = self.agent.post(self.url("revocations"));
-        let answer: Answer = self.send(target.role(), request, &target.body())?;
-        Ok(answer.issued_until.map(|until| until.0))
+    /// Revokes tokens; for a user, returns the last second whose tokens are refused.
+    pub(crate) fn revoke(
+        &self,
+        revocation: &NewRevocation,
+    ) -> Result<Option<UnixSeconds>, ClientError> {
+        let revoked: RevocationInfo =
+            self.post(revocation.needed_role(), "revocations", revocation)?;
+        Ok(revoked.issued_until)
     }
 
-    /// Asks for all users.
-    pub(crate) fn users(&self) -> Result<Vec<User>, ClientError> {
-        #[derive(Deserialize)]
-        struct Answer {
-            users: Vec<User>,
-        }
-        let answer: Answer = self.get("users")?;
-        Ok(answer.users)
+    /// Requests all users.
+    pub(crate) fn users(&self) -> Result<Vec<UserInfo>, ClientError> {
+        let list: UserList = self.get("users")?;
+        Ok(list.users)
     }
 
     /// Allows or denies `user` autologin profiles.
     pub(crate) fn permit(&self, user: &UserName, allowed: bool) -> Result<(), ClientError> {
-        let request = self
-            .agent
-            .put(self.url(&format!("users/{}/autologin", percent::encode(user.as_str()))));
-        let IgnoredAny = self.send(AdminRole::Admin, request, &json!({ "allowed": allowed }))?;
+        let path = format!("users/{}/autologin", percent::encode(user.as_str()));
+        let request = self.agent.put(self.url(&path));
+        let IgnoredAny = self.send(AdminRole::Admin, request, &Permission { allowed })?;
         Ok(())
     }
 
-    /// Asks what a click would do with `token`, spending nothing.
-    pub(crate) fn inspect(&self, token: &str) -> Result<Forecast, ClientError> {
-        let request = self.agent.post(self.url("inspect"));
-        let forecast: Forecast =
-            self.send(AdminRole::Viewer, request, &json!({ "token": token }))?;
-        Ok(Forecast { reason: forecast.reason.map(|reason| plain(&reason)), ..forecast })
+    /// Asks what a download with `token` would do, and spends nothing.
+    pub(crate) fn inspect(&self, token: &str) -> Result<Prospect, ClientError> {
+        let question = Question { token: token.to_owned(), client: None };
+        self.post(AdminRole::Viewer, "inspect", &question)
     }
 
-    /// Tells the node something at `path`, in `role`, and returns what it answers.
+    /// Sends `body` to `path` in `role` and returns the response.
     pub(crate) fn post<T: DeserializeOwned>(
         &self,
         role: AdminRole,
         path: &str,
-        body: &Value,
+        body: &impl Serialize,
     ) -> Result<T, ClientError> {
         self.send(role, self.agent.post(self.url(path)), body)
     }
 
-    /// Asks the node for what stands at `path`.
+    /// Requests `path`.
     pub(crate) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
         let request = self.agent.get(self.url(path));
-        self.answer(request.header("Authorization", &*self.bearer(AdminRole::Viewer)?).call())
+        self.read(request.header("Authorization", &*self.bearer(AdminRole::Viewer)?).call())
     }
 
     fn send<T: DeserializeOwned>(
         &self,
         role: AdminRole,
         request: RequestBuilder<WithBody>,
-        body: &Value,
+        body: &impl Serialize,
     ) -> Result<T, ClientError> {
-        self.answer(request.header("Authorization", &*self.bearer(role)?).send_json(body))
+        self.read(request.header("Authorization", &*self.bearer(role)?).send_json(body))
     }
 
     fn url(&self, path: &str) -> String {
         format!("http://{}/api/v1/{path}", self.address)
     }
 
-    /// Mints the token of one request, which may do that and no more: whoever
-    /// listens in the node's place is given nothing else.
+    /// Mints the token of one request, with no more than the role it needs: a program that listens
+    /// in the node's place gets nothing else.
     fn bearer(&self, role: AdminRole) -> Result<Zeroizing<String>, ClientError> {
         #[expect(clippy::expect_used, reason = "the constant is a name")]
-        let user =
-            login_name::get().unwrap_or_else(|| UserName::new(NOBODY_ELSE).expect("a good name"));
+        let user = login_name::get()
+            .unwrap_or_else(|| NewUserName::new(DEFAULT_USER).expect("it is a user name"));
         let lifetime = Lifetime::from_seconds(TOKEN_LIFETIME).map_err(MintError::from)?;
         let token =
             mint::mint_admin(&self.key, role, user, lifetime, SystemClock.now(), random::fill)?;
         Ok(Zeroizing::new(format!("Bearer {}", token.as_str())))
     }
 
-    /// Reads an answer, or why there is none.
-    fn answer<T: DeserializeOwned>(
+    /// Reads a response, or the reason of its failure.
+    fn read<T: DeserializeOwned>(
         &self,
         response: Result<Response<Body>, ureq::Error>,
     ) -> Result<T, ClientError> {
         let address = self.address;
         let mut response = response.map_err(|source| ClientError::unanswered(address, source))?;
         let status = response.status();
-        let body = response.body_mut().with_config().limit(ANSWER_LEN_MAX).read_to_vec();
-        let body = body.map_err(|source| ClientError::Silent { address, source })?;
-        let stranger = |_| ClientError::Stranger { address, status: status.as_u16() };
+        let body = response.body_mut().with_config().limit(RESPONSE_LEN_MAX).read_to_vec();
+        let body = body.map_err(|source| ClientError::NoResponse { address, source })?;
+        let unreadable = |_| ClientError::NotAnAdminApi { address, status: status.as_u16() };
         if status.is_success() {
-            return serde_json::from_slice(&body).map_err(stranger);
+            return serde_json::from_slice(&body).map_err(unreadable);
         }
-        Err(ClientError::refusal(&body).map_err(stranger)?)
+        Err(ClientError::refusal(&body).map_err(unreadable)?)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::fake_node::FakeNode;
     use super::*;
     use crate::ledger::TokenState;
-    use crate::token::{Purpose, UntrustedToken};
+    use crate::token::{Batch, Nonce, Purpose, UntrustedToken};
 
     fn client(node: &FakeNode) -> AdminClient {
         AdminClient::new(node.address(), SigningKey::from_seed(&[9; 32]))
     }
 
-    fn said<T: std::fmt::Debug>(answer: Result<T, ClientError>) -> String {
-        Failure::from(answer.unwrap_err()).to_string()
+    fn failure<T: std::fmt::Debug>(response: Result<T, ClientError>) -> String {
+        Failure::from(response.unwrap_err()).to_string()
     }
 
     #[test]
@@ -323,15 +253,15 @@ mod tests {
         assert_ne!(tokens[0], tokens[1]);
         for token in tokens {
             let claims = UntrustedToken::parse(token).unwrap().untrusted_claims().unwrap();
-            assert_eq!(claims.purpose, Purpose::Admin(AdminRole::Viewer), "reading needs no more");
+            assert_eq!(claims.purpose, Purpose::Admin(AdminRole::Viewer), "the least role");
             assert_eq!(claims.lifetime.seconds(), 60);
         }
         assert_eq!(requests[0].line(), "GET /api/v1/tokens?limit=1000&state=live HTTP/1.1");
         assert_eq!(requests[1].line(), "GET /api/v1/users HTTP/1.1");
     }
 
-    /// Returns a token as a node tells it; the byte makes it another one.
-    fn line(byte: u8, note: &str) -> String {
+    /// Returns a token as a node writes it. Each `byte` makes another token.
+    fn token_json(byte: u8, note: &str) -> String {
         let id = Nonce::new(Batch([1; 4]), [byte; 12]);
         format!(
             r#"{{"id":"{id}","key_id":"3f2a9c01","batch":"01010101","user":"alice","profile_type":"user-locked","uses":3,"used":1,"uses_left":2,"state":"in-use","note":{note},"issued_at":"2026-11-23T12:00:00Z","expires_at":"2026-11-23T13:00:00Z"}}"#
@@ -341,20 +271,21 @@ mod tests {
     #[test]
     fn tokens_are_read_page_by_page() {
         let first = format!(
-            r#"{{"tokens":[{},{}],"next":"a+b/c","total":3}}"#,
-            line(2, "null"),
-            line(3, r#""her \u001b phone""#)
+            r#"{{"tokens":[{},{}],"next":"7.3f2a9c01.AQEBAQMDAwMDAwMDAwMDAw","total":3}}"#,
+            token_json(2, "\"\""),
+            token_json(3, r#""her \u001b\u202e phone""#)
         );
-        let last = format!(r#"{{"tokens":[{}],"next":null,"total":3}}"#, line(4, "null"));
+        let last = format!(r#"{{"tokens":[{}],"next":null,"total":3}}"#, token_json(4, "\"\""));
         let node = FakeNode::answering([(200, first.as_str()), (200, last.as_str())]);
-        let query = TokenFilter { user: Some(UserName::new("a b").unwrap()), ..Default::default() };
-        let tokens = client(&node).tokens(&query).unwrap();
+        let filter =
+            TokenFilter { user: Some(UserName::new("a b").unwrap()), ..Default::default() };
+        let tokens = client(&node).tokens(&filter).unwrap();
         let ids: Vec<_> = tokens.iter().map(|token| token.id).collect();
         assert_eq!(ids, [2, 3, 4].map(|byte| Nonce::new(Batch([1; 4]), [byte; 12])));
         assert_eq!(tokens[0].batch, Batch([1; 4]));
         assert_eq!((tokens[0].uses, tokens[0].used, tokens[0].uses_left), (Some(3), 1, Some(2)));
-        assert_eq!((tokens[0].state, tokens[0].note.as_deref()), (TokenState::InUse, None));
-        assert_eq!(tokens[1].note.as_deref(), Some("her   phone"));
+        assert_eq!((tokens[0].state, tokens[0].note.is_empty()), (TokenState::InUse, true));
+        assert_eq!(tokens[1].note.as_str(), "her \u{fffd}\u{fffd} phone");
         assert_eq!(tokens[0].expires_at, UnixSeconds::new(1_795_438_800));
         let lines: Vec<_> =
             node.requests().iter().map(|request| request.line().to_owned()).collect();
@@ -362,16 +293,17 @@ mod tests {
             lines,
             [
                 "GET /api/v1/tokens?limit=1000&state=live&user=a%20b HTTP/1.1",
-                "GET /api/v1/tokens?limit=1000&state=live&user=a%20b&after=a%2Bb%2Fc HTTP/1.1",
+                "GET /api/v1/tokens?limit=1000&state=live&user=a%20b&after=7.3f2a9c01.AQEBAQMDAwMDAwMDAwMDAw HTTP/1.1",
             ]
         );
     }
 
     #[test]
-    fn a_node_that_turns_in_circles_is_asked_no_more() {
-        let page = r#"{"tokens":[],"next":"x","total":9}"#;
+    fn a_cursor_that_does_not_move_ends_the_listing() {
+        let page = r#"{"tokens":[],"next":"7.3f2a9c01.AQEBAQMDAwMDAwMDAwMDAw","total":9}"#;
         let node = FakeNode::answering([(200, page), (200, page)]);
-        assert!(said(client(&node).tokens(&TokenFilter::default())).contains("is no admin API"));
+        let failure = failure(client(&node).tokens(&TokenFilter::default()));
+        assert!(failure.contains("is not an admin API"), "{failure}");
         assert_eq!(node.requests().len(), 2);
     }
 
@@ -385,7 +317,7 @@ mod tests {
             .unwrap();
         let token = &minted[0].token;
         client.record(token, None).unwrap();
-        client.record(token, Some("her phone")).unwrap();
+        client.record(token, Some(&"her phone".parse().unwrap())).unwrap();
         let requests = node.requests();
         assert_eq!(requests[0].line(), "POST /api/v1/records HTTP/1.1");
         assert_eq!(requests[0].body(), json!({ "token": token.as_str() }));
@@ -394,40 +326,22 @@ mod tests {
     }
 
     #[test]
-    fn a_target_has_one_form_each() {
-        let nonce = Nonce::new(Batch([1; 4]), [2; 12]);
-        let at = UnixSeconds::new(1_795_438_800);
-        for (target, body) in [
-            (Target::Token { nonce, expires_at: None }, r#"{"token":"AQEBAQICAgICAgICAgICAg"}"#),
-            (
-                Target::Token { nonce, expires_at: Some(at) },
-                r#"{"expires_at":"2026-11-23T13:00:00Z","token":"AQEBAQICAgICAgICAgICAg"}"#,
-            ),
-            (Target::Batch(Batch([10, 27, 44, 61])), r#"{"batch":"0a1b2c3d"}"#),
-            (Target::User(UserName::new("alice").unwrap()), r#"{"user":"alice"}"#),
-            (Target::Key(KeyId([63, 42, 156, 1])), r#"{"key":"3f2a9c01"}"#),
-        ] {
-            assert_eq!(target.body().to_string(), body);
-        }
-    }
-
-    #[test]
-    fn revoking_a_user_tells_until_when() {
+    fn revoking_a_user_returns_the_last_second() {
         let node = FakeNode::answering([
             (200, r#"{"revoked":"user alice","issued_until":"2026-11-23T13:00:00Z"}"#),
             (200, r#"{"revoked":"batch 0a1b2c3d"}"#),
         ]);
         let client = client(&node);
-        let until = client.revoke(&Target::User(UserName::new("alice").unwrap())).unwrap();
+        let until = client.revoke(&NewRevocation::user(UserName::new("alice").unwrap())).unwrap();
         assert_eq!(until, Some(UnixSeconds::new(1_795_438_800)));
-        assert_eq!(client.revoke(&Target::Batch(Batch([10, 27, 44, 61]))).unwrap(), None);
+        assert_eq!(client.revoke(&NewRevocation::batch(Batch([10, 27, 44, 61]))).unwrap(), None);
         let requests = node.requests();
         assert_eq!(requests[0].line(), "POST /api/v1/revocations HTTP/1.1");
         assert_eq!(requests[0].body(), json!({ "user": "alice" }));
     }
 
     #[test]
-    fn a_user_is_one_segment_of_the_path() {
+    fn a_user_name_is_one_path_segment() {
         let node = FakeNode::answering([(200, r#"{"user":"x","autologin":true}"#)]);
         let user = UserName::new("a b?#%\u{fc}@example.com").unwrap();
         client(&node).permit(&user, true).unwrap();
@@ -440,31 +354,31 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_passed_on_in_the_node_s_words() {
+    fn a_refusal_has_the_message_and_hint_of_the_node() {
         let body = r#"{"error":{"code":"forbidden","message":"no \u001b[31mway","hint":"ask"}}"#;
         let node = FakeNode::answering([(403, body)]);
-        let said = said(client(&node).tokens(&TokenFilter::default()));
-        assert_eq!(said, "error: no [31mway\nhint: ask");
+        let failure = failure(client(&node).tokens(&TokenFilter::default()));
+        assert_eq!(failure, "error: no \u{fffd}[31mway\nhint: ask");
     }
 
     #[test]
-    fn a_stranger_is_not_believed() {
-        for answer in [(200, "<html>"), (404, "not found"), (302, ""), (200, "{}")] {
-            let node = FakeNode::answering([answer]);
-            let said = said(client(&node).tokens(&TokenFilter::default()));
-            assert!(said.contains("is no admin API"), "{said}");
+    fn other_responses_are_rejected() {
+        for response in [(200, "<html>"), (404, "not found"), (302, ""), (200, "{}")] {
+            let node = FakeNode::answering([response]);
+            let failure = failure(client(&node).tokens(&TokenFilter::default()));
+            assert!(failure.contains("is not an admin API"), "{failure}");
         }
     }
 
     #[test]
     fn a_refused_connection_names_the_address() {
-        let address = FakeNode::nobody();
+        let address = FakeNode::unused_address();
         let client = AdminClient::new(address, SigningKey::from_seed(&[9; 32]));
-        let said = said(client.tokens(&TokenFilter::default()));
+        let failure = failure(client.tokens(&TokenFilter::default()));
         assert!(
-            said.contains(&format!("cannot reach the admin API at http://{address}")),
-            "{said}"
+            failure.contains(&format!("cannot reach the admin API at http://{address}")),
+            "{failure}"
         );
-        assert!(said.contains("hint: is `jeton serve` running"), "{said}");
+        assert!(failure.contains("hint: is `jeton serve` running"), "{failure}");
     }
 }

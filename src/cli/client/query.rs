@@ -1,4 +1,4 @@
-//! Which of the tokens that the ledger knows are meant.
+//! Which tokens a command lists.
 
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
@@ -7,16 +7,16 @@ use crate::ledger::{StateFilter, TokenState};
 use crate::percent;
 use crate::token::{Batch, ProfileKind, UserName};
 
-/// Tokens that have all of this in common.
+/// The conditions that a token must meet. The default is a token that may still be used.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TokenFilter {
-    /// Whose profile they give.
+    /// Only tokens of this user.
     pub user: Option<UserName>,
-    /// What kind of profile.
+    /// Only tokens for this kind of profile.
     pub profile_type: Option<ProfileKind>,
-    /// What became of them.
+    /// Only tokens in these states.
     pub state: StateFilter,
-    /// The mint run they came from.
+    /// Only tokens of this mint run.
     pub batch: Option<Batch>,
 }
 
@@ -39,8 +39,7 @@ impl ValueEnum for StateFilter {
 }
 
 impl TokenFilter {
-    /// Returns the part of a URL's query that says it, with an ampersand before
-    /// each key.
+    /// Returns the part of a URL's query for it, with an ampersand before each key.
     pub(crate) fn to_text(&self) -> String {
         let mut text = format!("&state={}", self.state.as_str());
         if let Some(user) = &self.user {
@@ -61,16 +60,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_meant_is_said_in_the_words_of_the_api() {
+    fn a_filter_becomes_query_keys_of_the_api() {
         assert_eq!(TokenFilter::default().to_text(), "&state=live");
-        let query = TokenFilter {
+        let filter = TokenFilter {
             user: Some(UserName::new("a&b=c#d").unwrap()),
             profile_type: Some(ProfileKind::ServerLocked),
             state: StateFilter::Only(TokenState::UsedUp),
             batch: Some(Batch([10, 27, 44, 61])),
         };
         assert_eq!(
-            query.to_text(),
+            filter.to_text(),
             "&state=used-up&user=a%26b%3Dc%23d&profile_type=server-locked&batch=0a1b2c3d"
         );
     }

@@ -1,9 +1,9 @@
-//! Where to knock for a listener of this machine.
+//! The address at which this machine reaches a listener of its own.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// Returns where to knock for what listens at `listen`: a node that listens on
-/// all addresses is reached on the loopback one.
+/// Returns the address to connect to for a listener at `listen`: the loopback address if it listens
+/// on all addresses.
 pub(crate) fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),

@@ -21,7 +21,7 @@ use crate::failure::Failure;
 use crate::mint;
 use crate::random;
 use crate::signing::passphrase::PassphraseArgs;
-use crate::token::{AdminRole, KeyPurpose, Token, UnixSeconds, UserName, url};
+use crate::token::{AdminRole, KeyPurpose, NewUserName, Token, UnixSeconds, url};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -61,7 +61,7 @@ pub(crate) struct AdminLinkArgs {
 
     /// Name of the operator, for the logs [default: your login name]
     #[arg(long, value_name = "NAME")]
-    user: Option<UserName>,
+    user: Option<NewUserName>,
 
     /// Output format
     #[arg(long, value_enum, default_value_t = LinkFormat::Text)]
@@ -101,7 +101,7 @@ impl From<RoleName> for AdminRole {
 struct SignIn {
     token: Token,
     role: AdminRole,
-    user: UserName,
+    user: NewUserName,
     issued_at: UnixSeconds,
     expires_at: UnixSeconds,
 }
@@ -133,9 +133,9 @@ pub(crate) fn run(args: AdminLinkArgs, global: &Global) -> Result<(), Failure> {
     Ok(())
 }
 
-fn login_name() -> Result<UserName, Failure> {
+fn login_name() -> Result<NewUserName, Failure> {
     login_name::get()
-        .map_or_else(|| UserName::new(FALLBACK_NAME), Ok)
+        .map_or_else(|| NewUserName::new(FALLBACK_NAME), Ok)
         .map_err(|error| Failure::new(&error, "name the operator: --user NAME"))
 }
 
@@ -155,7 +155,7 @@ impl SignIn {
             "id": self.token.id().nonce.to_string(),
             "key_id": self.token.id().key_id.to_string(),
             "role": self.role.to_string(),
-            "user": self.user,
+            "user": self.user.name(),
             "issued_at": self.issued_at.to_string(),
             "expires_at": self.expires_at.to_string(),
             "link": at.map(|at| url::sign_in(at, &self.token)),
@@ -185,7 +185,7 @@ mod tests {
     const NOW: UnixSeconds = UnixSeconds::new(1_795_435_200);
 
     fn sign_in() -> SignIn {
-        let (key, user) = (SigningKey::from_seed(&[9; 32]), UserName::new("carol").unwrap());
+        let (key, user) = (SigningKey::from_seed(&[9; 32]), NewUserName::new("carol").unwrap());
         let lifetime = Lifetime::from_seconds(3_600).unwrap();
         let token =
             mint::mint_admin(&key, AdminRole::Viewer, user.clone(), lifetime, NOW, random::fill)

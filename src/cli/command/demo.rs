@@ -21,7 +21,7 @@ use crate::node::Node;
 use crate::node::logging;
 use crate::random;
 use crate::token::url::PublicUrl;
-use crate::token::{Lifetime, ProfileKind, UseLimit, UserName};
+use crate::token::{Lifetime, NewUserName, ProfileKind, UseLimit};
 
 /// The preferred port of the demo.
 const PORT: u16 = 8443;
@@ -106,8 +106,8 @@ async fn link_for_alice(
     keys: CreatedKeys,
     public_url: PublicUrl,
 ) -> Result<Minted, Failure> {
-    let alice = UserName::new("alice").map_err(|error| bug(&error))?;
-    node.ledger().permit(alice.clone(), true).await.map_err(|error| bug(&error))?;
+    let alice = NewUserName::new("alice").map_err(|error| bug(&error))?;
+    node.ledger().permit(alice.name().clone(), true).await.map_err(|error| bug(&error))?;
     let order = Order {
         user: alice,
         kind: ProfileKind::Autologin,

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::ValueHint;
 use serde_json::{Value, json};
 
-use crate::cli::client::{AdminClient, Forecast, Would};
+use crate::api::inspection::{Prospect, Would};
+use crate::cli::client::AdminClient;
 use crate::cli::global::Global;
 use crate::cli::pasted;
 use crate::cli::terminal::facts::Facts;
@@ -63,7 +64,7 @@ struct Inspection {
     claims: Claims,
     signature: Signature,
     now: UnixSeconds,
-    forecast: Option<Forecast>,
+    forecast: Option<Prospect>,
 }
 
 /// What is known about the signature of a token.
@@ -119,7 +120,7 @@ fn check(token: &str, keys: Option<PathBuf>, global: &Global) -> Result<Signatur
     Ok(verify(token, &keys).map_or_else(Signature::Fails, |_| Signature::Holds))
 }
 
-fn ask_node(token: &str, lock: &PassphraseArgs, global: &Global) -> Result<Forecast, Failure> {
+fn ask_node(token: &str, lock: &PassphraseArgs, global: &Global) -> Result<Prospect, Failure> {
     let config = global.load()?;
     let node = AdminClient::open(&config, lock)?;
     Ok(node.inspect(token)?)
@@ -168,7 +169,10 @@ impl Inspection {
             "issued_at": self.claims.issued_at.to_string(),
             "expires_at": self.claims.expires_at().to_string(),
             "valid_now": self.claims.validate_time(self.now).is_ok(),
-            "node": self.forecast,
+            "node": self.forecast.as_ref().map(|forecast| {
+                let Prospect { would, reason, uses_left, .. } = forecast;
+                json!({ "would": would, "reason": reason, "uses_left": uses_left })
+            }),
         })
     }
 
@@ -198,7 +202,7 @@ impl Signature {
     }
 }
 
-fn describe(forecast: &Forecast) -> String {
+fn describe(forecast: &Prospect) -> String {
     match (forecast.would, forecast.uses_left, &forecast.reason) {
         (Would::Deliver, None, _) => "would deliver the profile".to_owned(),
         (Would::Deliver, Some(left), _) => {
@@ -261,7 +265,7 @@ mod tests {
 
     #[test]
     fn describes_the_forecast_of_the_node() {
-        let forecast = |json: &str| -> Forecast { serde_json::from_str(json).unwrap() };
+        let forecast = |json: &str| -> Prospect { serde_json::from_str(json).unwrap() };
         for (json, text) in [
             (r#"{"would":"deliver","reason":null,"uses_left":2}"#, "uses left now: 2"),
             (r#"{"would":"deliver","uses_left":null}"#, "would deliver the profile"),

@@ -1,7 +1,8 @@
 //! `jeton list`: lists the tokens that the ledger knows.
 
+use crate::api::tokens::TokenInfo;
+use crate::cli::client::AdminClient;
 use crate::cli::client::query::TokenFilter;
-use crate::cli::client::{AdminClient, KnownToken};
 use crate::cli::global::Global;
 use crate::cli::terminal::format::ListFormat;
 use crate::cli::terminal::table::Table;
@@ -81,7 +82,7 @@ fn none(query: &TokenFilter) -> &'static str {
 }
 
 fn written(
-    tokens: &[KnownToken],
+    tokens: &[TokenInfo],
     state: StateFilter,
     format: ListFormat,
 ) -> Result<String, Failure> {
@@ -93,7 +94,7 @@ fn written(
 }
 
 /// Omits the state where all tokens are live, and the notes if there are none.
-fn for_people(tokens: &[KnownToken], state: StateFilter) -> Table {
+fn for_people(tokens: &[TokenInfo], state: StateFilter) -> Table {
     let mut table =
         Table::new(&["id", "user", "kind", "uses left", "state", "expires", "local time", "note"]);
     for token in tokens {
@@ -105,19 +106,19 @@ fn for_people(tokens: &[KnownToken], state: StateFilter) -> Table {
             token.state.as_str().into(),
             token.expires_at.to_string().into(),
             moment::local(token.expires_at).into(),
-            token.note.clone().into(),
+            note(token).into(),
         ]);
     }
     if state == StateFilter::Live {
         table = table.without("state");
     }
-    if tokens.iter().all(|token| token.note.is_none()) {
+    if tokens.iter().all(|token| token.note.is_empty()) {
         table = table.without("note");
     }
     table
 }
 
-fn for_programs(tokens: &[KnownToken]) -> Table {
+fn for_programs(tokens: &[TokenInfo]) -> Table {
     Table::of(
         tokens,
         &[
@@ -130,15 +131,19 @@ fn for_programs(tokens: &[KnownToken]) -> Table {
             ("used", |token| token.used.into()),
             ("uses_left", |token| token.uses_left.into()),
             ("state", |token| token.state.as_str().into()),
-            ("note", |token| token.note.clone().into()),
+            ("note", |token| note(token).into()),
             ("issued_at", |token| token.issued_at.to_string().into()),
             ("expires_at", |token| token.expires_at.to_string().into()),
         ],
     )
 }
 
+fn note(token: &TokenInfo) -> Option<&str> {
+    Some(token.note.as_str()).filter(|note| !note.is_empty())
+}
+
 /// Returns `2 of 3`, or `unlimited`.
-fn uses_left(token: &KnownToken) -> String {
+fn uses_left(token: &TokenInfo) -> String {
     match (token.uses_left, token.uses) {
         (Some(left), Some(uses)) => format!("{left} of {uses}"),
         _ => "unlimited".to_owned(),
@@ -149,7 +154,7 @@ fn uses_left(token: &KnownToken) -> String {
 mod tests {
     use super::*;
 
-    fn tokens() -> Vec<KnownToken> {
+    fn tokens() -> Vec<TokenInfo> {
         serde_json::from_str(
             r#"[{"id":"AQEBAQICAgICAgICAgICAg","key_id":"3f2a9c01","batch":"01010101",
                  "user":"alice","profile_type":"user-locked","uses":3,"used":1,"uses_left":2,
@@ -157,13 +162,13 @@ mod tests {
                  "issued_at":"2026-11-23T12:00:00Z","expires_at":"2026-11-23T13:00:00Z"},
                 {"id":"AQEBAQMDAwMDAwMDAwMDAw","key_id":"3f2a9c01","batch":"01010101",
                  "user":"bob","profile_type":"autologin","uses":null,"used":0,"uses_left":null,
-                 "state":"unused","note":null,
+                 "state":"unused","note":"",
                  "issued_at":"2026-11-23T12:00:00Z","expires_at":"2026-11-23T13:00:00Z"}]"#,
         )
         .unwrap()
     }
 
-    fn plain(tokens: &[KnownToken], state: StateFilter) -> String {
+    fn plain(tokens: &[TokenInfo], state: StateFilter) -> String {
         let text = written(tokens, state, ListFormat::Text).unwrap();
         anstream::adapter::strip_str(&text).to_string()
     }

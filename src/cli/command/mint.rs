@@ -20,7 +20,7 @@ use crate::failure::Failure;
 use crate::humanize::counted;
 use crate::mint::{Minted, Order};
 use crate::random;
-use crate::token::{IpNetwork, ProfileKind, UnixSeconds, UseLimit, UserName};
+use crate::token::{IpNetwork, NewUserName, ProfileKind, UnixSeconds, UseLimit};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -52,7 +52,7 @@ link: previews and scanners that open it spend no use.";
 pub(crate) struct MintArgs {
     /// User of the profile; repeat the option for one link each
     #[arg(long = "user", value_name = "USER")]
-    users: Vec<UserName>,
+    users: Vec<NewUserName>,
 
     /// File with one link on each line, or `-` for stdin; see below
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -155,7 +155,7 @@ impl MintArgs {
         let lifetime = self.expires.lifetime(now).map_err(|error| {
             Failure::new(&error, "--expires takes a span such as 1h or 7d, or a time in the future")
         })?;
-        let order = |user: &UserName| Order {
+        let order = |user: &NewUserName| Order {
             user: user.clone(),
             kind: self.profile_type,
             lifetime,

@@ -5,8 +5,9 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
+use crate::api::revocations::{NewRevocation, RevokeBatch, RevokeKey, RevokeToken, RevokeUser};
+use crate::cli::client::AdminClient;
 use crate::cli::client::query::TokenFilter;
-use crate::cli::client::{AdminClient, Target};
 use crate::cli::global::Global;
 use crate::cli::pasted;
 use crate::cli::terminal::format::ChangeFormat;
@@ -90,7 +91,7 @@ pub(crate) fn run(args: RevokeArgs, global: &Global) -> Result<(), Failure> {
         warn_if_unknown(key, &config.keys.trusted);
     }
     for target in &targets {
-        if *target == Target::Key(node.key_id()) {
+        if *target == NewRevocation::key(node.key_id()) {
             return Err(own_key(node.key_id()));
         }
         let issued_until = node.revoke(target)?;
@@ -114,17 +115,17 @@ pub(crate) fn run(args: RevokeArgs, global: &Global) -> Result<(), Failure> {
     Ok(())
 }
 
-fn targets(which: &RevokedLinks, trusted: &Path) -> Result<Vec<Target>, Failure> {
+fn targets(which: &RevokedLinks, trusted: &Path) -> Result<Vec<NewRevocation>, Failure> {
     if let Some(user) = &which.user {
-        return Ok(vec![Target::User(user.clone())]);
+        return Ok(vec![NewRevocation::user(user.clone())]);
     }
     if let Some(batch) = which.batch {
-        return Ok(vec![Target::Batch(batch)]);
+        return Ok(vec![NewRevocation::batch(batch)]);
     }
     if let Some(key) = which.key {
-        return Ok(vec![Target::Key(key)]);
+        return Ok(vec![NewRevocation::key(key)]);
     }
-    let target = |(nonce, expires_at)| Target::Token { nonce, expires_at };
+    let target = |(nonce, expires_at)| NewRevocation::token(nonce, expires_at);
     which.tokens.iter().map(|text| token(text, trusted).map(target)).collect()
 }
 
@@ -146,21 +147,25 @@ fn knows(keys: &Keyring, id: KeyId) -> bool {
 
 /// Returns a warning for each target that no listed link has, and that may be mistyped.
 /// It ignores errors of the node: the revocation is done.
-fn unlisted_warnings(node: &AdminClient, targets: &[Target]) -> Vec<String> {
+fn unlisted_warnings(node: &AdminClient, targets: &[NewRevocation]) -> Vec<String> {
     let all = TokenFilter { state: StateFilter::All, ..TokenFilter::default() };
     // Ids of one batch are looked up together.
     let mut batches: BTreeMap<Batch, Vec<Nonce>> = BTreeMap::new();
     let mut warnings = Vec::new();
     for target in targets {
         let query = match target {
-            Target::User(user) => TokenFilter { user: Some(user.clone()), ..all.clone() },
-            Target::Batch(batch) => TokenFilter { batch: Some(*batch), ..all.clone() },
+            NewRevocation::User(RevokeUser { user }) => {
+                TokenFilter { user: Some(user.clone()), ..all.clone() }
+            }
+            NewRevocation::Batch(RevokeBatch { batch }) => {
+                TokenFilter { batch: Some(*batch), ..all.clone() }
+            }
             // A complete, signed token cannot be mistyped.
-            Target::Token { nonce, expires_at: None } => {
+            NewRevocation::Token(RevokeToken { token: nonce, expires_at: None }) => {
                 batches.entry(nonce.batch()).or_default().push(*nonce);
                 continue;
             }
-            Target::Token { .. } | Target::Key(_) => continue,
+            NewRevocation::Token(_) | NewRevocation::Key(_) => continue,
         };
         if matches!(node.knows(&query), Ok(false)) {
             warnings.extend(unlisted_warning(target));
@@ -172,21 +177,24 @@ fn unlisted_warnings(node: &AdminClient, targets: &[Target]) -> Vec<String> {
         let listed: BTreeSet<_> = listed.iter().map(|token| token.id).collect();
         let unlisted = nonces.into_iter().filter(|nonce| !listed.contains(nonce));
         warnings.extend(
-            unlisted
-                .filter_map(|nonce| unlisted_warning(&Target::Token { nonce, expires_at: None })),
+            unlisted.filter_map(|nonce| unlisted_warning(&NewRevocation::token(nonce, None))),
         );
     }
     warnings
 }
 
-fn unlisted_warning(target: &Target) -> Option<String> {
+fn unlisted_warning(target: &NewRevocation) -> Option<String> {
     let (what, list) = match target {
-        Target::User(user) => (format!("the user {user}"), "jeton list --state all"),
-        Target::Batch(batch) => {
+        NewRevocation::User(RevokeUser { user }) => {
+            (format!("the user {user}"), "jeton list --state all")
+        }
+        NewRevocation::Batch(RevokeBatch { batch }) => {
             (format!("the batch {batch}"), "jeton list --state all --format json")
         }
-        Target::Token { nonce, .. } => (format!("the id {nonce}"), "jeton list --state all"),
-        Target::Key(_) => return None,
+        NewRevocation::Token(RevokeToken { token: nonce, .. }) => {
+            (format!("the id {nonce}"), "jeton list --state all")
+        }
+        NewRevocation::Key(_) => return None,
     };
     Some(format!(
         "warning: no listed link has {what}; it is revoked anyway\n\
@@ -218,26 +226,30 @@ pub(crate) fn token(
 }
 
 /// Describes what is revoked, for people.
-fn describe(target: &Target, issued_until: Option<UnixSeconds>) -> String {
+fn describe(target: &NewRevocation, issued_until: Option<UnixSeconds>) -> String {
     match (target, issued_until) {
-        (Target::Token { nonce, .. }, _) => format!("revoked {nonce}"),
-        (Target::Batch(batch), _) => format!("revoked batch {batch}: every link of that batch"),
-        (Target::User(user), Some(until)) => format!(
+        (NewRevocation::Token(RevokeToken { token: nonce, .. }), _) => format!("revoked {nonce}"),
+        (NewRevocation::Batch(RevokeBatch { batch }), _) => {
+            format!("revoked batch {batch}: every link of that batch")
+        }
+        (NewRevocation::User(RevokeUser { user }), Some(until)) => format!(
             "revoked user {user}: every link minted until {until}; links minted later still work"
         ),
-        (Target::User(user), None) => format!("revoked user {user}: every link minted so far"),
-        (Target::Key(key), _) => {
+        (NewRevocation::User(RevokeUser { user }), None) => {
+            format!("revoked user {user}: every link minted so far")
+        }
+        (NewRevocation::Key(RevokeKey { key }), _) => {
             format!("revoked key {key}: every link that it signed or will sign")
         }
     }
 }
 
-fn for_programs(target: &Target, issued_until: Option<UnixSeconds>) -> Table {
+fn for_programs(target: &NewRevocation, issued_until: Option<UnixSeconds>) -> Table {
     let (kind, id) = match target {
-        Target::Token { nonce, .. } => ("token", nonce.to_string()),
-        Target::Batch(batch) => ("batch", batch.to_string()),
-        Target::User(user) => ("user", user.to_string()),
-        Target::Key(id) => ("key", id.to_string()),
+        NewRevocation::Token(RevokeToken { token: nonce, .. }) => ("token", nonce.to_string()),
+        NewRevocation::Batch(RevokeBatch { batch }) => ("batch", batch.to_string()),
+        NewRevocation::User(RevokeUser { user }) => ("user", user.to_string()),
+        NewRevocation::Key(RevokeKey { key: id }) => ("key", id.to_string()),
     };
     let mut table = Table::new(&["revoked", "id", "issued_until"]);
     table.add([kind.into(), id.into(), issued_until.map(|until| until.to_string()).into()]);
@@ -330,17 +342,21 @@ mod tests {
     #[test]
     fn warns_of_unlisted_targets_only() {
         let none = r#"{"tokens":[],"next":null,"total":0}"#;
-        let node = FakeNode::answering([(200, none), (200, r#"{"total":2}"#), (200, none)]);
+        let node = FakeNode::answering([
+            (200, none),
+            (200, r#"{"tokens":[],"next":null,"total":2}"#),
+            (200, none),
+        ]);
         let client = AdminClient::new(node.address(), SigningKey::from_seed(&[9; 32]));
         let nonce = Nonce::new(Batch([1; 4]), [2; 12]);
         let warnings = unlisted_warnings(
             &client,
             &[
-                Target::User(UserName::new("alicee").unwrap()),
-                Target::Batch(Batch([1; 4])),
-                Target::Key(KeyId([9; 4])),
-                Target::Token { nonce, expires_at: Some(UnixSeconds::new(1)) },
-                Target::Token { nonce, expires_at: None },
+                NewRevocation::user(UserName::new("alicee").unwrap()),
+                NewRevocation::batch(Batch([1; 4])),
+                NewRevocation::key(KeyId([9; 4])),
+                NewRevocation::token(nonce, Some(UnixSeconds::new(1))),
+                NewRevocation::token(nonce, None),
             ],
         );
         assert_eq!(warnings.len(), 2);
@@ -349,32 +365,33 @@ mod tests {
         assert!(warnings[0].contains("`jeton list --state all`"), "{}", warnings[0]);
         let requests = node.requests();
         assert!(requests[0].line().contains("state=all&user=alicee"), "{}", requests[0].line());
-        let gone = AdminClient::new(FakeNode::nobody(), SigningKey::from_seed(&[9; 32]));
-        assert!(unlisted_warnings(&gone, &[Target::Batch(Batch([1; 4]))]).is_empty());
+        let gone = AdminClient::new(FakeNode::unused_address(), SigningKey::from_seed(&[9; 32]));
+        assert!(unlisted_warnings(&gone, &[NewRevocation::batch(Batch([1; 4]))]).is_empty());
     }
 
     #[test]
     fn json_has_what_is_revoked() {
-        let user = Target::User(UserName::new("alice").unwrap());
+        let user = NewRevocation::user(UserName::new("alice").unwrap());
         let until = Some(UnixSeconds::new(1_795_435_200));
         assert_eq!(
             for_programs(&user, until).to_json_lines().unwrap(),
             "{\"revoked\":\"user\",\"id\":\"alice\",\"issued_until\":\"2026-11-23T12:00:00Z\"}\n"
         );
-        let batch = for_programs(&Target::Batch(Batch([1; 4])), None).to_json_lines().unwrap();
+        let batch =
+            for_programs(&NewRevocation::batch(Batch([1; 4])), None).to_json_lines().unwrap();
         assert_eq!(batch, "{\"revoked\":\"batch\",\"id\":\"01010101\",\"issued_until\":null}\n");
     }
 
     #[test]
     fn describes_what_is_revoked() {
-        let user = Target::User(UserName::new("alice").unwrap());
+        let user = NewRevocation::user(UserName::new("alice").unwrap());
         assert_eq!(
             describe(&user, Some(UnixSeconds::new(1_795_435_200))),
             "revoked user alice: every link minted until 2026-11-23T12:00:00Z; links minted later \
              still work"
         );
         let nonce = Nonce::new(Batch([1; 4]), [2; 12]);
-        let token = Target::Token { nonce, expires_at: None };
+        let token = NewRevocation::token(nonce, None);
         assert_eq!(describe(&token, None), "revoked AQEBAQICAgICAgICAgICAg");
     }
 }

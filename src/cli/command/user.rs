@@ -2,7 +2,8 @@
 
 use clap::Subcommand;
 
-use crate::cli::client::{AdminClient, User};
+use crate::api::users::UserInfo;
+use crate::cli::client::AdminClient;
 use crate::cli::global::Global;
 use crate::cli::minting::users_file;
 use crate::cli::terminal::format::{ChangeFormat, UserFormat};
@@ -10,7 +11,7 @@ use crate::cli::terminal::output;
 use crate::cli::terminal::table::Table;
 use crate::failure::Failure;
 use crate::signing::passphrase::PassphraseArgs;
-use crate::token::UserName;
+use crate::token::{NewUserName, UserName};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -66,7 +67,7 @@ enum UserCommand {
     #[command(after_help = ALLOW_EXAMPLES)]
     AllowAutologin {
         /// Name of the user
-        user: UserName,
+        user: NewUserName,
 
         /// Output format
         #[arg(long, value_enum, default_value_t = ChangeFormat::Text)]
@@ -93,10 +94,11 @@ pub(crate) fn run(args: UserArgs, global: &Global) -> Result<(), Failure> {
     match args.command {
         UserCommand::List { format } => output::show(&written(&node.users()?, format)?),
         UserCommand::AllowAutologin { user, format } => {
-            node.permit(&user, true)?;
-            output::show(&permitted(&user, true, format)?)?;
+            let user = user.name();
+            node.permit(user, true)?;
+            output::show(&permitted(user, true, format)?)?;
             // An error of the node is ignored here: the change is done.
-            if node.users().is_ok_and(|users| !has_profile(&users, &user)) {
+            if node.users().is_ok_and(|users| !has_profile(&users, user)) {
                 output::remark(&format!(
                     "warning: there is no profile for {user}; autologin is allowed anyway\n\
                      hint: if the name was mistyped: `jeton user deny-autologin {user}`; `jeton user \
@@ -117,7 +119,7 @@ pub(crate) fn run(args: UserArgs, global: &Global) -> Result<(), Failure> {
     }
 }
 
-fn has_profile(users: &[User], user: &UserName) -> bool {
+fn has_profile(users: &[UserInfo], user: &UserName) -> bool {
     users.iter().any(|known| known.profile && known.user == *user)
 }
 
@@ -132,7 +134,7 @@ fn permitted(user: &UserName, allowed: bool, format: ChangeFormat) -> Result<Str
     Ok(format!("{user} {may} have autologin profiles\n"))
 }
 
-fn written(users: &[User], format: UserFormat) -> Result<String, Failure> {
+fn written(users: &[UserInfo], format: UserFormat) -> Result<String, Failure> {
     match format {
         UserFormat::Text => Ok(for_people(users).to_text()),
         UserFormat::Json => for_programs(users).to_json(),
@@ -143,7 +145,7 @@ fn written(users: &[User], format: UserFormat) -> Result<String, Failure> {
     }
 }
 
-fn for_people(users: &[User]) -> Table {
+fn for_people(users: &[UserInfo]) -> Table {
     let mut table = Table::new(&["user", "autologin", "profile"]);
     let yes_no = |yes| if yes { "yes" } else { "no" };
     for user in users {
@@ -156,7 +158,7 @@ fn for_people(users: &[User]) -> Table {
     table
 }
 
-fn for_programs(users: &[User]) -> Table {
+fn for_programs(users: &[UserInfo]) -> Table {
     let mut table = Table::new(&["user", "autologin", "profile"]);
     for user in users {
         table.add([user.user.as_str().into(), user.autologin.into(), user.profile.into()]);
@@ -168,7 +170,7 @@ fn for_programs(users: &[User]) -> Table {
 mod tests {
     use super::*;
 
-    fn users() -> Vec<User> {
+    fn users() -> Vec<UserInfo> {
         serde_json::from_str(
             r#"[{"user":"alice","autologin":true,"profile":true},
                 {"user":"bob","autologin":false,"profile":false}]"#,

@@ -56,8 +56,8 @@ impl OrderCheck {
     pub(crate) fn check(&self, order: &Order) -> Result<(), OrderError> {
         // A server-locked profile may be for a user without a certificate, who is not
         // in the list.
-        if order.kind != ProfileKind::ServerLocked && !self.may_have_profile(&order.user) {
-            return Err(OrderError::UnknownUser(order.user.clone()));
+        if order.kind != ProfileKind::ServerLocked && !self.may_have_profile(order.user.name()) {
+            return Err(OrderError::UnknownUser(order.user.name().clone()));
         }
         Ok(self.permissions.check(order)?)
     }

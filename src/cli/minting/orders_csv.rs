@@ -17,7 +17,7 @@ use super::order_check::{OrderCheck, OrderError};
 use crate::failure::Failure;
 use crate::mint::Order;
 use crate::plain_text::error_chain;
-use crate::token::{UnixSeconds, UserName};
+use crate::token::{NewUserName, UnixSeconds};
 
 /// The columns a file may have, in any order.
 const COLUMNS: [&str; 5] = ["user", "profile_type", "expires", "uses", "network"];
@@ -90,7 +90,7 @@ struct Columns {
 /// defaults for empty cells. Spans count from `now`. Each order must pass `check`.
 pub(crate) fn read(
     path: &Path,
-    order_for: impl Fn(&UserName) -> Order,
+    order_for: impl Fn(&NewUserName) -> Order,
     check: &OrderCheck,
     now: UnixSeconds,
 ) -> Result<Vec<Order>, Failure> {
@@ -112,7 +112,7 @@ fn whole(mut from: impl Read) -> io::Result<Vec<u8>> {
 
 fn parse(
     text: &[u8],
-    order_for: impl Fn(&UserName) -> Order,
+    order_for: impl Fn(&NewUserName) -> Order,
     check: &OrderCheck,
     now: UnixSeconds,
 ) -> Result<Vec<Order>, OrdersError> {
@@ -201,7 +201,7 @@ impl Columns {
     fn order(
         &self,
         line: &StringRecord,
-        order_for: impl Fn(&UserName) -> Order,
+        order_for: impl Fn(&NewUserName) -> Order,
         now: UnixSeconds,
     ) -> Result<Order, Vec<LineError>> {
         let mut errors = Vec::new();
@@ -213,7 +213,8 @@ impl Columns {
         let mut add = |column, what: String| errors.push(error(Some(column), what));
         let [user, profile_type, expires, uses, network] = self.places;
         let cell = |at: Option<usize>| at.and_then(|at| line.get(at)).unwrap_or_default();
-        let user = cell(user).parse::<UserName>().map_err(|error| add("user", error.to_string()));
+        let user =
+            cell(user).parse::<NewUserName>().map_err(|error| add("user", error.to_string()));
         let kind = value(cell(profile_type)).map_err(|what| add("profile_type", what));
         let lifetime = value(cell(expires)).and_then(|expiry: Option<Expiry>| {
             expiry.map(|expiry| expiry.lifetime(now)).transpose().map_err(|error| error.to_string())
@@ -330,7 +331,7 @@ mod tests {
 
     fn parsed(text: &str) -> Result<Vec<Order>, String> {
         let order_for =
-            |user: &UserName| Order { uses: UseLimit::Unlimited, ..order(user.as_str()) };
+            |user: &NewUserName| Order { uses: UseLimit::Unlimited, ..order(user.name().as_str()) };
         parse(text.as_bytes(), order_for, &OrderCheck::offline(Permissions::Vouched), NOW)
             .map_err(|error| error_chain(&error))
     }
@@ -339,7 +340,7 @@ mod tests {
     fn requires_only_the_user_and_takes_the_rest_from_the_command_line() {
         for text in ["user\nalice\nbob\n", "\u{feff}user\r\nalice\r\nbob", "user\n\n alice \nbob"] {
             let orders = parsed(text).unwrap();
-            let users: Vec<_> = orders.iter().map(|order| order.user.as_str()).collect();
+            let users: Vec<_> = orders.iter().map(|order| order.user.name().as_str()).collect();
             assert_eq!(users, ["alice", "bob"], "{text:?}");
             assert!(orders.iter().all(|order| order.uses == UseLimit::Unlimited));
         }
@@ -352,7 +353,7 @@ mod tests {
                     ,2026-11-24T12:00Z,bob,\n\
                     unlimited,,carol,server-locked\n";
         let orders = parsed(text).unwrap();
-        assert_eq!(orders[0].user.as_str(), "smith, al");
+        assert_eq!(orders[0].user.name().as_str(), "smith, al");
         assert_eq!((orders[0].kind, orders[0].uses.count()), (ProfileKind::Autologin, Some(3)));
         assert_eq!(orders[0].lifetime.seconds(), 7 * 86_400);
         assert_eq!((orders[1].kind, orders[1].uses.count()), (ProfileKind::UserLocked, None));
@@ -373,6 +374,7 @@ mod tests {
             ("user,uses\n\"a\"\"b,1\n", "line 2 has an opening quote without a closing one"),
             ("user,User\na,b\n", "has the column `user` twice"),
             ("user\nalice\na/b\n", "line 3, column `user`: "),
+            ("user\na\u{202e}b\n", "line 2, column `user`: the user name holds U+202E"),
             ("user,uses\nalice,\n\"two\nlines\",1\n", "line 3, column `user`: "),
             ("user,uses\nalice,1\nbob,0\n", "line 3, column `uses`: uses are a number from 1"),
             ("user,expires\nalice,7\n", "line 2, column `expires`: 7 has no unit"),
@@ -392,7 +394,7 @@ mod tests {
             (&b"\xff\xfeu\0s\0e\0r\0\n\0"[..], "not UTF-8"),
         ] {
             let check = OrderCheck::offline(Permissions::Unknown);
-            let error = parse(text, |user| order(user.as_str()), &check, NOW).unwrap_err();
+            let error = parse(text, |user| order(user.name().as_str()), &check, NOW).unwrap_err();
             assert_eq!(error.to_string(), message);
             assert!(error.hint().contains("`CSV UTF-8`"));
         }
@@ -402,12 +404,12 @@ mod tests {
     fn accepts_semicolons_and_tabs_and_names_in_any_case() {
         for text in ["User;USES\n\"smith; al\";3\n", "user\tUses\nsmith; al\t3\n"] {
             let orders = parsed(text).unwrap();
-            assert_eq!(orders[0].user.as_str(), "smith; al", "{text:?}");
+            assert_eq!(orders[0].user.name().as_str(), "smith; al", "{text:?}");
             assert_eq!(orders[0].uses.count(), Some(3));
         }
         let orders = parsed("user,network\nalice,192.0.2.0/24\nbob;x,\n").unwrap();
         assert_eq!(orders[0].network, Some("192.0.2.0/24".parse().unwrap()));
-        assert_eq!((orders[1].user.as_str(), orders[1].network), ("bob;x", None));
+        assert_eq!((orders[1].user.name().as_str(), orders[1].network), ("bob;x", None));
     }
 
     #[test]
@@ -432,7 +434,7 @@ mod tests {
     #[test]
     fn the_error_of_autologin_without_permission_names_the_line() {
         let text = "user,profile_type\nalice,\nbob,autologin\n";
-        let order_for = |user: &UserName| order(user.as_str());
+        let order_for = |user: &NewUserName| order(user.name().as_str());
         let check = OrderCheck::offline(Permissions::Unknown);
         let error = parse(text.as_bytes(), order_for, &check, NOW).unwrap_err();
         assert_eq!(error.to_string(), "line 3, column `profile_type`: need autologin");
@@ -442,7 +444,7 @@ mod tests {
     fn the_error_names_a_missing_file() {
         let message = read(
             Path::new("/nonexistent.csv"),
-            |user| order(user.as_str()),
+            |user| order(user.name().as_str()),
             &OrderCheck::offline(Permissions::Unknown),
             NOW,
         )

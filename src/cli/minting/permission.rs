@@ -64,7 +64,7 @@ impl Permissions {
         if order.kind != ProfileKind::Autologin {
             return Ok(());
         }
-        let user = &order.user;
+        let user = order.user.name();
         let hint = match self {
             Self::Vouched => return Ok(()),
             Self::Listed(allowed) if allowed.contains(user) => return Ok(()),

@@ -55,9 +55,8 @@ impl Recorder {
 
     /// Records each token, and stops at the first error.
     pub(crate) fn record(&self, minted: &[Minted], bar: &ProgressBar) -> Result<(), Failure> {
-        let note = self.note.as_ref().map(Note::as_str);
         for (recorded, one) in minted.iter().enumerate() {
-            if let Err(error) = self.node.record(&one.token, note) {
+            if let Err(error) = self.node.record(&one.token, self.note.as_ref()) {
                 let batch = one.claims.nonce.batch();
                 return Err(Failure::say(
                     format!(

@@ -2,7 +2,6 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use serde::{Deserialize as _, Deserializer, de};
 
 use crate::token::UnixSeconds;
 
@@ -68,15 +67,6 @@ fn length(seconds: u64) -> String {
     } else {
         format!("{seconds} s")
     }
-}
-
-/// Deserializes an RFC 3339 time and drops fractions of a second. For
-/// `#[serde(deserialize_with = "moment::from_rfc3339")]`.
-pub(crate) fn from_rfc3339<'de, D: Deserializer<'de>>(from: D) -> Result<UnixSeconds, D::Error> {
-    let text = String::deserialize(from)?;
-    let timestamp: Timestamp = text.parse().map_err(de::Error::custom)?;
-    let seconds = u64::try_from(timestamp.as_second()).map_err(de::Error::custom)?;
-    Ok(UnixSeconds::new(seconds))
 }
 
 #[cfg(test)]

@@ -66,7 +66,7 @@ async fn the_nodes_page_shows_members_and_alarms() {
         "<code>0000000000000002</code><small>a:1</small>",
         r#"<td role="cell" data-label="Entries behind">2</td>"#,
         r#"<span class="badge revoked">No</span>"#,
-        "Node 0000000000000002 at a:1 was not heard for 6 s.",
+        "Node 0000000000000002 at a:1 has not been heard from for 6 s.",
     ] {
         assert!(nodes.contains(expected), "{expected}: {nodes}");
     }

@@ -1,15 +1,17 @@
 //! `jeton cluster promote|demote|replace|remove|lead`: changes the membership.
 
 use clap::Args;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
-use super::members::MembersAnswer;
+use super::members;
+use crate::api::cluster::{
+    Demotion, Leading, Members, MembersChanged, NewMemberChange, Promotion, Removal, Replacement,
+};
 use crate::cli::client::AdminClient;
 use crate::cli::global::Global;
 use crate::cli::terminal::format::ChangeFormat;
 use crate::cli::terminal::{output, table};
 use crate::failure::Failure;
+use crate::ledger::NodeId;
 use crate::signing::passphrase::PassphraseArgs;
 use crate::token::AdminRole;
 
@@ -119,25 +121,37 @@ struct HowArgs {
 }
 
 pub(super) fn promote(args: &PromoteArgs, global: &Global) -> Result<(), Failure> {
-    change(global, &args.how, |members| Ok(json!({ "promote": all(members, &args.which.nodes)? })))
+    change(global, &args.how, |members| {
+        let promote = all(members, &args.which.nodes)?;
+        Ok(NewMemberChange::Promote(Promotion { promote }))
+    })
 }
 
 pub(super) fn demote(args: &DemoteArgs, global: &Global) -> Result<(), Failure> {
-    change(global, &args.how, |members| Ok(json!({ "demote": all(members, &args.which.nodes)? })))
+    change(global, &args.how, |members| {
+        let demote = all(members, &args.which.nodes)?;
+        Ok(NewMemberChange::Demote(Demotion { demote }))
+    })
 }
 
 pub(super) fn replace(args: &ReplaceArgs, global: &Global) -> Result<(), Failure> {
     change(global, &args.how, |members| {
-        Ok(json!({ "replace": members.named(&args.old)?, "by": members.named(&args.by)? }))
+        let (replace, by) = (members.named(&args.old)?, members.named(&args.by)?);
+        Ok(NewMemberChange::Replace(Replacement { replace, by }))
     })
 }
 
 pub(super) fn remove(args: &RemoveArgs, global: &Global) -> Result<(), Failure> {
-    change(global, &args.how, |members| Ok(json!({ "remove": all(members, &args.which.nodes)? })))
+    change(global, &args.how, |members| {
+        let remove = all(members, &args.which.nodes)?;
+        Ok(NewMemberChange::Remove(Removal { remove }))
+    })
 }
 
 pub(super) fn lead(args: &LeadArgs, global: &Global) -> Result<(), Failure> {
-    change(global, &args.how, |members| Ok(json!({ "lead": members.named(&args.node)? })))
+    change(global, &args.how, |members| {
+        Ok(NewMemberChange::Lead(Leading { lead: members.named(&args.node)? }))
+    })
 }
 
 /// Sends the request that `request` builds from the members. During an election the
@@ -145,21 +159,17 @@ pub(super) fn lead(args: &LeadArgs, global: &Global) -> Result<(), Failure> {
 fn change(
     global: &Global,
     how: &HowArgs,
-    request: impl FnOnce(&MembersAnswer) -> Result<Value, Failure>,
+    request: impl FnOnce(&Members) -> Result<NewMemberChange, Failure>,
 ) -> Result<(), Failure> {
-    #[derive(Deserialize, Serialize)]
-    struct ChangeAnswer {
-        changed: String,
-    }
     let node = AdminClient::open(&global.load()?, &how.passphrase)?;
-    let request = request(&MembersAnswer::ask(&node)?)?;
-    let answer: ChangeAnswer = node.post(AdminRole::Admin, "cluster/changes", &request)?;
+    let request = request(&members::request(&node)?)?;
+    let answer: MembersChanged = node.post(AdminRole::Admin, "cluster/changes", &request)?;
     output::show(&match how.format {
-        ChangeFormat::Text => format!("{}\n", answer.changed.replace(char::is_control, " ")),
+        ChangeFormat::Text => format!("{}\n", answer.changed),
         ChangeFormat::Json => table::to_json(&answer)?,
     })
 }
 
-fn all<'a>(members: &'a MembersAnswer, names: &[String]) -> Result<Vec<&'a str>, Failure> {
+fn all(members: &Members, names: &[String]) -> Result<Vec<NodeId>, Failure> {
     names.iter().map(|name| members.named(name)).collect()
 }

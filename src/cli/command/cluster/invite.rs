@@ -1,17 +1,16 @@
 //! `jeton cluster invite`: prints a join line for one new node.
 
 use clap::Args;
-use serde::Deserialize;
 use serde_json::json;
-use zeroize::Zeroizing;
 
+use crate::api::cluster::{Invite, NewInvite};
 use crate::cli::client::AdminClient;
 use crate::cli::global::Global;
 use crate::cli::terminal::format::ChangeFormat;
-use crate::cli::terminal::{moment, output, table};
+use crate::cli::terminal::{output, table};
 use crate::failure::Failure;
 use crate::signing::passphrase::PassphraseArgs;
-use crate::token::{AdminRole, UnixSeconds};
+use crate::token::AdminRole;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -36,18 +35,10 @@ pub(crate) struct InviteArgs {
     passphrase: PassphraseArgs,
 }
 
-#[derive(Deserialize)]
-struct InviteAnswer {
-    line: Zeroizing<String>,
-    #[serde(deserialize_with = "moment::from_rfc3339")]
-    expires_at: UnixSeconds,
-}
-
 pub(super) fn run(args: &InviteArgs, global: &Global) -> Result<(), Failure> {
     let node = AdminClient::open(&global.load()?, &args.passphrase)?;
-    let InviteAnswer { line, expires_at } =
-        node.post(AdminRole::Admin, "cluster/invites", &json!({}))?;
-    let line = Zeroizing::new(line.replace(char::is_control, " "));
+    let Invite { line, expires_at } =
+        node.post(AdminRole::Admin, "cluster/invites", &NewInvite {})?;
     if args.format == ChangeFormat::Json {
         let invite = json!({ "line": line.as_str(), "expires_at": expires_at.to_string() });
         return output::show(&table::to_json(&invite)?);

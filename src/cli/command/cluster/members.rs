@@ -1,65 +1,29 @@
 //! The members, as the admin API lists them, and how the command line names them.
 
-use serde::{Deserialize, Serialize};
-
+use crate::api::cluster::{MemberInfo, Members};
 use crate::cli::client::AdminClient;
 use crate::failure::Failure;
+use crate::ledger::NodeId;
 
 /// The minimum length of a prefix that identifies a node, in digits.
 const PREFIX_LEN_MIN: usize = 4;
 
-/// The answer of the admin API. `--format json` passes it on.
-#[derive(Debug, Deserialize, Serialize)]
-pub(super) struct MembersAnswer {
-    pub(super) members: Vec<MemberAnswer>,
-    /// Problems, the worst first.
-    pub(super) alarms: Vec<String>,
-    /// Whether the list comes from the leader.
-    pub(super) is_by_leader: bool,
-    /// Whether the node that answered has been cut off for too long.
-    pub(super) is_stale: bool,
-    pub(super) last_heard: Option<String>,
+/// Requests the members from a node.
+pub(super) fn request(node: &AdminClient) -> Result<Members, Failure> {
+    Ok(node.get("cluster")?)
 }
 
-/// One member.
-#[derive(Debug, Deserialize, Serialize)]
-pub(super) struct MemberAnswer {
-    pub(super) node_id: String,
-    pub(super) address: String,
-    pub(super) role: String,
-    pub(super) is_leader: bool,
-    pub(super) is_this: bool,
-    pub(super) is_reachable: Option<bool>,
-    pub(super) lag: Option<u64>,
-    pub(super) clock_offset: Option<i64>,
-    pub(super) version: Option<String>,
-}
-
-impl MembersAnswer {
-    pub(super) fn ask(node: &AdminClient) -> Result<Self, Failure> {
-        let mut members: Self = node.get("cluster")?;
-        // Text from other nodes could have control sequences for the terminal.
-        let plain = |text: &mut String| *text = text.replace(char::is_control, " ");
-        members.alarms.iter_mut().chain(&mut members.last_heard).for_each(plain);
-        for member in &mut members.members {
-            plain(&mut member.node_id);
-            plain(&mut member.address);
-            plain(&mut member.role);
-            member.version.as_mut().map(plain);
-        }
-        Ok(members)
-    }
-
+impl Members {
     /// Returns the id of the member whose id begins with `text`, or whose address is
     /// `text`.
-    pub(super) fn named(&self, text: &str) -> Result<&str, Failure> {
+    pub(super) fn named(&self, text: &str) -> Result<NodeId, Failure> {
         let is_prefix = text.len() >= PREFIX_LEN_MIN;
-        let is_match = |member: &&MemberAnswer| {
-            member.address == text || (is_prefix && member.node_id.starts_with(text))
+        let is_match = |member: &&MemberInfo| {
+            member.address == text || (is_prefix && member.node_id.to_string().starts_with(text))
         };
         let mut matches = self.members.iter().filter(is_match);
         match (matches.next(), matches.next()) {
-            (Some(member), None) => Ok(&member.node_id),
+            (Some(member), None) => Ok(member.node_id),
             (None, _) => Err(Failure::say(
                 format!("no node has the id or address {text}"),
                 "give an id from `jeton cluster status`, at least its first 4 digits, or an address",
@@ -89,9 +53,9 @@ mod tests {
             "members": [member("3f2a000000000001", "a:1"), member("3f2a100000000002", "b:1")],
             "alarms": [], "is_by_leader": true, "is_stale": false, "last_heard": null,
         });
-        let members: MembersAnswer = serde_json::from_value(members).unwrap();
+        let members: Members = serde_json::from_value(members).unwrap();
         for name in ["3f2a0", "3f2a000000000001", "a:1"] {
-            assert_eq!(members.named(name).unwrap(), "3f2a000000000001");
+            assert_eq!(members.named(name).unwrap().to_string(), "3f2a000000000001");
         }
         for (name, why) in [("3f2a", "several nodes"), ("3f2", "no node"), ("c:1", "no node")] {
             let failure = members.named(name).unwrap_err().to_string();

@@ -2,7 +2,8 @@
 
 use clap::Args;
 
-use super::members::{MemberAnswer, MembersAnswer};
+use super::members;
+use crate::api::cluster::{MemberInfo, Members};
 use crate::cli::client::AdminClient;
 use crate::cli::global::Global;
 use crate::cli::terminal::format::MembersFormat;
@@ -47,7 +48,7 @@ pub(crate) struct StatusArgs {
 
 pub(super) fn run(args: &StatusArgs, global: &Global) -> Result<(), Failure> {
     let node = AdminClient::open(&global.load()?, &args.passphrase)?;
-    let members = MembersAnswer::ask(&node)?;
+    let members = members::request(&node)?;
     output::show(&match args.format {
         MembersFormat::Text => for_people(&members.members).to_text(),
         MembersFormat::Json => table::to_json(&members)?,
@@ -69,9 +70,9 @@ pub(super) fn run(args: &StatusArgs, global: &Global) -> Result<(), Failure> {
 }
 
 /// Returns the remark for a list that does not come from the leader.
-fn remark(members: &MembersAnswer) -> Option<String> {
+fn remark(members: &Members) -> Option<String> {
     if members.is_stale {
-        let heard = members.last_heard.as_deref();
+        let heard = members.last_heard;
         let heard =
             heard.map_or_else(|| "before it was started".to_owned(), |at| format!("at {at}"));
         return Some(format!(
@@ -83,7 +84,7 @@ fn remark(members: &MembersAnswer) -> Option<String> {
     (!members.is_by_leader).then(|| local.to_owned())
 }
 
-fn for_people(members: &[MemberAnswer]) -> Table {
+fn for_people(members: &[MemberInfo]) -> Table {
     let names = ["node", "address", "role", "leader", "up", "lag", "clock", "version", "this"];
     let mut table = Table::new(&names);
     let mark = |is: bool, word: &str| if is { word.to_owned() } else { "-".to_owned() };
@@ -93,7 +94,7 @@ fn for_people(members: &[MemberAnswer]) -> Table {
             .clock_offset
             .map_or_else(unknown, |offset| clock_offset(offset).unwrap_or_else(|| "ok".to_owned()));
         table.add([
-            member.node_id.as_str().into(),
+            member.node_id.to_string().into(),
             mark(!member.address.is_empty(), &member.address).into(),
             member.role.as_str().into(),
             mark(member.is_leader, "leader").into(),
@@ -112,7 +113,7 @@ fn for_people(members: &[MemberAnswer]) -> Table {
     table
 }
 
-fn for_programs(members: &[MemberAnswer]) -> Table {
+fn for_programs(members: &[MemberInfo]) -> Table {
     let mut table = Table::new(&[
         "node_id",
         "address",
@@ -126,7 +127,7 @@ fn for_programs(members: &[MemberAnswer]) -> Table {
     ]);
     for member in members {
         table.add([
-            member.node_id.as_str().into(),
+            member.node_id.to_string().into(),
             member.address.as_str().into(),
             member.role.as_str().into(),
             member.is_leader.into(),

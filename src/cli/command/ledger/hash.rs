@@ -1,9 +1,9 @@
 //! `jeton ledger hash`: prints the hash of a node's state.
 
 use clap::Args;
-use serde::Deserialize;
 use serde_json::json;
 
+use crate::api::node::StateName;
 use crate::cli::client::AdminClient;
 use crate::cli::global::Global;
 use crate::cli::terminal::facts::Facts;
@@ -36,14 +36,8 @@ pub(super) struct HashArgs {
 }
 
 pub(super) fn run(args: &HashArgs, global: &Global) -> Result<(), Failure> {
-    #[derive(Deserialize)]
-    struct HashAnswer {
-        applied: u64,
-        hash: String,
-    }
     let node = AdminClient::open(&global.load()?, &args.passphrase)?;
-    let HashAnswer { applied, hash } = node.get("state")?;
-    let hash = hash.replace(char::is_control, " ");
+    let StateName { applied, hash } = node.get("state")?;
     output::show(&match args.format {
         InspectFormat::Text => {
             let mut facts = Facts::default();

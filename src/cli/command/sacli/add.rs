@@ -4,8 +4,9 @@
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use crate::api::inspection::Would;
 use crate::cli::client::reachable::reachable;
-use crate::cli::client::{AdminClient, ClientError, Would};
+use crate::cli::client::{AdminClient, ClientError};
 use crate::cli::global::Global;
 use crate::cli::minting::MinterArgs;
 use crate::cli::minting::order_check::{OrderCheck, OrderError};
@@ -190,7 +191,7 @@ mod tests {
 
     #[test]
     fn recognizes_a_running_node_that_cannot_be_asked() {
-        assert!(!is_listening(FakeNode::nobody()));
+        assert!(!is_listening(FakeNode::unused_address()));
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         assert!(is_listening(listener.local_addr().unwrap()));
         let warning = cannot_ask(&Failure::say("there is no key", "make one"));
@@ -201,7 +202,7 @@ mod tests {
     #[test]
     fn tolerates_an_unreachable_node_and_fails_on_a_refusal() {
         let client_of = |address| AdminClient::new(address, SigningKey::from_seed(&[9; 32]));
-        assert!(ReachableNode::ask(client_of(FakeNode::nobody())).unwrap().is_none());
+        assert!(ReachableNode::ask(client_of(FakeNode::unused_address())).unwrap().is_none());
         let fake = FakeNode::answering([(403, NO)]);
         assert!(ReachableNode::ask(client(&fake)).is_err());
     }

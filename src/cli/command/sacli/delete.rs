@@ -5,8 +5,10 @@
 
 use std::path::Path;
 
+use crate::api::revocations::NewRevocation;
+use crate::api::tokens::TokenInfo;
+use crate::cli::client::AdminClient;
 use crate::cli::client::query::TokenFilter;
-use crate::cli::client::{AdminClient, KnownToken, Target};
 use crate::cli::command::revoke;
 use crate::cli::terminal::output;
 use crate::clock::{Clock as _, SystemClock};
@@ -35,11 +37,11 @@ fn delete(
         // It was minted elsewhere and never used, and its signature is valid.
         None => signed.ok_or_else(|| unknown(nonce))?,
     };
-    node.revoke(&Target::Token { nonce, expires_at: Some(expires_at) })?;
+    node.revoke(&NewRevocation::token(nonce, Some(expires_at)))?;
     Ok(nonce)
 }
 
-fn listed(node: &AdminClient, nonce: Nonce) -> Result<Option<KnownToken>, Failure> {
+fn listed(node: &AdminClient, nonce: Nonce) -> Result<Option<TokenInfo>, Failure> {
     // The batch is part of the id and keeps the list short.
     let query = TokenFilter {
         batch: Some(nonce.batch()),
@@ -50,7 +52,7 @@ fn listed(node: &AdminClient, nonce: Nonce) -> Result<Option<KnownToken>, Failur
 }
 
 /// Returns the expiry of a token that can still be used.
-fn live(token: &KnownToken, now: UnixSeconds) -> Result<UnixSeconds, Failure> {
+fn live(token: &TokenInfo, now: UnixSeconds) -> Result<UnixSeconds, Failure> {
     if token.expires_at <= now {
         return Err(expired(token.id, token.expires_at));
     }
@@ -101,7 +103,7 @@ mod tests {
         format!(
             r#"{{"tokens":[{{"id":"AQEBAQICAgICAgICAgICAg","key_id":"3f2a9c01","batch":"01010101",
                 "user":"alice","profile_type":"user-locked","uses":3,"used":1,"uses_left":2,
-                "state":"{state}","note":null,"issued_at":"2026-11-23T12:00:00Z",
+                "state":"{state}","note":"","issued_at":"2026-11-23T12:00:00Z",
                 "expires_at":"2026-11-23T13:00:00Z"}}],"next":null,"total":1}}"#
         )
     }
@@ -137,7 +139,8 @@ mod tests {
             assert!(failure.contains(message), "{failure}");
             assert!(failure.contains("\nhint: there is nothing to delete"), "{failure}");
         }
-        let unreachable = AdminClient::new(FakeNode::nobody(), SigningKey::from_seed(&[9; 32]));
+        let unreachable =
+            AdminClient::new(FakeNode::unused_address(), SigningKey::from_seed(&[9; 32]));
         let failure = delete(&unreachable, (nonce(), Some(NOW)), NOW).unwrap_err().to_string();
         assert!(failure.contains("expired at 2026-11-23T12:00:00Z"), "{failure}");
     }

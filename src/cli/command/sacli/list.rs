@@ -1,7 +1,8 @@
 //! `ListProfileTokens`: lists the tokens that are still valid.
 
+use crate::api::tokens::TokenInfo;
+use crate::cli::client::AdminClient;
 use crate::cli::client::query::TokenFilter;
-use crate::cli::client::{AdminClient, KnownToken};
 use crate::cli::terminal::format::ListFormat;
 use crate::cli::terminal::output;
 use crate::cli::terminal::table::Table;
@@ -22,7 +23,7 @@ pub(super) fn run(
     output::show(&written(&tokens, format)?)
 }
 
-fn written(tokens: &[KnownToken], format: ListFormat) -> Result<String, Failure> {
+fn written(tokens: &[TokenInfo], format: ListFormat) -> Result<String, Failure> {
     match format {
         ListFormat::Text => {
             Ok(table(["token id", "type", "usages left", "expiration", "user"], tokens, |left| {
@@ -35,13 +36,13 @@ fn written(tokens: &[KnownToken], format: ListFormat) -> Result<String, Failure>
     }
 }
 
-fn for_programs(tokens: &[KnownToken]) -> Table {
+fn for_programs(tokens: &[TokenInfo]) -> Table {
     table(["id", "profile_type", "uses_left", "expires_at", "user"], tokens, Into::into)
 }
 
 fn table(
     head: [&'static str; 5],
-    tokens: &[KnownToken],
+    tokens: &[TokenInfo],
     left: impl Fn(Option<u32>) -> serde_json::Value,
 ) -> Table {
     let mut table = Table::new(&head);
@@ -63,14 +64,14 @@ mod tests {
 
     #[test]
     fn each_format_has_the_five_columns_of_access_server() {
-        let tokens: Vec<KnownToken> = serde_json::from_str(
+        let tokens: Vec<TokenInfo> = serde_json::from_str(
             r#"[{"id":"AQEBAQICAgICAgICAgICAg","key_id":"3f2a9c01","batch":"01010101",
                  "user":"alice","profile_type":"user-locked","uses":3,"used":1,"uses_left":2,
-                 "state":"in-use","note":null,
+                 "state":"in-use","note":"",
                  "issued_at":"2026-11-23T12:00:00Z","expires_at":"2026-11-23T13:00:00Z"},
                 {"id":"AQEBAQMDAwMDAwMDAwMDAw","key_id":"3f2a9c01","batch":"01010101",
                  "user":"bob","profile_type":"autologin","uses":null,"used":0,"uses_left":null,
-                 "state":"unused","note":null,
+                 "state":"unused","note":"",
                  "issued_at":"2026-11-23T12:00:00Z","expires_at":"2026-11-23T13:00:00Z"}]"#,
         )
         .unwrap();

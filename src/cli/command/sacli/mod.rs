@@ -18,7 +18,7 @@ use crate::cli::minting::permission::PermissionArgs;
 use crate::cli::terminal::format::ListFormat;
 use crate::failure::Failure;
 use crate::mint::Order;
-use crate::token::{Lifetime, ProfileKind, UseLimit, UserName};
+use crate::token::{Lifetime, NewUserName, ProfileKind, UseLimit, UserName};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -121,7 +121,7 @@ pub(crate) fn run(args: SacliArgs, global: &Global) -> Result<(), Failure> {
     match args.verb.as_str() {
         ADD => {
             let order = Order {
-                user: args.user.ok_or_else(|| missing(ADD, "a user", "--user NAME"))?,
+                user: new_user(args.user)?,
                 kind: args.profile_type,
                 lifetime: args.token_expire,
                 uses: args.token_usage_count,
@@ -141,6 +141,11 @@ pub(crate) fn run(args: SacliArgs, global: &Global) -> Result<(), Failure> {
         }
         verb => Err(unsupported_verb(verb)),
     }
+}
+
+fn new_user(user: Option<UserName>) -> Result<NewUserName, Failure> {
+    let user = user.ok_or_else(|| missing(ADD, "a user", "--user NAME"))?;
+    user.try_into().map_err(|error| Failure::new(&error, "give the user another name"))
 }
 
 fn missing(verb: &str, what: &str, option: &str) -> Failure {

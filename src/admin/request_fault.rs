@@ -1,6 +1,6 @@
-//! What is wrong with a request that is not understood.
+//! What is wrong with a request.
 //!
-//! It names fields, but not what was in them: that may be a token.
+//! The messages name fields and never quote what was sent: it may be a token.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,42 +8,40 @@ use std::fmt;
 use thiserror::Error;
 
 use crate::qr;
-use crate::token::{ClaimsError, UserNameError};
+use crate::token::UserNameError;
 
 /// What is wrong with a request.
 #[derive(Debug, Error)]
-pub(in crate::admin) enum RequestFault {
-    #[error("the body did not arrive whole")]
+pub(super) enum RequestFault {
+    #[error("the body is incomplete")]
     BodyIncomplete,
-    #[error("the body is no JSON object (line {line}, column {column})")]
+    #[error("the body is not a JSON object (line {line}, column {column})")]
     NoObject { line: usize, column: usize },
     #[error("the query is badly encoded")]
     QueryEncoding,
     #[error("{part} `{name}` {what}")]
     Field { part: Part, name: String, what: Cow<'static, str> },
-    #[error("{part} `{name}` is there twice")]
+    #[error("{part} `{name}` is given twice")]
     Twice { part: Part, name: String },
-    #[error("{part} `{name}` is not known, {}", there_is(known))]
+    #[error("{part} `{name}` is unknown; {}", expected(known))]
     Unknown { part: Part, name: String, known: Vec<&'static str> },
     #[error("the user in the path is badly encoded")]
     UserEncoding,
     #[error(transparent)]
     User(UserNameError),
-    #[error("name the client whose click is meant")]
+    #[error("the field `client` is required: the address of this request is not known")]
     NoClient,
-    #[error("name one of token, batch, user and key")]
+    #[error("expected one of token, batch, user and key")]
     NothingToRevoke,
-    #[error("name one of promote, demote, remove, replace and lead")]
+    #[error("expected one of promote, demote, remove, replace and lead")]
     NothingToChange,
-    #[error(transparent)]
-    Lifetime(ClaimsError),
     #[error(transparent)]
     NoQrCode(qr::TooLong),
 }
 
-/// The part of a request that a field stands in.
+/// The part of a request that holds a field.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(in crate::admin) enum Part {
+pub(super) enum Part {
     Body,
     Query,
 }
@@ -57,9 +55,9 @@ impl fmt::Display for Part {
     }
 }
 
-fn there_is(known: &[&str]) -> String {
+fn expected(known: &[&str]) -> String {
     match known {
-        [] => "there is none here".to_owned(),
-        known => format!("there is {}", known.join(", ")),
+        [] => "expected none".to_owned(),
+        known => format!("expected {}", known.join(", ")),
     }
 }
