@@ -78,7 +78,7 @@ async fn a_token_that_would_give_no_profile_is_not_minted() {
             json!({ "user": "absent" }),
             StatusCode::NOT_FOUND,
             "no_profile",
-            "there is no profile to deliver: there is no user-locked profile for nobody",
+            "there is no profile to deliver: there is no user-locked profile for absent",
         ),
     ] {
         let (found, answer) = mint(&world, request.clone()).await;
