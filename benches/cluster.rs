@@ -1,12 +1,12 @@
 //! `make bench`: the spends per second of a cluster and of a lone node.
 //!
-//! Each node is a process with a ledger on a real disk, and the nodes talk mutual TLS
-//! over loopback. The clients run inside the voters' processes; each spends one use at
-//! a time and waits for its grant. All nodes share this machine: a lone node has the
-//! disk and all cores to itself, and each of three nodes has a third of them.
+//! Each node is a process with a ledger on a real disk, and the nodes talk mutual TLS over
+//! loopback. The clients run inside the voters' processes; each spends one use at a time and waits
+//! for its grant. All nodes share this machine: a lone node has the disk and all cores to itself,
+//! and each of three nodes has a third of them.
 //!
-//! The lone node and the cluster take turns. Each line prints the medians of both and
-//! of their ratio, and then the cost of a spend for each node.
+//! The lone node and the cluster take turns. Each line prints the medians of both and of their
+//! ratio, and then the cost of a spend for each node.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,7 +1,7 @@
 //! `make bench`: jeton's operations, each next to its lower bound.
 //!
-//! Each line alternates between two measurements and prints the medians of both and
-//! of their ratio. On a shared machine only the ratio means much.
+//! Each line alternates between two measurements and prints the medians of both and of their ratio.
+//! On a shared machine only the ratio means much.
 
 #![allow(
     clippy::unwrap_used,
@@ -116,8 +116,8 @@ async fn spends_per_second(ledger: &Arc<dyn Ledger>, clients: u32) -> f64 {
     f64::from(granted) / started.elapsed().as_secs_f64()
 }
 
-/// Measures the lower bound for a durable record on this disk: one sector written over
-/// zeros that are already allocated, and one `fdatasync`.
+/// Measures the lower bound for a durable record on this disk: one sector written over zeros that
+/// are already allocated, and one `fdatasync`.
 fn syncs_per_second(dir: &Path) -> f64 {
     let path = dir.join("bound");
     let file = File::create(&path).unwrap();

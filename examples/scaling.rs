@@ -1,10 +1,9 @@
-//! `make scaling`: the throughput and latency of a group of nodes, simulated from
-//! measured costs.
+//! `make scaling`: the throughput and latency of a group of nodes, simulated from measured costs.
 //!
-//! A discrete-event simulation. It models jeton's queues and nothing else: a node's
-//! cores, the batcher with its batches in flight, the leader's one engine task, each
-//! disk's one writer, and one message at a time to each follower. [`Costs`] holds the
-//! measured costs. The seed is fixed, so the same costs print the same tables.
+//! A discrete-event simulation. It models jeton's queues and nothing else: a node's cores, the
+//! batcher with its batches in flight, the leader's one engine task, each disk's one writer, and
+//! one message at a time to each follower. [`Costs`] holds the measured costs. The seed is fixed,
+//! so the same costs print the same tables.
 
 #![allow(
     clippy::print_stdout,
@@ -28,18 +27,18 @@ const MICRO: Nanos = 1_000;
 const MILLI: Nanos = 1_000 * MICRO;
 const SECOND: Nanos = 1_000 * MILLI;
 
-/// The cost of each operation on one core or one disk. `docs/scaling.md` says how they
-/// were measured.
+/// The cost of each operation on one core or one disk. `docs/scaling.md` says how they were
+/// measured.
 struct Costs {
-    /// A download without its spend, on a core of the node that serves it: TLS
-    /// handshake, signature check, profile and response.
+    /// A download without its spend, on a core of the node that serves it: TLS handshake, signature
+    /// check, profile and response.
     download: Nanos,
     /// An entry in the leader's engine, regardless of how many spends it contains.
     entry: Nanos,
     /// A spend in the leader's engine.
     spend: Nanos,
-    /// A message between nodes: once on a core of the sender, once on a core of the
-    /// receiver, and the same again for its response.
+    /// A message between nodes: once on a core of the sender, once on a core of the receiver, and
+    /// the same again for its response.
     message: Nanos,
     /// Each spend in a message, in the same four places.
     message_spend: Nanos,
@@ -170,8 +169,8 @@ fn time_to_the_profile() {
     }
 }
 
-/// Returns the highest rate of clicks at which the group serves at least 99 % of them
-/// and the 99th percentile of the latency is below half a second.
+/// Returns the highest rate of clicks at which the group serves at least 99 % of them and the 99th
+/// percentile of the latency is below half a second.
 fn capacity(costs: &Costs, group: Group) -> (f64, Results) {
     let sustains = |rate: f64| {
         let results = Simulation::run(costs, group, rate, 4 * SECOND);
@@ -243,8 +242,8 @@ struct Node {
     received: usize,
     synced: usize,
     is_writing: bool,
-    /// For followers: the number of entries acknowledged, and whether a message with
-    /// entries is in flight.
+    /// For followers: the number of entries acknowledged, and whether a message with entries is in
+    /// flight.
     acknowledged: usize,
     is_replicating: bool,
 }
@@ -491,8 +490,8 @@ impl<'a> Simulation<'a> {
         }
     }
 
-    /// Returns `true` for clicks in the middle half of the time: after the queues have
-    /// filled, and early enough to be served before the end.
+    /// Returns `true` for clicks in the middle half of the time: after the queues have filled, and
+    /// early enough to be served before the end.
     const fn is_counted(&self, clicked: Nanos) -> bool {
         clicked > self.end / 4 && clicked < self.end * 3 / 4
     }

@@ -1,9 +1,9 @@
 //! Caches that save work. Losing an entry never changes a decision.
 //!
-//! There are three bounded caches: verified tokens, which saves the signature check;
-//! dead tokens, the same for tokens that are used up or revoked, so that requests for
-//! them evict no live one; and rendered profiles. After every hit, the clock and the
-//! ledger's state decide whether a token is expired, revoked or used up.
+//! There are three bounded caches: verified tokens, which saves the signature check; dead tokens,
+//! the same for tokens that are used up or revoked, so that requests for them evict no live one;
+//! and rendered profiles. After every hit, the clock and the ledger's state decide whether a token
+//! is expired, revoked or used up.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -35,8 +35,8 @@ impl Default for CacheSizes {
     }
 }
 
-/// A cache of verified tokens. The key is the SHA-256 of the text, so that no token
-/// stays in memory longer than its request.
+/// A cache of verified tokens. The key is the SHA-256 of the text, so that no token stays in memory
+/// longer than its request.
 #[derive(Debug)]
 pub(crate) struct VerifiedTokens {
     live: Cache<[u8; 32], Verified>,
@@ -71,8 +71,8 @@ impl VerifiedTokens {
         }
     }
 
-    /// Verifies `text` with `keys`, as [`token::verify`] does. An entry is valid while
-    /// its key is trusted for the same purpose.
+    /// Verifies `text` with `keys`, as [`token::verify`] does. An entry is valid while its key is
+    /// trusted for the same purpose.
     pub(crate) fn verify(
         &self,
         text: &str,
@@ -123,16 +123,16 @@ impl RenderedProfiles {
         Self { source, rendered: Cache::new(sizes.profiles) }
     }
 
-    /// Loads a profile, as [`ProfileSource::load`] does. An entry is valid while the
-    /// files are unchanged and the certificate has not expired.
+    /// Loads a profile, as [`ProfileSource::load`] does. An entry is valid while the files are
+    /// unchanged and the certificate has not expired.
     pub(crate) fn load(
         &self,
         user: &UserName,
         kind: ProfileKind,
         now: UnixSeconds,
     ) -> Result<Profile, ProfileError> {
-        // Taken before the files are read, so that a change during the read makes the
-        // next lookup miss.
+        // Taken before the files are read, so that a change during the read makes the next lookup
+        // miss.
         let fingerprint = self.source.fingerprint(user, kind);
         let key = (user.clone(), kind);
         if let Some((rendered_from, profile)) = self.rendered.get(&key)

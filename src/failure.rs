@@ -1,5 +1,5 @@
-//! The failure of a command: one `error:` line that says what is wrong, and one
-//! `hint:` line that says what to do next.
+//! The failure of a command: one `error:` line that says what is wrong, and one `hint:` line that
+//! says what to do next.
 
 use std::error::Error;
 use std::fmt;

@@ -21,8 +21,7 @@ pub(crate) struct Moment {
 }
 
 impl Moment {
-    /// Formats an end, past or future. Rounds down, so that the time left is never
-    /// overstated.
+    /// Formats an end, past or future. Rounds down, so that the time left is never overstated.
     pub(crate) fn end(at: UnixSeconds, now: UnixSeconds) -> Self {
         let relative = match at.get().checked_sub(now.get()) {
             Some(left) if left > 0 => format!("in {}", span(left)),
@@ -94,8 +93,7 @@ pub(crate) fn counted(number: impl TryInto<u64>, unit: &str) -> String {
     format!("{text} {unit}{plural}")
 }
 
-/// Formats a clock offset, such as `+3 s`. Returns `None` below two seconds, which count
-/// as right.
+/// Formats a clock offset, such as `+3 s`. Returns `None` below two seconds, which count as right.
 pub(crate) fn clock_offset(seconds: i64) -> Option<String> {
     (seconds.unsigned_abs() >= CLOCK_OFFSET_MIN_S).then(|| format!("{seconds:+} s"))
 }

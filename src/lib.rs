@@ -1,15 +1,13 @@
-//! jeton hands out OpenVPN profiles by counted, signed links, without a token
-//! database.
+//! jeton hands out OpenVPN profiles by counted, signed links, without a token database.
 //!
-//! A token is minted offline ([`token`]), verified anywhere with public keys
-//! ([`keyring`]), and its uses are counted by a small replicated log ([`ledger`]).
-//! This page is the map. `ARCHITECTURE.md` follows one redemption step by step and
-//! has a glossary.
+//! A token is minted offline ([`token`]), verified anywhere with public keys ([`keyring`]), and its
+//! uses are counted by a small replicated log ([`ledger`]). This page is the map. `ARCHITECTURE.md`
+//! follows one redemption step by step and has a glossary.
 //!
 //! # The rooms
 //!
-//! A room is a module at the top level. Imports only go down, and
-//! `tests/architecture.rs` fails if one goes up.
+//! A room is a module at the top level. Imports only go down, and `tests/architecture.rs` fails if
+//! one goes up.
 //!
 //! | floor | rooms | content |
 //! |---|---|---|
@@ -23,12 +21,12 @@
 //!
 //! # Where to start
 //!
-//! Read `redeem.rs`, which decides about each redemption. Then read
-//! [`token::verify()`] and [`ledger::State`], which it relies on, and
-//! [`ledger::log`], which explains why an acknowledged use is never lost.
+//! Read `redeem.rs`, which decides about each redemption. Then read [`token::verify()`] and
+//! [`ledger::State`], which it relies on, and [`ledger::log`], which explains why an acknowledged
+//! use is never lost.
 //!
-//! Without default features, only the pure core is built: [`token`], [`keyring`],
-//! [`profile`], [`clock`], [`plain_text`], and the ledger without its engine.
+//! Without default features, only the pure core is built: [`token`], [`keyring`], [`profile`],
+//! [`clock`], [`plain_text`], and the ledger without its engine.
 
 // Code that is shared with the integration tests imports the library by its name.
 #[cfg(test)]

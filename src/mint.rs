@@ -1,8 +1,7 @@
 //! Minting: from orders to signed tokens and the links that carry them.
 //!
-//! Minting needs a private key, a time and random bytes, but no network and no node.
-//! The command line mints, and so does a node that has a signing key. Admin tokens
-//! are minted here, too.
+//! Minting needs a private key, a time and random bytes, but no network and no node. The command
+//! line mints, and so does a node that has a signing key. Admin tokens are minted here, too.
 
 use thiserror::Error;
 
@@ -49,8 +48,8 @@ pub struct Links {
     pub download: String,
     /// The link of the share page.
     pub share: String,
-    /// The link for QR codes: an import link without a query, because Apple's systems
-    /// are reported to strip it.
+    /// The link for QR codes: an import link without a query, because Apple's systems are reported
+    /// to strip it.
     pub scan: String,
 }
 
@@ -85,9 +84,8 @@ impl Minter {
         self.key.verifying_key().id()
     }
 
-    /// Mints one token for each order. All are issued at `now` and in one batch, so
-    /// that one revocation covers them all. `random` must fill a buffer with fresh
-    /// random bytes.
+    /// Mints one token for each order. All are issued at `now` and in one batch, so that one
+    /// revocation covers them all. `random` must fill a buffer with fresh random bytes.
     ///
     /// # Errors
     ///
@@ -140,8 +138,8 @@ impl Minter {
     }
 }
 
-/// Mints an admin token for `user` in `role`, issued at `now` in a batch of its own.
-/// `random` must fill a buffer with fresh random bytes.
+/// Mints an admin token for `user` in `role`, issued at `now` in a batch of its own. `random` must
+/// fill a buffer with fresh random bytes.
 ///
 /// # Errors
 ///
@@ -229,8 +227,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// Returns a source that fills the first buffer with 1s, the second with 2s, and
-    /// so on.
+    /// Returns a source that fills the first buffer with 1s, the second with 2s, and so on.
     pub(crate) fn counting() -> impl FnMut(&mut [u8]) -> Result<(), NoRandomness> {
         let mut draw = 0;
         move |bytes| {

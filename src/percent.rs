@@ -1,5 +1,5 @@
-//! Percent-encoding (RFC 3986, section 2.1). Decoding is strict: malformed escapes and
-//! invalid UTF-8 are rejected, because a repaired name would be another name.
+//! Percent-encoding (RFC 3986, section 2.1). Decoding is strict: malformed escapes and invalid
+//! UTF-8 are rejected, because a repaired name would be another name.
 
 use std::borrow::Cow;
 

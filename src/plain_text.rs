@@ -1,15 +1,15 @@
-//! Text from outside, made safe to show: in one line, without characters that steer a
-//! terminal or change the direction of the text around them.
+//! Text from outside, made safe to show: in one line, without characters that steer a terminal or
+//! change the direction of the text around them.
 
 #[cfg(feature = "server")]
 use std::error::Error;
 use std::ops::RangeInclusive;
 
-/// The characters that steer what shows them: control characters, line and paragraph
-/// separators, and directional formatting characters (Unicode UAX #9, section 2).
+/// The characters that steer what shows them: control characters, line and paragraph separators,
+/// and directional formatting characters (Unicode UAX #9, section 2).
 ///
-/// Names and notes are checked for these when they are made, and messages when they
-/// are printed. What is read back from the log or from a token is not checked again.
+/// Names and notes are checked for these when they are made, and messages when they are printed.
+/// What is read back from the log or from a token is not checked again.
 pub const STEERING: [RangeInclusive<char>; 6] = [
     '\0'..='\u{1f}',
     '\u{7f}'..='\u{9f}',
@@ -37,8 +37,8 @@ pub(crate) fn one_line(text: &str) -> String {
     without_steering(&text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
-/// Returns the messages of `error` and its sources in one line. Skips a message that
-/// the text before it already ends with.
+/// Returns the messages of `error` and its sources in one line. Skips a message that the text
+/// before it already ends with.
 #[cfg(feature = "server")]
 pub(crate) fn error_chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();

@@ -29,8 +29,8 @@ impl QrDrawing {
         Self::with(link, ECL::L)
     }
 
-    /// Makes the code of `link` for paper: up to 15 % of it may be unreadable, for
-    /// example where it was folded.
+    /// Makes the code of `link` for paper: up to 15 % of it may be unreadable, for example where it
+    /// was folded.
     ///
     /// # Errors
     ///
@@ -50,8 +50,8 @@ impl QrDrawing {
         self.code.size + 2 * MARGIN
     }
 
-    /// Returns `true` if a module is dark. Row 0 and column 0 are in the margin.
-    /// Everything around the code is light.
+    /// Returns `true` if a module is dark. Row 0 and column 0 are in the margin. Everything around
+    /// the code is light.
     #[must_use]
     pub fn is_dark(&self, row: usize, column: usize) -> bool {
         let (Some(row), Some(column)) = (row.checked_sub(MARGIN), column.checked_sub(MARGIN))
@@ -77,8 +77,8 @@ impl QrDrawing {
         )
     }
 
-    /// Returns the dark modules as the `d` attribute of an SVG path. One unit is one
-    /// module, and each horizontal run of modules is one rectangle.
+    /// Returns the dark modules as the `d` attribute of an SVG path. One unit is one module, and
+    /// each horizontal run of modules is one rectangle.
     #[must_use]
     pub fn path(&self) -> String {
         let mut path = String::new();

@@ -1,5 +1,5 @@
-//! The only place that draws randomness, from the operating system. Code that makes
-//! decisions takes random bytes as an argument, as it takes the time.
+//! The only place that draws randomness, from the operating system. Code that makes decisions takes
+//! random bytes as an argument, as it takes the time.
 
 use thiserror::Error;
 

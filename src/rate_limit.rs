@@ -1,5 +1,5 @@
-//! How often a client may connect or ask: the generic cell rate algorithm (GCRA),
-//! with one instant remembered for each subnet.
+//! How often a client may connect or ask: the generic cell rate algorithm (GCRA), with one instant
+//! remembered for each subnet.
 //!
 //! Time is an argument: the duration since any fixed instant of a monotonic clock.
 
@@ -19,8 +19,7 @@ pub struct Rate {
     pub per_second: NonZeroU32,
 }
 
-/// What counts as one client: an IPv4 address, or an IPv6 /64, which is what one
-/// subscriber gets.
+/// What counts as one client: an IPv4 address, or an IPv6 /64, which is what one subscriber gets.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(crate) struct Subnet(IpAddr);
 
@@ -61,8 +60,8 @@ impl RateLimiter {
         Self { gcra, due: Cache::builder().max_capacity(subnets_max).time_to_idle(idle).build() }
     }
 
-    /// Admits one request from `subnet` at `now`, or returns how long to wait
-    /// before the next one can be admitted.
+    /// Admits one request from `subnet` at `now`, or returns how long to wait before the next one
+    /// can be admitted.
     pub(crate) fn admit(&self, subnet: Subnet, now: Duration) -> Result<(), Duration> {
         let due = self.due.get_with(subnet, Arc::default);
         let mut due = lock(&due);
@@ -85,8 +84,8 @@ impl Gcra {
         Self { interval, tolerance: interval.saturating_mul(rate.burst.get() - 1) }
     }
 
-    /// Takes the instant at which this request is due. Returns the instant at
-    /// which the next one is, or how long to wait.
+    /// Takes the instant at which this request is due. Returns the instant at which the next one
+    /// is, or how long to wait.
     fn admit(self, due: Duration, now: Duration) -> Result<Duration, Duration> {
         let due = due.max(now);
         let early = due.saturating_sub(now);

@@ -1,9 +1,8 @@
 //! Redemption: from the text of a token to a profile.
 //!
-//! [`Redeemer::redeem`] makes the checks of `docs/token.md`, section *Redemption*, in
-//! that order. A use is spent only after all other checks have passed. A counted
-//! profile is delivered only for a [`Grant`](crate::ledger::Grant). This room does not
-//! know HTTP: a request is an [`Attempt`].
+//! [`Redeemer::redeem`] makes the checks of `docs/token.md`, section *Redemption*, in that order. A
+//! use is spent only after all other checks have passed. A counted profile is delivered only for a
+//! [`Grant`](crate::ledger::Grant). This room does not know HTTP: a request is an [`Attempt`].
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -75,9 +74,8 @@ pub struct RefusedAttempt {
     pub token: Option<Arc<VerifiedToken>>,
 }
 
-/// Why a redemption gives no profile, in the order of the checks. The enum is
-/// exhaustive, so that a new reason does not compile until it has an HTTP answer, a
-/// log level and a metric label.
+/// Why a redemption gives no profile, in the order of the checks. The enum is exhaustive, so that a
+/// new reason does not compile until it has an HTTP answer, a log level and a metric label.
 #[derive(Debug, Error)]
 pub enum Refusal {
     /// The text is not a token that a trusted key signed.
@@ -113,8 +111,7 @@ pub enum Refusal {
     /// All its uses are spent.
     #[error("used up")]
     UsedUp,
-    /// A token with this nonce and other claims was used before: a minter signed one
-    /// nonce twice.
+    /// A token with this nonce and other claims was used before: a minter signed one nonce twice.
     #[error("another token with this nonce was used before")]
     ClaimsMismatch,
     /// The ledger cannot decide now; nothing was spent.
@@ -189,8 +186,8 @@ impl Redeemer {
     ///
     /// # Errors
     ///
-    /// [`RefusedAttempt`] with the first check that fails. A refusal spends no use,
-    /// except that [`Refusal::OutcomeUnknown`] may have spent one.
+    /// [`RefusedAttempt`] with the first check that fails. A refusal spends no use, except that
+    /// [`Refusal::OutcomeUnknown`] may have spent one.
     pub async fn redeem(&self, attempt: Attempt<'_>) -> Result<Delivery, RefusedAttempt> {
         let token = self.verify(attempt.token).map_err(RefusedAttempt::unverified)?;
         let decision = self.decide(attempt, &token).await;
@@ -225,8 +222,8 @@ impl Redeemer {
         if standing.before_ledger {
             return Err(Refusal::BeforeLedger);
         }
-        // This node's state can only lag behind the ledger. A token that is used up
-        // here is used up everywhere, and then no file is read.
+        // This node's state can only lag behind the ledger. A token that is used up here is used up
+        // everywhere, and then no file is read.
         let uses_left = standing.uses_left(claims.uses);
         if uses_left == Some(0) {
             return Err(Refusal::UsedUp);
@@ -255,15 +252,15 @@ impl Redeemer {
         self.tokens.verify(text, &self.keys.load())
     }
 
-    /// Returns the time for all decisions: the later of this node's clock and the
-    /// ledger's time. Setting a clock back therefore revives nothing.
+    /// Returns the time for all decisions: the later of this node's clock and the ledger's time.
+    /// Setting a clock back therefore revives nothing.
     #[must_use]
     pub fn now(&self) -> UnixSeconds {
         self.clock.now().max(self.ledger.log_time())
     }
 
-    /// Spends one use and returns how many are left, or `None` if the uses of the
-    /// token are not counted.
+    /// Spends one use and returns how many are left, or `None` if the uses of the token are not
+    /// counted.
     async fn spend(
         &self,
         token: &VerifiedToken,

@@ -1,9 +1,8 @@
 //! The certificate of a listener, reloaded without a restart.
 //!
-//! TLS 1.2 and 1.3 by rustls with aws-lc-rs, which prefers the post-quantum hybrid
-//! key exchange: profiles contain keys that are valid for years. There is no 0-RTT,
-//! because a replayed `GET` would spend a use, no key log, and no application
-//! protocol but HTTP/1.1.
+//! TLS 1.2 and 1.3 by rustls with aws-lc-rs, which prefers the post-quantum hybrid key exchange:
+//! profiles contain keys that are valid for years. There is no 0-RTT, because a replayed `GET`
+//! would spend a use, no key log, and no application protocol but HTTP/1.1.
 
 use std::fmt;
 use std::fs::{self, File, Metadata};
@@ -32,8 +31,8 @@ const VERSIONS: [&SupportedProtocolVersion; 2] = [&TLS13, &TLS12];
 /// How often [`ReloadingCertificate::watch`] checks the files.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A certificate chain and its key, which can be replaced while connections are
-/// served. Each handshake uses the pair that is current when it begins.
+/// A certificate chain and its key, which can be replaced while connections are served. Each
+/// handshake uses the pair that is current when it begins.
 pub struct ReloadingCertificate {
     chain_path: PathBuf,
     key_path: PathBuf,
@@ -52,8 +51,8 @@ struct Pair {
 #[derive(Clone, Copy, Eq, PartialEq)]
 struct Watched {
     files: [Option<FileVersion>; 2],
-    /// The pair in these files was rejected. It may have been read while only half of
-    /// it was written, so it is tried again.
+    /// The pair in these files was rejected. It may have been read while only half of it was
+    /// written, so it is tried again.
     rejected: bool,
 }
 
@@ -125,8 +124,8 @@ impl ReloadingCertificate {
     ///
     /// # Errors
     ///
-    /// Returns [`TlsError`] if either cannot be read, if group or others can read or
-    /// write the key file, or if the two do not match.
+    /// Returns [`TlsError`] if either cannot be read, if group or others can read or write the key
+    /// file, or if the two do not match.
     pub fn load(chain: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Result<Self, TlsError> {
         let (chain_path, key_path) = (chain.into(), key.into());
         let provider = Arc::new(aws_lc_rs::default_provider());
@@ -169,11 +168,10 @@ impl ReloadingCertificate {
         Ok(config)
     }
 
-    /// Checks the files each second and reloads them when they change, until the
-    /// future is dropped.
+    /// Checks the files each second and reloads them when they change, until the future is dropped.
     ///
-    /// It polls, because a file watch is lost when a file is renamed over or a
-    /// directory's symlink is swapped, which is how certificates are replaced.
+    /// It polls, because a file watch is lost when a file is renamed over or a directory's symlink
+    /// is swapped, which is how certificates are replaced.
     pub async fn watch(self: Arc<Self>) {
         let mut ticks = tokio::time::interval(WATCH_INTERVAL);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -209,8 +207,8 @@ impl ReloadingCertificate {
         }
     }
 
-    /// Reloads if a file changed or the last attempt failed. Returns `None` if there is
-    /// nothing new to report.
+    /// Reloads if a file changed or the last attempt failed. Returns `None` if there is nothing new
+    /// to report.
     fn reload_if_changed(&self) -> Option<Result<(), TlsError>> {
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         let files = [FileVersion::of(&self.chain_path), FileVersion::of(&self.key_path)];

@@ -1,13 +1,13 @@
-//! Rules that the compiler does not check: imports only go down, one place reads the
-//! clock, sources are ASCII, and files are short.
+//! Rules that the compiler does not check: imports only go down, one place reads the clock, sources
+//! are ASCII, and files are short.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failing test panics")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Each room with its floor. A room may import from lower floors, and from the named
-/// rooms of its own floor.
+/// Each room with its floor. A room may import from lower floors, and from the named rooms of its
+/// own floor.
 const ROOMS: &[(&str, u8, &[&str])] = &[
     ("token", 0, &["plain_text"]),
     ("clock", 0, &["token"]),
@@ -98,8 +98,8 @@ fn floor(room: &str) -> Option<(u8, &'static [&'static str])> {
     ROOMS.iter().find(|(name, ..)| *name == room).map(|(_, floor, near)| (*floor, *near))
 }
 
-/// Returns the names that follow `module` in the code: `module::name`, and each name
-/// of a list `module::{a, b}`.
+/// Returns the names that follow `module` in the code: `module::name`, and each name of a list
+/// `module::{a, b}`.
 fn names_in(module: &str, code: &str) -> Vec<String> {
     let code: String = code
         .lines()
@@ -150,8 +150,8 @@ fn raft_floor(room: &str) -> Option<u8> {
     RAFT_ROOMS.iter().find(|(name, _)| *name == room).map(|(_, floor)| *floor)
 }
 
-/// Returns what the code of a room of `ledger/raft/` imports from rooms that are not
-/// below it. `raft/mod.rs` re-exports from all rooms, so its names count as well.
+/// Returns what the code of a room of `ledger/raft/` imports from rooms that are not below it.
+/// `raft/mod.rs` re-exports from all rooms, so its names count as well.
 fn upward_raft_imports(room: &str, code: &str) -> Vec<String> {
     let own = raft_floor(room).unwrap_or_else(|| panic!("the raft room {room} has no floor"));
     let code = code.replace("openraft::raft::", "openraft::");

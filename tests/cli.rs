@@ -1,6 +1,5 @@
-//! The command line as a user sees it: stdout, stderr and exit codes.
-//! `SNAPSHOTS=overwrite` updates the expected output in `tests/cmd/`; read the diff
-//! before you commit it.
+//! The command line as a user sees it: stdout, stderr and exit codes. `SNAPSHOTS=overwrite` updates
+//! the expected output in `tests/cmd/`; read the diff before you commit it.
 #![expect(clippy::unwrap_used, reason = "a fixture that cannot be made fails its test")]
 
 use std::fs;

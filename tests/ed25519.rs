@@ -1,11 +1,10 @@
-//! Promise: signatures follow the strict reading of RFC 8032. A non-canonical key or
-//! one of small order is refused when it is decoded. A signature is valid if `S < L`,
-//! R is canonical and not of small order, and `S * B = R + k * A` without the
-//! cofactor.
+//! Promise: signatures follow the strict reading of RFC 8032. A non-canonical key or one of small
+//! order is refused when it is decoded. A signature is valid if `S < L`, R is canonical and not of
+//! small order, and `S * B = R + k * A` without the cofactor.
 //!
-//! Besides Wycheproof, this tests the edge cases of "Taming the many EdDSAs"
-//! (Chalkias, Garillot, Nikolaenko, 2020, section 5): keys and R with each component
-//! of small order, non-canonical encodings, and S too large.
+//! Besides Wycheproof, this tests the edge cases of "Taming the many EdDSAs" (Chalkias, Garillot,
+//! Nikolaenko, 2020, section 5): keys and R with each component of small order, non-canonical
+//! encodings, and S too large.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -33,8 +32,8 @@ fn k(r: &[u8; 32], a: &[u8; 32], message: &[u8]) -> Scalar {
     Scalar::from_bytes_mod_order_wide(&hash.into())
 }
 
-/// Makes a signature from the scalars of R and A. Both points may also have a
-/// component of small order.
+/// Makes a signature from the scalars of R and A. Both points may also have a component of small
+/// order.
 fn signature(r: &[u8; 32], a: &[u8; 32], scalars: (Scalar, Scalar), message: &[u8]) -> [u8; 64] {
     let s = scalars.0 + k(r, a, message) * scalars.1;
     [*r, s.to_bytes()].concat().try_into().unwrap()
@@ -61,8 +60,8 @@ fn s_plus_l(signature: &[u8; 64], times: usize) -> Option<[u8; 64]> {
     Some(out)
 }
 
-/// Returns all encodings of points of small order that ZIP 215 accepts: first the
-/// eight canonical ones, then the others.
+/// Returns all encodings of points of small order that ZIP 215 accepts: first the eight canonical
+/// ones, then the others.
 fn small_order_encodings() -> Vec<[u8; 32]> {
     let mut encodings: Vec<_> = EIGHT_TORSION.into_iter().map(encoded).collect();
     let candidates = (0xed..=0xff).flat_map(|low| {
@@ -122,8 +121,8 @@ fn refuses_every_encoding_of_a_key_of_small_order() {
     }
 }
 
-/// Keys and R with each component of small order. The signatures are made from the
-/// scalars, so that the equation with the cofactor always holds.
+/// Keys and R with each component of small order. The signatures are made from the scalars, so that
+/// the equation with the cofactor always holds.
 #[test]
 fn a_signature_must_satisfy_the_equation_without_the_cofactor() {
     let secret = Scalar::from(0x1234_5678_u64);
@@ -181,8 +180,8 @@ fn refuses_s_plus_any_multiple_of_l() {
     assert!(tried >= 8 * 14, "{tried}");
 }
 
-/// Includes points that are not of small order: y = p + 3 is on the curve like y = 3,
-/// and so on. dalek alone would accept them.
+/// Includes points that are not of small order: y = p + 3 is on the curve like y = 3, and so on.
+/// dalek alone would accept them.
 #[test]
 fn refuses_every_non_canonical_key() {
     let mut decodable = 0;

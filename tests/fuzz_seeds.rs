@@ -1,6 +1,5 @@
-//! Runs the seeds of all fuzz targets, including crashes that were found, and
-//! random bytes through the functions that the targets call. Needs no fuzzer and
-//! no nightly toolchain.
+//! Runs the seeds of all fuzz targets, including crashes that were found, and random bytes through
+//! the functions that the targets call. Needs no fuzzer and no nightly toolchain.
 #![allow(clippy::unwrap_used, reason = "clippy allows it in tests, but not in their helpers")]
 
 use std::fs;

@@ -1,5 +1,5 @@
-//! Promise: OpenSSL reads the key files of jeton, jeton reads those of OpenSSL, and
-//! files that other users could have read or changed are refused.
+//! Promise: OpenSSL reads the key files of jeton, jeton reads those of OpenSSL, and files that
+//! other users could have read or changed are refused.
 //!
 //! These tests need the `openssl` program.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests, not only tests")]

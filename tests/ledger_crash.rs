@@ -1,5 +1,5 @@
-//! Checks that an acknowledged record is replayed, or the log refuses to open: under
-//! power failures and errors at every operation, torn writes and flipped bits.
+//! Checks that an acknowledged record is replayed, or the log refuses to open: under power failures
+//! and errors at every operation, torn writes and flipped bits.
 #![expect(
     clippy::cast_possible_truncation,
     clippy::indexing_slicing,
@@ -48,8 +48,8 @@ fn vote(term: u64) -> Record {
     Record::Vote(term.to_le_bytes().into())
 }
 
-/// Votes, short and long entries, truncations and purges, in batches that fill several
-/// small segments. One batch takes several frames.
+/// Votes, short and long entries, truncations and purges, in batches that fill several small
+/// segments. One batch takes several frames.
 fn script() -> Vec<Vec<Record>> {
     let mut batches = vec![vec![vote(1)], vec![entry(0, 10), entry(1, 600)]];
     batches.extend((2..8).map(|index| vec![entry(index, 700)]));
@@ -72,8 +72,8 @@ fn state_of(records: &[Record]) -> LogState {
     state
 }
 
-/// Runs the script until something fails. Returns the number of acknowledged batches and
-/// the failure.
+/// Runs the script until something fails. Returns the number of acknowledged batches and the
+/// failure.
 fn run(disk: &SimDisk, batches: &[Vec<Record>]) -> (usize, Option<LogError>) {
     let mut log = match create(disk) {
         Ok(log) => log,
@@ -89,8 +89,8 @@ fn run(disk: &SimDisk, batches: &[Vec<Record>]) -> (usize, Option<LogError>) {
     (batches.len(), None)
 }
 
-/// Opens the log and checks that it contains all acknowledged batches, and perhaps the
-/// first records of the next one. Returns `false` if there is no log.
+/// Opens the log and checks that it contains all acknowledged batches, and perhaps the first
+/// records of the next one. Returns `false` if there is no log.
 fn assert_kept(disk: &SimDisk, batches: &[Vec<Record>], acknowledged: usize, case: &str) -> bool {
     let (mut log, state, _) = match open(disk) {
         Ok(opened) => opened,

@@ -1,5 +1,5 @@
-//! The profile module through its public API: what a PKI or a directory of
-//! profiles delivers to which user, and what it rejects.
+//! The profile module through its public API: what a PKI or a directory of profiles delivers to
+//! which user, and what it rejects.
 
 #![expect(clippy::unwrap_used, reason = "a fixture that cannot be created fails its test")]
 

@@ -1,5 +1,4 @@
-//! `jeton serve` and `jeton demo` as processes: how they start, reload and stop, and
-//! how they fail.
+//! `jeton serve` and `jeton demo` as processes: how they start, reload and stop, and how they fail.
 //!
 //! `curl` must be installed.
 #![expect(clippy::unwrap_used, reason = "a fixture that cannot be created fails its test")]
@@ -37,8 +36,8 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-/// Returns a port without a listener. No other test in this file gets it, and it is
-/// below the range that Linux uses for outgoing connections.
+/// Returns a port without a listener. No other test in this file gets it, and it is below the range
+/// that Linux uses for outgoing connections.
 fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(20_000);
     loop {
@@ -50,8 +49,7 @@ fn free_port() -> u16 {
     }
 }
 
-/// Initializes a node with the demo's PKI in a new directory; returns it and the
-/// public port.
+/// Initializes a node with the demo's PKI in a new directory; returns it and the public port.
 fn init() -> (TempDir, u16) {
     let dir = tempfile::tempdir().unwrap();
     let port = free_port();
@@ -400,8 +398,7 @@ fn a_stopping_node_accepts_no_connection_and_a_second_signal_ends_the_wait() {
     drop(slow);
 }
 
-/// Runs the demo until its last line of output; returns the process, its output and
-/// its directory.
+/// Runs the demo until its last line of output; returns the process, its output and its directory.
 fn demo(arguments: &[&str]) -> (Running, String, PathBuf) {
     let current_dir = std::env::temp_dir();
     let port = free_port().to_string();

@@ -1,5 +1,4 @@
-//! Promise: only the exact text that was minted verifies, and only with the key that
-//! signed it.
+//! Promise: only the exact text that was minted verifies, and only with the key that signed it.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

@@ -1,5 +1,5 @@
-//! Promise: jeton and a second reader, which shares no code with it, judge each token
-//! in `tests/vectors/token-v1` as its file says.
+//! Promise: jeton and a second reader, which shares no code with it, judge each token in
+//! `tests/vectors/token-v1` as its file says.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests, not only tests")]
 
 use std::collections::BTreeMap;
@@ -159,8 +159,8 @@ fn refuses_each_refuse_vector_with_its_error() {
         assert_eq!(judge(&vector).map(|_| "accepted"), Err(&*error), "{}", vector.name);
         *seen.entry(error).or_default() += 1;
     }
-    // `Claims.Lifetime` and `Claims.Uses` are errors of a minter. In a token, such
-    // claims do not decode.
+    // `Claims.Lifetime` and `Claims.Uses` are errors of a minter. In a token, such claims do not
+    // decode.
     let all = [
         "Base64",
         "Claims.Malformed",

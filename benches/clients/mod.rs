@@ -8,8 +8,8 @@ use jeton::clock::{Clock as _, SystemClock};
 use jeton::ledger::{Ledger, RequestId, Spend};
 use jeton::token::{KeyId, Nonce, ProfileKind, TokenId, UserName};
 
-/// Runs `clients` tasks for `time`. Each spends one use of a new token at a time and
-/// waits for its grant. Returns the number of grants.
+/// Runs `clients` tasks for `time`. Each spends one use of a new token at a time and waits for its
+/// grant. Returns the number of grants.
 pub(crate) async fn spend_for<L: Ledger + ?Sized + 'static>(
     time: Duration,
     ledger: &Arc<L>,

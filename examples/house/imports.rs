@@ -1,8 +1,8 @@
 //! Which file imports which, and the circles among them.
 //!
-//! An import counts for the file that defines the item, not for a file that
-//! re-exports it. A path in the code counts like a `use`. A `mod` declaration does
-//! not count. A re-export counts only if the code of its own file uses the name.
+//! An import counts for the file that defines the item, not for a file that re-exports it. A path
+//! in the code counts like a `use`. A `mod` declaration does not count. A re-export counts only if
+//! the code of its own file uses the name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,8 +29,8 @@ impl<'a> Imports<'a> {
         imports
     }
 
-    /// Returns each set of files below `room` that all import each other,
-    /// directly or through others below `room`, the largest first.
+    /// Returns each set of files below `room` that all import each other, directly or through
+    /// others below `room`, the largest first.
     pub(crate) fn circles(&self, room: &str) -> Vec<BTreeSet<&'a str>> {
         let files = self.0.keys().filter(|file| file.starts_with(room));
         let reached: BTreeMap<_, _> = files.map(|file| (*file, self.reach(file, room))).collect();
@@ -79,8 +79,7 @@ enum Named<'a> {
 }
 
 impl<'a> Modules<'a> {
-    /// Returns what `path` names in `file`. Names of `file` itself and of other
-    /// crates are `None`.
+    /// Returns what `path` names in `file`. Names of `file` itself and of other crates are `None`.
     fn resolve(&self, file: &'a Source, path: &'a Names) -> Option<Named<'a>> {
         let mut at = file;
         for (index, name) in path.iter().enumerate() {

@@ -1,8 +1,7 @@
 //! Measures the source tree, and fails when a limit is exceeded: `make house`.
 //!
-//! Prints the type names that stand for two or more types, the files that import
-//! each other in a circle, and the longest functions and files. Only production
-//! code counts: see [`source`].
+//! Prints the type names that stand for two or more types, the files that import each other in a
+//! circle, and the longest functions and files. Only production code counts: see [`source`].
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people")]
 #![allow(clippy::wildcard_enum_match_arm, reason = "few of syn's many kinds of items matter")]
@@ -22,8 +21,7 @@ use source::{Place, Source};
 /// The share of types that have the name of another type must stay below this.
 const SHARED_NAMES_PERCENT: usize = 10;
 
-/// By convention, the fields of a type that are behind its lock. Listed, but not
-/// counted.
+/// By convention, the fields of a type that are behind its lock. Listed, but not counted.
 const CONVENTIONAL_NAME: &str = "Inner";
 
 /// The lines of a long function's body are more than this.
@@ -99,8 +97,8 @@ fn report_names(shared: &BTreeMap<&str, Vec<String>>, all: usize) -> Option<Stri
     fails.then(|| format!("{share}; the limit is below {SHARED_NAMES_PERCENT} %"))
 }
 
-/// Prints the circles of each room, which is a top-level directory of `src`,
-/// and how large they are inside each directory below.
+/// Prints the circles of each room, which is a top-level directory of `src`, and how large they are
+/// inside each directory below.
 fn report_circles(sources: &[Source]) -> Vec<String> {
     let imports = Imports::of(sources);
     let directories = sources.iter().filter_map(|file| Some(file.path.rsplit_once('/')?.0));

@@ -1,5 +1,5 @@
-//! Reads the production code: the files that `lib.rs` and `main.rs` reach by
-//! `mod` declarations, without the items that only tests or fuzzers compile.
+//! Reads the production code: the files that `lib.rs` and `main.rs` reach by `mod` declarations,
+//! without the items that only tests or fuzzers compile.
 
 use std::mem::take;
 
@@ -43,8 +43,8 @@ pub(crate) struct Source {
     submodules: Vec<String>,
 }
 
-/// Reads all files of production code. `read` returns the text of a file below
-/// `src`, if there is one.
+/// Reads all files of production code. `read` returns the text of a file below `src`, if there is
+/// one.
 pub(crate) fn read_all(read: &dyn Fn(&str) -> Option<String>) -> Result<Vec<Source>, String> {
     let mut sources = Vec::new();
     let mut modules = vec![vec!["lib".to_owned()], vec!["main".to_owned()]];
@@ -74,8 +74,7 @@ pub(crate) fn planted(files: &[(&str, &str)]) -> Vec<Source> {
     read_all(&|path| text(path).map(str::to_owned)).unwrap()
 }
 
-/// The items of a file that are compiled without tests, and the number of lines
-/// of the other items.
+/// The items of a file that are compiled without tests, and the number of lines of the other items.
 struct Production(Vec<Item>, usize);
 
 impl Parse for Production {
@@ -107,8 +106,8 @@ fn is_for_tests(attributes: &[Attribute]) -> bool {
     })
 }
 
-/// The keywords before the name of a type. An alias in a macro may be that of an
-/// `impl`, and does not count.
+/// The keywords before the name of a type. An alias in a macro may be that of an `impl`, and does
+/// not count.
 const TYPE_WORDS: [&str; 3] = ["struct", "enum", "trait"];
 
 impl Source {
@@ -169,9 +168,8 @@ impl Source {
         }
     }
 
-    /// Adds the paths in the tokens of a macro or an attribute, also those in
-    /// strings (`deserialize_with = "moment::from_rfc3339"`), and the types that a
-    /// macro declares.
+    /// Adds the paths in the tokens of a macro or an attribute, also those in strings
+    /// (`deserialize_with = "moment::from_rfc3339"`), and the types that a macro declares.
     fn add_tokens(&mut self, tokens: TokenStream) {
         let (mut path, mut colons) = (Names::new(), 0);
         for token in tokens {

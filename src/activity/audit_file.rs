@@ -84,8 +84,7 @@ impl AuditFile {
         Ok(Self { file, is_torn })
     }
 
-    /// Appends one line. First ends a line that an error cut short, so that both stay
-    /// separate.
+    /// Appends one line. First ends a line that an error cut short, so that both stay separate.
     pub(super) fn append(&mut self, line: &[u8]) -> io::Result<()> {
         let before: &[u8] = if self.is_torn { b"\n" } else { b"" };
         let bytes = [before, line, b"\n"].concat();
@@ -110,8 +109,8 @@ impl AuditFile {
     }
 }
 
-/// Rejects a regular file that group or others can access. A pipe to a log collector has
-/// its own access control.
+/// Rejects a regular file that group or others can access. A pipe to a log collector has its own
+/// access control.
 fn reject_exposed(path: &Path, metadata: &Metadata) -> Result<(), AuditError> {
     let mode = metadata.mode() & 0o777;
     if metadata.is_file() && mode & OTHERS != 0 {

@@ -1,7 +1,7 @@
 //! The audit log: a queue, and one thread that writes the file.
 //!
-//! Recording an event never waits. If the disk is full or too slow, lines are lost and
-//! counted: delivering a profile takes precedence over logging it.
+//! Recording an event never waits. If the disk is full or too slow, lines are lost and counted:
+//! delivering a profile takes precedence over logging it.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -21,12 +21,12 @@ use crate::token::{TokenId, UnixSeconds};
 /// How many lines may wait for the disk, at about 300 bytes each.
 const QUEUE_MAX: usize = 10_000;
 
-/// How many refusals without a verified token are written per second. Any client can
-/// cause them, and they must not fill the disk.
+/// How many refusals without a verified token are written per second. Any client can cause them,
+/// and they must not fill the disk.
 const UNVERIFIED_PER_SECOND_MAX: u32 = 10;
 
-/// How many refusals of one verified token are written per [`REPEAT_WINDOW`]. A client
-/// with a dead link can cause any number of them.
+/// How many refusals of one verified token are written per [`REPEAT_WINDOW`]. A client with a dead
+/// link can cause any number of them.
 const REPEATS_MAX: u32 = 10;
 
 /// The window in which refusals of one token are counted, in seconds.
@@ -132,8 +132,8 @@ impl AuditLog {
         self.state.lost.load(Ordering::Relaxed)
     }
 
-    /// Closes the queue and waits at most `timeout` until everything is written. Returns
-    /// `true` if it was.
+    /// Closes the queue and waits at most `timeout` until everything is written. Returns `true` if
+    /// it was.
     pub(super) fn close(&self, timeout: Duration) -> bool {
         self.intake().queue = None;
         let done = self.done.lock().unwrap_or_else(PoisonError::into_inner);

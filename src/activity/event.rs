@@ -45,8 +45,7 @@ pub enum What {
 }
 
 impl What {
-    /// Returns the user of the token, or the operator who made the change. `None` if
-    /// unknown.
+    /// Returns the user of the token, or the operator who made the change. `None` if unknown.
     #[must_use]
     pub fn user(&self) -> Option<&UserName> {
         match self {

@@ -1,10 +1,10 @@
-//! Recent events on this node: profiles delivered, requests refused, and changes that
-//! operators made.
+//! Recent events on this node: profiles delivered, requests refused, and changes that operators
+//! made.
 //!
-//! Memory holds a bounded number of recent events for the admin door. Every event also
-//! goes to the audit log, if one is configured (`audit_log`, `audit_file`). `line` is the
-//! JSON form of an event, `filter` selects events, and `reason` lists why a request got
-//! no profile. No event holds a token, a key or a profile.
+//! Memory holds a bounded number of recent events for the admin door. Every event also goes to the
+//! audit log, if one is configured (`audit_log`, `audit_file`). `line` is the JSON form of an
+//! event, `filter` selects events, and `reason` lists why a request got no profile. No event holds
+//! a token, a key or a profile.
 
 mod audit_file;
 mod audit_log;
@@ -32,8 +32,8 @@ const DELIVERED_MAX: usize = 5_000;
 /// How many changes by operators are kept.
 const DONE_MAX: usize = 5_000;
 
-/// How many refusals of verified tokens are kept. A client with a dead link can cause any
-/// number of them.
+/// How many refusals of verified tokens are kept. A client with a dead link can cause any number of
+/// them.
 const REFUSED_MAX: usize = 2_000;
 
 /// How many refusals without a verified token are kept. Any client can cause them.
@@ -77,8 +77,8 @@ impl Recent {
 }
 
 impl Activity {
-    /// Writes all events to the file at `path` as well, which is created if it does not
-    /// exist. The default is to keep them in memory only.
+    /// Writes all events to the file at `path` as well, which is created if it does not exist. The
+    /// default is to keep them in memory only.
     ///
     /// # Errors
     ///
@@ -129,8 +129,8 @@ impl Activity {
         self.audit.as_ref().map_or(0, AuditLog::lost)
     }
 
-    /// Closes the audit log and waits at most `timeout` until everything is written.
-    /// Returns `false` if lines may be missing.
+    /// Closes the audit log and waits at most `timeout` until everything is written. Returns
+    /// `false` if lines may be missing.
     #[must_use]
     pub fn close_audit_log(&self, timeout: Duration) -> bool {
         self.audit.as_ref().is_none_or(|audit| audit.close(timeout))

@@ -1,5 +1,5 @@
-//! The reasons why a request gets no profile, one word each. The log, the audit log, the
-//! metrics and the API all use this word.
+//! The reasons why a request gets no profile, one word each. The log, the audit log, the metrics
+//! and the API all use this word.
 
 use std::fmt;
 

@@ -72,9 +72,8 @@ pub(super) struct Changeable {
     pub(super) inviter: Option<Arc<dyn Inviter>>,
 }
 
-/// An operator who may see the state of the nodes and nothing else, because this node may not
-/// know the latest revocations. Only [`AdminDoor::enter_to_look`] and [`AdminDoor::sign_in`]
-/// create one.
+/// An operator who may see the state of the nodes and nothing else, because this node may not know
+/// the latest revocations. Only [`AdminDoor::enter_to_look`] and [`AdminDoor::sign_in`] create one.
 #[derive(Debug)]
 pub(super) struct StaleViewer(Operator);
 
@@ -105,12 +104,12 @@ pub(super) enum Unfit {
 }
 
 impl AdminDoor {
-    /// Admits a request with an admin token of at least the role `needed`, which is verified,
-    /// valid now, used from its network and not revoked.
+    /// Admits a request with an admin token of at least the role `needed`, which is verified, valid
+    /// now, used from its network and not revoked.
     ///
     /// The token is a bearer token or, in a request without `Authorization`, the token of the
-    /// session in the cookie. A browser adds the cookie to requests from any site, so a change
-    /// with a cookie must come from a page of this door.
+    /// session in the cookie. A browser adds the cookie to requests from any site, so a change with
+    /// a cookie must come from a page of this door.
     pub(super) fn enter(
         &self,
         request: &HttpRequest,
@@ -124,9 +123,9 @@ impl AdminDoor {
         Ok(operator)
     }
 
-    /// Admits a request with an admin token of any role to see the state of the nodes, even if
-    /// this node has been cut off for so long that its revocations may be out of date. That is
-    /// when an operator has to see the cause.
+    /// Admits a request with an admin token of any role to see the state of the nodes, even if this
+    /// node has been cut off for so long that its revocations may be out of date. That is when an
+    /// operator has to see the cause.
     ///
     /// A token that was revoked after this node last heard from the others is admitted. After a
     /// restart, a node with others knows its last snapshot until it hears from a majority. Time,

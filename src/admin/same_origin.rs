@@ -1,8 +1,8 @@
 //! Whether a page of this door sent a request, or a page of somebody else.
 //!
-//! A browser adds the session's cookie to whatever page asks. So what changes
-//! something must have come from a page of this very origin, which browsers
-//! tell in `Sec-Fetch-Site` and, before that was known, in `Origin`.
+//! A browser adds the session's cookie to whatever page asks. So what changes something must have
+//! come from a page of this very origin, which browsers tell in `Sec-Fetch-Site` and, before that
+//! was known, in `Origin`.
 
 use actix_web::http::header::{HOST, HeaderMap, ORIGIN};
 
@@ -21,9 +21,9 @@ pub(super) enum Sender {
 
 /// Tells who sent a request with these headers.
 ///
-/// `Sec-Fetch-Site` decides where it is there: `same-origin`, or `none` for what
-/// the user typed. Without it, `Origin` must name the host and port of `Host`.
-/// A header that comes twice is nobody's that we know.
+/// `Sec-Fetch-Site` decides where it is there: `same-origin`, or `none` for what the user typed.
+/// Without it, `Origin` must name the host and port of `Host`. A header that comes twice is
+/// nobody's that we know.
 pub(super) fn sender(headers: &HeaderMap) -> Sender {
     let (sites, origins) = (values(headers, SEC_FETCH_SITE), values(headers, ORIGIN));
     match (sites.as_slice(), origins.as_slice()) {
@@ -34,8 +34,8 @@ pub(super) fn sender(headers: &HeaderMap) -> Sender {
     }
 }
 
-/// Tells whether an origin is this door, under the name it was asked by. The
-/// scheme is left out: behind a proxy this door does not know it.
+/// Tells whether an origin is this door, under the name it was asked by. The scheme is left out:
+/// behind a proxy this door does not know it.
 fn is_host(origin: &str, headers: &HeaderMap) -> bool {
     let authority = origin.split_once("://").map(|(_scheme, authority)| authority);
     match (authority, values(headers, HOST).as_slice()) {

@@ -13,8 +13,8 @@ use crate::token::UnixSeconds;
 pub(crate) struct Members {
     /// All members, sorted by id.
     pub(crate) members: Vec<MemberInfo>,
-    /// Whether the leader answered. If not, the leader cannot be reached, and this is what the
-    /// node that was asked knows by itself.
+    /// Whether the leader answered. If not, the leader cannot be reached, and this is what the node
+    /// that was asked knows by itself.
     pub(crate) is_by_leader: bool,
     /// Whether the node that was asked has not heard from a majority for so long that it delivers
     /// nothing. Then all of this may be out of date, and so may be what the node knows of revoked

@@ -15,8 +15,8 @@ use crate::token::{ProfileKind, UnixSeconds, UserName};
 pub(crate) struct Question {
     /// The token. Any text is judged.
     pub(crate) token: String,
-    /// The address that the download would come from, for a token that is limited to a network.
-    /// The default is the address that this request comes from.
+    /// The address that the download would come from, for a token that is limited to a network. The
+    /// default is the address that this request comes from.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = words::address, required = false)]
     pub(crate) client: Option<IpAddr>,

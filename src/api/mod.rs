@@ -1,8 +1,8 @@
 //! What the admin API and its clients send each other as JSON.
 //!
-//! One type for each thing, with its schema: a node writes and `jeton`'s own client reads the
-//! same one. `words` has the schemas of the lower floors' types, `plain` keeps text from a node
-//! from steering a terminal. How requests are read and answered is a matter of the admin door.
+//! One type for each thing, with its schema: a node writes and `jeton`'s own client reads the same
+//! one. `words` has the schemas of the lower floors' types, `plain` keeps text from a node from
+//! steering a terminal. How requests are read and answered is a matter of the admin door.
 
 pub(crate) mod cluster;
 pub(crate) mod error;

@@ -40,8 +40,8 @@ pub(crate) struct RevokeUser {
     pub(crate) user: UserName,
 }
 
-/// All tokens of a key. Only an admin may do this, and not to the key of the token that the
-/// request is made with.
+/// All tokens of a key. Only an admin may do this, and not to the key of the token that the request
+/// is made with.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RevokeKey {

@@ -25,8 +25,7 @@ fn no_dir(hint: &str) -> Failure {
     Failure::say("`keys.signing` is not set: there are no private keys on this machine", hint)
 }
 
-/// Returns the hint for a machine without private keys, such as a node that joined a
-/// cluster.
+/// Returns the hint for a machine without private keys, such as a node that joined a cluster.
 fn no_key_here(purpose: KeyPurpose) -> String {
     let instead = match purpose {
         KeyPurpose::Profile => {

@@ -7,8 +7,8 @@ use crate::failure::Failure;
 pub enum CliError {
     /// A command failed.
     Failed(Failure),
-    /// The command line is wrong, or it asks for help or the version, which clap
-    /// reports in the same way.
+    /// The command line is wrong, or it asks for help or the version, which clap reports in the
+    /// same way.
     Usage(clap::Error),
 }
 

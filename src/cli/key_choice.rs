@@ -19,8 +19,8 @@ pub(crate) enum KeyChoice {
     File(PathBuf),
 }
 
-/// Parses 8 hex digits as an id, and anything else as a path. Write `./0a1b2c3d` for a
-/// file that has such a name.
+/// Parses 8 hex digits as an id, and anything else as a path. Write `./0a1b2c3d` for a file that
+/// has such a name.
 impl FromStr for KeyChoice {
     type Err = Infallible;
 

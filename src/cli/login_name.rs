@@ -5,8 +5,8 @@ use crate::token::NewUserName;
 /// The variables that may have the login name, in the order in which they are tried.
 const VARIABLES: [&str; 2] = ["USER", "LOGNAME"];
 
-/// Returns the login name, if it is a valid user name. It proves nothing: a holder of
-/// the admin key can use any name.
+/// Returns the login name, if it is a valid user name. It proves nothing: a holder of the admin key
+/// can use any name.
 pub(crate) fn get() -> Option<NewUserName> {
     among(|variable| std::env::var(variable).ok())
 }

@@ -1,9 +1,9 @@
 //! The command line: the only room that imports all others.
 //!
-//! `command/` has one file for each command. Beside it is what they share: `minting/`
-//! for tokens minted offline, `client/` for the admin API of a node, `terminal/` for
-//! output. A command writes its result to stdout and remarks for people to stderr. It
-//! fails with a [`Failure`](crate::failure::Failure).
+//! `command/` has one file for each command. Beside it is what they share: `minting/` for tokens
+//! minted offline, `client/` for the admin API of a node, `terminal/` for output. A command writes
+//! its result to stdout and remarks for people to stderr. It fails with a
+//! [`Failure`](crate::failure::Failure).
 
 mod client;
 mod command;
@@ -38,9 +38,9 @@ Each command has its own --help, with examples.";
 
 /// Hand out OpenVPN profiles by counted, signed links.
 ///
-/// A link carries a signed token with the user, the kind of profile, the expiry and the
-/// number of uses. There is no token database. Minting needs only a private key. The
-/// nodes that serve the links count the uses in a replicated log.
+/// A link carries a signed token with the user, the kind of profile, the expiry and the number of
+/// uses. There is no token database. Minting needs only a private key. The nodes that serve the
+/// links count the uses in a replicated log.
 #[derive(Parser)]
 #[command(name = "jeton", version, after_help = EXAMPLES, max_term_width = 100)]
 struct Root {

@@ -1,5 +1,5 @@
-//! Tokens as command arguments: an id, a token, a link, or `-` to read one of these
-//! from stdin, which keeps it out of the shell history and `ps`.
+//! Tokens as command arguments: an id, a token, a link, or `-` to read one of these from stdin,
+//! which keeps it out of the shell history and `ps`.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead as _, BufReader, Read};
@@ -14,8 +14,8 @@ const LEN_MAX: u64 = 4_096;
 /// The prefix that [`mark_ids`] adds to an id that begins with a hyphen.
 const ID_MARK: &str = "id:";
 
-/// Adds a prefix to ids that begin with a hyphen, as one in 64 does, so that clap does
-/// not mistake them for options. [`read`] removes it.
+/// Adds a prefix to ids that begin with a hyphen, as one in 64 does, so that clap does not mistake
+/// them for options. [`read`] removes it.
 pub(crate) fn mark_ids(mut args: Vec<OsString>) -> Vec<OsString> {
     for arg in args.iter_mut().skip(1) {
         let is_id = |text: &str| text.starts_with('-') && text.parse::<Nonce>().is_ok();
@@ -32,8 +32,8 @@ pub(crate) fn read(argument: &str) -> Result<String, Failure> {
     read_or(argument, empty)
 }
 
-/// Returns the text that `argument` stands for, or the failure `empty` if that is stdin
-/// and its first line is blank.
+/// Returns the text that `argument` stands for, or the failure `empty` if that is stdin and its
+/// first line is blank.
 pub(crate) fn read_or(argument: &str, empty: impl FnOnce() -> Failure) -> Result<String, Failure> {
     let argument = argument.strip_prefix(ID_MARK).unwrap_or(argument);
     if argument != "-" {

@@ -9,8 +9,7 @@ use thiserror::Error;
 /// The maximum length of a host name in bytes (RFC 1035).
 const HOST_LEN_MAX: usize = 253;
 
-/// A host and a port: `node2.example.com:7443`, `192.0.2.7:7443` or
-/// `[2001:db8::7]:7443`.
+/// A host and a port: `node2.example.com:7443`, `192.0.2.7:7443` or `[2001:db8::7]:7443`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct NodeAddress(String);
 

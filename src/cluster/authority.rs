@@ -1,6 +1,6 @@
-//! The cluster's certificate authority: it binds keys to the nodes of one ledger.
-//! Every member has the authority's key, which lets it renew its own certificate and
-//! admit new nodes. Anyone with the key can impersonate any node (see SECURITY.md).
+//! The cluster's certificate authority: it binds keys to the nodes of one ledger. Every member has
+//! the authority's key, which lets it renew its own certificate and admit new nodes. Anyone with
+//! the key can impersonate any node (see SECURITY.md).
 //!
 //! ```text
 //! DIR/cluster/ca.pem      the certificate
@@ -38,15 +38,14 @@ const KEY: &str = "ca-key.pem";
 
 const DAY: u64 = 24 * 60 * 60;
 
-/// How long the authority is valid, in seconds: a century, because nothing renews
-/// it.
+/// How long the authority is valid, in seconds: a century, because nothing renews it.
 const AUTHORITY_LIFETIME: u64 = 36_525 * DAY;
 
 /// How long a node's certificate is valid, in seconds.
 const NODE_LIFETIME: u64 = 90 * DAY;
 
-/// How long before its issue a certificate is valid, in seconds, so that a node whose
-/// clock is behind can connect and learn that it is.
+/// How long before its issue a certificate is valid, in seconds, so that a node whose clock is
+/// behind can connect and learn that it is.
 const BACKDATED: u64 = 7 * DAY;
 
 /// The cluster's certificate authority, with its key.
@@ -112,8 +111,7 @@ impl Authority {
     ///
     /// # Errors
     ///
-    /// Returns [`AuthorityError::Damaged`] unless the two match each other and the
-    /// ledger.
+    /// Returns [`AuthorityError::Damaged`] unless the two match each other and the ledger.
     pub fn from_pem(ledger_id: [u8; 16], pem: &str, key: &str) -> Result<Self, AuthorityError> {
         let damaged = AuthorityError::Damaged;
         let Ok(certificate) = CertificateDer::from_pem_slice(pem.as_bytes()) else {
@@ -152,8 +150,8 @@ impl Authority {
         Self::from_pem(ledger_id, &pem, &key).map(Some)
     }
 
-    /// Writes the authority into a ledger's directory, which must have none:
-    /// atomically, durably, accessible by the owner only.
+    /// Writes the authority into a ledger's directory, which must have none: atomically, durably,
+    /// accessible by the owner only.
     ///
     /// # Errors
     ///

@@ -1,5 +1,5 @@
-//! This node's certificate: issued at each start, renewed while the node runs, and
-//! never written to disk.
+//! This node's certificate: issued at each start, renewed while the node runs, and never written to
+//! disk.
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,15 +21,13 @@ use crate::ledger::NodeId;
 use crate::tls::TlsError;
 use crate::token::UnixSeconds;
 
-/// How long before its expiry a certificate is renewed, in seconds: a third of its
-/// lifetime.
+/// How long before its expiry a certificate is renewed, in seconds: a third of its lifetime.
 const RENEWED_BEFORE: u64 = 30 * 24 * 60 * 60;
 
 /// How often the expiry is checked.
 const CHECK_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
-/// This node's certificate. Each handshake uses the one that is current when it
-/// begins.
+/// This node's certificate. Each handshake uses the one that is current when it begins.
 pub struct NodeCertificate {
     authority: Arc<Authority>,
     node_id: NodeId,
@@ -65,9 +63,9 @@ impl NodeCertificate {
         &self.authority
     }
 
-    /// Returns the configuration of the listener: TLS 1.3 without resumption, so that
-    /// each connection authenticates the caller again. A caller may present a
-    /// certificate of this authority, or none if it wants to join.
+    /// Returns the configuration of the listener: TLS 1.3 without resumption, so that each
+    /// connection authenticates the caller again. A caller may present a certificate of this
+    /// authority, or none if it wants to join.
     ///
     /// # Errors
     ///

@@ -80,8 +80,8 @@ impl PeerConnection {
         self.sender.is_closed()
     }
 
-    /// Sends a body to `path` and returns the response, of at most `len_max` bytes. If
-    /// the future is dropped, the connection must not be used again.
+    /// Sends a body to `path` and returns the response, of at most `len_max` bytes. If the future
+    /// is dropped, the connection must not be used again.
     pub(super) async fn post(
         &mut self,
         path: &'static str,

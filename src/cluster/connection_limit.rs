@@ -1,15 +1,14 @@
-//! Limits on unauthenticated connections: how many there may be, how often a subnet
-//! may open one, and which one is closed when there are too many.
+//! Limits on unauthenticated connections: how many there may be, how often a subnet may open one,
+//! and which one is closed when there are too many.
 //!
-//! A node's connection is unauthenticated until its handshake is complete, so it
-//! needs a slot for milliseconds only. For that reason no connection is refused
-//! because all slots are taken: the oldest one from the subnet that holds the most
-//! slots is closed. Subnets from which a node has connected recently lose a slot
-//! only if no others hold one. To keep nodes out, an attacker has to refill all slots
-//! from more subnets than there are slots, each time faster than one handshake.
+//! A node's connection is unauthenticated until its handshake is complete, so it needs a slot for
+//! milliseconds only. For that reason no connection is refused because all slots are taken: the
+//! oldest one from the subnet that holds the most slots is closed. Subnets from which a node has
+//! connected recently lose a slot only if no others hold one. To keep nodes out, an attacker has to
+//! refill all slots from more subnets than there are slots, each time faster than one handshake.
 //!
-//! A handshake costs a signature, so each subnet also has a rate. Subnets from which
-//! a node has connected recently are exempt.
+//! A handshake costs a signature, so each subnet also has a rate. Subnets from which a node has
+//! connected recently are exempt.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -36,8 +35,7 @@ const SUBNETS_MAX: u64 = 1_024;
 /// How long a subnet is privileged after a node has connected from it.
 const NODE_RECENT: Duration = Duration::from_secs(600);
 
-/// The unauthenticated connections. Time is an argument: the duration since any
-/// fixed instant.
+/// The unauthenticated connections. Time is an argument: the duration since any fixed instant.
 #[derive(Debug)]
 pub(super) struct ConnectionLimit {
     rate: RateLimiter,
@@ -109,8 +107,8 @@ impl Slots {
         self.nodes_seen.get(&subnet).is_some_and(|seen| is_recent(*seen, now))
     }
 
-    /// Closes the oldest connection from the subnet that holds the most slots,
-    /// preferring subnets without a recent node.
+    /// Closes the oldest connection from the subnet that holds the most slots, preferring subnets
+    /// without a recent node.
     fn evict_one(&mut self, now: Duration) {
         let mut counts = HashMap::<Subnet, usize>::new();
         for holder in self.taken.values() {
@@ -133,8 +131,8 @@ fn is_recent(seen: Duration, now: Duration) -> bool {
 }
 
 impl Slot {
-    /// Records that the connection is a node's. This frees the slot and takes back
-    /// what the connection cost its subnet.
+    /// Records that the connection is a node's. This frees the slot and takes back what the
+    /// connection cost its subnet.
     pub(super) fn authenticated(&self, now: Duration) {
         self.limit.rate.refund(self.subnet);
         let mut slots = self.limit.slots();

@@ -1,8 +1,7 @@
-//! The requests at the cluster door: `POST /raft` from nodes with a certificate and
-//! `POST /join` from invited nodes.
+//! The requests at the cluster door: `POST /raft` from nodes with a certificate and `POST /join`
+//! from invited nodes.
 //!
-//! The door only authenticates the sender of a message. The ledger knows who is a
-//! member.
+//! The door only authenticates the sender of a message. The ledger knows who is a member.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -49,8 +48,8 @@ pub(super) type ResponseBody = BoxBody<Bytes, io::Error>;
 
 /// Handles the messages of other nodes.
 pub trait Receive: Send + Sync {
-    /// Carries out a message of the node `from` and returns the answer. An empty answer
-    /// stands for an unknown outcome.
+    /// Carries out a message of the node `from` and returns the answer. An empty answer stands for
+    /// an unknown outcome.
     fn receive<'a>(
         &'a self,
         from: NodeId,
@@ -104,8 +103,8 @@ impl ClusterDoor {
         })
     }
 
-    /// Passes a message to the ledger. A message that was received completely is
-    /// carried out even if the caller disconnects.
+    /// Passes a message to the ledger. A message that was received completely is carried out even
+    /// if the caller disconnects.
     async fn receive(
         self: Arc<Self>,
         caller: NodeId,
@@ -118,8 +117,8 @@ impl ClusterDoor {
         let received = tokio::spawn(async move { self.receiver.receive(caller, &message).await });
         match received.await {
             Ok(answer) if !answer.is_empty() => Response::new(whole(answer)),
-            // The message may have been carried out, so the response breaks off: the
-            // caller must not take it for an answer.
+            // The message may have been carried out, so the response breaks off: the caller must
+            // not take it for an answer.
             Ok(_) | Err(_) => Response::new(broken()),
         }
     }

@@ -1,5 +1,5 @@
-//! Invitations: secrets that admit one node each, within 15 minutes. The inviting
-//! node keeps only their hashes, in memory.
+//! Invitations: secrets that admit one node each, within 15 minutes. The inviting node keeps only
+//! their hashes, in memory.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -1,5 +1,5 @@
-//! The caller of `POST /join`. It sends the secret only to a node of the authority that
-//! the join line names.
+//! The caller of `POST /join`. It sends the secret only to a node of the authority that the join
+//! line names.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,8 +73,8 @@ pub enum JoinError {
 ///
 /// # Errors
 ///
-/// Returns [`JoinError`]. After [`JoinError::Unknown`] this node may be a member; after
-/// any other error it is not.
+/// Returns [`JoinError`]. After [`JoinError::Unknown`] this node may be a member; after any other
+/// error it is not.
 pub async fn join(
     line: &JoinLine,
     node_id: NodeId,
@@ -135,8 +135,8 @@ fn client_config(fingerprint: AuthorityFingerprint) -> Result<ClientConfig, rust
     Ok(config)
 }
 
-/// Trusts a node whose certificate was issued by the authority with this fingerprint.
-/// The node sends the authority's certificate after its own.
+/// Trusts a node whose certificate was issued by the authority with this fingerprint. The node
+/// sends the authority's certificate after its own.
 #[derive(Debug)]
 struct UnderAuthority {
     fingerprint: AuthorityFingerprint,

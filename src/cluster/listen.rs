@@ -1,7 +1,7 @@
 //! The listener of the cluster door: TCP, TLS, HTTP, and their time limits.
 //!
-//! A node keeps its connection and sends any number of messages. A caller without a
-//! certificate gets one request, within seconds, and a slot from `connection_limit`.
+//! A node keeps its connection and sends any number of messages. A caller without a certificate
+//! gets one request, within seconds, and a slot from `connection_limit`.
 
 use std::future::Future;
 use std::io;
@@ -32,8 +32,8 @@ const HANDSHAKE_TIME: Duration = Duration::from_secs(3);
 /// How long an unauthenticated caller may take to send the head of its request.
 const HEAD_TIME: Duration = Duration::from_secs(5);
 
-/// How long an unauthenticated connection may last after its handshake. The members
-/// have to agree on a new one in that time.
+/// How long an unauthenticated connection may last after its handshake. The members have to agree
+/// on a new one in that time.
 const UNAUTHENTICATED_TIME: Duration = Duration::from_secs(45);
 
 /// The maximum size of the head of an unauthenticated request, in bytes.
@@ -63,8 +63,8 @@ struct Listener {
     started: Instant,
 }
 
-/// Serves the cluster door on `listener` until `shutdown` completes. Messages that were
-/// received are carried out even if their senders disconnect.
+/// Serves the cluster door on `listener` until `shutdown` completes. Messages that were received
+/// are carried out even if their senders disconnect.
 ///
 /// # Errors
 ///

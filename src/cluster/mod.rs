@@ -15,8 +15,8 @@
 //! join              the caller of POST /join
 //! ```
 //!
-//! This room carries bytes and authenticates their senders. The ledger decides what
-//! the bytes mean and who is a member. `docs/node-protocol.md` specifies both.
+//! This room carries bytes and authenticates their senders. The ledger decides what the bytes mean
+//! and who is a member. `docs/node-protocol.md` specifies both.
 
 mod address;
 mod authority;

@@ -1,14 +1,13 @@
 //! The calls to other nodes: implements [`Transport`] over kept connections.
 //!
-//! A connection carries one message at a time, so no message waits behind another: a
-//! heartbeat that finds all connections busy opens one. Idle connections are used
-//! again, newest first. A message that could not be written on an idle connection is
-//! sent on another one. A message that the node may have received is never sent again.
+//! A connection carries one message at a time, so no message waits behind another: a heartbeat that
+//! finds all connections busy opens one. Idle connections are used again, newest first. A message
+//! that could not be written on an idle connection is sent on another one. A message that the node
+//! may have received is never sent again.
 //!
-//! A heartbeat has less time than TCP needs to retransmit a lost packet or to connect
-//! to a distant node. So opening a connection and waiting for an answer continue after
-//! the caller has given up, and the next message finds the connection ready. Otherwise
-//! a lossy network would never have one.
+//! A heartbeat has less time than TCP needs to retransmit a lost packet or to connect to a distant
+//! node. So opening a connection and waiting for an answer continue after the caller has given up,
+//! and the next message finds the connection ready. Otherwise a lossy network would never have one.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -74,8 +73,8 @@ impl PeerNetwork {
         })
     }
 
-    /// Sends a message and returns the answer. Logs when a node stops answering, and
-    /// when it answers again.
+    /// Sends a message and returns the answer. Logs when a node stops answering, and when it
+    /// answers again.
     async fn ask(
         &self,
         to: &PeerAddress,
@@ -118,8 +117,8 @@ impl PeerNetwork {
         outcome(pool.ask(connection, message, deadline).await)
     }
 
-    /// Opens a connection. If that takes too long for this message, the connection is
-    /// kept for the next one.
+    /// Opens a connection. If that takes too long for this message, the connection is kept for the
+    /// next one.
     async fn open(
         &self,
         pool: &Arc<Pool>,
@@ -182,8 +181,7 @@ impl Pool {
         }
     }
 
-    /// Sends a message over a connection, which is kept only if an answer arrives, even a
-    /// late one.
+    /// Sends a message over a connection, which is kept only if an answer arrives, even a late one.
     async fn ask(
         self: &Arc<Self>,
         mut connection: PeerConnection,
@@ -205,8 +203,8 @@ impl Pool {
             Ok(Err(_)) => Err(CallFailure::Unknown("this node is stopping".to_owned())),
             Err(_) => Err(CallFailure::timed_out()),
         };
-        // One message may be slow. After the second one without an answer the other
-        // connections are probably dead as well.
+        // One message may be slow. After the second one without an answer the other connections are
+        // probably dead as well.
         if matches!(answered, Err(CallFailure::Unknown(_)))
             && self.is_silent.load(Ordering::Relaxed)
         {

@@ -1,5 +1,5 @@
-//! The cluster door and its callers over real sockets: who is admitted, and what a
-//! rejected caller learns.
+//! The cluster door and its callers over real sockets: who is admitted, and what a rejected caller
+//! learns.
 
 use std::collections::BTreeSet;
 use std::future::{Future, ready};
@@ -290,8 +290,7 @@ async fn a_message_that_may_have_been_received_is_not_reported_as_undelivered() 
     assert!(begun.elapsed() < PATIENCE);
 }
 
-/// Starts a proxy to a node that accepts one connection and forwards it once `start`
-/// is notified.
+/// Starts a proxy to a node that accepts one connection and forwards it once `start` is notified.
 async fn proxy_to(node: &TestNode, start: Arc<Notify>) -> PeerAddress {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, target) = (listener.local_addr().unwrap(), node.address.to_string());

@@ -28,8 +28,7 @@ pub struct JoinRequest {
     pub address: String,
     /// Its version of jeton.
     pub version: String,
-    /// Its message format, see
-    /// [`MESSAGE_FORMAT`](crate::ledger::raft::MESSAGE_FORMAT).
+    /// Its message format, see [`MESSAGE_FORMAT`](crate::ledger::raft::MESSAGE_FORMAT).
     pub format: u16,
 }
 

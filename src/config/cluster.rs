@@ -16,8 +16,8 @@ const MAX_STALENESS: Duration = Duration::from_secs(10);
 pub struct ClusterConfig {
     /// The cluster door; `None` if it is off.
     pub listener: Option<ClusterListener>,
-    /// How long this node goes on delivering profiles while it hears nothing from
-    /// a majority (`<=`).
+    /// How long this node goes on delivering profiles while it hears nothing from a majority
+    /// (`<=`).
     pub max_staleness: Duration,
 }
 

@@ -1,8 +1,7 @@
 //! The settings of a file and of the environment, each with its origin.
 //!
-//! [`Settings`] are taken one by one. Reading never stops at the first fault, so
-//! that one run reports them all. Any key that was not taken is unknown. This
-//! module does no I/O.
+//! [`Settings`] are taken one by one. Reading never stops at the first fault, so that one run
+//! reports them all. Any key that was not taken is unknown. This module does no I/O.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -19,8 +18,8 @@ use super::setting::{FromSetting, Raw};
 pub struct Environment(BTreeMap<String, OsString>);
 
 impl Environment {
-    /// Keeps those of `variables` whose names begin with `JETON_`. The others may
-    /// hold secrets of other programs.
+    /// Keeps those of `variables` whose names begin with `JETON_`. The others may hold secrets of
+    /// other programs.
     pub fn from_variables(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
         let ours = variables.into_iter().filter_map(|(name, value)| {
             let name = name.into_string().ok()?;
@@ -48,8 +47,7 @@ pub(super) struct Settings<'a> {
 }
 
 impl<'a> Settings<'a> {
-    /// Parses TOML. Relative paths in it and in the environment are resolved
-    /// against `base`.
+    /// Parses TOML. Relative paths in it and in the environment are resolved against `base`.
     pub(super) fn read(text: &str, environment: &'a Environment, base: &Path) -> Self {
         let (table, errors) = DeTable::parse_recoverable(text);
         let mut in_file = BTreeMap::new();
@@ -66,8 +64,8 @@ impl<'a> Settings<'a> {
         Self { in_file, environment, base, known: BTreeSet::new(), faults }
     }
 
-    /// Takes the setting `key`; the environment overrides the file. Returns
-    /// `None` if it is not set, or if it is wrong, which adds a fault.
+    /// Takes the setting `key`; the environment overrides the file. Returns `None` if it is not
+    /// set, or if it is wrong, which adds a fault.
     pub(super) fn take<T: FromSetting>(&mut self, key: &'static str) -> Option<T> {
         self.known.insert(key);
         let from_file = self.in_file.remove(key);
@@ -128,8 +126,7 @@ impl<'a> Settings<'a> {
         self.known.iter().copied()
     }
 
-    /// Returns all faults, sorted by origin, with one for each key that was not
-    /// taken.
+    /// Returns all faults, sorted by origin, with one for each key that was not taken.
     pub(super) fn finish(mut self) -> Vec<ConfigFault> {
         for (key, (raw, line)) in std::mem::take(&mut self.in_file) {
             let is_section = self.known.iter().any(|known| is_below(known, &key));

@@ -47,8 +47,8 @@ impl ConfigError {
 /// One problem in a configuration.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ConfigFault {
-    /// The setting, such as `public.listen`, which may be an unknown one; `None`
-    /// for a syntax error.
+    /// The setting, such as `public.listen`, which may be an unknown one; `None` for a syntax
+    /// error.
     pub key: Option<String>,
     /// Where the setting is.
     pub origin: Origin,
@@ -74,8 +74,7 @@ impl ConfigFault {
         self.key.as_deref() == Some(key)
     }
 
-    /// Returns `true` if this may be why there is no
-    /// [`ProfilesConfig`](super::ProfilesConfig).
+    /// Returns `true` if this may be why there is no [`ProfilesConfig`](super::ProfilesConfig).
     #[must_use]
     pub fn is_about_profiles(&self) -> bool {
         self.key.as_deref().is_some_and(|key| key.starts_with("profiles."))

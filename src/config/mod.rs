@@ -1,12 +1,11 @@
 //! The configuration: `jeton.toml` and the `JETON_*` variables.
 //!
-//! Loading it reads one file and checks the settings alone. Each command checks the
-//! files that the settings name when it opens them; `jeton config check` checks
-//! all of them.
+//! Loading it reads one file and checks the settings alone. Each command checks the files that the
+//! settings name when it opens them; `jeton config check` checks all of them.
 //!
-//! A file may have only the settings that its commands need: for minting,
-//! `public_url` and `keys.signing`. So a setting without a default is an
-//! `Option`, and each command rejects a configuration that lacks what it needs.
+//! A file may have only the settings that its commands need: for minting, `public_url` and
+//! `keys.signing`. So a setting without a default is an `Option`, and each command rejects a
+//! configuration that lacks what it needs.
 
 mod cluster;
 mod document;
@@ -90,8 +89,7 @@ pub struct Public {
 pub struct Admin {
     /// Where to listen; `None` if it is off.
     pub listen: Option<SocketAddr>,
-    /// The private profile key that this node mints with; `None` if it does not
-    /// mint, as is usual.
+    /// The private profile key that this node mints with; `None` if it does not mint, as is usual.
     pub signing_key: Option<PathBuf>,
 }
 
@@ -121,14 +119,14 @@ impl Config {
         )
     }
 
-    /// Loads the file that `explicit` names, else `JETON_CONFIG`, else
-    /// `./jeton.toml`, else `/etc/jeton/jeton.toml`. A `JETON_*` variable overrides
-    /// the setting in the file: `JETON_PUBLIC_LISTEN` for `public.listen`.
+    /// Loads the file that `explicit` names, else `JETON_CONFIG`, else `./jeton.toml`, else
+    /// `/etc/jeton/jeton.toml`. A `JETON_*` variable overrides the setting in the file:
+    /// `JETON_PUBLIC_LISTEN` for `public.listen`.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] if there is no such file, or if a setting in it or in a
-    /// variable is wrong or unknown.
+    /// [`ConfigError`] if there is no such file, or if a setting in it or in a variable is wrong or
+    /// unknown.
     pub fn load(explicit: Option<&Path>) -> Result<Self, ConfigError> {
         let environment = Environment::from_variables(std::env::vars_os());
         let (config, faults) = Self::examine(explicit, &environment)?;
@@ -138,8 +136,8 @@ impl Config {
         Err(ConfigError::Faults { path: config.file, faults })
     }
 
-    /// Loads as [`Config::load`] does, and returns all faults as well. A setting
-    /// that is wrong has its default value.
+    /// Loads as [`Config::load`] does, and returns all faults as well. A setting that is wrong has
+    /// its default value.
     ///
     /// # Errors
     ///
@@ -235,8 +233,8 @@ fn find(explicit: Option<&Path>, environment: &Environment) -> Result<PathBuf, C
     if let Some(named) = environment.get("JETON_CONFIG") {
         return Ok(named.into());
     }
-    // A file that may exist but cannot be accessed must be reported and not
-    // skipped, so an error counts as "exists".
+    // A file that may exist but cannot be accessed must be reported and not skipped, so an error
+    // counts as "exists".
     let exists = |place: &Path| place.try_exists().unwrap_or(true);
     let found = PLACES.map(PathBuf::from).into_iter().find(|place| exists(place));
     found.ok_or(ConfigError::NotFound)

@@ -80,8 +80,8 @@ fn easy_rsa(
     Some(ProfilesConfig::EasyRsa { pki: pki?, template: template?, control_key })
 }
 
-/// The paths that are set in `[profiles]`: key, origin, and the path if it is
-/// valid. Each source uses some of them.
+/// The paths that are set in `[profiles]`: key, origin, and the path if it is valid. Each source
+/// uses some of them.
 struct Given(Vec<(&'static str, Origin, Option<PathBuf>)>);
 
 impl Given {

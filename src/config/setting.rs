@@ -58,8 +58,8 @@ impl Raw {
 
 /// A type that a setting can have.
 pub(super) trait FromSetting: Sized {
-    /// Converts a setting. The error is a phrase that follows the name of the key,
-    /// such as "must be true or false".
+    /// Converts a setting. The error is a phrase that follows the name of the key, such as "must be
+    /// true or false".
     fn from_setting(raw: &Raw) -> Result<Self, String>;
 }
 

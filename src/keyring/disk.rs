@@ -1,5 +1,5 @@
-//! Key files on disk: checks who else can read or change them, and writes them so
-//! that a crash cannot lose them.
+//! Key files on disk: checks who else can read or change them, and writes them so that a crash
+//! cannot lose them.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -24,8 +24,8 @@ const OTHERS_WRITE: u32 = 0o022;
 ///
 /// # Errors
 ///
-/// [`KeyringError`] if group or others can access the file, or if it is not a key
-/// that `passphrase` decrypts.
+/// [`KeyringError`] if group or others can access the file, or if it is not a key that `passphrase`
+/// decrypts.
 pub fn read_private(path: &Path, passphrase: Option<&str>) -> Result<SigningKey, KeyringError> {
     let text = read(path, |mode| {
         if mode & OTHERS == 0 { Ok(()) } else { Err(KeyringError::Exposed { path: path.into() }) }
@@ -43,8 +43,7 @@ pub(super) fn read_public(path: &Path) -> Result<VerifyingKey, KeyringError> {
 ///
 /// # Errors
 ///
-/// [`KeyringError`] if the directory cannot be read, or if group or others can write
-/// to it.
+/// [`KeyringError`] if the directory cannot be read, or if group or others can write to it.
 pub fn list(directory: &Path) -> Result<Vec<PathBuf>, KeyringError> {
     let metadata = fs::metadata(directory).map_err(|source| io_error("read", directory, source))?;
     check_writable(directory, metadata.permissions().mode())?;
@@ -72,8 +71,8 @@ pub(super) fn create_directory(directory: &Path, mode: u32) -> Result<(), Keyrin
     created.map_err(|source| io_error("create", directory, source))
 }
 
-/// Writes a new file with `mode` durably. Rejects an existing file. Removes a file
-/// that could not be written completely.
+/// Writes a new file with `mode` durably. Rejects an existing file. Removes a file that could not
+/// be written completely.
 pub(super) fn write_new_file(path: &Path, mode: u32, text: &str) -> Result<(), KeyringError> {
     let mut options = OpenOptions::new();
     let mut file = match options.write(true).create_new(true).mode(mode).open(path) {
@@ -112,8 +111,8 @@ fn sync_parent(path: &Path) -> Result<(), KeyringError> {
     synced.map_err(|source| io_error("write", directory, source))
 }
 
-/// Reads a whole file if `check` accepts its mode. The mode is that of the open file,
-/// so replacing the file in between has no effect.
+/// Reads a whole file if `check` accepts its mode. The mode is that of the open file, so replacing
+/// the file in between has no effect.
 fn read(
     path: &Path,
     check: impl Fn(u32) -> Result<(), KeyringError>,
@@ -125,8 +124,8 @@ fn read(
     }
     let file = File::open(path).map_err(failed)?;
     check(file.metadata().map_err(failed)?.permissions().mode())?;
-    // One byte more than allowed. The capacity is reserved first, because a growing
-    // vector would leave copies that are not wiped.
+    // One byte more than allowed. The capacity is reserved first, because a growing vector would
+    // leave copies that are not wiped.
     let limit = FILE_LEN_MAX + 1;
     let mut bytes = Zeroizing::new(Vec::with_capacity(limit + 32));
     file.take(limit as u64).read_to_end(&mut bytes).map_err(failed)?;

@@ -1,5 +1,4 @@
-//! Encrypted private keys: PKCS#8 with PBES2 (RFC 5958 section 3, RFC 8018
-//! section 6.2).
+//! Encrypted private keys: PKCS#8 with PBES2 (RFC 5958 section 3, RFC 8018 section 6.2).
 
 use pkcs8::der::Decode as _;
 use pkcs8::der::asn1::{AnyRef, OctetString};
@@ -10,14 +9,14 @@ use zeroize::Zeroizing;
 
 use super::KeyFileError;
 
-/// The scrypt cost of a written key, N = 2^14, r = 8, p = 1: 16 MiB. OpenSSL 3 writes
-/// the same. By default it reads no file that needs 32 MiB or more.
+/// The scrypt cost of a written key, N = 2^14, r = 8, p = 1: 16 MiB. OpenSSL 3 writes the same. By
+/// default it reads no file that needs 32 MiB or more.
 const SCRYPT_LOG_N: u8 = 14;
 const SCRYPT_R: u32 = 8;
 const SCRYPT_P: u32 = 1;
 
-/// The maximum scrypt work to read a key, N * r * p * 128, in bytes: sixteen times
-/// that of a written key.
+/// The maximum scrypt work to read a key, N * r * p * 128, in bytes: sixteen times that of a
+/// written key.
 const SCRYPT_WORK_MAX: u64 = 256 << 20;
 
 /// The maximum PBKDF2 iterations to read a key: some seconds.
@@ -46,8 +45,8 @@ impl Encryption<'_> {
 /// Parses an encrypted key.
 pub(super) fn parse(der: &[u8]) -> Result<EncryptedPrivateKeyInfoRef<'_>, KeyFileError> {
     EncryptedPrivateKeyInfoRef::from_der(der).map_err(|_| {
-        // pkcs8 reports an unknown scheme like damage. Only the former has the outer
-        // structure, an algorithm and an octet string.
+        // pkcs8 reports an unknown scheme like damage. Only the former has the outer structure, an
+        // algorithm and an octet string.
         match SubjectPublicKeyInfo::<AnyRef<'_>, OctetString>::from_der(der) {
             Ok(_) => KeyFileError::Encryption("an old or unknown scheme".to_owned()),
             Err(_) => KeyFileError::Malformed,
@@ -55,8 +54,7 @@ pub(super) fn parse(der: &[u8]) -> Result<EncryptedPrivateKeyInfoRef<'_>, KeyFil
     })
 }
 
-/// Decrypts `key` with `passphrase`, if the cost is in range. The result need not be
-/// a key.
+/// Decrypts `key` with `passphrase`, if the cost is in range. The result need not be a key.
 pub(super) fn decrypt(
     key: &EncryptedPrivateKeyInfoRef<'_>,
     passphrase: &str,
@@ -75,8 +73,7 @@ pub(super) fn decrypt(
     Ok(Zeroizing::new(plain))
 }
 
-/// Rejects costs that are too high and scrypt costs that are invalid: pkcs5 0.8
-/// panics on N = 0.
+/// Rejects costs that are too high and scrypt costs that are invalid: pkcs5 0.8 panics on N = 0.
 fn check_cost(scheme: &EncryptionScheme) -> Result<(), KeyFileError> {
     let EncryptionScheme::Pbes2(parameters) = scheme else {
         return Err(KeyFileError::Encryption("PBES1".to_owned()));

@@ -1,5 +1,4 @@
-//! The errors of key files and sets of keys. None of them contains the content of a
-//! file.
+//! The errors of key files and sets of keys. None of them contains the content of a file.
 
 use std::io;
 use std::path::PathBuf;
@@ -35,8 +34,7 @@ pub enum KeyFileError {
         "it is encrypted with {0}, which is not supported: use PBES2 with scrypt or PBKDF2-SHA-2 and AES"
     )]
     Encryption(String),
-    /// Its key derivation would take too much time or memory, or has invalid
-    /// parameters.
+    /// Its key derivation would take too much time or memory, or has invalid parameters.
     #[error("the cost of its key derivation is out of range")]
     DerivationCost,
     /// It is encrypted, and no passphrase was given.
@@ -45,8 +43,7 @@ pub enum KeyFileError {
     /// It does not decrypt with the passphrase.
     #[error("the passphrase is wrong, or the file is damaged")]
     WrongPassphrase,
-    /// It contains a public half that is not that of the private half
-    /// (RUSTSEC-2022-0093).
+    /// It contains a public half that is not that of the private half (RUSTSEC-2022-0093).
     #[error("its public half does not belong to its private half")]
     PublicHalf,
     /// The public key is not acceptable.
@@ -108,8 +105,8 @@ pub enum KeyringError {
         /// Where it should be, or how it should be named.
         expected: &'static str,
     },
-    /// Two files contain keys with the same id, usually the same key. A key has one
-    /// purpose, and a token names its key only by the id.
+    /// Two files contain keys with the same id, usually the same key. A key has one purpose, and a
+    /// token names its key only by the id.
     #[error("{first} and {second} contain keys with the same id {id}")]
     Duplicate {
         /// The id that both keys have.

@@ -1,8 +1,8 @@
 //! Encodes one key as the text of a file, and decodes it. Does no I/O.
 //!
-//! A private key is PKCS#8 (RFC 5958, RFC 8410). Version 1 is written, because the
-//! OpenSSL of Debian 12 does not read version 2. Both are read. A public key is SPKI
-//! (RFC 5280, section 4.1.2.7).
+//! A private key is PKCS#8 (RFC 5958, RFC 8410). Version 1 is written, because the OpenSSL of
+//! Debian 12 does not read version 2. Both are read. A public key is SPKI (RFC 5280, section
+//! 4.1.2.7).
 
 use ed25519_dalek::pkcs8::{EncodePrivateKey as _, KeypairBytes};
 use pkcs8::der::asn1::{BitStringRef, ObjectIdentifier};
@@ -51,14 +51,14 @@ fn try_encode_private(
     Ok(pem)
 }
 
-/// Decodes a private key: PKCS#8 version 1 or 2, plain or encrypted. The passphrase
-/// is ignored if the file is not encrypted.
+/// Decodes a private key: PKCS#8 version 1 or 2, plain or encrypted. The passphrase is ignored if
+/// the file is not encrypted.
 ///
 /// # Errors
 ///
-/// [`KeyFileError::PassphraseNeeded`] if the file is encrypted and there is no
-/// passphrase, [`KeyFileError::WrongPassphrase`] if it is another one, and otherwise
-/// the first error in the file.
+/// [`KeyFileError::PassphraseNeeded`] if the file is encrypted and there is no passphrase,
+/// [`KeyFileError::WrongPassphrase`] if it is another one, and otherwise the first error in the
+/// file.
 pub fn decode_private(text: &str, passphrase: Option<&str>) -> Result<SigningKey, KeyFileError> {
     let text = one_block(text)?;
     let (label, der) = SecretDocument::from_pem(text).map_err(|_| KeyFileError::Pem)?;
@@ -68,8 +68,7 @@ pub fn decode_private(text: &str, passphrase: Option<&str>) -> Result<SigningKey
             let encrypted = encryption::parse(der.as_bytes())?;
             let passphrase = passphrase.ok_or(KeyFileError::PassphraseNeeded)?;
             let plain = encryption::decrypt(&encrypted, passphrase)?;
-            // CBC has no checksum: one wrong passphrase in 256 gives valid padding and
-            // wrong bytes.
+            // CBC has no checksum: one wrong passphrase in 256 gives valid padding and wrong bytes.
             private_from_der(&plain).map_err(|error| {
                 if error == KeyFileError::Malformed { KeyFileError::WrongPassphrase } else { error }
             })
@@ -97,8 +96,8 @@ fn try_encode_public(bytes: &[u8; 32]) -> pkcs8::der::Result<String> {
 ///
 /// # Errors
 ///
-/// [`KeyFileError::PublicKey`] if [`VerifyingKey::from_bytes`] rejects the key, and
-/// otherwise the first error in the file.
+/// [`KeyFileError::PublicKey`] if [`VerifyingKey::from_bytes`] rejects the key, and otherwise the
+/// first error in the file.
 pub fn decode_public(text: &str) -> Result<VerifyingKey, KeyFileError> {
     let text = one_block(text)?;
     // This wipes a private key that is here by mistake.
@@ -130,8 +129,8 @@ fn private_from_der(der: &[u8]) -> Result<SigningKey, KeyFileError> {
     Ok(key)
 }
 
-/// Returns `text` without surrounding white space if it is one PEM block and nothing
-/// else, so that a second key is not ignored.
+/// Returns `text` without surrounding white space if it is one PEM block and nothing else, so that
+/// a second key is not ignored.
 fn one_block(text: &str) -> Result<&str, KeyFileError> {
     let text = text.trim_ascii();
     let is_one = text.starts_with("-----BEGIN ") && text.matches("-----BEGIN ").count() == 1;
@@ -162,8 +161,8 @@ fn algorithm_name(oid: ObjectIdentifier) -> String {
     .to_owned()
 }
 
-/// Returns the label if it is a well-known one. Others are not shown, because in a
-/// damaged file they could be anything.
+/// Returns the label if it is a well-known one. Others are not shown, because in a damaged file
+/// they could be anything.
 fn known_label(label: &str) -> &'static str {
     const KNOWN: [&str; 9] = [
         PRIVATE,

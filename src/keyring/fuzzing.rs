@@ -2,8 +2,8 @@
 
 use super::{decode_private, decode_public, encode_private, encode_public};
 
-/// Decoding any bytes does not panic, and a decoded key is unchanged after it is
-/// encoded and decoded again.
+/// Decoding any bytes does not panic, and a decoded key is unchanged after it is encoded and
+/// decoded again.
 pub fn key_file(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     for passphrase in [None, Some("jeton")] {

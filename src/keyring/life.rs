@@ -21,16 +21,15 @@ pub struct KeyPair {
     pub public: PathBuf,
 }
 
-/// Writes `key` durably: the private half as `<signing>/<purpose>-<keyid>.pem` with
-/// mode 0600, then the public half as `<trusted>/<purpose>/<keyid>.pem`. Creates
-/// missing directories.
+/// Writes `key` durably: the private half as `<signing>/<purpose>-<keyid>.pem` with mode 0600, then
+/// the public half as `<trusted>/<purpose>/<keyid>.pem`. Creates missing directories.
 ///
 /// A crash in between leaves a signing key that is not trusted.
 ///
 /// # Errors
 ///
-/// [`KeyringError::Exists`] if either file exists, [`KeyringError::Duplicate`] if a
-/// trusted key has the same id, and the errors of [`Keyring::load`].
+/// [`KeyringError::Exists`] if either file exists, [`KeyringError::Duplicate`] if a trusted key has
+/// the same id, and the errors of [`Keyring::load`].
 pub fn write_new(
     trusted: &Path,
     signing: &Path,
@@ -53,18 +52,16 @@ pub fn write_new(
     Ok(KeyPair { private, public })
 }
 
-/// Moves the private key with this `id` to `<signing>/retired/` and returns its new
-/// path. It no longer signs. Its public half must stay trusted until the last of its
-/// tokens has expired.
+/// Moves the private key with this `id` to `<signing>/retired/` and returns its new path. It no
+/// longer signs. Its public half must stay trusted until the last of its tokens has expired.
 ///
-/// A file named `<purpose>-<keyid>.pem` is found by its name, so that an encrypted
-/// key can be retired without its passphrase. Keys with other names are read with
-/// `passphrase`.
+/// A file named `<purpose>-<keyid>.pem` is found by its name, so that an encrypted key can be
+/// retired without its passphrase. Keys with other names are read with `passphrase`.
 ///
 /// # Errors
 ///
-/// [`KeyringError::NoPrivateKey`] if there is none, [`KeyringError::Exists`] if a
-/// retired file has the same name, and the errors of [`SigningKeys::load`].
+/// [`KeyringError::NoPrivateKey`] if there is none, [`KeyringError::Exists`] if a retired file has
+/// the same name, and the errors of [`SigningKeys::load`].
 pub fn retire(
     signing: &Path,
     id: KeyId,

@@ -8,19 +8,17 @@
 //! <signing>/retired/               private keys that no longer sign
 //! ```
 //!
-//! A signing key may have any name that begins with its purpose and a hyphen, so
-//! that a key made by `openssl genpkey -algorithm ed25519` can be added as it is.
-//! Names that begin with a dot or do not end in `.pem` are ignored. Every other file
-//! must be a valid key. One bad file makes the whole directory fail, so that no key
-//! is left out silently.
+//! A signing key may have any name that begins with its purpose and a hyphen, so that a key made by
+//! `openssl genpkey -algorithm ed25519` can be added as it is. Names that begin with a dot or do
+//! not end in `.pem` are ignored. Every other file must be a valid key. One bad file makes the
+//! whole directory fail, so that no key is left out silently.
 //!
-//! Private keys are refused if group or others can read or write them. Directories
-//! and public keys are refused if group or others can write to them. The owner is
-//! not checked: only root can read another user's `0600` file, and root must be able
-//! to mint with the keys of the service user.
+//! Private keys are refused if group or others can read or write them. Directories and public keys
+//! are refused if group or others can write to them. The owner is not checked: only root can read
+//! another user's `0600` file, and root must be able to mint with the keys of the service user.
 //!
-//! This room draws no randomness and reads no clock. Seeds, salts and passphrases are
-//! arguments. Of tokens it knows only their keys; it does not know ledgers or HTTP.
+//! This room draws no randomness and reads no clock. Seeds, salts and passphrases are arguments. Of
+//! tokens it knows only their keys; it does not know ledgers or HTTP.
 
 mod disk;
 mod encryption;
@@ -40,6 +38,5 @@ pub use life::{KeyPair, RETIRED, retire, write_new};
 pub use signing::{SigningKeys, StoredKey, purpose_and_id};
 pub use trusted::Keyring;
 
-/// The maximum length of a key file, in bytes. The longest that jeton writes has
-/// about 400.
+/// The maximum length of a key file, in bytes. The longest that jeton writes has about 400.
 pub const FILE_LEN_MAX: usize = 16 * 1024;

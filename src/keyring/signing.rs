@@ -33,14 +33,14 @@ impl SigningKeys {
     ///
     /// # Errors
     ///
-    /// Returns the error of the first bad file, or [`KeyringError::Duplicate`] if two
-    /// files contain the same key.
+    /// Returns the error of the first bad file, or [`KeyringError::Duplicate`] if two files contain
+    /// the same key.
     pub fn load(directory: &Path, passphrase: Option<&str>) -> Result<Self, KeyringError> {
         Self::load_for(directory, &KeyPurpose::ALL, passphrase)
     }
 
-    /// Reads the signing keys in `directory` for `purposes`. Minting a profile token
-    /// then needs no passphrase of an admin key.
+    /// Reads the signing keys in `directory` for `purposes`. Minting a profile token then needs no
+    /// passphrase of an admin key.
     ///
     /// # Errors
     ///
@@ -76,13 +76,12 @@ impl SigningKeys {
         self.keys.iter()
     }
 
-    /// Returns the key for `purpose` with `id`, or without an id the one with the
-    /// newest file.
+    /// Returns the key for `purpose` with `id`, or without an id the one with the newest file.
     ///
     /// # Errors
     ///
-    /// [`KeyringError::NoSigningKey`] if there is none, and [`KeyringError::Ambiguous`]
-    /// if the two newest files are equally new.
+    /// [`KeyringError::NoSigningKey`] if there is none, and [`KeyringError::Ambiguous`] if the two
+    /// newest files are equally new.
     pub fn choose(
         &self,
         purpose: KeyPurpose,
@@ -105,8 +104,8 @@ impl SigningKeys {
     }
 }
 
-/// Returns the purpose that the name of a private key file begins with, and the key
-/// id if that is the rest of the name.
+/// Returns the purpose that the name of a private key file begins with, and the key id if that is
+/// the rest of the name.
 #[must_use]
 pub fn purpose_and_id(path: &Path) -> Option<(KeyPurpose, Option<KeyId>)> {
     let name = path.file_stem()?.to_string_lossy();

@@ -19,8 +19,8 @@ impl Keyring {
     ///
     /// # Errors
     ///
-    /// [`KeyringError::Duplicate`] if two keys have the same id. That includes one key
-    /// listed twice, for one purpose or for both.
+    /// [`KeyringError::Duplicate`] if two keys have the same id. That includes one key listed
+    /// twice, for one purpose or for both.
     pub fn new(
         keys: impl IntoIterator<Item = (PathBuf, TrustedKey)>,
     ) -> Result<Self, KeyringError> {
@@ -31,8 +31,8 @@ impl Keyring {
         Ok(ring)
     }
 
-    /// Reads `<directory>/profile/*.pem` and `<directory>/admin/*.pem`. Either may be
-    /// missing or empty; then no key is trusted for that purpose.
+    /// Reads `<directory>/profile/*.pem` and `<directory>/admin/*.pem`. Either may be missing or
+    /// empty; then no key is trusted for that purpose.
     ///
     /// # Errors
     ///

@@ -33,8 +33,8 @@ pub enum Command {
         /// Whether `autologin` profiles are allowed.
         autologin: bool,
     },
-    /// Records a minted token, so that lists show it before its first use. It holds
-    /// the token's claims, never the token.
+    /// Records a minted token, so that lists show it before its first use. It holds the token's
+    /// claims, never the token.
     Record {
         /// The token's claims.
         record: TokenRecord,
@@ -63,8 +63,8 @@ pub struct Spend {
 }
 
 impl Spend {
-    /// Returns the request to spend one use of the token `id` with `claims`, or
-    /// `None` if it is an admin token or unlimited.
+    /// Returns the request to spend one use of the token `id` with `claims`, or `None` if it is an
+    /// admin token or unlimited.
     #[must_use]
     pub fn of(id: TokenId, claims: &Claims, request_id: RequestId) -> Option<Self> {
         let (Purpose::Profile(kind), UseLimit::Limited(max)) = (claims.purpose, claims.uses) else {
@@ -82,9 +82,9 @@ impl Spend {
     }
 }
 
-/// The idempotency key of a spend: sixteen random bytes. A request that is repeated
-/// with the same id and token within [`VERDICT_MEMORY`](super::VERDICT_MEMORY) gets
-/// the same verdict and costs no second use.
+/// The idempotency key of a spend: sixteen random bytes. A request that is repeated with the same
+/// id and token within [`VERDICT_MEMORY`](super::VERDICT_MEMORY) gets the same verdict and costs no
+/// second use.
 #[derive(Clone, Copy, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(transparent)]
 pub struct RequestId(pub [u8; 16]);
@@ -102,14 +102,14 @@ pub enum Revocation {
     Token {
         /// Its nonce.
         nonce: Nonce,
-        /// When it expires, if that is known: some time later the revocation is
-        /// dropped. Without it the revocation is kept forever.
+        /// When it expires, if that is known: some time later the revocation is dropped. Without it
+        /// the revocation is kept forever.
         expires_at: Option<UnixSeconds>,
     },
     /// All tokens of one mint run.
     Batch(Batch),
-    /// All profile tokens of a user issued up to and including one second. Admin
-    /// tokens of that name are not revoked.
+    /// All profile tokens of a user issued up to and including one second. Admin tokens of that
+    /// name are not revoked.
     User {
         /// The user.
         user: UserName,

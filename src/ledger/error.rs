@@ -53,8 +53,8 @@ pub enum Unavailable {
 
 /// Why the outcome of a command, or of a change of the members, is not known.
 ///
-/// Nodes send it to each other inside [`MembershipError`](super::MembershipError): a new
-/// variant, or another order, raises the message format.
+/// Nodes send it to each other inside [`MembershipError`](super::MembershipError): a new variant,
+/// or another order, raises the message format.
 #[derive(Clone, Debug, Deserialize, Eq, Error, PartialEq, Serialize)]
 pub enum OutcomeUnknown {
     /// There was no answer before the deadline.

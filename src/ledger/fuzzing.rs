@@ -1,5 +1,4 @@
-//! The bodies of the fuzz targets. Each function panics if a property does not hold
-//! for `data`.
+//! The bodies of the fuzz targets. Each function panics if a property does not hold for `data`.
 
 use super::{Command, Entry, Outcome, State, TokenQuery, snapshot};
 use crate::token::{UnixSeconds, UseLimit};
@@ -12,8 +11,8 @@ pub fn snapshot(data: &[u8]) {
     assert_eq!(again, Ok(bytes), "a snapshot does not round-trip");
 }
 
-/// Applies entries, one after the other: no token exceeds its limit, time never goes
-/// back, and a state restored from its snapshot behaves like the original.
+/// Applies entries, one after the other: no token exceeds its limit, time never goes back, and a
+/// state restored from its snapshot behaves like the original.
 pub fn replay(data: &[u8]) {
     let mut state = State::new(UnixSeconds::new(0));
     let mut rest = data;

@@ -1,7 +1,7 @@
 //! The proof that a use was spent.
 
-/// One use of a token, spent and durable. Only the ledger creates one; a counted
-/// profile is delivered only for a grant.
+/// One use of a token, spent and durable. Only the ledger creates one; a counted profile is
+/// delivered only for a grant.
 #[derive(Debug, Eq, PartialEq)]
 #[must_use = "a grant is a use that was spent"]
 pub struct Grant {

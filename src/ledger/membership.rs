@@ -20,16 +20,15 @@ pub type MembershipFuture<'a, T> =
 
 /// The members of the ledger and their roles.
 ///
-/// Every node accepts these calls and forwards changes to the leader. A change returns
-/// once it is durable on a majority. The number of voters is always odd: of two voters,
-/// the loss of either would stop the ledger.
+/// Every node accepts these calls and forwards changes to the leader. A change returns once it is
+/// durable on a majority. The number of voters is always odd: of two voters, the loss of either
+/// would stop the ledger.
 pub trait Membership: fmt::Debug + Send + Sync {
-    /// Lists the members as the leader sees them, or as this node does if no leader
-    /// answers.
+    /// Lists the members as the leader sees them, or as this node does if no leader answers.
     fn members(&self) -> Pin<Box<dyn Future<Output = MemberList> + Send + '_>>;
 
-    /// Lists the members as this node sees them. Unless it leads, it knows no lag and
-    /// has not heard from most of them.
+    /// Lists the members as this node sees them. Unless it leads, it knows no lag and has not heard
+    /// from most of them.
     fn members_known_here(&self) -> MemberList;
 
     /// Returns `true` if this node's clock is more than a minute off most of the others.
@@ -38,12 +37,12 @@ pub trait Membership: fmt::Debug + Send + Sync {
     /// Describes what currently prevents this node and others from exchanging messages.
     fn peer_errors(&self) -> Vec<String>;
 
-    /// Returns how many spends this node has forwarded to the leader since its start.
-    /// Each attempt counts.
+    /// Returns how many spends this node has forwarded to the leader since its start. Each attempt
+    /// counts.
     fn spends_forwarded(&self) -> u64;
 
-    /// Adds a node as a learner. Its directory must have been made for joining and must
-    /// never have been a member.
+    /// Adds a node as a learner. Its directory must have been made for joining and must never have
+    /// been a member.
     fn add_learner(&self, node_id: NodeId, address: String) -> MembershipFuture<'_, ()>;
 
     /// Changes the address at which the other nodes reach a member.
@@ -52,12 +51,12 @@ pub trait Membership: fmt::Debug + Send + Sync {
     /// Makes learners voters, all in one change, once they have caught up.
     fn promote(&self, node_ids: BTreeSet<NodeId>) -> MembershipFuture<'_, ()>;
 
-    /// Makes voters learners, all in one change. A leader among them transfers its
-    /// leadership first.
+    /// Makes voters learners, all in one change. A leader among them transfers its leadership
+    /// first.
     fn demote(&self, node_ids: BTreeSet<NodeId>) -> MembershipFuture<'_, ()>;
 
-    /// Removes the voter `old` and makes the learner `new` a voter, in one change. This
-    /// replaces a dead voter.
+    /// Removes the voter `old` and makes the learner `new` a voter, in one change. This replaces a
+    /// dead voter.
     fn replace(&self, old: NodeId, new: NodeId) -> MembershipFuture<'_, ()>;
 
     /// Removes members for good. Their directories can never come back.
@@ -91,8 +90,7 @@ pub struct MemberStatus {
     pub lag: Option<u64>,
     /// How long ago it was last heard from, if ever; zero for the node itself.
     pub last_contact: Option<Duration>,
-    /// How far its clock is ahead of the reporting node's, in seconds; negative if it is
-    /// behind.
+    /// How far its clock is ahead of the reporting node's, in seconds; negative if it is behind.
     pub clock_offset: Option<i64>,
     /// The version of jeton that it runs.
     pub version: Option<String>,
@@ -124,8 +122,7 @@ impl MemberRole {
 
 /// Why the members were not changed.
 ///
-/// Nodes send it to each other: a new variant, or another order, raises the message
-/// format.
+/// Nodes send it to each other: a new variant, or another order, raises the message format.
 #[derive(Clone, Debug, Deserialize, Eq, Error, PartialEq, Serialize)]
 pub enum MembershipError {
     /// The change cannot be made now, or only in part.

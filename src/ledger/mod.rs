@@ -1,11 +1,9 @@
 //! The ledger: counts of uses, revocations, permissions.
 //!
-//! [`State`] is small, pure and in memory: the result of applying a log of
-//! [`Entry`]s. [`log`] keeps the log on disk. [`raft`] appends to it, on one node
-//! or on several.
+//! [`State`] is small, pure and in memory: the result of applying a log of [`Entry`]s. [`log`]
+//! keeps the log on disk. [`raft`] appends to it, on one node or on several.
 //!
-//! Other rooms see only the [`Ledger`] trait, and a [`Grant`] that only this room
-//! can create.
+//! Other rooms see only the [`Ledger`] trait, and a [`Grant`] that only this room can create.
 
 mod command;
 mod error;
@@ -57,11 +55,11 @@ pub type LedgerFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, LedgerError
 
 /// The replicated counter log, as the rest of the program sees it.
 ///
-/// Methods that change the ledger return once the change is durable on a majority
-/// of voters. Methods that read it see what this node has applied.
+/// Methods that change the ledger return once the change is durable on a majority of voters.
+/// Methods that read it see what this node has applied.
 pub trait Ledger: fmt::Debug + Send + Sync {
-    /// Spends one use, or returns the reason why it cannot. A counted profile is
-    /// delivered only for a [`Grant`].
+    /// Spends one use, or returns the reason why it cannot. A counted profile is delivered only for
+    /// a [`Grant`].
     fn spend(&self, spend: Spend) -> LedgerFuture<'_, Result<Grant, SpendRefusal>>;
 
     /// Revokes tokens.
@@ -70,8 +68,7 @@ pub trait Ledger: fmt::Debug + Send + Sync {
     /// Allows or denies `user` profiles of kind `autologin`.
     fn permit(&self, user: UserName, autologin: bool) -> LedgerFuture<'_, ()>;
 
-    /// Records a minted token and its note, so that lists show it before its first
-    /// use.
+    /// Records a minted token and its note, so that lists show it before its first use.
     fn record(&self, record: TokenRecord, note: Note) -> LedgerFuture<'_, ()>;
 
     /// Returns the standing of `token`, as far as this node has applied the log.
@@ -81,8 +78,8 @@ pub trait Ledger: fmt::Debug + Send + Sync {
     /// [`LedgerError::Unavailable`] if that may be out of date.
     fn standing(&self, token: &VerifiedToken) -> Result<Standing, LedgerError>;
 
-    /// Returns the last known standing of `token`, however old it is. A revocation
-    /// may be missing, so the caller must deliver and change nothing for this token.
+    /// Returns the last known standing of `token`, however old it is. A revocation may be missing,
+    /// so the caller must deliver and change nothing for this token.
     ///
     /// # Errors
     ///
@@ -101,8 +98,7 @@ pub trait Ledger: fmt::Debug + Send + Sync {
     /// Returns the status of the ledger itself.
     fn status(&self) -> LedgerStatus;
 
-    /// Copies what this node has applied. A copy is cheap: it shares all counts with
-    /// the original.
+    /// Copies what this node has applied. A copy is cheap: it shares all counts with the original.
     fn copy(&self) -> StateAt;
 }
 

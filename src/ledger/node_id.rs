@@ -7,8 +7,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Identifies a node among those that share a ledger.
 ///
-/// Text formats such as JSON have the 16 digits. Binary formats (the log, snapshots,
-/// messages between nodes) have the bare number.
+/// Text formats such as JSON have the 16 digits. Binary formats (the log, snapshots, messages
+/// between nodes) have the bare number.
 #[derive(Clone, Copy, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct NodeId(pub u64);
 

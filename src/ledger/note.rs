@@ -11,9 +11,9 @@ use crate::plain_text::steers;
 
 /// A note that lists show beside a token, often empty.
 ///
-/// It has at most [`Note::LEN_MAX`] characters, none of which [`steers`]. Binary
-/// formats check only the length: a log may hold notes that an older version, with a
-/// smaller set of steering characters, accepted.
+/// It has at most [`Note::LEN_MAX`] characters, none of which [`steers`]. Binary formats check only
+/// the length: a log may hold notes that an older version, with a smaller set of steering
+/// characters, accepted.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Note(Box<str>);
@@ -85,8 +85,7 @@ pub enum NoteError {
     /// It has more than [`Note::LEN_MAX`] characters.
     #[error("the note has {0} characters, at most {max} are allowed", max = Note::LEN_MAX)]
     TooLong(usize),
-    /// It contains a control character, such as a line feed, or another character
-    /// that [`steers`].
+    /// It contains a control character, such as a line feed, or another character that [`steers`].
     #[error("the note contains a control character")]
     ControlCharacter,
 }

@@ -15,8 +15,7 @@ use crate::token::{Batch, KeyId, Nonce, ProfileKind, TokenId, UnixSeconds, UserN
 /// The most digits of the seconds in a cursor. Such a number always fits into 64 bits.
 const SECONDS_LEN_MAX: usize = 19;
 
-/// Which tokens to list. The default is the first [`TokenQuery::LIMIT`] of all live
-/// ones.
+/// Which tokens to list. The default is the first [`TokenQuery::LIMIT`] of all live ones.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct TokenQuery {
     /// Only those of this user.
@@ -59,8 +58,8 @@ pub enum StateFilter {
     All,
 }
 
-/// A position in the list, which is sorted by expiry, then key id, then nonce. It
-/// stays valid when tokens are added or removed.
+/// A position in the list, which is sorted by expiry, then key id, then nonce. It stays valid when
+/// tokens are added or removed.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Cursor {
     expires_at: UnixSeconds,
@@ -113,8 +112,8 @@ impl Default for TokenQuery {
 }
 
 impl State {
-    /// Lists the known tokens that match `query`, without those that have expired at
-    /// `now` or by the log's time, and those issued before this ledger began.
+    /// Lists the known tokens that match `query`, without those that have expired at `now` or by
+    /// the log's time, and those issued before this ledger began.
     #[must_use]
     pub fn tokens(&self, query: &TokenQuery, now: UnixSeconds) -> TokenPage {
         let now = now.max(self.log_time());

@@ -26,8 +26,7 @@ pub enum Unready {
 }
 
 impl Unready {
-    /// Returns the message for the public door: without paths, node ids and system
-    /// errors.
+    /// Returns the message for the public door: without paths, node ids and system errors.
     #[must_use]
     pub fn in_public(&self) -> String {
         match self {
@@ -42,8 +41,8 @@ impl Unready {
 /// The age of what a node knows. The text completes the sentence "this node has".
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Staleness {
-    /// How long ago this node last had everything that was committed; `None` if it
-    /// has not since its start. Zero for a lone node.
+    /// How long ago this node last had everything that was committed; `None` if it has not since
+    /// its start. Zero for a lone node.
     pub age: Option<Duration>,
     /// The greatest age at which the node still answers.
     pub max: Duration,

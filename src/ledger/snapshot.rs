@@ -8,9 +8,9 @@
 //!            3 End: postcard of the number of tokens
 //! ```
 //!
-//! Equal states have equal bytes, so the SHA-256 of a snapshot identifies a state.
-//! Every section has a checksum and the end holds the number of tokens, so a damaged
-//! or truncated snapshot is refused as a whole.
+//! Equal states have equal bytes, so the SHA-256 of a snapshot identifies a state. Every section
+//! has a checksum and the end holds the number of tokens, so a damaged or truncated snapshot is
+//! refused as a whole.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -83,8 +83,7 @@ pub fn decode(bytes: &[u8]) -> Result<State, SnapshotError> {
     Ok(State::from_parts(parts, tokens))
 }
 
-/// Returns the SHA-256 of the snapshot of `state`, without holding the snapshot in
-/// memory.
+/// Returns the SHA-256 of the snapshot of `state`, without holding the snapshot in memory.
 #[must_use]
 pub fn state_hash(state: &State) -> [u8; 32] {
     let mut hasher = Sha256::new();

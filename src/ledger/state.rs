@@ -1,8 +1,7 @@
 //! The state machine: the counts, revocations and permissions that follow from a log.
 //!
-//! Pure: [`State::apply`] reads no clock and draws no randomness, so all nodes that
-//! apply the same entries have the same state. Time is the log's time, which never
-//! goes back.
+//! Pure: [`State::apply`] reads no clock and draws no randomness, so all nodes that apply the same
+//! entries have the same state. Time is the log's time, which never goes back.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,22 +15,22 @@ use crate::token::{
     Batch, Claims, KeyId, Nonce, ProfileKind, Purpose, TokenId, UnixSeconds, UseLimit, UserName,
 };
 
-/// How long a verdict is kept at least, in seconds of the log's time. Retries end
-/// with the request's deadline, which is far shorter.
+/// How long a verdict is kept at least, in seconds of the log's time. Retries end with the
+/// request's deadline, which is far shorter.
 pub const VERDICT_MEMORY: u64 = 30;
 
 /// Seconds of expiry that share a bucket and are forgotten together.
 const BUCKET: u64 = 60;
 
-/// Seconds of the log's time between the end of a bucket and its removal. It matters
-/// only to lists: an expired token is refused by time alone.
+/// Seconds of the log's time between the end of a bucket and its removal. It matters only to lists:
+/// an expired token is refused by time alone.
 const GRACE: u64 = 60;
 
 /// Seconds of verdicts that share a bucket and are forgotten together.
 const VERDICT_BUCKET: u64 = 10;
 
-/// Number of shards of the counts. A snapshot shares all of them with its state, and
-/// the next spend copies only one.
+/// Number of shards of the counts. A snapshot shares all of them with its state, and the next spend
+/// copies only one.
 const SHARDS: usize = 256;
 
 /// The result of applying the log so far. A clone is cheap and serves as a snapshot.
@@ -69,8 +68,8 @@ pub(super) struct Revoked {
     keys: BTreeSet<KeyId>,
 }
 
-/// The outcomes of spends. The token is part of the key: the same request id with
-/// another token is another request, and must be counted.
+/// The outcomes of spends. The token is part of the key: the same request id with another token is
+/// another request, and must be counted.
 type Verdicts = BTreeMap<(RequestId, TokenId), Outcome>;
 
 /// Something that is forgotten some time after it has expired.
@@ -118,9 +117,9 @@ impl State {
 
     /// Returns the state of a new ledger that continues from a copy of an older one.
     ///
-    /// The copy lacks the uses since it was made, so all tokens issued before
-    /// `born_at` are refused. Revocations, permissions and notes stay. Verdicts go: a
-    /// repeated request must not be granted by one.
+    /// The copy lacks the uses since it was made, so all tokens issued before `born_at` are
+    /// refused. Revocations, permissions and notes stay. Verdicts go: a repeated request must not
+    /// be granted by one.
     #[must_use]
     pub fn with_new_birth(self, born_at: UnixSeconds) -> Self {
         Self { born_at: born_at.max(self.born_at), verdicts: BTreeMap::new(), ..self }
@@ -199,8 +198,8 @@ impl State {
         }
     }
 
-    /// Adds a token that is not known yet. If it is known with the same claims, only
-    /// its note changes, and not to an empty one.
+    /// Adds a token that is not known yet. If it is known with the same claims, only its note
+    /// changes, and not to an empty one.
     fn apply_record(&mut self, record: &TokenRecord, note: &Note) {
         if record.expires_at <= self.log_time {
             return;
@@ -297,8 +296,8 @@ impl State {
         Outcome::Done
     }
 
-    /// Drops whole buckets that ended long enough ago. It goes by the log's time
-    /// only, so every node drops them at the same entry.
+    /// Drops whole buckets that ended long enough ago. It goes by the log's time only, so every
+    /// node drops them at the same entry.
     fn forget(&mut self) {
         let log_time = self.log_time.get();
         while let Some(bucket) = self.expiring.first_entry()
@@ -408,8 +407,8 @@ impl State {
 }
 
 impl Revoked {
-    /// Returns `true` if a token with these claims is revoked. Revoking a user covers
-    /// profile tokens only; an admin token is revoked by id, batch or key.
+    /// Returns `true` if a token with these claims is revoked. Revoking a user covers profile
+    /// tokens only; an admin token is revoked by id, batch or key.
     fn covers_claims(&self, token: TokenId, claims: &Claims) -> bool {
         match claims.purpose {
             Purpose::Profile(_) => self.covers(token, &claims.user, claims.issued_at),
@@ -449,8 +448,8 @@ impl Spend {
     }
 }
 
-/// Returns `true` if bucket number `bucket`, `width` seconds wide, ended at least
-/// `kept` seconds before `log_time`.
+/// Returns `true` if bucket number `bucket`, `width` seconds wide, ended at least `kept` seconds
+/// before `log_time`.
 fn is_over(bucket: u64, width: u64, kept: u64, log_time: u64) -> bool {
     let end = bucket.saturating_add(1).saturating_mul(width);
     end.saturating_add(kept) <= log_time

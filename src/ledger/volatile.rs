@@ -1,5 +1,4 @@
-//! A ledger in memory, for the tests of other rooms: the real state machine without
-//! a log.
+//! A ledger in memory, for the tests of other rooms: the real state machine without a log.
 
 use std::collections::BTreeSet;
 use std::future::ready;

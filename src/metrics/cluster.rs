@@ -1,5 +1,5 @@
-//! The cluster metrics, read at each scrape. Only the leader reports per-member metrics,
-//! so that each member has one series.
+//! The cluster metrics, read at each scrape. Only the leader reports per-member metrics, so that
+//! each member has one series.
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
 //! Metrics in the OpenMetrics text format.
 //!
-//! [`Metrics`] counts most of them as events happen. The caller supplies the rest as
-//! [`Readings`] at each scrape. No metric names a user, a token or an address; those of
-//! members carry node ids. `docs/metrics.md` describes each.
+//! [`Metrics`] counts most of them as events happen. The caller supplies the rest as [`Readings`]
+//! at each scrape. No metric names a user, a token or an address; those of members carry node ids.
+//! `docs/metrics.md` describes each.
 
 mod cluster;
 mod timed_ledger;
@@ -28,8 +28,8 @@ pub use timed_ledger::TimedLedger;
 /// The `Content-Type` of the text.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// The histogram buckets of commit times, in seconds: from a fast disk on a lone node to
-/// an election in between.
+/// The histogram buckets of commit times, in seconds: from a fast disk on a lone node to an
+/// election in between.
 const COMMIT_SECONDS: [f64; 15] = [
     0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
     10.0,

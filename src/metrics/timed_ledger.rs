@@ -25,8 +25,8 @@ impl TimedLedger {
         Self { ledger, metrics }
     }
 
-    /// Awaits a result and counts it. A dropped future is not counted. A refused spend
-    /// counts as a successful change.
+    /// Awaits a result and counts it. A dropped future is not counted. A refused spend counts as a
+    /// successful change.
     fn timed<'a, T: 'a>(&'a self, answer: LedgerFuture<'a, T>) -> LedgerFuture<'a, T> {
         let begun = Instant::now();
         Box::pin(async move {

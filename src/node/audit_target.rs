@@ -1,5 +1,5 @@
-//! Checks that `log.audit` can be used as an audit log, and that it is not a key, a
-//! certificate, a device or another file in use. `serve` and `config check` use this.
+//! Checks that `log.audit` can be used as an audit log, and that it is not a key, a certificate, a
+//! device or another file in use. `serve` and `config check` use this.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};

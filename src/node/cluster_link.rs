@@ -1,5 +1,5 @@
-//! The part of a node that other nodes see: the cluster door, the connections to
-//! other nodes, and the node certificate.
+//! The part of a node that other nodes see: the cluster door, the connections to other nodes, and
+//! the node certificate.
 
 use std::future::Future;
 use std::io;
@@ -44,8 +44,8 @@ pub(super) struct ClusterLink {
 }
 
 impl ClusterLink {
-    /// Reads the cluster's certificate authority, or creates one for a single node,
-    /// and issues this node's certificate. Writes nothing yet.
+    /// Reads the cluster's certificate authority, or creates one for a single node, and issues this
+    /// node's certificate. Writes nothing yet.
     pub(super) fn open(config: &Config, identity: Identity) -> Result<Option<Self>, Failure> {
         let dir = &config.ledger.dir;
         let Some(listener) = &config.cluster.listener else {
@@ -71,8 +71,8 @@ impl ClusterLink {
         }))
     }
 
-    /// Writes a new authority to disk. Call this after [`check_members`]: other
-    /// members would have another authority.
+    /// Writes a new authority to disk. Call this after [`check_members`]: other members would have
+    /// another authority.
     pub(super) fn persist(&self, config: &Config) -> Result<(), Failure> {
         if !self.is_new {
             return Ok(());
@@ -138,8 +138,7 @@ pub(super) fn options(config: &ClusterConfig, link: Option<&ClusterLink>) -> Opt
     }
 }
 
-/// Rejects an opened ledger that has other members if the node cannot take part in
-/// its cluster.
+/// Rejects an opened ledger that has other members if the node cannot take part in its cluster.
 pub(super) fn check_members(
     ledger: &RaftLedger,
     dir: &Path,
@@ -159,8 +158,8 @@ fn is_alone(ledger: &RaftLedger) -> bool {
     ledger.members_known_here().members.len() <= 1
 }
 
-/// Hands the leadership over before this node stops, if it leads other nodes. The
-/// cluster door must still be open.
+/// Hands the leadership over before this node stops, if it leads other nodes. The cluster door must
+/// still be open.
 pub(super) async fn hand_over(ledger: &RaftLedger) {
     let status = ledger.status();
     if status.leader != Some(status.node_id) || is_alone(ledger) {

@@ -7,8 +7,8 @@ use tracing_subscriber::EnvFilter;
 use crate::config::{LogConfig, LogFormat, LogLevel};
 use crate::failure::Failure;
 
-/// Starts logging; call it once. The command line overrides `RUST_LOG`, which
-/// overrides the configuration.
+/// Starts logging; call it once. The command line overrides `RUST_LOG`, which overrides the
+/// configuration.
 pub(crate) fn start(
     format: Option<LogFormat>,
     level: Option<LogLevel>,
@@ -41,10 +41,9 @@ fn filter(
     }
 }
 
-/// Returns the filter for a level. Libraries log from `warn` on, with two exceptions:
-/// actix's dispatcher logs an error whenever a client sends garbage or disconnects, so
-/// any client could fill the log. openraft logs each heartbeat to a node that is down,
-/// which `cluster` logs once.
+/// Returns the filter for a level. Libraries log from `warn` on, with two exceptions: actix's
+/// dispatcher logs an error whenever a client sends garbage or disconnects, so any client could
+/// fill the log. openraft logs each heartbeat to a node that is down, which `cluster` logs once.
 const fn directives(level: LogLevel) -> &'static str {
     match level {
         LogLevel::Error => "error,actix_http::h1::dispatcher=off",

@@ -11,8 +11,8 @@ use crate::signing::signing_key;
 use crate::token::url::PublicUrl;
 use crate::token::{KeyPurpose, SigningKey, TrustedKeys as _};
 
-/// Opens `admin.signing_key`, if it is set, with the passphrase in JETON_PASSPHRASE if
-/// it is encrypted. Rejects a key whose tokens `trusted` would reject.
+/// Opens `admin.signing_key`, if it is set, with the passphrase in JETON_PASSPHRASE if it is
+/// encrypted. Rejects a key whose tokens `trusted` would reject.
 pub(crate) fn open(
     config: &Config,
     trusted: &Keyring,

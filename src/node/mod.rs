@@ -1,11 +1,10 @@
 //! A running node: what `serve` and `demo` run.
 //!
-//! [`Node::open`] checks everything before it changes anything, and opens the ledger
-//! last. `opening` opens the parts, and `reload` replaces them at run time.
-//! [`cluster_link`] connects the node with other nodes, `minter` mints, [`source`]
-//! is the source of profiles, `open_files` limits the connections, and
-//! [`audit_target`] checks the path of the audit log. [`logging`] and [`core_dump`]
-//! set up the process.
+//! [`Node::open`] checks everything before it changes anything, and opens the ledger last.
+//! `opening` opens the parts, and `reload` replaces them at run time. [`cluster_link`] connects the
+//! node with other nodes, `minter` mints, [`source`] is the source of profiles, `open_files` limits
+//! the connections, and [`audit_target`] checks the path of the audit log. [`logging`] and
+//! [`core_dump`] set up the process.
 
 pub(crate) mod audit_target;
 pub(crate) mod cluster_link;
@@ -53,8 +52,8 @@ pub(crate) struct Node {
     services: Services,
 }
 
-/// What the doors share. The doors own the listeners, so that a stopping node refuses
-/// connections at once.
+/// What the doors share. The doors own the listeners, so that a stopping node refuses connections
+/// at once.
 struct Services {
     config: Config,
     public_url: PublicUrl,
@@ -67,8 +66,7 @@ struct Services {
 }
 
 impl Node {
-    /// Reads keys, profiles and the certificate, binds the listeners, and opens the
-    /// ledger.
+    /// Reads keys, profiles and the certificate, binds the listeners, and opens the ledger.
     pub(crate) async fn open(config: Config) -> Result<Self, Failure> {
         let keys = opening::trusted_keys(&config)?;
         opening::check_signing_keys(&config)?;
@@ -122,8 +120,8 @@ impl Node {
         self.services.ledger.as_ref()
     }
 
-    /// Serves until `stop` completes, then finishes the downloads that have begun.
-    /// Reloads the files each time `reload` completes.
+    /// Serves until `stop` completes, then finishes the downloads that have begun. Reloads the
+    /// files each time `reload` completes.
     pub(crate) async fn serve(
         self,
         stop: impl Future<Output = ()> + Send + 'static,

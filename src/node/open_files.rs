@@ -1,19 +1,18 @@
 //! The limit of open files, shared by connections and the ledger.
 //!
-//! If clients could use up all files, the ledger could not open its next one, and
-//! would stop until a restart.
+//! If clients could use up all files, the ledger could not open its next one, and would stop until
+//! a restart.
 
 use std::num::NonZeroUsize;
 
 use crate::admin;
 
-/// Files that are not connections of the public door: the ledger's, certificates,
-/// profiles, pipes, and the connections of the admin door.
+/// Files that are not connections of the public door: the ledger's, certificates, profiles, pipes,
+/// and the connections of the admin door.
 const RESERVED: u64 = 256 + admin::CONNECTIONS_MAX as u64;
 
-/// Raises the limit of open files as far as the system allows. Returns how many of the
-/// `wanted` connections of the public door fit, with `cluster` files left for the
-/// cluster door.
+/// Raises the limit of open files as far as the system allows. Returns how many of the `wanted`
+/// connections of the public door fit, with `cluster` files left for the cluster door.
 pub(crate) fn limit_connections(wanted: NonZeroUsize, cluster: u64) -> NonZeroUsize {
     let Some(files) = raise() else { return wanted };
     let room = usize::try_from(files.saturating_sub(RESERVED + cluster)).unwrap_or(usize::MAX);

@@ -1,5 +1,5 @@
-//! Opens the parts of a node; each failure has a hint. Only the listeners have an
-//! effect outside of the process.
+//! Opens the parts of a node; each failure has a hint. Only the listeners have an effect outside of
+//! the process.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -29,8 +29,8 @@ pub(super) fn trusted_keys(config: &Config) -> Result<Keyring, Failure> {
     Ok(keys)
 }
 
-/// Rejects private keys that other users can read. A node needs no private keys, so
-/// it ignores every other error in them; commands that sign report those.
+/// Rejects private keys that other users can read. A node needs no private keys, so it ignores
+/// every other error in them; commands that sign report those.
 pub(super) fn check_signing_keys(config: &Config) -> Result<(), Failure> {
     let Some(dir) = config.keys.signing.as_deref().filter(|dir| dir.exists()) else {
         return Ok(());

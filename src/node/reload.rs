@@ -1,5 +1,5 @@
-//! Reloads keys, profiles and the certificate while a node runs. If the new version
-//! of one is bad, the old one stays in use and the log says why.
+//! Reloads keys, profiles and the certificate while a node runs. If the new version of one is bad,
+//! the old one stays in use and the log says why.
 
 use std::io;
 use std::sync::Arc;
@@ -9,8 +9,8 @@ use crate::keyring::Keyring;
 use crate::plain_text::error_chain;
 
 impl Services {
-    /// Watches the certificate, renews the node certificate, and reloads everything
-    /// each time `reload` completes. Never returns.
+    /// Watches the certificate, renews the node certificate, and reloads everything each time
+    /// `reload` completes. Never returns.
     pub(super) async fn keep_up_to_date(&self, mut reload: impl AsyncFnMut()) -> io::Result<()> {
         let watching = async {
             match &self.certificate {
@@ -63,9 +63,8 @@ impl Services {
         }
     }
 
-    /// Reloads the signing key, if it is good and `trusted`. An old key that is no
-    /// longer trusted stays as well, but its tokens are rejected before they leave
-    /// the node.
+    /// Reloads the signing key, if it is good and `trusted`. An old key that is no longer trusted
+    /// stays as well, but its tokens are rejected before they leave the node.
     fn reload_minter(&self, trusted: &Keyring) {
         match minter::open(&self.config, trusted, &self.public_url) {
             Ok(None) => {}

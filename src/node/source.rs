@@ -22,8 +22,7 @@ pub(crate) fn open(profiles: &ProfilesConfig) -> Result<Box<dyn ProfileSource>, 
     }
 }
 
-/// Returns all problems that affect every profile, or, if there are none, those of
-/// single profiles.
+/// Returns all problems that affect every profile, or, if there are none, those of single profiles.
 pub(crate) fn check(profiles: &ProfilesConfig, now: UnixSeconds) -> Vec<ProfileError> {
     let of_all = match profiles {
         // `open` makes all the checks.

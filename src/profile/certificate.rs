@@ -32,13 +32,13 @@ pub(super) struct Certificate {
 }
 
 impl Certificate {
-    /// Reads the first certificate in `text`, the content of `path`. The user's
-    /// own certificate precedes those of intermediate authorities.
+    /// Reads the first certificate in `text`, the content of `path`. The user's own certificate
+    /// precedes those of intermediate authorities.
     ///
     /// # Errors
     ///
-    /// [`ProfileError::NoPem`] if there is no certificate,
-    /// [`ProfileError::Certificate`] if it is damaged.
+    /// [`ProfileError::NoPem`] if there is no certificate, [`ProfileError::Certificate`] if it is
+    /// damaged.
     pub(super) fn first_in(text: &str, path: &Path) -> Result<Self, ProfileError> {
         let first = pem::blocks(text).into_iter().find(|pem| pem.label == "CERTIFICATE");
         let first = first
@@ -73,8 +73,8 @@ impl Certificate {
         self.not_after
     }
 
-    /// Returns `true` if its common name is `user` and it is for clients: an
-    /// extended key usage, if present, includes client authentication.
+    /// Returns `true` if its common name is `user` and it is for clients: an extended key usage, if
+    /// present, includes client authentication.
     pub(super) fn belongs_to(&self, user: &UserName) -> bool {
         self.is_for_clients && self.common_name.as_deref() == Some(user.as_str())
     }

@@ -1,7 +1,7 @@
 //! What the names of directives mean to the clients that read a profile.
 //!
-//! Sources: OpenVPN 2.6 and 2.7, `options.c`, `add_option`; openvpn3,
-//! `openvpn/client/cliopt.hpp`, the tables above `handle_unused_options`.
+//! Sources: OpenVPN 2.6 and 2.7, `options.c`, `add_option`; openvpn3, `openvpn/client/cliopt.hpp`,
+//! the tables above `handle_unused_options`.
 
 /// How clients treat a directive.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -112,8 +112,8 @@ pub(super) fn class(name: &str) -> Class {
     listed.map_or(Class::Unknown, |(class, _)| *class)
 }
 
-/// Returns which argument of the directive `name` is a file name, counted from 0.
-/// A user has only the profile and no other file.
+/// Returns which argument of the directive `name` is a file name, counted from 0. A user has only
+/// the profile and no other file.
 pub(super) fn file_argument(name: &str) -> Option<usize> {
     match name {
         "auth-user-pass"
@@ -153,8 +153,8 @@ pub(super) fn is_block(name: &str) -> bool {
         )
 }
 
-/// Returns `true` if the block contains directives for one `remote`. Only such a
-/// block may be repeated.
+/// Returns `true` if the block contains directives for one `remote`. Only such a block may be
+/// repeated.
 pub(super) fn is_connection(name: &str) -> bool {
     name == "connection"
 }
@@ -175,8 +175,8 @@ pub(super) fn is_for_connection(name: &str) -> bool {
     FOR_CONNECTION.contains(&name)
 }
 
-/// Returns `true` for the keys of metadata. As a directive, OpenVPN 3 would obey
-/// such a name and OpenVPN 2 would stop.
+/// Returns `true` for the keys of metadata. As a directive, OpenVPN 3 would obey such a name and
+/// OpenVPN 2 would stop.
 ///
 /// Source: openvpn3, `openvpn/client/cliopthelper.hpp`.
 pub(super) fn is_meta_key(name: &str) -> bool {

@@ -1,5 +1,5 @@
-//! Profiles stored as files: `<root>/<user>/<kind>.ovpn` for one kind, or
-//! `<root>/<user>.ovpn` for all kinds.
+//! Profiles stored as files: `<root>/<user>/<kind>.ovpn` for one kind, or `<root>/<user>.ovpn` for
+//! all kinds.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,8 +18,8 @@ const SUFFIX: &str = ".ovpn";
 
 /// A directory of finished profiles.
 ///
-/// The file of one kind is served verbatim, and must be of that kind. The file
-/// for all kinds is rendered as the requested kind.
+/// The file of one kind is served verbatim, and must be of that kind. The file for all kinds is
+/// rendered as the requested kind.
 #[derive(Clone, Debug)]
 pub struct Directory {
     root: PathBuf,
@@ -94,8 +94,8 @@ impl ProfileSource for Directory {
             return Err(ProfileError::NotFound { user: user.clone(), kind });
         }
         let text = file::read_text(&shared)?;
-        // A user whose certificate is not valid gets no profile of any kind, so
-        // it is validated even for a kind that leaves it out.
+        // A user whose certificate is not valid gets no profile of any kind, so it is validated
+        // even for a kind that leaves it out.
         let not_after = validate_certificate(&text, user, &shared, now)?;
         let text = Self::transform(&text, user, kind, &shared)?;
         let not_after = not_after.filter(|_| kind::has_certificate(kind));
@@ -108,9 +108,9 @@ impl ProfileSource for Directory {
     }
 }
 
-/// Returns `true` if something other than a directory is at `path`: the directory
-/// of a user named `x.ovpn` is not a profile of the user `x`. Also returns `true`
-/// if the metadata cannot be read, so that reading the file reports why.
+/// Returns `true` if something other than a directory is at `path`: the directory of a user named
+/// `x.ovpn` is not a profile of the user `x`. Also returns `true` if the metadata cannot be read,
+/// so that reading the file reports why.
 fn exists(path: &Path) -> bool {
     match fs::metadata(path) {
         Ok(meta) => !meta.is_dir(),
@@ -121,8 +121,8 @@ fn exists(path: &Path) -> bool {
     }
 }
 
-/// Validates the certificate in a profile and returns the first moment at which
-/// it is no longer valid; `None` for a profile without a certificate.
+/// Validates the certificate in a profile and returns the first moment at which it is no longer
+/// valid; `None` for a profile without a certificate.
 fn validate_certificate(
     text: &str,
     user: &UserName,

@@ -1,13 +1,11 @@
 //! The parser for `.ovpn` texts, shared by lint, kinds and rendering.
 //!
-//! The two OpenVPN engines read some spellings differently: half-quoted words,
-//! text after a tag, a closing tag that is indented or followed by text. Such a
-//! line becomes a [`SyntaxFault`], so that the checks apply to what every client
-//! reads. Parsing itself never fails.
+//! The two OpenVPN engines read some spellings differently: half-quoted words, text after a tag, a
+//! closing tag that is indented or followed by text. Such a line becomes a [`SyntaxFault`], so that
+//! the checks apply to what every client reads. Parsing itself never fails.
 //!
-//! Sources: OpenVPN 2.6, `options.c`, `parse_line` and `check_inline_file`;
-//! openvpn3, `openvpn/common/options.hpp`, `parse_from_config` and
-//! `parse_meta_from_config`.
+//! Sources: OpenVPN 2.6, `options.c`, `parse_line` and `check_inline_file`; openvpn3,
+//! `openvpn/common/options.hpp`, `parse_from_config` and `parse_meta_from_config`.
 
 use zeroize::Zeroizing;
 
@@ -67,8 +65,7 @@ pub(super) struct Directive {
 }
 
 impl Directive {
-    /// Creates a directive from the words of a line. Skips `setenv opt`, as both
-    /// engines do.
+    /// Creates a directive from the words of a line. Skips `setenv opt`, as both engines do.
     fn new(mut words: Vec<Zeroizing<String>>) -> Option<Self> {
         let mut optional = false;
         while let [first, second, _, ..] = words.as_slice()
@@ -199,8 +196,7 @@ impl<'a> Lines<'a> {
         Some(line)
     }
 
-    /// Reads from the opening tag to the closing one, which must be alone on its
-    /// line.
+    /// Reads from the opening tag to the closing one, which must be alone on its line.
     fn block(&mut self, open: &NumberedLine<'a>, name: &'a str) -> Item<'a> {
         let body_from = self.rest;
         while let Some(line) = self.next() {
@@ -244,8 +240,7 @@ fn item_kind<'a>(line: &'a str, meta: &mut Option<(&'a str, usize)>, at: usize) 
     }
 }
 
-/// Tracks the metadata blocks `KEY_START` .. `KEY_STOP`, inside of which every
-/// comment is content.
+/// Tracks the metadata blocks `KEY_START` .. `KEY_STOP`, inside of which every comment is content.
 fn meta_kind<'a>(line: &'a str, open: &mut Option<(&'a str, usize)>, at: usize) -> ItemKind<'a> {
     let Some(entry) = line.strip_prefix(META_PREFIX) else {
         return ItemKind::Plain;
@@ -265,8 +260,8 @@ fn meta_kind<'a>(line: &'a str, open: &mut Option<(&'a str, usize)>, at: usize) 
     ItemKind::Meta { key, value }
 }
 
-/// Splits a line into words as both engines do, and rejects lines that they would
-/// split differently.
+/// Splits a line into words as both engines do, and rejects lines that they would split
+/// differently.
 fn words(line: &str) -> Result<Vec<Zeroizing<String>>, SyntaxFault> {
     let mut words = Vec::new();
     let mut chars = line.chars().peekable();
@@ -290,8 +285,8 @@ fn word(
     loop {
         match (chars.next(), quote) {
             (None, None) => return Ok(word),
-            // An unclosed quote, or a quote or backslash that OpenVPN 2 takes
-            // literally and OpenVPN 3 as a quote or an escape.
+            // An unclosed quote, or a quote or backslash that OpenVPN 2 takes literally and OpenVPN
+            // 3 as a quote or an escape.
             (None, Some(_)) | (Some('"' | '\''), None) | (Some('\\'), Some('\'')) => {
                 return Err(SyntaxFault::Quoting);
             }

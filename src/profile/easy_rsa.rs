@@ -124,8 +124,8 @@ impl EasyRsaFiles {
     }
 }
 
-/// Profiles rendered from an easy-rsa PKI and a client template. Each load reads
-/// all files again, so a revocation takes effect at once.
+/// Profiles rendered from an easy-rsa PKI and a client template. Each load reads all files again,
+/// so a revocation takes effect at once.
 #[derive(Clone, Debug)]
 pub struct EasyRsa {
     files: EasyRsaFiles,
@@ -151,8 +151,8 @@ impl EasyRsa {
         }
     }
 
-    /// Returns the certificate issued to `user` if the index lists its serial
-    /// number as valid. An older certificate of the same name may be revoked.
+    /// Returns the certificate issued to `user` if the index lists its serial number as valid. An
+    /// older certificate of the same name may be revoked.
     fn certificate(
         &self,
         user: &UserName,
@@ -191,9 +191,9 @@ impl EasyRsa {
         }
     }
 
-    /// Returns the user's certificate and key, or `None` for a kind without a
-    /// certificate. Users who never had a certificate can get such a kind. A user
-    /// whose certificate is not valid gets no profile of any kind.
+    /// Returns the user's certificate and key, or `None` for a kind without a certificate. Users
+    /// who never had a certificate can get such a kind. A user whose certificate is not valid gets
+    /// no profile of any kind.
     fn identity(
         &self,
         user: &UserName,
@@ -279,8 +279,8 @@ fn is_certificate(pem: &Pem<'_>) -> bool {
 
 /// Returns the PEM blocks of `text` that match `wanted`.
 fn matching_blocks(text: &str, wanted: impl Fn(&Pem<'_>) -> bool) -> Zeroizing<String> {
-    // The capacity suffices, because the blocks are parts of the text. So no
-    // reallocation leaves an unwiped copy of a key.
+    // The capacity suffices, because the blocks are parts of the text. So no reallocation leaves an
+    // unwiped copy of a key.
     let mut found = Zeroizing::new(String::with_capacity(text.len() + 1));
     for pem in pem::blocks(text).iter().filter(|pem| wanted(pem)) {
         found.push_str(pem.text);

@@ -8,8 +8,7 @@ use thiserror::Error;
 use super::{Findings, IndexFault};
 use crate::token::{ProfileKind, UnixSeconds, UserName};
 
-/// Why a profile cannot be delivered. It names files and rules, but shows no
-/// file content.
+/// Why a profile cannot be delivered. It names files and rules, but shows no file content.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ProfileError {
@@ -92,8 +91,7 @@ pub enum ProfileError {
         kind: ProfileKind,
         /// The stored profile, or the template.
         path: PathBuf,
-        /// The rules it breaks, with line numbers of the rendered profile if it
-        /// was rendered.
+        /// The rules it breaks, with line numbers of the rendered profile if it was rendered.
         findings: Findings,
     },
     /// Clients would reject every profile rendered from this template.

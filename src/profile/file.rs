@@ -15,8 +15,8 @@ use crate::token::UserName;
 /// Source: openvpn3, `openvpn/client/cliconstants.hpp`, `MAX_PROFILE_SIZE`.
 pub(super) const PROFILE_LEN_MAX: usize = 262_144;
 
-/// The most bytes that any file of a source may have. `index.txt` has some 100
-/// bytes per certificate, so this is enough for well over 100,000 of them.
+/// The most bytes that any file of a source may have. `index.txt` has some 100 bytes per
+/// certificate, so this is enough for well over 100,000 of them.
 const FILE_LEN_MAX: u64 = 16 * 1024 * 1024;
 
 /// Reads the text file at `path` and normalizes it as [`normalize`] does.
@@ -30,16 +30,16 @@ pub(super) fn read_text(path: &Path) -> Result<Zeroizing<String>, ProfileError> 
     normalize(&bytes).ok_or_else(|| ProfileError::NotUtf8 { path: path.to_owned() })
 }
 
-/// Reads the text file at `path` unchanged, for a format in which a missing last
-/// line feed means that the file is truncated.
+/// Reads the text file at `path` unchanged, for a format in which a missing last line feed means
+/// that the file is truncated.
 pub(super) fn read_text_verbatim(path: &Path) -> Result<String, ProfileError> {
     let bytes = read_bytes(path)?;
     let text = std::str::from_utf8(&bytes).map(str::to_owned);
     text.map_err(|_| ProfileError::NotUtf8 { path: path.to_owned() })
 }
 
-/// Returns `bytes` as text without a byte order mark and with a plain line feed
-/// after each line; `None` if they are not UTF-8.
+/// Returns `bytes` as text without a byte order mark and with a plain line feed after each line;
+/// `None` if they are not UTF-8.
 pub(super) fn normalize(bytes: &[u8]) -> Option<Zeroizing<String>> {
     let text = std::str::from_utf8(bytes).ok()?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -57,8 +57,8 @@ pub(super) fn fingerprint<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Fing
     Fingerprint(paths.into_iter().map(stamp).collect())
 }
 
-/// Returns the metadata of a file. Each write, rename and change of permissions
-/// updates the change time, which unlike the modification time cannot be set.
+/// Returns the metadata of a file. Each write, rename and change of permissions updates the change
+/// time, which unlike the modification time cannot be set.
 fn stamp(path: &Path) -> Option<FileStamp> {
     let meta = fs::metadata(path).ok()?;
     Some(FileStamp {
@@ -69,8 +69,8 @@ fn stamp(path: &Path) -> Option<FileStamp> {
     })
 }
 
-/// Returns the user names that, with `suffix`, are names in `directory`. Names
-/// that no token can contain are left out.
+/// Returns the user names that, with `suffix`, are names in `directory`. Names that no token can
+/// contain are left out.
 pub(super) fn file_stems(directory: &Path, suffix: &str) -> Result<Vec<UserName>, ProfileError> {
     let io = |source| ProfileError::Io { path: directory.to_owned(), source };
     let mut users = Vec::new();
@@ -93,8 +93,7 @@ fn read_bytes(path: &Path) -> Result<Zeroizing<Vec<u8>>, ProfileError> {
     if meta.len() > FILE_LEN_MAX {
         return Err(too_long());
     }
-    // Spare capacity, so that reading the file does not reallocate and leave an
-    // unwiped copy.
+    // Spare capacity, so that reading the file does not reallocate and leave an unwiped copy.
     let capacity = usize::try_from(meta.len()).unwrap_or(0) + 64;
     let mut bytes = Zeroizing::new(Vec::with_capacity(capacity));
     File::open(path)

@@ -7,8 +7,8 @@ use std::fmt;
 pub struct Finding {
     /// The line, counted from 1; `None` for a finding about the whole text.
     pub line: Option<usize>,
-    /// The directive, block or metadata key. Empty if the text could be part of a
-    /// private key that lost its tags.
+    /// The directive, block or metadata key. Empty if the text could be part of a private key that
+    /// lost its tags.
     pub name: String,
     /// The rule.
     pub rule: Rule,
@@ -19,16 +19,16 @@ impl Finding {
         Self { line, name: without_secrets(name), rule }
     }
 
-    /// Returns `true` if a client could reject or misread the profile, which is
-    /// then not delivered. Other findings are advice.
+    /// Returns `true` if a client could reject or misread the profile, which is then not delivered.
+    /// Other findings are advice.
     #[must_use]
     pub const fn is_fatal(&self) -> bool {
         self.rule.is_fatal()
     }
 }
 
-/// Returns an empty string instead of a name that could be base64 or hex, which
-/// have digits or capitals in every few characters.
+/// Returns an empty string instead of a name that could be base64 or hex, which have digits or
+/// capitals in every few characters.
 fn without_secrets(name: &str) -> String {
     let word = |b: u8| b.is_ascii_lowercase() || b == b'-';
     let known = super::directive::class(name) != super::directive::Class::Unknown

@@ -19,9 +19,8 @@ const MATERIALS: [(&str, &str); 4] = [
 /// The most bytes that rendering adds to a template.
 const ADDED_LEN_MAX: usize = 2_048;
 
-/// Checks that a template without fatal findings renders to profiles without
-/// fatal findings and without lines that their kind forbids, and that rendering
-/// is idempotent.
+/// Checks that a template without fatal findings renders to profiles without fatal findings and
+/// without lines that their kind forbids, and that rendering is idempotent.
 pub fn profile_template(data: &[u8]) {
     let Some(text) = file::normalize(data) else { return };
     let base = OvpnDocument::parse(&text);
@@ -56,8 +55,8 @@ pub fn lint(data: &[u8]) {
     }
 }
 
-/// Checks that parsing an index never panics, and that an index that does not end
-/// with a complete line is rejected.
+/// Checks that parsing an index never panics, and that an index that does not end with a complete
+/// line is rejected.
 pub fn index(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     if Index::parse(text).is_ok() {

@@ -1,5 +1,5 @@
-//! `index.txt`, in which an easy-rsa (OpenSSL) authority keeps the status of
-//! every certificate that it issued.
+//! `index.txt`, in which an easy-rsa (OpenSSL) authority keeps the status of every certificate that
+//! it issued.
 //!
 //! ```text
 //! line    = status TAB expiry TAB revocation TAB serial TAB file TAB subject LF
@@ -10,8 +10,8 @@
 //! subject = /CN=alice, as X509_NAME_oneline writes it
 //! ```
 //!
-//! A line in any other form makes the whole file damaged, because it could be a
-//! revocation. Then no user gets a profile.
+//! A line in any other form makes the whole file damaged, because it could be a revocation. Then no
+//! user gets a profile.
 
 use std::collections::HashMap;
 
@@ -66,8 +66,8 @@ impl Index {
         }
     }
 
-    /// Returns the status of the certificate with this serial number; `None` if
-    /// the index does not list it.
+    /// Returns the status of the certificate with this serial number; `None` if the index does not
+    /// list it.
     pub(super) fn status(&self, serial: &Serial) -> Option<CertificateStatus> {
         self.by_serial.get(serial).copied()
     }

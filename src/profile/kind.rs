@@ -1,5 +1,5 @@
-//! The three kinds of profile: the lines that each requires and forbids, and the
-//! lines by which clients recognize it.
+//! The three kinds of profile: the lines that each requires and forbids, and the lines by which
+//! clients recognize it.
 //!
 //! ```text
 //!                         user-locked   autologin     server-locked
@@ -11,10 +11,10 @@
 //! metadata AUTOLOGIN      no            1             no
 //! ```
 //!
-//! OpenVPN 3 reads the metadata; for OpenVPN 2, it is a comment. If a profile has
-//! neither a certificate nor `setenv CLIENT_CERT 0`, OpenVPN 3 looks for the
-//! certificate in the device's store. Clients reject `setenv GENERIC_CONFIG` and
-//! `client-cert-not-required`, which Access Server writes.
+//! OpenVPN 3 reads the metadata; for OpenVPN 2, it is a comment. If a profile has neither a
+//! certificate nor `setenv CLIENT_CERT 0`, OpenVPN 3 looks for the certificate in the device's
+//! store. Clients reject `setenv GENERIC_CONFIG` and `client-cert-not-required`, which Access
+//! Server writes.
 
 use super::document::{Directive, Item, ItemKind, META_PREFIX};
 use crate::token::{ProfileKind, UserName};
@@ -25,8 +25,8 @@ const AUTH_USER_PASS: &str = "auth-user-pass";
 /// The line that makes OpenVPN 3 connect without a certificate.
 const CLIENT_CERT_ZERO: &str = "setenv CLIENT_CERT 0";
 
-/// The most bytes that the name of a profile may have. Its metadata line then
-/// stays below the 254 bytes that OpenVPN 2 reads.
+/// The most bytes that the name of a profile may have. Its metadata line then stays below the 254
+/// bytes that OpenVPN 2 reads.
 const NAME_LEN_MAX: usize = 200;
 
 /// Returns `true` if a profile of `kind` contains the user's certificate and key.
@@ -85,8 +85,7 @@ fn is_displayable(host: &str) -> bool {
     !host.is_empty() && host.bytes().all(|b| b.is_ascii_graphic() && b != b'/')
 }
 
-/// Returns `true` if rendering writes this item itself and must therefore remove
-/// it from its input.
+/// Returns `true` if rendering writes this item itself and must therefore remove it from its input.
 pub(super) fn is_rewritten(item: &Item<'_>) -> bool {
     match &item.kind {
         ItemKind::Block { name, .. } => *name == AUTH_USER_PASS,
@@ -104,8 +103,8 @@ pub(super) fn is_rewritten(item: &Item<'_>) -> bool {
 pub(super) fn forbids(kind: ProfileKind, item: &Item<'_>) -> bool {
     match &item.kind {
         ItemKind::Block { name, .. } => match *name {
-            // OpenVPN 3 would use a stored password without asking, and anyone
-            // with the file could read it.
+            // OpenVPN 3 would use a stored password without asking, and anyone with the file could
+            // read it.
             AUTH_USER_PASS => true,
             name => !has_certificate(kind) && is_identity(name),
         },

@@ -1,8 +1,8 @@
 //! Finds what clients would reject in a profile, before a use is spent on it.
 //!
-//! The rules come from the source code of both engines. What one engine rejects
-//! is rejected here, because it is not known which client will open the link.
-//! Only the text is checked; `certificate.rs` validates certificates.
+//! The rules come from the source code of both engines. What one engine rejects is rejected here,
+//! because it is not known which client will open the link. Only the text is checked;
+//! `certificate.rs` validates certificates.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -18,12 +18,12 @@ use super::render::TLS_KEYS;
 use super::{Profile, ProfileError, kind};
 use crate::token::{ProfileKind, UnixSeconds, UserName};
 
-/// The most bytes in a line, comments included: OpenVPN 2 stops at the 255th
-/// (measured with 2.6.14).
+/// The most bytes in a line, comments included: OpenVPN 2 stops at the 255th (measured with
+/// 2.6.14).
 const LINE_LEN_MAX: usize = 254;
 
-/// The most bytes in a line inside a block: OpenVPN 3 stops at 512 with the line
-/// feed, and OpenVPN 2 reads any length.
+/// The most bytes in a line inside a block: OpenVPN 3 stops at 512 with the line feed, and OpenVPN
+/// 2 reads any length.
 const BLOCK_LINE_LEN_MAX: usize = 511;
 
 /// The most bytes in the name of a directive, block or metadata key.
@@ -34,8 +34,8 @@ const NAME_LEN_MAX: usize = 64;
 /// What a text is supposed to be.
 #[derive(Clone, Copy, Debug)]
 pub enum Subject<'a> {
-    /// A template for profiles, which may lack certificates, keys and whatever else
-    /// a kind requires.
+    /// A template for profiles, which may lack certificates, keys and whatever else a kind
+    /// requires.
     Template,
     /// A finished profile.
     Profile {
@@ -46,8 +46,8 @@ pub enum Subject<'a> {
     },
 }
 
-/// Returns the rules that `text` breaks as a `subject`: first those about lines,
-/// in order, and then those about the whole text.
+/// Returns the rules that `text` breaks as a `subject`: first those about lines, in order, and then
+/// those about the whole text.
 #[must_use]
 pub fn lint(text: &str, subject: Subject<'_>) -> Findings {
     lint_document(text, &OvpnDocument::parse(text), subject)
@@ -148,8 +148,7 @@ impl Lint {
             return self.connection(at, body);
         }
         for (line, text) in (at + 1..).zip(body.lines()) {
-            // OpenVPN 2 splits long lines and accepts a closing tag at the start of
-            // any piece.
+            // OpenVPN 2 splits long lines and accepts a closing tag at the start of any piece.
             if text.contains("</") || text.trim_start().starts_with('<') {
                 self.report(line, name, Rule::NestedBlock);
             }
@@ -232,8 +231,8 @@ impl Lint {
         if key == "GENERIC_CONFIG" {
             self.report(at, key, Rule::GenericConfig);
         }
-        // OpenVPN 3 keeps metadata and directives in one list, so a lowercase key
-        // would act as the directive of that name.
+        // OpenVPN 3 keeps metadata and directives in one list, so a lowercase key would act as the
+        // directive of that name.
         let uppercase = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
         let has_valid_key = !key.is_empty() && key.bytes().all(uppercase);
         let has_valid_form = match (value, key.strip_suffix("_START")) {
@@ -358,8 +357,8 @@ fn is_encrypted_key(item: &Item<'_>) -> bool {
     pem::blocks(body).iter().any(Pem::is_encrypted)
 }
 
-/// Returns `true` if a block contains the PEM that clients expect in it, and no
-/// other PEM: clients must use the certificate that was validated.
+/// Returns `true` if a block contains the PEM that clients expect in it, and no other PEM: clients
+/// must use the certificate that was validated.
 fn has_expected_pem(name: &str, body: &str) -> bool {
     let found = pem::blocks(body);
     let all = |label: &str| !found.is_empty() && found.iter().all(|pem| pem.label == label);

@@ -1,15 +1,13 @@
 //! Profiles: where a user's OpenVPN profile comes from and what it must contain.
 //!
-//! This module reads files and renders text. It knows users and profile kinds,
-//! but no tokens, ledgers or HTTP. It issues no certificates and changes no
-//! files.
+//! This module reads files and renders text. It knows users and profile kinds, but no tokens,
+//! ledgers or HTTP. It issues no certificates and changes no files.
 //!
 //! # Where to start reading
 //!
-//! [`EasyRsa`] and [`Directory`] are the two sources. `document.rs` parses a
-//! text once, `kind.rs` defines what each kind requires and forbids, `render.rs`
-//! writes a profile of a kind, and [`lint()`] finds what clients would reject.
-//! A source lints both its input and its output.
+//! [`EasyRsa`] and [`Directory`] are the two sources. `document.rs` parses a text once, `kind.rs`
+//! defines what each kind requires and forbids, `render.rs` writes a profile of a kind, and
+//! [`lint()`] finds what clients would reject. A source lints both its input and its output.
 
 mod certificate;
 mod directive;
@@ -58,9 +56,8 @@ pub trait ProfileSource: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`ProfileError`] if there is no such profile, if its certificate is
-    /// revoked or not valid at `now` (`not_before <= now < not_after`), or if
-    /// clients would reject the profile.
+    /// [`ProfileError`] if there is no such profile, if its certificate is revoked or not valid at
+    /// `now` (`not_before <= now < not_after`), or if clients would reject the profile.
     fn load(
         &self,
         user: &UserName,
@@ -68,13 +65,13 @@ pub trait ProfileSource: fmt::Debug + Send + Sync {
         now: UnixSeconds,
     ) -> Result<Profile, ProfileError>;
 
-    /// Returns a value that changes when [`ProfileSource::load`] could return
-    /// another profile. Reads no file's content.
+    /// Returns a value that changes when [`ProfileSource::load`] could return another profile.
+    /// Reads no file's content.
     fn fingerprint(&self, user: &UserName, kind: ProfileKind) -> Fingerprint;
 }
 
-/// Loads every user's profiles of all kinds and returns the first error of each
-/// user. A kind that is not available is not an error.
+/// Loads every user's profiles of all kinds and returns the first error of each user. A kind that
+/// is not available is not an error.
 #[must_use]
 pub fn check_all(source: &dyn ProfileSource, now: UnixSeconds) -> Vec<ProfileError> {
     let first_problem = |user: &UserName| {
@@ -87,8 +84,8 @@ pub fn check_all(source: &dyn ProfileSource, now: UnixSeconds) -> Vec<ProfileErr
     }
 }
 
-/// A profile that is ready to be sent. It contains private keys, so `Debug`
-/// shows only its length, and dropping the last copy wipes the text from memory.
+/// A profile that is ready to be sent. It contains private keys, so `Debug` shows only its length,
+/// and dropping the last copy wipes the text from memory.
 #[derive(Clone, Eq, PartialEq)]
 pub struct Profile {
     text: Arc<Zeroizing<String>>,
@@ -96,8 +93,8 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// Creates a profile from its final text and the first moment at which its
-    /// certificate is no longer valid.
+    /// Creates a profile from its final text and the first moment at which its certificate is no
+    /// longer valid.
     #[must_use]
     pub fn new(text: Zeroizing<String>, not_after: Option<UnixSeconds>) -> Self {
         Self { text: Arc::new(text), not_after }
@@ -109,8 +106,8 @@ impl Profile {
         &self.text
     }
 
-    /// Returns the first moment at which its certificate is no longer valid;
-    /// `None` for a profile without a certificate.
+    /// Returns the first moment at which its certificate is no longer valid; `None` for a profile
+    /// without a certificate.
     #[must_use]
     pub const fn not_after(&self) -> Option<UnixSeconds> {
         self.not_after
@@ -123,9 +120,9 @@ impl fmt::Debug for Profile {
     }
 }
 
-/// The metadata of the files behind a profile: which of them exist, and the
-/// inode, length and change time of each. If two fingerprints are equal, no file
-/// was replaced, edited, added or removed in between.
+/// The metadata of the files behind a profile: which of them exist, and the inode, length and
+/// change time of each. If two fingerprints are equal, no file was replaced, edited, added or
+/// removed in between.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Fingerprint(Vec<Option<FileStamp>>);
 

@@ -1,5 +1,4 @@
-//! PEM blocks inside other text, such as the dump that easy-rsa writes above a
-//! certificate.
+//! PEM blocks inside other text, such as the dump that easy-rsa writes above a certificate.
 
 /// A PEM block, including its `BEGIN` and `END` lines.
 #[derive(Clone, Copy, Eq, PartialEq)]
@@ -19,15 +18,15 @@ impl Pem<'_> {
         )
     }
 
-    /// Returns `true` if it contains an encrypted private key, in PKCS #8 or in
-    /// OpenSSL's traditional form (RFC 1421, section 4.6.1.1).
+    /// Returns `true` if it contains an encrypted private key, in PKCS #8 or in OpenSSL's
+    /// traditional form (RFC 1421, section 4.6.1.1).
     pub(super) fn is_encrypted(&self) -> bool {
         self.label == "ENCRYPTED PRIVATE KEY" || self.text.contains("\nProc-Type: 4,ENCRYPTED\n")
     }
 }
 
-/// Returns the PEM blocks of `text` in their order. Blocks that are not closed
-/// or that contain anything but PEM are left out.
+/// Returns the PEM blocks of `text` in their order. Blocks that are not closed or that contain
+/// anything but PEM are left out.
 pub(super) fn blocks(text: &str) -> Vec<Pem<'_>> {
     let mut found = Vec::new();
     let mut open: Option<(&str, usize)> = None;
@@ -55,9 +54,8 @@ fn marker<'a>(line: &'a str, begin: &str) -> Option<&'a str> {
     line.strip_prefix(begin)?.strip_suffix("-----")
 }
 
-/// Returns `true` for base64, hex, and the headers and blank line of a
-/// traditional encrypted key. A body line must not be able to close the block
-/// that it is put into, or be metadata.
+/// Returns `true` for base64, hex, and the headers and blank line of a traditional encrypted key. A
+/// body line must not be able to close the block that it is put into, or be metadata.
 fn is_body(line: &str) -> bool {
     line.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=:,- ".contains(&b))
 }

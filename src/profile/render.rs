@@ -17,12 +17,11 @@ pub(super) struct Material<'a> {
     pub(super) body: &'a str,
 }
 
-/// Writes the profile of `kind` for `user`: the header of the kind, then `base`
-/// without items that the kind forbids, then those of `materials` that `base`
-/// lacks.
+/// Writes the profile of `kind` for `user`: the header of the kind, then `base` without items that
+/// the kind forbids, then those of `materials` that `base` lacks.
 ///
-/// `<cert>` and `<key>` in `materials` replace those of `base`, because they are
-/// the user's own pair.
+/// `<cert>` and `<key>` in `materials` replace those of `base`, because they are the user's own
+/// pair.
 pub(super) fn render(
     kind: ProfileKind,
     user: &UserName,
@@ -34,8 +33,7 @@ pub(super) fn render(
     let kept = || base.items.iter().filter(|item| is_kept(kind, item, materials));
     let added = || materials.iter().filter(|material| is_added(kind, base, material));
 
-    // Reserved up front, because a reallocation would leave an unwiped copy of
-    // the private key.
+    // Reserved up front, because a reallocation would leave an unwiped copy of the private key.
     let len = header.iter().map(|line| line.len() + 1).sum::<usize>()
         + kept().map(|item| item.text.len() + 1).sum::<usize>()
         + added().map(Material::len_max).sum::<usize>();

@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-/// The serial number of a certificate, as upper-case hex digits without
-/// leading zeros.
+/// The serial number of a certificate, as upper-case hex digits without leading zeros.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(super) struct Serial(String);
 

@@ -8,8 +8,8 @@ use super::document::OvpnDocument;
 use super::lint::{Subject, lint_document};
 use super::{ProfileError, file};
 
-/// A template as installers write it (`client-template.txt` or
-/// `client-common.txt`), without fatal findings.
+/// A template as installers write it (`client-template.txt` or `client-common.txt`), without fatal
+/// findings.
 pub(super) struct Template {
     text: Zeroizing<String>,
 }
@@ -19,8 +19,8 @@ impl Template {
     ///
     /// # Errors
     ///
-    /// The errors of [`file::read_text`], and [`ProfileError::Template`] if
-    /// clients would reject every profile rendered from it.
+    /// The errors of [`file::read_text`], and [`ProfileError::Template`] if clients would reject
+    /// every profile rendered from it.
     pub(super) fn load(path: &Path) -> Result<Self, ProfileError> {
         let text = file::read_text(path)?;
         lint_document(&text, &OvpnDocument::parse(&text), Subject::Template)

@@ -1,5 +1,5 @@
-//! From a request to a redemption: the door's own reasons to refuse come first,
-//! and each decision is logged once.
+//! From a request to a redemption: the door's own reasons to refuse come first, and each decision
+//! is logged once.
 
 use std::net::IpAddr;
 
@@ -17,8 +17,7 @@ use crate::redeem::{Delivery, Intent};
 const PURPOSES: [HeaderName; 2] =
     [HeaderName::from_static("sec-purpose"), HeaderName::from_static("purpose")];
 
-/// Redeems the token that a route found in its request. A missing token is refused
-/// here as well.
+/// Redeems the token that a route found in its request. A missing token is refused here as well.
 pub(super) async fn redeem(
     request: &HttpRequest,
     door: &PublicDoor,

@@ -40,8 +40,8 @@ pub(super) fn profile(delivery: Delivery) -> HttpResponse {
     profile_head(&delivery).body(Bytes::from_owner(ProfileBytes(delivery.profile)))
 }
 
-/// Returns the response of [`profile`] without the profile, with the uses that are
-/// left and the expiry.
+/// Returns the response of [`profile`] without the profile, with the uses that are left and the
+/// expiry.
 pub(super) fn head(delivery: &Delivery) -> HttpResponse {
     profile_head(delivery)
         .insert_header((USES_LEFT, uses_left(delivery)))
@@ -62,16 +62,15 @@ fn profile_head(delivery: &Delivery) -> HttpResponseBuilder {
     head
 }
 
-/// Names the file `USER.ovpn` twice: in ASCII for simple clients, then as RFC 8187
-/// has it, because OpenVPN GUI uses the last name that it understands.
+/// Names the file `USER.ovpn` twice: in ASCII for simple clients, then as RFC 8187 has it, because
+/// OpenVPN GUI uses the last name that it understands.
 fn content_disposition(user: &UserName) -> String {
     let ascii: String = user.as_str().chars().map(plain_or_underscore).collect();
     let whole = utf8_percent_encode(user.as_str(), ESCAPED);
     format!("attachment; filename=\"{ascii}.ovpn\"; filename*=utf-8''{whole}.ovpn")
 }
 
-/// Keeps the characters that every file system and every parser of a quoted string
-/// accepts.
+/// Keeps the characters that every file system and every parser of a quoted string accepts.
 fn plain_or_underscore(c: char) -> char {
     if c.is_ascii_alphanumeric() || matches!(c, ' ' | '.' | '-' | '_' | '@' | '+') {
         c
@@ -80,8 +79,7 @@ fn plain_or_underscore(c: char) -> char {
     }
 }
 
-/// Owns the bytes that are sent, so that no second copy of the profile remains when
-/// it is wiped.
+/// Owns the bytes that are sent, so that no second copy of the profile remains when it is wiped.
 struct ProfileBytes(Profile);
 
 impl AsRef<[u8]> for ProfileBytes {

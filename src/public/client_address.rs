@@ -1,7 +1,7 @@
 //! The address that a request came from.
 //!
-//! Each proxy appends the address of its client to `X-Forwarded-For`. So the header
-//! is read from the right, and an entry counts only if a listed proxy wrote it.
+//! Each proxy appends the address of its client to `X-Forwarded-For`. So the header is read from
+//! the right, and an entry counts only if a listed proxy wrote it.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -27,11 +27,11 @@ impl TrustedProxies {
         Self(networks)
     }
 
-    /// Returns the client's address: the last one before the listed proxies. An
-    /// IPv4-mapped address becomes IPv4.
+    /// Returns the client's address: the last one before the listed proxies. An IPv4-mapped address
+    /// becomes IPv4.
     ///
-    /// An address that cannot be parsed is an error. The proxy's own address must
-    /// not replace it, because a token may be bound to the proxy's network.
+    /// An address that cannot be parsed is an error. The proxy's own address must not replace it,
+    /// because a token may be bound to the proxy's network.
     pub(super) fn client(&self, request: &HttpRequest) -> Result<IpAddr, UnknownClient> {
         let peer = request.peer_addr().ok_or(UnknownClient)?.ip();
         self.behind(peer, request.headers())

@@ -32,9 +32,8 @@ pub struct PublicDoor {
 }
 
 impl PublicDoor {
-    /// Creates the state of the public door. `ledger` is the one that `redeemer`
-    /// spends in. The share page's links contain `public_url`, because `Host` is the
-    /// client's choice.
+    /// Creates the state of the public door. `ledger` is the one that `redeemer` spends in. The
+    /// share page's links contain `public_url`, because `Host` is the client's choice.
     #[must_use]
     pub fn new(
         redeemer: Arc<Redeemer>,
@@ -60,8 +59,7 @@ impl PublicDoor {
         self.redeemer.now()
     }
 
-    /// Returns why no profile can be delivered now, if so, in words that any client
-    /// may see.
+    /// Returns why no profile can be delivered now, if so, in words that any client may see.
     pub(super) fn readiness(&self) -> Result<(), String> {
         if !self.redeemer.trusts_keys_for(KeyPurpose::Profile) {
             return Err("no key for profiles is trusted".to_owned());
@@ -81,10 +79,9 @@ impl PublicDoor {
 
     /// Redeems a token and logs the decision.
     ///
-    /// This runs in a task of its own. actix drops a handler when its client
-    /// disconnects, and a use that was spent would then be missing from the log. If
-    /// the client has gone, the profile is dropped. That can burn a use; it cannot
-    /// add one.
+    /// This runs in a task of its own. actix drops a handler when its client disconnects, and a use
+    /// that was spent would then be missing from the log. If the client has gone, the profile is
+    /// dropped. That can burn a use; it cannot add one.
     pub(super) async fn redeem(
         &self,
         token: &str,

@@ -1,7 +1,7 @@
 //! Health checks: whether this node is alive and whether it can deliver profiles.
 //!
-//! Anyone may ask, so the reason contains no path, name or system error. The log and
-//! the admin door have the details.
+//! Anyone may ask, so the reason contains no path, name or system error. The log and the admin door
+//! have the details.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header;

@@ -16,8 +16,8 @@
 //! tls_connection   counts handshakes
 //! ```
 //!
-//! A new route is a new file with its own `configure`, called in [`configure`] below.
-//! No route reads a path that the router has decoded.
+//! A new route is a new file with its own `configure`, called in [`configure`] below. No route
+//! reads a path that the router has decoded.
 
 mod admission;
 mod attachment;
@@ -77,10 +77,9 @@ pub fn configure(config: &mut web::ServiceConfig, door: &Arc<PublicDoor>) {
 
 /// Serves the public door on `listener` until `shutdown` completes.
 ///
-/// It then accepts no more connections, and returns when the downloads under way
-/// are done, or after [`PublicLimits::stop_time`]. It handles no signals. Without
-/// `tls` it serves plain HTTP, which is for use behind a proxy only. HTTP/2 is never
-/// offered.
+/// It then accepts no more connections, and returns when the downloads under way are done, or after
+/// [`PublicLimits::stop_time`]. It handles no signals. Without `tls` it serves plain HTTP, which is
+/// for use behind a proxy only. HTTP/2 is never offered.
 ///
 /// `workers` is the number of threads; by default one for each processor.
 ///
@@ -95,8 +94,8 @@ pub async fn run(
     workers: Option<NonZeroUsize>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    // actix has no timeout for responses. Linux has one, which a connection inherits
-    // from its listener.
+    // actix has no timeout for responses. Linux has one, which a connection inherits from its
+    // listener.
     #[cfg(target_os = "linux")]
     socket2::SockRef::from(&listener).set_tcp_user_timeout(Some(limits.unread_time))?;
     let workers = workers.or_else(|| available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);

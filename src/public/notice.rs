@@ -1,5 +1,4 @@
-//! The text of the page that people see when a request is refused: what happened and
-//! what to do.
+//! The text of the page that people see when a request is refused: what happened and what to do.
 //!
 //! The table of refusals has one line for programs. No arm is a `_` here either.
 

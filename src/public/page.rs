@@ -1,7 +1,7 @@
 //! The pages for people, from the templates in `templates/`.
 //!
-//! Each page contains its style, which the policy allows by its hash. It has no
-//! script and loads nothing. Everything in a template but the style is escaped.
+//! Each page contains its style, which the policy allows by its hash. It has no script and loads
+//! nothing. Everything in a template but the style is escaped.
 
 use std::sync::LazyLock;
 

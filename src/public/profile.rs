@@ -14,8 +14,7 @@ use crate::ledger::RequestId;
 use crate::redeem::Intent;
 use crate::token::url::{REST_PATH, UrlError, token_in_path, token_in_query};
 
-/// Matches any text after the path, so that text that is not a token is refused as
-/// such.
+/// Matches any text after the path, so that text that is not a token is refused as such.
 const TOKEN_IN_PATH: &str = "/rest/GetProfileViaToken/{token:.*}";
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
@@ -52,8 +51,8 @@ async fn not_allowed(request: HttpRequest) -> HttpResponse {
     response::not_allowed(&request, "GET, HEAD")
 }
 
-/// Returns the token in the request target as it was sent. The router's copy of the
-/// path is percent-decoded, so it is not used.
+/// Returns the token in the request target as it was sent. The router's copy of the path is
+/// percent-decoded, so it is not used.
 fn token_in(uri: &Uri) -> Result<&str, UrlError> {
     if uri.path() == REST_PATH {
         token_in_query(uri.query().unwrap_or_default())

@@ -1,6 +1,5 @@
-//! The record of each decision: one log line and, unless the link was only looked
-//! at, a metric and an event for operators. None of them contains a token's text or a
-//! profile.
+//! The record of each decision: one log line and, unless the link was only looked at, a metric and
+//! an event for operators. None of them contains a token's text or a profile.
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! The table of refusals: status, text, log level and label of each.
 //!
-//! No arm is a `_`, so a new reason does not compile until it has a row. No row has
-//! status 401: a client that knows a password would repeat its request.
+//! No arm is a `_`, so a new reason does not compile until it has a row. No row has status 401: a
+//! client that knows a password would repeat its request.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -61,12 +61,11 @@ pub(super) enum Severity {
     Error,
 }
 
-/// The text for every token that is not verified. It is the same for every cause, so
-/// that an attacker learns nothing about how to forge a signature.
+/// The text for every token that is not verified. It is the same for every cause, so that an
+/// attacker learns nothing about how to forge a signature.
 const TOKEN_NOT_FOUND: &str = "AUTH ERROR: token not found";
 
-/// When to retry if the ledger cannot decide. Elections and restarts take a few
-/// seconds.
+/// When to retry if the ledger cannot decide. Elections and restarts take a few seconds.
 const LEDGER_RETRY_S: u64 = 5;
 
 /// When to retry if the ledger is overloaded.

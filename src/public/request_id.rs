@@ -6,8 +6,8 @@ use std::io;
 use crate::ledger::RequestId;
 use crate::random;
 
-/// A source of request ids. Each id must be new: the ledger takes two requests with
-/// the same id for one.
+/// A source of request ids. Each id must be new: the ledger takes two requests with the same id for
+/// one.
 pub trait RequestIds: Debug + Send + Sync {
     /// Returns the next id.
     ///

@@ -1,7 +1,7 @@
 //! One log line for each request: its route, status and duration.
 //!
-//! Path, query and headers are not logged, because they may contain a token. Health
-//! checks are not logged either.
+//! Path, query and headers are not logged, because they may contain a token. Health checks are not
+//! logged either.
 
 use std::time::Instant;
 
@@ -57,8 +57,8 @@ fn write_line<B>(response: &ServiceResponse<B>, id: RequestId, begun: Instant) {
             )
         };
     }
-    // Any client can cause refusals, some without a rate limit, so they must not fill
-    // the disk. The redemption log has those that matter.
+    // Any client can cause refusals, some without a rate limit, so they must not fill the disk. The
+    // redemption log has those that matter.
     if status.is_client_error() { event!(DEBUG) } else { event!(INFO) }
 }
 

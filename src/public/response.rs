@@ -1,7 +1,7 @@
 //! The responses that carry no profile.
 //!
-//! A refusal is Access Server's XML under `/rest/`. Elsewhere it is a page for
-//! browsers and one line of text for other clients.
+//! A refusal is Access Server's XML under `/rest/`. Elsewhere it is a page for browsers and one
+//! line of text for other clients.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
@@ -92,8 +92,7 @@ impl Form {
     }
 }
 
-/// Returns `true` if an `Accept` header names `text/html`, as browsers do. `*/*`
-/// does not count.
+/// Returns `true` if an `Accept` header names `text/html`, as browsers do. `*/*` does not count.
 fn accepts_html(accept: &HeaderValue) -> bool {
     let ranges = accept.to_str().unwrap_or_default().split(',');
     ranges
@@ -101,8 +100,8 @@ fn accepts_html(accept: &HeaderValue) -> bool {
         .any(|range| range.trim().eq_ignore_ascii_case("text/html"))
 }
 
-/// Returns an error of Access Server's REST interface. openvpn3-linux looks for
-/// `Error`, `Type` and `Message`.
+/// Returns an error of Access Server's REST interface. openvpn3-linux looks for `Error`, `Type` and
+/// `Message`.
 fn xml(reason: &str, line: &str) -> String {
     let (reason, line) = (escape(reason), escape(line));
     format!(

@@ -1,7 +1,7 @@
 //! The share page:
 //!
-//! - `GET /t/T`: describes the link and how to use it; spends nothing, and has no
-//!   https link to the profile that a scanner could follow
+//! - `GET /t/T`: describes the link and how to use it; spends nothing, and has no https link to the
+//!   profile that a scanner could follow
 //! - `HEAD /t/T`: the headers that `GET` would return
 //! - `POST /t/T`: its download button: the profile, for one use
 
@@ -22,12 +22,10 @@ use crate::redeem::{Delivery, Intent};
 use crate::token::url::{PublicUrl, SHARE_PATH, token_in_path};
 use crate::web_security::{SEC_FETCH_SITE, is_own_site, values};
 
-/// Matches any text after the path, so that text that is not a token is refused as
-/// such.
+/// Matches any text after the path, so that text that is not a token is refused as such.
 const TOKEN_IN_PATH: &str = "/t/{token:.*}";
 
-/// The maximum size of the form in bytes. It has no fields, but some browsers send a
-/// few bytes.
+/// The maximum size of the form in bytes. It has no fields, but some browsers send a few bytes.
 const BODY_LEN_MAX: usize = 1024;
 
 /// How long a client may take to send the form.
@@ -120,13 +118,12 @@ async fn read_form(
     }
 }
 
-/// Returns `true` if the form was sent by our own page, or by a program, which sends
-/// neither header.
+/// Returns `true` if the form was sent by our own page, or by a program, which sends neither
+/// header.
 ///
-/// Our page has the policy `no-referrer`, so browsers send `Origin: null` for it.
-/// Other sites can cause that as well, but `Sec-Fetch-Site` exposes them. A browser
-/// too old for that header is accepted: a site that knows the link could simply open
-/// it.
+/// Our page has the policy `no-referrer`, so browsers send `Origin: null` for it. Other sites can
+/// cause that as well, but `Sec-Fetch-Site` exposes them. A browser too old for that header is
+/// accepted: a site that knows the link could simply open it.
 fn is_same_site(request: &HttpRequest, own: &PublicUrl) -> bool {
     let all = |name| values(request.headers(), name).into_iter();
     let is_own = |origin: &str| origin == "null" || own.is_origin(origin);

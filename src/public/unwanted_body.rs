@@ -1,8 +1,7 @@
 //! Rejects requests whose method has no use for a body.
 //!
-//! A `GET` with a body can smuggle a request: one hop takes the bytes after the head
-//! for a body, the next one for a request. So nothing that follows on the connection
-//! is processed.
+//! A `GET` with a body can smuggle a request: one hop takes the bytes after the head for a body,
+//! the next one for a request. So nothing that follows on the connection is processed.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -15,8 +14,8 @@ use actix_web::{Error, HttpRequest};
 
 use super::response;
 
-/// Whether a connection had an unwanted body. actix closes a connection only after it
-/// has answered the requests that were pipelined on it.
+/// Whether a connection had an unwanted body. actix closes a connection only after it has answered
+/// the requests that were pipelined on it.
 #[derive(Debug, Default)]
 struct Ended(AtomicBool);
 
@@ -25,8 +24,7 @@ pub(super) fn prepare(data: &mut Extensions) {
     data.insert(Ended::default());
 }
 
-/// Rejects a `GET` or `HEAD` with a body, and each request after it on the same
-/// connection.
+/// Rejects a `GET` or `HEAD` with a body, and each request after it on the same connection.
 pub(super) async fn reject<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,

@@ -42,8 +42,8 @@ impl Place {
     }
 }
 
-/// Lists all key files of the directories of trusted and signing keys, sorted by
-/// purpose, place and id.
+/// Lists all key files of the directories of trusted and signing keys, sorted by purpose, place and
+/// id.
 pub(crate) fn list(trusted: &Path, signing: Option<&Path>) -> Result<Vec<KeyFile>, KeyringError> {
     let mut files = public(trusted)?;
     if let Some(signing) = signing {

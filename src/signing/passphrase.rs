@@ -1,5 +1,5 @@
-//! The passphrase of an encrypted signing key, from a file or the environment. It is
-//! never taken from the command line, because `ps` and the shell history show that.
+//! The passphrase of an encrypted signing key, from a file or the environment. It is never taken
+//! from the command line, because `ps` and the shell history show that.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -34,8 +34,8 @@ impl Passphrase {
 /// The options that say where the passphrase is.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct PassphraseArgs {
-    /// File whose first line opens an encrypted signing key; without it, the
-    /// variable JETON_PASSPHRASE does
+    /// File whose first line opens an encrypted signing key; without it, the variable
+    /// JETON_PASSPHRASE does
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     passphrase_file: Option<PathBuf>,
 }

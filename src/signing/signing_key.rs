@@ -9,8 +9,7 @@ use crate::failure::Failure;
 use crate::keyring::{self, KeyFileError, KeyringError, SigningKeys};
 use crate::token::{KeyId, KeyPurpose, SigningKey};
 
-/// Reads the signing key for `purpose` with `id` in `directory`, or without an id the
-/// newest one.
+/// Reads the signing key for `purpose` with `id` in `directory`, or without an id the newest one.
 pub(crate) fn load(
     directory: &Path,
     purpose: KeyPurpose,

@@ -37,8 +37,8 @@ impl Claims {
         self.issued_at.plus(self.lifetime.seconds() as u64)
     }
 
-    /// Returns the time from which the token is valid: [`CLOCK_ALLOWANCE`] before it
-    /// was issued, because a minter's clock may be ahead of a node's.
+    /// Returns the time from which the token is valid: [`CLOCK_ALLOWANCE`] before it was issued,
+    /// because a minter's clock may be ahead of a node's.
     #[must_use]
     pub const fn valid_from(&self) -> UnixSeconds {
         self.issued_at.minus(CLOCK_ALLOWANCE as u64)
@@ -66,8 +66,7 @@ impl Claims {
 
     /// Encodes the claims with postcard.
     pub(super) fn encode(&self) -> Vec<u8> {
-        // A growing vector takes all bytes, and postcard can encode the type of
-        // every claim.
+        // A growing vector takes all bytes, and postcard can encode the type of every claim.
         #[expect(clippy::expect_used, reason = "cannot fail, see above")]
         postcard::to_stdvec(self).expect("claims always encode")
     }
@@ -139,8 +138,8 @@ impl fmt::Display for ProfileKind {
     }
 }
 
-/// Reads jeton's names and those of Access Server's CLI and Web API: `userlogin`,
-/// `auto-login` and `generic`.
+/// Reads jeton's names and those of Access Server's CLI and Web API: `userlogin`, `auto-login` and
+/// `generic`.
 impl FromStr for ProfileKind {
     type Err = UnknownKind;
 

@@ -8,8 +8,8 @@ use super::{Claims, ClaimsError, KeyId, TOKEN_LEN_MAX, VerifyError};
 /// The only version.
 pub(super) const VERSION: u8 = 0x01;
 
-/// The first bytes of the signed message. A signature that the same key made for
-/// something else is therefore never valid for a token.
+/// The first bytes of the signed message. A signature that the same key made for something else is
+/// therefore never valid for a token.
 const CONTEXT: &[u8] = b"jeton token v1\0";
 
 /// Version and key id.

@@ -6,8 +6,7 @@ use super::{KeyId, KeyPurpose, TOKEN_LEN_MAX, UnixSeconds};
 
 /// Why a text is not a trusted token, in the order of the checks.
 ///
-/// A client must get the same answer for all of these. The log may distinguish
-/// them.
+/// A client must get the same answer for all of these. The log may distinguish them.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 pub enum VerifyError {
     /// It has more than [`TOKEN_LEN_MAX`] bytes.

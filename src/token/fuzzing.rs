@@ -1,5 +1,5 @@
-//! Properties of tokens and links, for fuzz targets, seeds and property tests. Each
-//! function takes any bytes and panics if its property does not hold.
+//! Properties of tokens and links, for fuzz targets, seeds and property tests. Each function takes
+//! any bytes and panics if its property does not hold.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -13,8 +13,8 @@ use super::{
     verify,
 };
 
-/// A text that parses is the only text of its token, and bytes that decode are the
-/// only encoding of their claims.
+/// A text that parses is the only text of its token, and bytes that decode are the only encoding of
+/// their claims.
 pub fn token_text(data: &[u8]) {
     if let Ok(claims) = Claims::decode(data) {
         assert!(claims.encode() == data, "claims have a second encoding");
@@ -32,8 +32,7 @@ pub fn token_text(data: &[u8]) {
     }
 }
 
-/// Bytes that no key signed never verify. Signed claims always do, until one bit
-/// changes.
+/// Bytes that no key signed never verify. Signed claims always do, until one bit changes.
 pub fn token_forge(data: &[u8]) {
     let key = SigningKey::from_seed(&[0xf0; 32]);
     let only = |purpose| Only(TrustedKey { purpose, key: *key.verifying_key() });
@@ -61,8 +60,8 @@ pub fn token_forge(data: &[u8]) {
     assert!(verify(&changed, &keys).is_err(), "a changed token verifies");
 }
 
-/// A token that is found in any link has only characters of a token, is the only
-/// one there, and is found again in every link made with it.
+/// A token that is found in any link has only characters of a token, is the only one there, and is
+/// found again in every link made with it.
 pub fn url_query(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     if let Ok(token) = token_in_query(text) {

@@ -10,8 +10,7 @@ use thiserror::Error;
 
 use super::text_form::text_form;
 
-/// The first four bytes of the SHA-256 of a 32-byte public key, written as
-/// 8 hex digits.
+/// The first four bytes of the SHA-256 of a 32-byte public key, written as 8 hex digits.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct KeyId(pub [u8; 4]);
 
@@ -87,8 +86,8 @@ impl VerifyingKey {
     ///
     /// # Errors
     ///
-    /// Rejects bytes that encode no point, non-canonical encodings (dalek decodes by
-    /// ZIP 215 and would accept them) and points of small order.
+    /// Rejects bytes that encode no point, non-canonical encodings (dalek decodes by ZIP 215 and
+    /// would accept them) and points of small order.
     pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, KeyError> {
         let point =
             ed25519_dalek::VerifyingKey::from_bytes(bytes).map_err(|_| KeyError::NoPoint)?;
@@ -113,8 +112,8 @@ impl VerifyingKey {
         self.point.to_bytes()
     }
 
-    /// Returns `true` if `signature` is a signature of this key over `message`. It
-    /// uses dalek's `verify_strict`: no malleable `S`, no small-order `R` or key.
+    /// Returns `true` if `signature` is a signature of this key over `message`. It uses dalek's
+    /// `verify_strict`: no malleable `S`, no small-order `R` or key.
     #[must_use]
     pub fn is_signature(&self, message: &[u8], signature: &[u8; 64]) -> bool {
         let signature = ed25519_dalek::Signature::from_bytes(signature);
@@ -129,8 +128,8 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
-    /// Makes a key from 32 secret bytes, which must come from the system's random
-    /// source. The public half is always derived from them (RUSTSEC-2022-0093).
+    /// Makes a key from 32 secret bytes, which must come from the system's random source. The
+    /// public half is always derived from them (RUSTSEC-2022-0093).
     #[must_use]
     pub fn from_seed(seed: &[u8; 32]) -> Self {
         let secret = ed25519_dalek::SigningKey::from_bytes(seed);
@@ -197,9 +196,8 @@ pub enum KeyError {
     Weak,
 }
 
-/// Returns `true` if `bytes` are the canonical encoding of `point`, which was decoded
-/// from them. Encoding a point always gives the canonical bytes (RFC 8032, section
-/// 5.1.2).
+/// Returns `true` if `bytes` are the canonical encoding of `point`, which was decoded from them.
+/// Encoding a point always gives the canonical bytes (RFC 8032, section 5.1.2).
 fn is_canonical(bytes: &[u8; 32], point: &ed25519_dalek::VerifyingKey) -> bool {
     point.to_edwards().compress().as_bytes() == bytes
 }
@@ -227,8 +225,8 @@ mod tests {
         assert_eq!(VerifyingKey::from_bytes(&two), Err(KeyError::NoPoint));
     }
 
-    /// All y in p ..= 2^255 - 1, with both signs, are non-canonical. All of them that
-    /// decode must be refused, not only the weak ones.
+    /// All y in p ..= 2^255 - 1, with both signs, are non-canonical. All of them that decode must
+    /// be refused, not only the weak ones.
     #[test]
     fn refuses_every_non_canonical_encoding() {
         for low in 0xed..=0xff {

@@ -1,9 +1,8 @@
-//! The token: a signed statement of who may download which profile, how often,
-//! and until when.
+//! The token: a signed statement of who may download which profile, how often, and until when.
 //!
-//! `docs/token.md` is the specification of the format. This room is pure: it reads
-//! no clock, draws no randomness and does no I/O. It does not know files, ledgers
-//! or HTTP. Time, random bytes and keys are arguments.
+//! `docs/token.md` is the specification of the format. This room is pure: it reads no clock, draws
+//! no randomness and does no I/O. It does not know files, ledgers or HTTP. Time, random bytes and
+//! keys are arguments.
 //!
 //! # The bytes, version 1
 //!
@@ -23,16 +22,15 @@
 //! signed   = "jeton token v1" | 0x00 | version | key_id | claims
 //! ```
 //!
-//! Every token has exactly one text. base64url is decoded strictly: no padding, no
-//! white space, no trailing bits. After decoding, the claims are encoded again and
-//! compared byte for byte, because postcard accepts over-long varints and trailing
-//! bytes.
+//! Every token has exactly one text. base64url is decoded strictly: no padding, no white space, no
+//! trailing bits. After decoding, the claims are encoded again and compared byte for byte, because
+//! postcard accepts over-long varints and trailing bytes.
 //!
 //! # Where to read
 //!
-//! [`Claims`] are the content of a token. [`sign()`] makes a token. Only [`verify()`]
-//! makes a [`VerifiedToken`]. [`Claims::validate_time`] checks it against the clock.
-//! [`url`] builds and reads the links that carry a token.
+//! [`Claims`] are the content of a token. [`sign()`] makes a token. Only [`verify()`] makes a
+//! [`VerifiedToken`]. [`Claims::validate_time`] checks it against the clock. [`url`] builds and
+//! reads the links that carry a token.
 
 mod claims;
 mod envelope;

@@ -9,8 +9,8 @@ use thiserror::Error;
 
 use super::text_form;
 
-/// An IP network: an address and a prefix length. The bits after the prefix are
-/// zero, so that each network has one encoding.
+/// An IP network: an address and a prefix length. The bits after the prefix are zero, so that each
+/// network has one encoding.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct IpNetwork {
     address: IpAddr,
@@ -22,8 +22,8 @@ impl IpNetwork {
     ///
     /// # Errors
     ///
-    /// Rejects a prefix longer than the address, bits set after the prefix, and an
-    /// IPv4-mapped IPv6 address (`::ffff:0:0/96`).
+    /// Rejects a prefix longer than the address, bits set after the prefix, and an IPv4-mapped IPv6
+    /// address (`::ffff:0:0/96`).
     pub fn new(address: IpAddr, prefix: u8) -> Result<Self, NetworkError> {
         let width = if address.is_ipv4() { 32 } else { 128 };
         if prefix > width {

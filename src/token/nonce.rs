@@ -12,8 +12,8 @@ use super::KeyId;
 use super::key::hex4;
 use super::text_form::text_form;
 
-/// The first four bytes of a nonce. All tokens of a mint run share them, so that
-/// one revocation covers the whole run. Written as 8 hex digits.
+/// The first four bytes of a nonce. All tokens of a mint run share them, so that one revocation
+/// covers the whole run. Written as 8 hex digits.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Batch(pub [u8; 4]);
 
@@ -31,8 +31,8 @@ impl FromStr for Batch {
     }
 }
 
-/// Sixteen bytes that are unique among the tokens of a key: a [`Batch`], then twelve
-/// random bytes. Written as 22 characters of base64url, which lists call `id`.
+/// Sixteen bytes that are unique among the tokens of a key: a [`Batch`], then twelve random bytes.
+/// Written as 22 characters of base64url, which lists call `id`.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Nonce(pub [u8; 16]);
 

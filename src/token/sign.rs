@@ -5,8 +5,7 @@ use std::fmt;
 use super::envelope;
 use super::{Claims, ClaimsError, SigningKey, TokenId};
 
-/// A signed token. Its text is a bearer secret, so `Debug` leaves it out and there
-/// is no `Display`.
+/// A signed token. Its text is a bearer secret, so `Debug` leaves it out and there is no `Display`.
 #[derive(Clone, Eq, PartialEq)]
 pub struct Token {
     text: String,
@@ -35,8 +34,7 @@ impl fmt::Debug for Token {
 
 /// Signs `claims` with `key`.
 ///
-/// The nonce must be fresh random bytes. The claims are not checked against a
-/// clock or a policy.
+/// The nonce must be fresh random bytes. The claims are not checked against a clock or a policy.
 ///
 /// # Errors
 ///

@@ -19,8 +19,8 @@ pub struct UnixSeconds(u64);
 text_form!(UnixSeconds);
 
 impl UnixSeconds {
-    /// The last time whose year has four digits in every time zone,
-    /// 9999-12-30T22:00:00Z. No token expires after it.
+    /// The last time whose year has four digits in every time zone, 9999-12-30T22:00:00Z. No token
+    /// expires after it.
     pub const MAX: Self = Self(253_402_207_200);
 
     /// Makes the time `seconds` after the start of 1970.
@@ -61,8 +61,8 @@ impl fmt::Display for UnixSeconds {
     }
 }
 
-/// Reads a date and time as RFC 3339 writes it, with any offset. A fraction of a second is cut
-/// off, and a time before 1970 is read as 1970.
+/// Reads a date and time as RFC 3339 writes it, with any offset. A fraction of a second is cut off,
+/// and a time before 1970 is read as 1970.
 impl FromStr for UnixSeconds {
     type Err = TimeParseError;
 

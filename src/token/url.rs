@@ -1,7 +1,7 @@
 //! The links that carry a token: builds them, and finds the token in one.
 //!
-//! Percent-escapes are not decoded. A token has only `A-Z a-z 0-9 - _`, so an escaped
-//! one would be a second spelling and is refused.
+//! Percent-escapes are not decoded. A token has only `A-Z a-z 0-9 - _`, so an escaped one would be
+//! a second spelling and is refused.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -24,9 +24,9 @@ pub const SIGN_IN_PATH: &str = "/sign-in";
 /// The prefix of a link that OpenVPN Connect imports; the https link follows.
 pub const IMPORT_PREFIX: &str = "openvpn://import-profile/";
 
-/// The URL at which clients reach the public door: `https://HOST[:PORT]`, without a
-/// path or a final slash. Clients accept no other scheme. OpenVPN GUI takes the
-/// first colon after the scheme for the start of the port.
+/// The URL at which clients reach the public door: `https://HOST[:PORT]`, without a path or a final
+/// slash. Clients accept no other scheme. OpenVPN GUI takes the first colon after the scheme for
+/// the start of the port.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct PublicUrl(String);
@@ -44,15 +44,14 @@ impl PublicUrl {
         format!("{IMPORT_PREFIX}{}", self.download(token))
     }
 
-    /// Returns the import link with the token in the path, because macOS is reported
-    /// to strip the query from an `openvpn://` link.
+    /// Returns the import link with the token in the path, because macOS is reported to strip the
+    /// query from an `openvpn://` link.
     #[must_use]
     pub fn import_by_path(&self, token: &Token) -> String {
         self.import_text_by_path(token.as_str())
     }
 
-    /// Returns the link of [`PublicUrl::import_by_path`] for the text of a token from
-    /// a request.
+    /// Returns the link of [`PublicUrl::import_by_path`] for the text of a token from a request.
     ///
     /// # Errors
     ///
@@ -65,8 +64,8 @@ impl PublicUrl {
         format!("{IMPORT_PREFIX}{}{REST_PATH}/{token}", self.0)
     }
 
-    /// Returns `true` if `origin`, the value of a browser's `Origin` header, is this
-    /// URL. Browsers write the host in lower case and omit port 443.
+    /// Returns `true` if `origin`, the value of a browser's `Origin` header, is this URL. Browsers
+    /// write the host in lower case and omit port 443.
     #[must_use]
     pub fn is_origin(&self, origin: &str) -> bool {
         self.0.strip_suffix(":443").unwrap_or(&self.0).eq_ignore_ascii_case(origin)
@@ -89,8 +88,8 @@ impl PublicUrl {
     }
 }
 
-/// Returns the link with which an operator signs in at `address`. The token is in
-/// the fragment, which browsers do not send.
+/// Returns the link with which an operator signs in at `address`. The token is in the fragment,
+/// which browsers do not send.
 #[must_use]
 pub fn sign_in(address: SocketAddr, token: &Token) -> String {
     format!("http://{address}{SIGN_IN_PATH}#{}", token.as_str())
@@ -152,14 +151,13 @@ pub enum UrlError {
 
 /// Finds the token in the raw query of the profile route.
 ///
-/// The key must be exactly `token`; other keys are ignored. No escape and no `+` in
-/// the value is decoded.
+/// The key must be exactly `token`; other keys are ignored. No escape and no `+` in the value is
+/// decoded.
 ///
 /// # Errors
 ///
-/// [`UrlError::Missing`] if there is no token or an empty one,
-/// [`UrlError::Repeated`] if there are two, [`UrlError::Character`] if it has a
-/// character that tokens never have.
+/// [`UrlError::Missing`] if there is no token or an empty one, [`UrlError::Repeated`] if there are
+/// two, [`UrlError::Character`] if it has a character that tokens never have.
 pub fn token_in_query(query: &str) -> Result<&str, UrlError> {
     let mut tokens = query.split('&').filter_map(|pair| match pair.split_once('=') {
         Some(("token", value)) => Some(value),
@@ -177,15 +175,14 @@ pub fn token_in_query(query: &str) -> Result<&str, UrlError> {
 ///
 /// # Errors
 ///
-/// [`UrlError::Missing`] if there is no segment, [`UrlError::Character`] if there is
-/// another slash or a character that tokens never have.
+/// [`UrlError::Missing`] if there is no segment, [`UrlError::Character`] if there is another slash
+/// or a character that tokens never have.
 pub fn token_in_path<'a>(path: &'a str, prefix: &str) -> Result<&'a str, UrlError> {
     let segment = path.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('/'));
     token_text(segment.ok_or(UrlError::Missing)?)
 }
 
-/// Finds the token in a text that an operator pasted: a token, or a link that
-/// carries one.
+/// Finds the token in a text that an operator pasted: a token, or a link that carries one.
 ///
 /// # Errors
 ///
@@ -210,8 +207,8 @@ pub fn token_in_pasted(text: &str) -> Result<&str, UrlError> {
     }
 }
 
-/// Returns the fragment of a sign-in link. The link may come from the address bar
-/// of a browser and have a query.
+/// Returns the fragment of a sign-in link. The link may come from the address bar of a browser and
+/// have a query.
 fn token_in_fragment(link: &str) -> Option<&str> {
     let (before, token) = link.split_once('#')?;
     let location = before.split('?').next().unwrap_or(before);

@@ -10,8 +10,8 @@ use crate::plain_text::steers;
 
 /// A user name, which is always one line and one path component.
 ///
-/// It has 1 ..= 128 bytes of UTF-8, no control characters, no `/` and no `\`, and
-/// is neither `.` nor `..`.
+/// It has 1 ..= 128 bytes of UTF-8, no control characters, no `/` and no `\`, and is neither `.`
+/// nor `..`.
 #[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct UserName(String);
@@ -77,8 +77,8 @@ impl From<UserName> for String {
     }
 }
 
-/// A user name for a new token or a new permission: one without characters that change how the
-/// text around them is displayed, [`STEERING`](crate::plain_text::STEERING).
+/// A user name for a new token or a new permission: one without characters that change how the text
+/// around them is displayed, [`STEERING`](crate::plain_text::STEERING).
 ///
 /// A name that is read from a token or from the log, or that is given to find or to revoke what
 /// exists, need not be one.

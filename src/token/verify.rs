@@ -4,8 +4,7 @@ use super::{Claims, TokenId, TrustedKeys, UntrustedToken, VerifyError};
 
 /// Claims that a trusted key signed. Only [`verify`] makes one.
 ///
-/// A verified token need not be valid: time, revocation and remaining uses are
-/// not checked yet.
+/// A verified token need not be valid: time, revocation and remaining uses are not checked yet.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct VerifiedToken {
     id: TokenId,
@@ -26,13 +25,12 @@ impl VerifiedToken {
     }
 }
 
-/// Verifies `text` with `keys`. Checks envelope, key id, signature, claims and
-/// key purpose, in this order.
+/// Verifies `text` with `keys`. Checks envelope, key id, signature, claims and key purpose, in this
+/// order.
 ///
 /// # Errors
 ///
-/// Returns the first check that fails. A public service must give the same answer
-/// for all of them.
+/// Returns the first check that fails. A public service must give the same answer for all of them.
 pub fn verify(text: &str, keys: &impl TrustedKeys) -> Result<VerifiedToken, VerifyError> {
     let token = UntrustedToken::parse(text)?;
     let key_id = token.untrusted_key_id();

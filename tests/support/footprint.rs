@@ -4,8 +4,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-/// The path, mode, nanoseconds of the change time (ctime), and length of a file or
-/// directory.
+/// The path, mode, nanoseconds of the change time (ctime), and length of a file or directory.
 pub(crate) type Footprint = (PathBuf, u32, i64, u64);
 
 /// Returns the footprints of everything below `dir`, sorted by path.

@@ -1,9 +1,8 @@
 //! A simulated disk that loses unsynced data, tears writes and fails, by seed.
 //!
-//! For each file and for the directory, it keeps what a program sees (`seen`) apart from
-//! what would survive a power failure (`durable`). Like Linux, it drops what a failed
-//! sync could not write: the bytes stay visible and the next sync succeeds, but they
-//! never reach the disk.
+//! For each file and for the directory, it keeps what a program sees (`seen`) apart from what would
+//! survive a power failure (`durable`). Like Linux, it drops what a failed sync could not write:
+//! the bytes stay visible and the next sync succeeds, but they never reach the disk.
 //!
 //! A sync that returns `Ok` has always made everything durable.
 
@@ -184,8 +183,8 @@ impl Machine {
     }
 }
 
-/// Returns the result of an operation. A planned error leaves it undone. After a power
-/// failure, [`SimDisk::reboot`] decides whether it was done.
+/// Returns the result of an operation. A planned error leaves it undone. After a power failure,
+/// [`SimDisk::reboot`] decides whether it was done.
 fn result(failure: Option<DiskFailure>) -> io::Result<()> {
     match failure {
         None => Ok(()),

@@ -1,7 +1,7 @@
 //! The body of a request, as bytes.
 //!
-//! It is parsed only after the sender was admitted, so that others learn nothing from what is
-//! wrong with it.
+//! It is parsed only after the sender was admitted, so that others learn nothing from what is wrong
+//! with it.
 
 use std::future::Future;
 use std::pin::Pin;

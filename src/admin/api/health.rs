@@ -1,7 +1,7 @@
-//! `GET /healthz` and `GET /readyz`: whether this node is running, and whether it could grant a
-//! use now. They need no token: monitoring systems have none, and a node that cannot check tokens
-//! must still say why. This door is on loopback, so the reason is complete; the public door leaves
-//! out paths and nodes.
+//! `GET /healthz` and `GET /readyz`: whether this node is running, and whether it could grant a use
+//! now. They need no token: monitoring systems have none, and a node that cannot check tokens must
+//! still say why. This door is on loopback, so the reason is complete; the public door leaves out
+//! paths and nodes.
 
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};

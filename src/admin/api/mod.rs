@@ -1,7 +1,7 @@
 //! The admin door for programs: JSON over HTTP, the health checks and the metrics.
 //!
-//! There is one file for each resource; [`crate::api`] has their JSON. `routes` is the table of
-//! all routes. `body` and `fields` read requests, `error_responses` lists how they can fail, and
+//! There is one file for each resource; [`crate::api`] has their JSON. `routes` is the table of all
+//! routes. `body` and `fields` read requests, `error_responses` lists how they can fail, and
 //! `openapi` describes all of it. The door decides who may enter.
 
 mod activity;

@@ -1,7 +1,7 @@
 //! `GET /openapi.json`: the description of the API (OpenAPI 3.1).
 //!
-//! It is built from the annotations of the handlers and their types. `docs/openapi.json` is a
-//! copy, which a test compares.
+//! It is built from the annotations of the handlers and their types. `docs/openapi.json` is a copy,
+//! which a test compares.
 
 use std::sync::LazyLock;
 

@@ -20,8 +20,8 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    /// Authorizes a request for `section`. Without a valid session, the error redirects
-    /// to the sign-in page, which leads back.
+    /// Authorizes a request for `section`. Without a valid session, the error redirects to the
+    /// sign-in page, which leads back.
     pub(super) fn enter(
         request: &HttpRequest,
         door: &AdminDoor,
@@ -31,8 +31,8 @@ impl Frame {
         Self::of(request, door, section, entered)
     }
 
-    /// Authorizes a request as [`enter`](Self::enter) does, but also on a node whose
-    /// knowledge of revocations may be stale.
+    /// Authorizes a request as [`enter`](Self::enter) does, but also on a node whose knowledge of
+    /// revocations may be stale.
     pub(super) fn enter_stale(
         request: &HttpRequest,
         door: &AdminDoor,

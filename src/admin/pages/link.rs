@@ -38,8 +38,8 @@ pub(super) fn link(path: &str, query: &[(&str, &str)]) -> String {
     link
 }
 
-/// Returns `address`, a path and query from a request, if it is that of a section, so
-/// that a sign-in cannot lead to another site.
+/// Returns `address`, a path and query from a request, if it is that of a section, so that a
+/// sign-in cannot lead to another site.
 pub(super) fn own_address(address: &str) -> Option<&str> {
     let is_text = address.bytes().all(|byte| byte.is_ascii_graphic() && !b"\\#".contains(&byte));
     let path = address.split('?').next().unwrap_or_default();

@@ -1,12 +1,12 @@
 //! The admin pages: what `/api/v1` offers, for people.
 //!
-//! Lists are rendered here, filtered with plain forms and paged with plain links, so
-//! they work without scripts. Changes go through the module `templates/admin/jeton.js`
-//! to `/api/v1`, which makes every decision.
+//! Lists are rendered here, filtered with plain forms and paged with plain links, so they work
+//! without scripts. Changes go through the module `templates/admin/jeton.js` to `/api/v1`, which
+//! makes every decision.
 //!
-//! `sign_in`, `users`, `tokens`, `activity` and `nodes` are one page each. They share
-//! `frame` (the header of each page), `query`, `error`, `response`, `link` (addresses)
-//! and `assets` (style sheet and module).
+//! `sign_in`, `users`, `tokens`, `activity` and `nodes` are one page each. They share `frame` (the
+//! header of each page), `query`, `error`, `response`, `link` (addresses) and `assets` (style sheet
+//! and module).
 
 mod activity;
 mod assets;
@@ -62,8 +62,8 @@ where
     web::resource(path).route(web::get().to(show.clone())).route(web::head().to(show))
 }
 
-/// Returns `true` for a browser's request outside of the API. Other requests get their
-/// errors as JSON.
+/// Returns `true` for a browser's request outside of the API. Other requests get their errors as
+/// JSON.
 fn accepts_error_page(context: &GuardContext<'_>) -> bool {
     let head = context.head();
     let accept = head.headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());

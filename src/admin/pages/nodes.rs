@@ -1,5 +1,5 @@
-//! `/nodes`: the members of the cluster as the leader sees them, and the state of this
-//! node. It is read-only: members are changed with commands.
+//! `/nodes`: the members of the cluster as the leader sees them, and the state of this node. It is
+//! read-only: members are changed with commands.
 
 use actix_web::http::StatusCode;
 use actix_web::web::Data;

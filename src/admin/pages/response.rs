@@ -5,8 +5,8 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use askama::Template;
 
-/// The content security policy. A page may load from this listener and send its forms
-/// back to it. It has nothing inline, and no other page can frame it.
+/// The content security policy. A page may load from this listener and send its forms back to it.
+/// It has nothing inline, and no other page can frame it.
 pub(super) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
                                  connect-src 'self'; form-action 'self'; img-src 'self'; \
                                  base-uri 'none'; frame-ancestors 'none'";

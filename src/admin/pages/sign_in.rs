@@ -1,8 +1,7 @@
 //! Signing in with an admin token, and signing out.
 //!
-//! - `GET /sign-in`: the form. The link that `jeton admin-link` prints leads here with
-//!   the token in the fragment, which browsers do not send. The module `jeton.js` moves
-//!   it into the form.
+//! - `GET /sign-in`: the form. The link that `jeton admin-link` prints leads here with the token in
+//!   the fragment, which browsers do not send. The module `jeton.js` moves it into the form.
 //! - `POST /sign-in`: exchanges the token for a session cookie
 //! - `POST /sign-out`: ends the session
 
@@ -27,15 +26,15 @@ use crate::random;
 use crate::token::url::token_in_pasted;
 use crate::token::{TimeError, UnixSeconds};
 
-/// The fragment of redirects. Without one, a browser keeps the fragment of the address
-/// that was redirected, which may be a token.
+/// The fragment of redirects. Without one, a browser keeps the fragment of the address that was
+/// redirected, which may be a token.
 const TOP: &str = "#top";
 
 /// Like [`TOP`], but makes the module show who is signed in already.
 const ALREADY: &str = "#signed-in";
 
-/// A query parameter of the page that a sign-in leads to. If it is there without a
-/// session, the browser did not keep the cookie.
+/// A query parameter of the page that a sign-in leads to. If it is there without a session, the
+/// browser did not keep the cookie.
 const SIGNED_IN: &str = "signed-in";
 
 #[derive(Template)]
@@ -107,8 +106,8 @@ pub(super) async fn show(
     Ok(html(StatusCode::OK, &SignInPage { next, problem })?)
 }
 
-/// `POST /sign-in`. Rejects cross-site requests, which could sign a user in with the
-/// token of another.
+/// `POST /sign-in`. Rejects cross-site requests, which could sign a user in with the token of
+/// another.
 pub(super) async fn submit(
     request: HttpRequest,
     door: Data<AdminDoor>,
@@ -140,8 +139,8 @@ pub(super) async fn submit(
     Ok(html(status, &SignInPage { next, problem: Some(problem) })?)
 }
 
-/// Reads the form, which must arrive within [`BODY_TIME`]. On failure, returns the
-/// status of the response.
+/// Reads the form, which must arrive within [`BODY_TIME`]. On failure, returns the status of the
+/// response.
 async fn read_form(request: &HttpRequest, body: Payload) -> Result<SignInForm, StatusCode> {
     let form = Form::<SignInForm>::from_request(request, &mut body.into_inner());
     match tokio::time::timeout(BODY_TIME, form).await {

@@ -1,8 +1,8 @@
 //! The client of a node's admin API.
 //!
 //! For each request it signs a new admin token, which is valid for a minute and never shown. With
-//! the admin key at hand, no one has to sign in, and no session remains. It connects to the
-//! address in the config and to nothing else: no proxy, no redirect.
+//! the admin key at hand, no one has to sign in, and no session remains. It connects to the address
+//! in the config and to nothing else: no proxy, no redirect.
 //!
 //! [`query`] says which tokens to list and `error` why a request failed. [`reachable`] returns the
 //! address to connect to for a listener on all addresses. Tests use a `fake_node`.

@@ -1,7 +1,7 @@
 //! `jeton admin-link`: mints a link that signs an operator in at the admin door.
 //!
-//! It needs the admin key and no network. The token is in the fragment of the link,
-//! which browsers never send.
+//! It needs the admin key and no network. The token is in the fragment of the link, which browsers
+//! never send.
 
 use std::net::SocketAddr;
 
@@ -50,8 +50,8 @@ const FALLBACK_NAME: &str = "admin";
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct AdminLinkArgs {
-    /// When the link and its session expire: a span such as 30m, 8h, 7d, or a time
-    /// such as 2026-12-01T12:00Z; at most 366 days
+    /// When the link and its session expire: a span such as 30m, 8h, 7d, or a time such as
+    /// 2026-12-01T12:00Z; at most 366 days
     #[arg(long, value_name = "WHEN", default_value = "8h", allow_hyphen_values = true)]
     expires: Expiry,
 
@@ -67,8 +67,8 @@ pub(crate) struct AdminLinkArgs {
     #[arg(long, value_enum, default_value_t = LinkFormat::Text)]
     format: LinkFormat,
 
-    /// Signing key: an id from `jeton key list`, or a file [default: the newest
-    /// admin key in the signing directory]
+    /// Signing key: an id from `jeton key list`, or a file [default: the newest admin key in the
+    /// signing directory]
     #[arg(long, value_name = "KEYID|FILE", value_hint = ValueHint::FilePath)]
     key: Option<KeyChoice>,
 

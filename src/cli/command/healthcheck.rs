@@ -1,5 +1,4 @@
-//! `jeton healthcheck`: asks a node whether it is ready, for containers without a shell
-//! and curl.
+//! `jeton healthcheck`: asks a node whether it is ready, for containers without a shell and curl.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,9 +32,9 @@ why.";
 
 /// Ask a node whether it is ready
 ///
-/// Requests /readyz from the public listener in jeton.toml, on this machine. The
-/// certificate is not verified: it is for the public name and not for a local address,
-/// and neither the request nor the answer is secret.
+/// Requests /readyz from the public listener in jeton.toml, on this machine. The certificate is not
+/// verified: it is for the public name and not for a local address, and neither the request nor the
+/// answer is secret.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct HealthcheckArgs {

@@ -45,8 +45,8 @@ pub(crate) struct InspectArgs {
     #[arg(long, value_enum, default_value_t = InspectFormat::Text)]
     format: InspectFormat,
 
-    /// Directory of trusted keys to check the signature with [default: `keys.trusted`
-    /// in the configuration]
+    /// Directory of trusted keys to check the signature with [default: `keys.trusted` in the
+    /// configuration]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     keys: Option<PathBuf>,
 
@@ -96,8 +96,8 @@ pub(crate) fn run(args: InspectArgs, global: &Global) -> Result<(), Failure> {
     }
 }
 
-/// Checks the signature with the keys that the command line names, or else with those of
-/// the configuration, if there is one.
+/// Checks the signature with the keys that the command line names, or else with those of the
+/// configuration, if there is one.
 fn check(token: &str, keys: Option<PathBuf>, global: &Global) -> Result<Signature, Failure> {
     let keys = match keys {
         Some(dir) => Keyring::load(&dir).map_err(|error| signing_key::explain(&error))?,

@@ -45,8 +45,8 @@ fn write_pages(command: &clap::Command, dir: &Path) -> io::Result<()> {
     command.get_subcommands().try_for_each(|subcommand| write_pages(subcommand, dir))
 }
 
-/// Renders a page. Indented lines are examples, which must keep their columns and line
-/// breaks; the library would fill them.
+/// Renders a page. Indented lines are examples, which must keep their columns and line breaks; the
+/// library would fill them.
 fn page(man: &Man) -> io::Result<String> {
     let mut rendered = Vec::new();
     man.render(&mut rendered)?;

@@ -58,8 +58,8 @@ pub(crate) struct MintArgs {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     csv: Option<PathBuf>,
 
-    /// Kind of profile: user-locked (asks for the user's password), autologin (needs no
-    /// password) or server-locked (for any user, with a password)
+    /// Kind of profile: user-locked (asks for the user's password), autologin (needs no password)
+    /// or server-locked (for any user, with a password)
     #[arg(long, value_name = "KIND", default_value_t)]
     profile_type: ProfileKind,
 

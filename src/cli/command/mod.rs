@@ -1,5 +1,5 @@
-//! The commands: one file or directory for each variant of [`CliCommand`], with the
-//! arguments and a function `run`. What they share is in the rooms beside this one.
+//! The commands: one file or directory for each variant of [`CliCommand`], with the arguments and a
+//! function `run`. What they share is in the rooms beside this one.
 
 mod admin_link;
 mod cluster;
@@ -46,8 +46,8 @@ pub(crate) enum CliCommand {
 }
 
 impl CliCommand {
-    /// Runs the command. `command_line` is the whole command line, which completions and
-    /// manual pages describe.
+    /// Runs the command. `command_line` is the whole command line, which completions and manual
+    /// pages describe.
     pub(crate) fn run(
         self,
         global: &Global,

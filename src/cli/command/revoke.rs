@@ -33,20 +33,19 @@ Examples:
 A revocation cannot be undone. A profile that was downloaded before stays on the device
 and keeps working; to end that, revoke its certificate.";
 
-/// The longest wait for the end of the second of a user's revocation, in seconds. The
-/// node's clock sets that second. If it is further ahead of this clock, a remark says so.
+/// The longest wait for the end of the second of a user's revocation, in seconds. The node's clock
+/// sets that second. If it is further ahead of this clock, a remark says so.
 const WAIT_MAX_S: u64 = 2;
 
-/// The most characters of a text that may be a mistyped id and is safe to show. Every
-/// token is longer.
+/// The most characters of a text that may be a mistyped id and is safe to show. Every token is
+/// longer.
 const ID_LIKE_LEN_MAX: usize = 40;
 
 /// Revoke links
 ///
-/// Asks the admin API of the node on this machine. When this command is done, no node
-/// grants another counted use of the links. A node that is cut off from the others may
-/// still honor links with unlimited uses until it is connected again, for at most
-/// `cluster.max_staleness_s`.
+/// Asks the admin API of the node on this machine. When this command is done, no node grants
+/// another counted use of the links. A node that is cut off from the others may still honor links
+/// with unlimited uses until it is connected again, for at most `cluster.max_staleness_s`.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct RevokeArgs {
@@ -129,8 +128,8 @@ fn targets(which: &RevokedLinks, trusted: &Path) -> Result<Vec<NewRevocation>, F
     which.tokens.iter().map(|text| token(text, trusted).map(target)).collect()
 }
 
-/// Warns of a key id that may be mistyped. It is revoked anyway: a stolen key may no
-/// longer be on this machine.
+/// Warns of a key id that may be mistyped. It is revoked anyway: a stolen key may no longer be on
+/// this machine.
 fn warn_if_unknown(id: KeyId, trusted: &Path) {
     // An unreadable key here is no reason to keep a stolen one valid.
     if Keyring::load(trusted).is_ok_and(|keys| !knows(&keys, id)) {
@@ -145,8 +144,8 @@ fn knows(keys: &Keyring, id: KeyId) -> bool {
     keys.iter().any(|(_path, trusted)| trusted.key.id() == id)
 }
 
-/// Returns a warning for each target that no listed link has, and that may be mistyped.
-/// It ignores errors of the node: the revocation is done.
+/// Returns a warning for each target that no listed link has, and that may be mistyped. It ignores
+/// errors of the node: the revocation is done.
 fn unlisted_warnings(node: &AdminClient, targets: &[NewRevocation]) -> Vec<String> {
     let all = TokenFilter { state: StateFilter::All, ..TokenFilter::default() };
     // Ids of one batch are looked up together.
@@ -202,8 +201,7 @@ fn unlisted_warning(target: &NewRevocation) -> Option<String> {
     ))
 }
 
-/// Parses an id, or a token or link. Returns the expiry only of a token that a trusted
-/// key signed.
+/// Parses an id, or a token or link. Returns the expiry only of a token that a trusted key signed.
 pub(crate) fn token(
     argument: &str,
     trusted: &Path,
@@ -219,8 +217,8 @@ pub(crate) fn token(
         ));
     }
     let keys = Keyring::load(trusted).map_err(|error| signing_key::explain(&error))?;
-    // The ledger drops a revocation some time after the expiry of the token. So an early,
-    // forged expiry would revive the token.
+    // The ledger drops a revocation some time after the expiry of the token. So an early, forged
+    // expiry would revive the token.
     let token = verify(pasted::token(&text)?, &keys).map_err(|error| pasted::explain(&error))?;
     Ok((token.id().nonce, Some(token.claims().expires_at())))
 }
@@ -256,8 +254,7 @@ fn for_programs(target: &NewRevocation, issued_until: Option<UnixSeconds>) -> Ta
     table
 }
 
-/// Waits until the second `until` is over, so that links minted after this command are
-/// not revoked.
+/// Waits until the second `until` is over, so that links minted after this command are not revoked.
 fn wait_out(until: UnixSeconds, clock: &impl Clock, mut sleep: impl FnMut(Duration)) {
     if clock.now().plus(WAIT_MAX_S) <= until {
         output::remark(&format!(

@@ -38,8 +38,8 @@ pub(crate) fn run(ServeArgs {}: ServeArgs, global: &Global) -> Result<(), Failur
     })
 }
 
-/// Starts the threads of the ledger and the cluster door: one for two processors, since
-/// the public door has its own thread for each processor.
+/// Starts the threads of the ledger and the cluster door: one for two processors, since the public
+/// door has its own thread for each processor.
 pub(crate) fn runtime() -> Result<Runtime, Failure> {
     let processors = available_parallelism().map_or(1, NonZeroUsize::get);
     let threads = processors.div_ceil(2);

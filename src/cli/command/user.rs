@@ -75,8 +75,8 @@ enum UserCommand {
     },
     /// Deny a user profiles that need no password
     ///
-    /// Links to such profiles are refused from now on. A profile that was downloaded
-    /// before keeps working; to end that, revoke its certificate.
+    /// Links to such profiles are refused from now on. A profile that was downloaded before keeps
+    /// working; to end that, revoke its certificate.
     #[command(after_help = DENY_EXAMPLES)]
     DenyAutologin {
         /// Name of the user

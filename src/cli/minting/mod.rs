@@ -1,10 +1,10 @@
-//! Minting from the command line, shared by `mint` and `sacli`. The minting itself is
-//! in [`crate::mint`].
+//! Minting from the command line, shared by `mint` and `sacli`. The minting itself is in
+//! [`crate::mint`].
 //!
-//! Orders come from options or from a table ([`orders_csv`]). [`expiry`] parses their
-//! expiry. [`order_check`] rejects orders for links that would be refused, by the list
-//! of users of a node or by [`permission`] (with [`users_file`]). Minted tokens are
-//! recorded by a node ([`recording`]) or printed ([`sheet`]).
+//! Orders come from options or from a table ([`orders_csv`]). [`expiry`] parses their expiry.
+//! [`order_check`] rejects orders for links that would be refused, by the list of users of a node
+//! or by [`permission`] (with [`users_file`]). Minted tokens are recorded by a node ([`recording`])
+//! or printed ([`sheet`]).
 
 pub(crate) mod expiry;
 pub(crate) mod order_check;
@@ -28,13 +28,13 @@ use crate::token::url::PublicUrl;
 /// The options for the key and the public URL.
 #[derive(clap::Args)]
 pub(crate) struct MinterArgs {
-    /// Signing key: an id from `jeton key list`, or a file [default: the newest
-    /// profile key in the signing directory]
+    /// Signing key: an id from `jeton key list`, or a file [default: the newest profile key in the
+    /// signing directory]
     #[arg(long, value_name = "KEYID|FILE", value_hint = ValueHint::FilePath)]
     key: Option<KeyChoice>,
 
-    /// Origin of the links, https://HOST or https://HOST:PORT [default: `public_url` in
-    /// the configuration]
+    /// Origin of the links, https://HOST or https://HOST:PORT [default: `public_url` in the
+    /// configuration]
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url, env = "JETON_PUBLIC_URL")]
     public_url: Option<PublicUrl>,
 
@@ -43,8 +43,8 @@ pub(crate) struct MinterArgs {
 }
 
 impl MinterArgs {
-    /// Opens the key. The configuration is loaded only for what the command line does
-    /// not set, so minting with a key file needs none.
+    /// Opens the key. The configuration is loaded only for what the command line does not set, so
+    /// minting with a key file needs none.
     pub(crate) fn open(&self, global: &Global) -> Result<Minter, Failure> {
         let config = LazyConfig::new(global);
         let public_url = match &self.public_url {

@@ -1,8 +1,8 @@
-//! Rejects orders for links that would be refused, by the command line and, if it is
-//! asked, a node. `mint` and `sacli` use this.
+//! Rejects orders for links that would be refused, by the command line and, if it is asked, a node.
+//! `mint` and `sacli` use this.
 //!
-//! It prevents useless links and is not a security check: the nodes check again when a
-//! link is used.
+//! It prevents useless links and is not a security check: the nodes check again when a link is
+//! used.
 
 use std::collections::BTreeSet;
 
@@ -54,8 +54,7 @@ impl OrderCheck {
 
     /// Rejects an order whose link would be refused.
     pub(crate) fn check(&self, order: &Order) -> Result<(), OrderError> {
-        // A server-locked profile may be for a user without a certificate, who is not
-        // in the list.
+        // A server-locked profile may be for a user without a certificate, who is not in the list.
         if order.kind != ProfileKind::ServerLocked && !self.may_have_profile(order.user.name()) {
             return Err(OrderError::UnknownUser(order.user.name().clone()));
         }

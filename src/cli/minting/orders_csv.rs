@@ -1,7 +1,7 @@
 //! `mint --csv`: one order on each line of a file.
 //!
-//! The first line names the columns; only `user` is required. The options of the command
-//! line apply to empty cells. One bad cell, and nothing is minted.
+//! The first line names the columns; only `user` is required. The options of the command line apply
+//! to empty cells. One bad cell, and nothing is minted.
 
 use std::fmt;
 use std::fs::File;
@@ -86,8 +86,8 @@ struct Columns {
     width: usize,
 }
 
-/// Reads the orders in the file at `path`, or on stdin for `-`. `order_for` gives the
-/// defaults for empty cells. Spans count from `now`. Each order must pass `check`.
+/// Reads the orders in the file at `path`, or on stdin for `-`. `order_for` gives the defaults for
+/// empty cells. Spans count from `now`. Each order must pass `check`.
 pub(crate) fn read(
     path: &Path,
     order_for: impl Fn(&NewUserName) -> Order,
@@ -152,8 +152,7 @@ fn parse(
     if orders.is_empty() { Err(OrdersError::NoOrder) } else { Ok(orders) }
 }
 
-/// Returns the separator of cells. Spreadsheets write semicolons in locales with a
-/// decimal comma.
+/// Returns the separator of cells. Spreadsheets write semicolons in locales with a decimal comma.
 fn separator(text: &[u8]) -> u8 {
     let mut lines = text.split(|byte| matches!(byte, b'\n' | b'\r'));
     let head = lines.find(|line| !line.is_empty()).unwrap_or_default();
@@ -162,8 +161,7 @@ fn separator(text: &[u8]) -> u8 {
     found.next().unwrap_or(b',')
 }
 
-/// Returns the line of a quote that is never closed. Its cell would extend to the end
-/// of the file.
+/// Returns the line of a quote that is never closed. Its cell would extend to the end of the file.
 fn open_quote(text: &[u8], separator: u8) -> Option<u64> {
     let (mut line, mut opened) = (1, None);
     let mut is_first = true;

@@ -1,7 +1,7 @@
 //! Permissions for `autologin` profiles, when a token is minted.
 //!
-//! They prevent useless links and are not a security check: the nodes check again when
-//! the link is used.
+//! They prevent useless links and are not a security check: the nodes check again when the link is
+//! used.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -17,8 +17,7 @@ use crate::token::{ProfileKind, UserName};
 /// The options for permissions.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct PermissionArgs {
-    /// File with the users who may have autologin, written by `jeton user list --format
-    /// toml`
+    /// File with the users who may have autologin, written by `jeton user list --format toml`
     #[arg(long = "users", value_name = "FILE", value_hint = ValueHint::FilePath)]
     users_file: Option<PathBuf>,
 
@@ -49,8 +48,8 @@ pub(crate) enum Permissions {
     Unknown,
 }
 
-/// The user of an order is not known to be allowed autologin. The message has Access
-/// Server's words.
+/// The user of an order is not known to be allowed autologin. The message has Access Server's
+/// words.
 #[derive(Debug, Error)]
 #[error("need autologin")]
 pub(crate) struct NeedAutologin {

@@ -1,5 +1,5 @@
-//! `--record`: records minted tokens at the node on this machine, so that `jeton list`
-//! lists them before their first use.
+//! `--record`: records minted tokens at the node on this machine, so that `jeton list` lists them
+//! before their first use.
 
 use indicatif::ProgressBar;
 
@@ -15,8 +15,8 @@ use crate::signing::passphrase::PassphraseArgs;
 /// The options for recording.
 #[derive(clap::Args)]
 pub(crate) struct RecordArgs {
-    /// Record the links at the node on this machine, so that `jeton list` lists them
-    /// before their first use
+    /// Record the links at the node on this machine, so that `jeton list` lists them before their
+    /// first use
     #[arg(long)]
     record: bool,
 
@@ -47,8 +47,8 @@ impl RecordArgs {
 }
 
 impl Recorder {
-    /// Asks the node for its users. This comes before minting, so that nothing is minted
-    /// if the node is unreachable.
+    /// Asks the node for its users. This comes before minting, so that nothing is minted if the
+    /// node is unreachable.
     pub(crate) fn ask(&self, given: Permissions) -> Result<OrderCheck, Failure> {
         Ok(OrderCheck::ask(&self.node, given)?)
     }

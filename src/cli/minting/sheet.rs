@@ -1,7 +1,7 @@
 //! `mint --sheet`: a page to print, with a QR code for each user.
 //!
-//! The file has all the links in it, so only its owner can read it. An existing file is
-//! never overwritten.
+//! The file has all the links in it, so only its owner can read it. An existing file is never
+//! overwritten.
 
 use std::io::{self, BufWriter, Write};
 use std::path::Path;

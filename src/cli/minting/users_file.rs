@@ -1,5 +1,5 @@
-//! The file with the permissions for a machine that mints offline. `jeton user list
-//! --format toml` writes it, `--users` reads it.
+//! The file with the permissions for a machine that mints offline. `jeton user list --format toml`
+//! writes it, `--users` reads it.
 //!
 //! ```toml
 //! [[user]]

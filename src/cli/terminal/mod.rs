@@ -1,8 +1,8 @@
 //! The output of commands.
 //!
-//! Only [`output`] writes to stdout and stderr. [`table`], [`facts`] and [`qr`] render
-//! what it writes, [`mod@format`] has the output formats, [`moment`] formats times, and
-//! [`progress`] shows progress bars.
+//! Only [`output`] writes to stdout and stderr. [`table`], [`facts`] and [`qr`] render what it
+//! writes, [`mod@format`] has the output formats, [`moment`] formats times, and [`progress`] shows
+//! progress bars.
 
 pub(crate) mod facts;
 pub(crate) mod format;

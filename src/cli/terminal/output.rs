@@ -1,12 +1,12 @@
-//! Writes results to stdout and remarks for people to stderr. Only terminals get colors,
-//! unless `NO_COLOR` is set.
+//! Writes results to stdout and remarks for people to stderr. Only terminals get colors, unless
+//! `NO_COLOR` is set.
 
 use std::io::{self, Write};
 
 use crate::failure::Failure;
 
-/// Writes a result, which ends with a line feed, to stdout. A closed pipe, as after
-/// `| head`, is not an error.
+/// Writes a result, which ends with a line feed, to stdout. A closed pipe, as after `| head`, is
+/// not an error.
 pub(crate) fn show(result: &str) -> Result<(), Failure> {
     let mut stdout = anstream::stdout().lock();
     match stdout.write_all(result.as_bytes()).and_then(|()| stdout.flush()) {

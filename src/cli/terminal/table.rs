@@ -9,12 +9,12 @@ use crate::failure::Failure;
 /// The gap between two columns.
 const GAP: &str = "  ";
 
-/// The columns with text that people wrote. An id may begin with a hyphen as well, but
-/// programs need it unchanged.
+/// The columns with text that people wrote. An id may begin with a hyphen as well, but programs
+/// need it unchanged.
 const FREE_TEXT: [&str; 2] = ["user", "note"];
 
-/// The first characters of a cell that a spreadsheet evaluates as a formula.
-/// Source: OWASP, CSV Injection.
+/// The first characters of a cell that a spreadsheet evaluates as a formula. Source: OWASP, CSV
+/// Injection.
 const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 
 /// Column names, and rows with one cell for each column.
@@ -76,9 +76,8 @@ impl Table {
         text
     }
 
-    /// Returns comma-separated values (RFC 4180, with line feeds). The first line has
-    /// the column names. Text that a spreadsheet would evaluate as a formula gets an
-    /// apostrophe.
+    /// Returns comma-separated values (RFC 4180, with line feeds). The first line has the column
+    /// names. Text that a spreadsheet would evaluate as a formula gets an apostrophe.
     pub(crate) fn to_csv(&self) -> Result<String, Failure> {
         let cell = |(name, cell): (&&str, &Value)| {
             if FREE_TEXT.contains(name) { as_text(shown(cell)) } else { shown(cell) }

@@ -9,8 +9,7 @@ pub trait Disk: fmt::Debug + Send {
     /// Returns the path of the file `name`, for messages.
     fn path(&self, name: &str) -> PathBuf;
 
-    /// Locks the directory until this value is dropped. Returns `false` if it is
-    /// locked already.
+    /// Locks the directory until this value is dropped. Returns `false` if it is locked already.
     ///
     /// # Errors
     ///
@@ -59,9 +58,9 @@ pub trait Disk: fmt::Debug + Send {
     /// Any; nothing is known then, and the success of a second attempt proves nothing.
     fn sync_dir(&self) -> io::Result<()>;
 
-    /// Replaces the file `name` by one with these bytes, atomically and durably, and
-    /// returns it. After a crash or an error, `name` is the old file or the whole new
-    /// one, and `temporary` may be left behind.
+    /// Replaces the file `name` by one with these bytes, atomically and durably, and returns it.
+    /// After a crash or an error, `name` is the old file or the whole new one, and `temporary` may
+    /// be left behind.
     ///
     /// # Errors
     ///

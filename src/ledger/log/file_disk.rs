@@ -46,9 +46,9 @@ impl FileDisk {
         sync_parent(to)
     }
 
-    /// Locks the directory for reading until this value is dropped, and changes
-    /// nothing in it. Returns `false` if it is locked for writing. A directory that
-    /// was never locked has no lock file; it is then read without a lock.
+    /// Locks the directory for reading until this value is dropped, and changes nothing in it.
+    /// Returns `false` if it is locked for writing. A directory that was never locked has no lock
+    /// file; it is then read without a lock.
     ///
     /// # Errors
     ///

@@ -1,5 +1,5 @@
-//! Frames: one write, one sync. Pure. The bytes, and the table of what is torn and what
-//! is damaged, are in `mod.rs`.
+//! Frames: one write, one sync. Pure. The bytes, and the table of what is torn and what is damaged,
+//! are in `mod.rs`.
 
 use std::ops::Range;
 
@@ -39,8 +39,8 @@ impl Link {
         bytes
     }
 
-    /// Returns the link of the next frame in the same segment, after the frame with
-    /// this link and `checksum`.
+    /// Returns the link of the next frame in the same segment, after the frame with this link and
+    /// `checksum`.
     const fn next(self, checksum: u32) -> Self {
         // No disk lives long enough for 2^64 syncs.
         Self { chain: checksum, sequence: self.sequence.wrapping_add(1), ..self }
@@ -58,8 +58,8 @@ pub(super) struct Encoded {
     pub(super) next: Link,
 }
 
-/// Encodes the frame with `payload` at offset `at` of a segment of `limit` bytes.
-/// Returns `None` if it does not fit there.
+/// Encodes the frame with `payload` at offset `at` of a segment of `limit` bytes. Returns `None` if
+/// it does not fit there.
 pub(super) fn encode(link: Link, at: usize, limit: usize, payload: &[u8]) -> Option<Encoded> {
     let len = u32::try_from(payload.len()).ok()?;
     let end = end(at, payload.len(), limit)?;
@@ -129,8 +129,8 @@ pub(super) fn find(segment: &[u8], at: usize, link: Link) -> Result<Found, Misma
     Ok(Found::Frame { payload: payload.to_vec(), end, next: link.next(checksum) })
 }
 
-/// Returns the body without its marks, or `None` if a mark is zero: that sector, or
-/// the end of it, was then not written.
+/// Returns the body without its marks, or `None` if a mark is zero: that sector, or the end of it,
+/// was then not written.
 fn decode_body(segment: &[u8], start: usize, end: usize) -> Result<Option<Vec<u8>>, Mismatch> {
     let mut body = Vec::with_capacity(end - start);
     let mut is_torn = false;
@@ -147,17 +147,17 @@ fn decode_body(segment: &[u8], start: usize, end: usize) -> Result<Option<Vec<u8
     Ok((!is_torn).then_some(body))
 }
 
-/// Returns `true` if a write was interrupted inside the header: the bytes up to the
-/// last one that is not zero are those of `link`, then any of a length and a checksum.
+/// Returns `true` if a write was interrupted inside the header: the bytes up to the last one that
+/// is not zero are those of `link`, then any of a length and a checksum.
 fn is_start_of_header(rest: &[u8], link: Link) -> bool {
     let written = rest.get(..len_without_zeros(rest)).unwrap_or_default();
     let (written_link, more) = written.split_at(written.len().min(LINK_LEN));
     link.encode().starts_with(written_link) && more.len() < HEADER_LEN - LINK_LEN
 }
 
-/// Returns `true` if the first sector of a frame at `at` may be missing, and all later
-/// bytes may belong to that frame: each of its sectors is zero or marked, except the
-/// last, where the write may have been interrupted.
+/// Returns `true` if the first sector of a frame at `at` may be missing, and all later bytes may
+/// belong to that frame: each of its sectors is zero or marked, except the last, where the write
+/// may have been interrupted.
 fn is_without_first_sector(segment: &[u8], at: usize) -> bool {
     let first_end = sector_end(at);
     let written_end = len_without_zeros(segment);
@@ -184,8 +184,8 @@ fn encode_header(link: Link, len: u32) -> [u8; HEADER_LEN] {
     header
 }
 
-/// Returns the header that `bytes` begin with and the length in it, if it is whole. The
-/// caller checks that it belongs here.
+/// Returns the header that `bytes` begin with and the length in it, if it is whole. The caller
+/// checks that it belongs here.
 fn decode_header(bytes: &[u8]) -> Option<([u8; HEADER_LEN], usize)> {
     let header: &[u8; HEADER_LEN] = bytes.first_chunk()?;
     let mut input = Input(header);
@@ -199,8 +199,8 @@ fn decode_header(bytes: &[u8]) -> Option<([u8; HEADER_LEN], usize)> {
 
 /// Returns the checksum of a body. It covers the header, so the chain covers all.
 fn checksum(header: &[u8; HEADER_LEN], payload: &[u8]) -> u32 {
-    // Without the header's own crc: bytes followed by their CRC all have the same CRC,
-    // so the chain would not depend on the header.
+    // Without the header's own crc: bytes followed by their CRC all have the same CRC, so the chain
+    // would not depend on the header.
     let (header, _crc) = header.split_at(HEADER_LEN - 4);
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(header);
@@ -208,8 +208,8 @@ fn checksum(header: &[u8; HEADER_LEN], payload: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-/// Returns the end of the frame that begins at `at` and has `len` payload bytes, or
-/// `None` if that is beyond `limit`.
+/// Returns the end of the frame that begins at `at` and has `len` payload bytes, or `None` if that
+/// is beyond `limit`.
 fn end(at: usize, len: usize, limit: usize) -> Option<usize> {
     let mut missing = len.checked_add(4)?;
     let mut end = at.checked_add(HEADER_LEN)?;

@@ -1,5 +1,4 @@
-//! The bodies of the fuzz targets. Each function panics if a property does not hold
-//! for `data`.
+//! The bodies of the fuzz targets. Each function panics if a property does not hold for `data`.
 
 use std::ops::Range;
 
@@ -9,8 +8,8 @@ use super::{Head, LogState, Record};
 
 const LEDGER: LedgerId = LedgerId([7; 16]);
 
-/// Decodes a payload: what decodes must encode to the same bytes, and the records that
-/// the rules accept must leave no gap.
+/// Decodes a payload: what decodes must encode to the same bytes, and the records that the rules
+/// accept must leave no gap.
 pub fn record(data: &[u8]) {
     if let Some(head) = Head::decode(data) {
         assert_eq!(head.encode(), data, "a head has a second encoding");
@@ -47,9 +46,9 @@ pub fn frames(data: &[u8]) {
     let _ = segment::decode(&bytes, 1, true);
 }
 
-/// Damages three frames as `data` says: each four bytes are an offset (2), a length
-/// (1) and a value (1). No frame must read as another, and a cut must never take a
-/// frame that has a whole one after it.
+/// Damages three frames as `data` says: each four bytes are an offset (2), a length (1) and a value
+/// (1). No frame must read as another, and a cut must never take a frame that has a whole one after
+/// it.
 pub fn damage(data: &[u8]) {
     const LEN: usize = 4096;
     let payloads: [&[u8]; 3] = [b"first", &[0; 1200], &[0xa5; 700]];

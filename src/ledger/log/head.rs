@@ -1,7 +1,7 @@
 //! The head: a log's state without the bytes of its entries, and the rules.
 //!
-//! Every segment begins with one, so that older segments can be deleted. The rules of
-//! the log need nothing more, so they are here.
+//! Every segment begins with one, so that older segments can be deleted. The rules of the log need
+//! nothing more, so they are here.
 
 use std::sync::Arc;
 
@@ -122,8 +122,8 @@ impl Head {
         (input.is_empty() && head.is_possible()).then_some(head)
     }
 
-    /// Returns `true` if records can have led to this head: entries begin right after
-    /// the last purged one, and no vote or log id is too long.
+    /// Returns `true` if records can have led to this head: entries begin right after the last
+    /// purged one, and no vote or log id is too long.
     fn is_possible(&self) -> bool {
         let follows = match (self.purged_index(), self.held) {
             (Some(purged), Some(held)) => purged.checked_add(1) == Some(held.first),

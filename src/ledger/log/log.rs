@@ -41,8 +41,8 @@ impl Log {
     ///
     /// # Errors
     ///
-    /// [`LogError::Missing`], [`LogError::Locked`], [`LogError::Exists`] or
-    /// [`LogError::Io`]. After the last one, there is an empty log or none.
+    /// [`LogError::Missing`], [`LogError::Locked`], [`LogError::Exists`] or [`LogError::Io`]. After
+    /// the last one, there is an empty log or none.
     pub fn create(
         mut disk: Box<dyn Disk>,
         ledger: LedgerId,
@@ -73,8 +73,8 @@ impl Log {
         })
     }
 
-    /// Reads the log of `ledger` without a torn tail, and changes nothing. The caller
-    /// must hold a lock.
+    /// Reads the log of `ledger` without a torn tail, and changes nothing. The caller must hold a
+    /// lock.
     ///
     /// # Errors
     ///
@@ -84,8 +84,8 @@ impl Log {
         replay::replay(disk, ledger).map(|replay| replay.state)
     }
 
-    /// Opens the log of `ledger`, and returns it with its state and what the open found.
-    /// Existing segments keep their length; new ones have `segment_len`.
+    /// Opens the log of `ledger`, and returns it with its state and what the open found. Existing
+    /// segments keep their length; new ones have `segment_len`.
     ///
     /// # Errors
     ///
@@ -123,14 +123,14 @@ impl Log {
         Ok((log, state, recovery))
     }
 
-    /// Appends records and returns once they are durable. They may take several frames:
-    /// after a crash or a failure, any prefix of them may be durable.
+    /// Appends records and returns once they are durable. They may take several frames: after a
+    /// crash or a failure, any prefix of them may be durable.
     ///
     /// # Errors
     ///
     /// [`LogError::Rejected`] and [`LogError::TooLong`]: nothing was written, and the
-    /// log remains usable. [`LogError::Io`]: any prefix of the records may be durable,
-    /// and the log is poisoned. [`LogError::Poisoned`]: it was poisoned before.
+    /// log remains usable. [`LogError::Io`]: any prefix of the records may be durable, and the log
+    /// is poisoned. [`LogError::Poisoned`]: it was poisoned before.
     pub fn append(&mut self, records: &[Record]) -> Result<(), LogError> {
         if let Some(first) = &self.failure {
             return Err(LogError::Poisoned(Arc::clone(first)));
@@ -139,15 +139,15 @@ impl Log {
         self.write(records).inspect_err(|error| self.failure = Some(Arc::new(error.clone())))
     }
 
-    /// Returns the most bytes that an encoded record may have. An entry has 17 more than
-    /// its content.
+    /// Returns the most bytes that an encoded record may have. An entry has 17 more than its
+    /// content.
     #[must_use]
     pub const fn record_len_max(&self) -> usize {
         self.segment_len.payload_len_max()
     }
 
-    /// Returns how many bytes were appended since the last purge. A snapshot and a purge
-    /// would spare the next replay from reading them.
+    /// Returns how many bytes were appended since the last purge. A snapshot and a purge would
+    /// spare the next replay from reading them.
     #[must_use]
     pub const fn bytes_since_purge(&self) -> u64 {
         self.bytes_since_purge
@@ -211,8 +211,7 @@ impl Log {
         self.delete_purged()
     }
 
-    /// Deletes the oldest segments in which all entries are purged, but never the
-    /// active one.
+    /// Deletes the oldest segments in which all entries are purged, but never the active one.
     fn delete_purged(&mut self) -> Result<(), LogError> {
         while let Some(next) = self.segments.get(1) {
             if next.last_index > self.head.purged_index() {
@@ -241,8 +240,8 @@ pub(super) fn admit(head: &Head, records: &[Record], len_max: usize) -> Result<(
     Ok(())
 }
 
-/// Encodes as many records as fit in a frame, at least one. Returns the payload, the
-/// records in it and the others.
+/// Encodes as many records as fit in a frame, at least one. Returns the payload, the records in it
+/// and the others.
 fn pack(records: &[Record], len_max: usize) -> (Vec<u8>, &[Record], &[Record]) {
     let mut payload = Vec::new();
     let mut count = 0;
@@ -262,8 +261,8 @@ fn lock(disk: &mut dyn Disk) -> Result<(), LogError> {
     if is_ours { Ok(()) } else { Err(LogError::Locked) }
 }
 
-/// Removes unfinished segments. They hold nothing that was acknowledged, so it does not
-/// matter when their removal becomes durable.
+/// Removes unfinished segments. They hold nothing that was acknowledged, so it does not matter when
+/// their removal becomes durable.
 fn remove_unfinished(disk: &dyn Disk) -> Result<(), LogError> {
     let names = disk.list().map_err(LogError::io("list", disk.path("")))?;
     for name in names.iter().filter(|name| segment::is_unfinished(name)) {

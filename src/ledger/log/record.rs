@@ -121,8 +121,8 @@ pub(super) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-/// The bytes still to be decoded. Each method takes what it names from the front, or
-/// returns `None` if too few bytes are left.
+/// The bytes still to be decoded. Each method takes what it names from the front, or returns `None`
+/// if too few bytes are left.
 pub(super) struct Input<'a>(pub(super) &'a [u8]);
 
 impl Input<'_> {

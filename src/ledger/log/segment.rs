@@ -1,5 +1,5 @@
-//! Segments: one file each. Their names, and how they are created and read. The bytes
-//! are in `mod.rs`.
+//! Segments: one file each. Their names, and how they are created and read. The bytes are in
+//! `mod.rs`.
 
 use std::fmt;
 
@@ -44,8 +44,8 @@ impl SegmentLen {
         ((Self::MIN..=Self::MAX).contains(&bytes) && is_whole_sectors).then_some(Self(bytes))
     }
 
-    /// Returns the most payload bytes of a frame, and so of a record. Such a frame
-    /// always fits in a segment after the head frame.
+    /// Returns the most payload bytes of a frame, and so of a record. Such a frame always fits in a
+    /// segment after the head frame.
     #[must_use]
     pub const fn payload_len_max(self) -> usize {
         self.bytes() / 4
@@ -115,8 +115,7 @@ impl Active {
         Self::write_whole(disk, len, bytes, frame.next)
     }
 
-    /// Creates or replaces a segment that has `bytes` and then zeros, durably and
-    /// atomically.
+    /// Creates or replaces a segment that has `bytes` and then zeros, durably and atomically.
     pub(super) fn write_whole(
         disk: &dyn Disk,
         len: SegmentLen,
@@ -158,8 +157,7 @@ pub(super) struct Records {
     pub(super) records: Vec<Record>,
 }
 
-/// Reads a segment and returns its bytes and contents. Only the last segment may have
-/// a torn tail.
+/// Reads a segment and returns its bytes and contents. Only the last segment may have a torn tail.
 pub(super) fn read(
     disk: &dyn Disk,
     number: u64,
@@ -240,8 +238,8 @@ fn encode_header(len: SegmentLen, ledger: LedgerId, link: Link) -> Vec<u8> {
     header
 }
 
-/// Returns the version in the header, if it is an unknown one. Nothing after it can
-/// then be interpreted.
+/// Returns the version in the header, if it is an unknown one. Nothing after it can then be
+/// interpreted.
 fn other_version(bytes: &[u8]) -> Option<u32> {
     let mut input = Input(bytes);
     let magic: [u8; MAGIC.len()] = input.array()?;

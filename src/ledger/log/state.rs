@@ -14,8 +14,8 @@ pub struct LogState {
 }
 
 impl LogState {
-    /// Returns the state at the start of a segment. The entries that `head` lists are
-    /// in older segments, and missing here.
+    /// Returns the state at the start of a segment. The entries that `head` lists are in older
+    /// segments, and missing here.
     pub(super) const fn after(head: Head) -> Self {
         Self { head, entries: BTreeMap::new() }
     }

@@ -9,8 +9,7 @@ use std::thread::{self, JoinHandle};
 use super::log::admit;
 use super::{Log, LogError, LogState, Record};
 
-/// Appends in the background. Dropping it writes what was submitted, then closes the
-/// log.
+/// Appends in the background. Dropping it writes what was submitted, then closes the log.
 #[derive(Debug)]
 pub struct Writer {
     shared: Arc<Shared>,
@@ -52,8 +51,8 @@ struct Submission {
 type Done = Box<dyn FnOnce(Result<(), LogError>) + Send>;
 
 impl Writer {
-    /// Starts the thread. `state` is what [`Log::open`] returned with `log`, or the
-    /// default after [`Log::create`].
+    /// Starts the thread. `state` is what [`Log::open`] returned with `log`, or the default after
+    /// [`Log::create`].
     ///
     /// # Errors
     ///
@@ -73,8 +72,8 @@ impl Writer {
         self.guard = Some(Box::new(guard));
     }
 
-    /// Starts a writer without a thread: [`Writer::submit`] writes and calls `done`
-    /// before it returns, so that simulations are deterministic.
+    /// Starts a writer without a thread: [`Writer::submit`] writes and calls `done` before it
+    /// returns, so that simulations are deterministic.
     #[cfg(all(test, feature = "raft"))]
     #[expect(clippy::unnecessary_wraps, reason = "it stands in for `start`")]
     pub(crate) fn start_inline(log: Log, state: LogState) -> Result<Self, LogError> {
@@ -84,14 +83,13 @@ impl Writer {
         Ok(Self { shared, queue: Some(queue), thread: None, inline, guard: None })
     }
 
-    /// Queues records. [`Writer::state`] contains them when this returns. `done` is
-    /// called once they are durable or have failed. The worker calls it in the order of
-    /// submissions, so it should be short. If the records are refused or the log failed
-    /// earlier, this function may call it at once.
+    /// Queues records. [`Writer::state`] contains them when this returns. `done` is called once
+    /// they are durable or have failed. The worker calls it in the order of submissions, so it
+    /// should be short. If the records are refused or the log failed earlier, this function may
+    /// call it at once.
     ///
-    /// The errors are those of [`Log::append`], and [`LogError::Ended`]. After any error
-    /// but [`LogError::Rejected`] and [`LogError::TooLong`], every later submission
-    /// fails.
+    /// The errors are those of [`Log::append`], and [`LogError::Ended`]. After any error but
+    /// [`LogError::Rejected`] and [`LogError::TooLong`], every later submission fails.
     pub fn submit(&self, records: Vec<Record>, done: Done) {
         if let Err((error, done)) = self.enqueue(records, done) {
             done(Err(error));
@@ -101,8 +99,7 @@ impl Writer {
         }
     }
 
-    /// Checks, applies and queues records under one lock, so that all three happen in
-    /// one order.
+    /// Checks, applies and queues records under one lock, so that all three happen in one order.
     fn enqueue(&self, records: Vec<Record>, done: Done) -> Result<(), (LogError, Done)> {
         let mut state = self.shared.state.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(failure) = self.failure() {
@@ -117,14 +114,14 @@ impl Writer {
         queue.send(Submission { records, done }).map_err(|unsent| (LogError::Ended, unsent.0.done))
     }
 
-    /// Returns the state with all submissions, durable or not. Submissions wait while
-    /// the guard is held.
+    /// Returns the state with all submissions, durable or not. Submissions wait while the guard is
+    /// held.
     pub fn state(&self) -> RwLockReadGuard<'_, LogState> {
         self.shared.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the error after which nothing more can be appended, if there was one.
-    /// Parts of [`Writer::state`] may then not be durable. This call is cheap.
+    /// Returns the error after which nothing more can be appended, if there was one. Parts of
+    /// [`Writer::state`] may then not be durable. This call is cheap.
     #[must_use]
     pub fn failure(&self) -> Option<Arc<LogError>> {
         self.shared.failure.get().map(Arc::clone)
@@ -181,8 +178,8 @@ impl Worker {
         }
     }
 
-    /// Writes `first` and what waits after it, up to about one frame: more would only
-    /// make `first` wait for another sync.
+    /// Writes `first` and what waits after it, up to about one frame: more would only make `first`
+    /// wait for another sync.
     fn write(&mut self, first: Submission) {
         let len = |records: &[Record]| records.iter().map(Record::encoded_len).sum::<usize>();
         let mut total = len(&first.records);

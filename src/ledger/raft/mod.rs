@@ -1,15 +1,14 @@
 //! The replicated ledger: openraft, embedded. A single node is a cluster of one.
 //!
-//! openraft's types stay below this module. The rest of the program uses
-//! [`Ledger`](super::Ledger) and [`Membership`](super::Membership), which [`RaftLedger`]
-//! implements.
+//! openraft's types stay below this module. The rest of the program uses [`Ledger`](super::Ledger)
+//! and [`Membership`](super::Membership), which [`RaftLedger`] implements.
 //!
 //! # Life of a ledger
 //!
-//! [`create()`] makes a ledger together with a cluster of one node. [`create_joined()`]
-//! makes a further node of an existing ledger, which waits until a member adds it.
-//! [`create_from()`] makes a new ledger from what an older copy knows.
-//! [`RaftLedger::open`] creates and repairs nothing, and refuses an incomplete directory.
+//! [`create()`] makes a ledger together with a cluster of one node. [`create_joined()`] makes a
+//! further node of an existing ledger, which waits until a member adds it. [`create_from()`] makes
+//! a new ledger from what an older copy knows. [`RaftLedger::open`] creates and repairs nothing,
+//! and refuses an incomplete directory.
 //!
 //! # On disk
 //!

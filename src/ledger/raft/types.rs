@@ -8,8 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::ledger::{Entry, NodeId, Outcome};
 
 openraft::declare_raft_types!(
-    /// The log contains [`Entry`]s. Applying one returns an [`Outcome`] for each of its
-    /// commands.
+    /// The log contains [`Entry`]s. Applying one returns an [`Outcome`] for each of its commands.
     pub(crate) TypeConfig:
         D = Entry,
         R = Vec<Outcome>,

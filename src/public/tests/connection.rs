@@ -69,8 +69,7 @@ fn disconnects_a_client_that_sends_its_head_slowly() {
     assert_eq!(fixture.used(&token), 0);
 }
 
-/// The client sends requests and reads no responses, until all buffers between the
-/// two are full.
+/// The client sends requests and reads no responses, until all buffers between the two are full.
 #[test]
 fn disconnects_a_client_that_reads_nothing() {
     let fixture = Fixture::new();

@@ -1,5 +1,4 @@
-//! A public door on a port of its own, and a client that sends exactly the bytes that
-//! it is given.
+//! A public door on a port of its own, and a client that sends exactly the bytes that it is given.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

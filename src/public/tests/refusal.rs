@@ -15,8 +15,7 @@ fn xml(kind: &str, message: &str) -> String {
     )
 }
 
-/// Requests the profile by `GET` and `HEAD`; both must return the same and spend
-/// nothing.
+/// Requests the profile by `GET` and `HEAD`; both must return the same and spend nothing.
 fn ask(fixture: &Fixture, token: &Token) -> Response {
     let server = fixture.open();
     let link = format!("{R}?token={}", token.as_str());

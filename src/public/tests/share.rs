@@ -24,8 +24,8 @@ fn press(server: &Server, token: &Token, headers: &[&str]) -> Response {
     server.ask("POST", &page_of(token), headers)
 }
 
-/// Checks that a refusal is a page for browsers and a line for programs, that it is
-/// the same for `GET`, `HEAD` and `POST`, and that nothing is spent.
+/// Checks that a refusal is a page for browsers and a line for programs, that it is the same for
+/// `GET`, `HEAD` and `POST`, and that nothing is spent.
 fn assert_refused(
     fixture: &Fixture,
     token: &Token,

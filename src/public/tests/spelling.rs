@@ -18,8 +18,8 @@ fn swapped_case(text: &str) -> String {
     text.chars().map(swap).collect()
 }
 
-/// Sets one of the bits of the last character that base64url leaves unused. Lengths
-/// without unused bits have no second spelling.
+/// Sets one of the bits of the last character that base64url leaves unused. Lengths without unused
+/// bits have no second spelling.
 fn stray_bits(text: &str) -> String {
     const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let (head, last) = text.split_at(text.len() - 1);
@@ -170,8 +170,8 @@ fn rejects_bytes_that_no_link_contains() {
     }
 }
 
-/// Mints until the text has both characters in which the two alphabets of base64
-/// differ, and unused bits at its end.
+/// Mints until the text has both characters in which the two alphabets of base64 differ, and unused
+/// bits at its end.
 fn with_every_character(fixture: &Fixture) -> Token {
     let has_all = |text: &str| text.contains('-') && text.contains('_');
     let mut minted = (0..10_000).map(|_| fixture.mint(1));

@@ -113,8 +113,8 @@ impl Key {
         ed25519_dalek::SigningKey::from_bytes(&self.seed).sign(message).to_vec()
     }
 
-    /// Signs `message` with `R = r * B + T`, where T is the point `torsion` of small
-    /// order. Only the equation with the cofactor holds for such a signature.
+    /// Signs `message` with `R = r * B + T`, where T is the point `torsion` of small order. Only
+    /// the equation with the cofactor holds for such a signature.
     pub(crate) fn sign_with_torsion(
         &self,
         message: &[u8],

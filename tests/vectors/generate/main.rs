@@ -1,10 +1,9 @@
-//! Writes the vectors of token version 1: `cargo run --example
-//! generate-vectors --no-default-features`.
+//! Writes the vectors of token version 1:
+//! `cargo run --example generate-vectors --no-default-features`.
 //!
-//! It shares no code with jeton. Claims are encoded by hand, and signatures are made
-//! by dalek or by hand. Each refused token is therefore wrong only in the way that its
-//! reason says, and the accepted ones check jeton's encoder. It draws no randomness: a
-//! second run changes no file.
+//! It shares no code with jeton. Claims are encoded by hand, and signatures are made by dalek or by
+//! hand. Each refused token is therefore wrong only in the way that its reason says, and the
+//! accepted ones check jeton's encoder. It draws no randomness: a second run changes no file.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -50,8 +50,8 @@ fn claims(name: &str, error: &'static str, reason: &str, change: impl Fn(&mut Fi
     case(name, error, reason, token(&profile_key(), &fields.encode()))
 }
 
-/// Returns a valid token that contains `-` and `_`. `len` adds bytes to the user name,
-/// which changes the length of the last base64 group.
+/// Returns a valid token that contains `-` and `_`. `len` adds bytes to the user name, which
+/// changes the length of the last base64 group.
 fn good(len: usize) -> String {
     (0..=u8::MAX)
         .map(|byte| {

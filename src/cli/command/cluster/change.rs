@@ -17,8 +17,8 @@ use crate::token::AdminRole;
 
 /// Make learners voters, all in one change
 ///
-/// The number of voters is always odd, so promote two at a time. The command waits a
-/// little while for the learners to catch up.
+/// The number of voters is always odd, so promote two at a time. The command waits a little while
+/// for the learners to catch up.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -67,8 +67,8 @@ pub(crate) struct ReplaceArgs {
 
 /// Remove nodes for good
 ///
-/// The other nodes ignore a removed node, and its ledger can never be used again. To
-/// bring the machine back, move its ledger away and let it join again.
+/// The other nodes ignore a removed node, and its ledger can never be used again. To bring the
+/// machine back, move its ledger away and let it join again.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -154,8 +154,8 @@ pub(super) fn lead(args: &LeadArgs, global: &Global) -> Result<(), Failure> {
     })
 }
 
-/// Sends the request that `request` builds from the members. During an election the
-/// node itself tries again.
+/// Sends the request that `request` builds from the members. During an election the node itself
+/// tries again.
 fn change(
     global: &Global,
     how: &HowArgs,

@@ -22,8 +22,8 @@ authority, and a secret. It works once, within 15 minutes, while this node runs.
 
 /// Print a join line for one new node
 ///
-/// The machine that uses the line becomes a member and receives the private key of the
-/// cluster's certificate authority. Keep the line secret.
+/// The machine that uses the line becomes a member and receives the private key of the cluster's
+/// certificate authority. Keep the line secret.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct InviteArgs {

@@ -39,8 +39,8 @@ links like any other node; `jeton cluster promote` makes it a voter.";
 
 /// Make this machine a new node of a cluster
 ///
-/// This creates a complete node or, if it fails, nothing. It never changes an existing
-/// file. It talks only to the cluster that the line names.
+/// This creates a complete node or, if it fails, nothing. It never changes an existing file. It
+/// talks only to the cluster that the line names.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct JoinArgs {
@@ -52,13 +52,12 @@ pub(crate) struct JoinArgs {
     #[arg(long, value_name = "DIR", default_value = ".", value_hint = ValueHint::DirPath)]
     dir: PathBuf,
 
-    /// Where to listen for other nodes [default: all addresses, the port of the inviting
-    /// node]
+    /// Where to listen for other nodes [default: all addresses, the port of the inviting node]
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
 
-    /// Where other nodes connect to [default: the address from which this machine
-    /// connects to the inviting node, and the port of --listen]
+    /// Where other nodes connect to [default: the address from which this machine connects to the
+    /// inviting node, and the port of --listen]
     #[arg(long, value_name = "HOST:PORT")]
     address: Option<NodeAddress>,
 
@@ -216,8 +215,8 @@ fn write_keys(staging: &Staging, welcome: &Welcome) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns the address for other nodes: that of `listen`, or else the local address of a
-/// connection to the inviting node.
+/// Returns the address for other nodes: that of `listen`, or else the local address of a connection
+/// to the inviting node.
 fn own_address(listen: SocketAddr, inviter: &NodeAddress) -> Result<NodeAddress, Failure> {
     let is_any = listen.ip().is_unspecified();
     let ip = if is_any { local_address(inviter) } else { Some(listen.ip()) };

@@ -14,8 +14,7 @@ pub(super) fn request(node: &AdminClient) -> Result<Members, Failure> {
 }
 
 impl Members {
-    /// Returns the id of the member whose id begins with `text`, or whose address is
-    /// `text`.
+    /// Returns the id of the member whose id begins with `text`, or whose address is `text`.
     pub(super) fn named(&self, text: &str) -> Result<NodeId, Failure> {
         let is_prefix = text.len() >= PREFIX_LEN_MIN;
         let is_match = |member: &&MemberInfo| {

@@ -1,5 +1,4 @@
-//! Checks a configuration: required settings, and the files that settings name. It
-//! changes nothing.
+//! Checks a configuration: required settings, and the files that settings name. It changes nothing.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -31,8 +30,8 @@ pub(super) enum Use {
     Mint,
 }
 
-/// Returns the faults of `config` for a use, beyond `found`, the faults that were found
-/// when it was loaded.
+/// Returns the faults of `config` for a use, beyond `found`, the faults that were found when it was
+/// loaded.
 pub(super) fn faults(
     config: &Config,
     found: &[ConfigFault],
@@ -119,8 +118,8 @@ fn trusted(dir: &Path) -> Option<String> {
     }
 }
 
-/// Returns the fault of the key that this node mints with. An encrypted key is opened
-/// only when the node starts.
+/// Returns the fault of the key that this node mints with. An encrypted key is opened only when the
+/// node starts.
 fn minter(config: &Config) -> Option<String> {
     let path = config.admin.signing_key.as_deref()?;
     let key = match keyring::read_private(path, None) {
@@ -192,8 +191,8 @@ fn copied(dir: &Path) -> Option<String> {
     Some(format!("`ledger.dir`: {}: {}", failure.reason(), failure.hint()))
 }
 
-/// Returns the fault of the cluster door. The authority may be missing: a single node
-/// creates it when it first listens.
+/// Returns the fault of the cluster door. The authority may be missing: a single node creates it
+/// when it first listens.
 fn cluster(config: &Config) -> Option<String> {
     let listen = config.cluster.listener.as_ref()?.listen;
     let others = [Some(config.public.listen), config.admin.listen];
@@ -211,8 +210,8 @@ fn audit(config: &Config) -> Option<String> {
     Some(format!("`log.audit`: {}: {}", failure.reason(), failure.hint()))
 }
 
-/// Returns a fault if other users have access to `path`. The functions that open the
-/// file report a missing one.
+/// Returns a fault if other users have access to `path`. The functions that open the file report a
+/// missing one.
 fn exposed(key: &str, path: &Path) -> Option<String> {
     let mode = fs::metadata(path).ok()?.permissions().mode() & 0o777;
     let path = path.display();

@@ -49,8 +49,8 @@ Exit codes: 0 no problems; 1 problems, each on its own line on stderr.";
 
 /// Report every problem of the configuration at once
 ///
-/// Checks jeton.toml, the JETON_* variables, and the keys, certificates and profiles that
-/// they name. It changes nothing, and works while a node is running.
+/// Checks jeton.toml, the JETON_* variables, and the keys, certificates and profiles that they
+/// name. It changes nothing, and works while a node is running.
 #[derive(Args, Debug)]
 #[command(after_help = CHECK_EXAMPLES)]
 struct CheckArgs {

@@ -13,8 +13,8 @@ use x509_cert::der::Decode as _;
 
 use crate::token::UnixSeconds;
 
-/// Returns the faults of the certificate in `cert` and its key in `key`: one cannot be
-/// read, they do not match, or the certificate is not valid now.
+/// Returns the faults of the certificate in `cert` and its key in `key`: one cannot be read, they
+/// do not match, or the certificate is not valid now.
 pub(super) fn faults(cert: &Path, key: &Path, now: UnixSeconds) -> Vec<String> {
     let mut faults = Vec::new();
     let chain = chain(cert).map_err(|fault| faults.push(fault)).ok();
@@ -34,8 +34,8 @@ pub(super) fn faults(cert: &Path, key: &Path, now: UnixSeconds) -> Vec<String> {
     faults
 }
 
-/// Returns a fault if the certificate in `cert` is not for `host`. [`faults`] reports a
-/// certificate that cannot be read.
+/// Returns a fault if the certificate in `cert` is not for `host`. [`faults`] reports a certificate
+/// that cannot be read.
 pub(super) fn name_fault(cert: &Path, host: &str) -> Option<String> {
     let chain = chain(cert).ok()?;
     let certificate = ParsedCertificate::try_from(chain.first()?).ok()?;

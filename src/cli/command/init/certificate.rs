@@ -15,12 +15,11 @@ use crate::token::UnixSeconds;
 /// The validity in seconds: one year.
 const LIFETIME: u64 = 365 * 24 * 60 * 60;
 
-/// The certificate is valid from one hour ago, for clients whose clocks are behind. In
-/// seconds.
+/// The certificate is valid from one hour ago, for clients whose clocks are behind. In seconds.
 const BACKDATED: u64 = 60 * 60;
 
-/// Creates a certificate for `host`, or for `localhost` and both loopback addresses if
-/// `host` is one of them, and its private key; both PEM.
+/// Creates a certificate for `host`, or for `localhost` and both loopback addresses if `host` is
+/// one of them, and its private key; both PEM.
 pub(in crate::cli) fn self_signed(
     host: &str,
     now: UnixSeconds,

@@ -1,5 +1,5 @@
-//! The OpenVPN side of the demo: the server configuration, the client template, and the
-//! key they share.
+//! The OpenVPN side of the demo: the server configuration, the client template, and the key they
+//! share.
 
 use std::fmt::Write as _;
 
@@ -9,8 +9,8 @@ use super::staging::Staging;
 use crate::failure::Failure;
 use crate::random;
 
-/// Writes `server.conf`, `client-template.txt` and `tls-crypt.key` into `dir`, beside
-/// the directory `pki`.
+/// Writes `server.conf`, `client-template.txt` and `tls-crypt.key` into `dir`, beside the directory
+/// `pki`.
 pub(super) fn write(staging: &Staging, dir: &str) -> Result<(), Failure> {
     staging.write(&format!("{dir}/server.conf"), 0o644, SERVER)?;
     staging.write(&format!("{dir}/client-template.txt"), 0o644, CLIENT)?;

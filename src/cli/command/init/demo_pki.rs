@@ -1,5 +1,5 @@
-//! A small PKI in the layout of easy-rsa 3: a CA, a server, and the users alice, bob and
-//! carol. The certificate of carol is revoked.
+//! A small PKI in the layout of easy-rsa 3: a CA, a server, and the users alice, bob and carol. The
+//! certificate of carol is revoked.
 //!
 //! The keys are P-256, because generating RSA keys takes seconds.
 
@@ -23,8 +23,8 @@ const DAY: u64 = 24 * 60 * 60;
 /// The validity of certificates: 825 days, as in easy-rsa.
 const CERTIFICATE_LIFETIME: u64 = 825 * DAY;
 
-/// The validity of the CA, ten years as in easy-rsa, and of the revocation list, which is
-/// never renewed in a demo.
+/// The validity of the CA, ten years as in easy-rsa, and of the revocation list, which is never
+/// renewed in a demo.
 const CA_LIFETIME: u64 = 3650 * DAY;
 
 /// Everything is valid from one day ago, for clocks that differ.
@@ -131,8 +131,8 @@ fn crl(ca: &Ca, revoked: &[[u8; 16]], now: UnixSeconds) -> Result<String, rcgen:
     params.signed_by(ca)?.pem()
 }
 
-/// Formats a line of `index.txt` as `openssl ca` does: status, expiry, revocation, serial
-/// number, file and subject, separated by tabs.
+/// Formats a line of `index.txt` as `openssl ca` does: status, expiry, revocation, serial number,
+/// file and subject, separated by tabs.
 fn index_line(name: &str, serial: &str, is_revoked: bool, now: UnixSeconds) -> String {
     let expiry = utc_time(now.plus(CERTIFICATE_LIFETIME));
     let (status, revocation) = if is_revoked { ('R', utc_time(now)) } else { ('V', String::new()) };
@@ -146,8 +146,8 @@ fn utc_time(at: UnixSeconds) -> String {
     digits.chain(['Z']).collect()
 }
 
-/// Returns a random serial number. The first byte is from 64 to 127, so that DER encodes
-/// it as positive and with all 16 bytes.
+/// Returns a random serial number. The first byte is from 64 to 127, so that DER encodes it as
+/// positive and with all 16 bytes.
 fn serial() -> Result<[u8; 16], Failure> {
     let mut serial: [u8; 16] = random::bytes()?;
     if let Some(first) = serial.first_mut() {

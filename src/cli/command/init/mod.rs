@@ -40,8 +40,8 @@ move it to the machine that mints.";
 
 /// Create keys, ledger, certificate and jeton.toml
 ///
-/// This creates everything or, if it fails, nothing. It never changes an existing file.
-/// The certificate is self-signed; replace it with one that your users' devices trust.
+/// This creates everything or, if it fails, nothing. It never changes an existing file. The
+/// certificate is self-signed; replace it with one that your users' devices trust.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct InitArgs {
@@ -227,8 +227,7 @@ fn next_steps(dir: &Path, plan: &Plan) -> String {
     format!("\nNext:\n  {}", steps.join("\n  "))
 }
 
-/// Returns the address to listen on for `url`: loopback if the host is, otherwise all
-/// addresses.
+/// Returns the address to listen on for `url`: loopback if the host is, otherwise all addresses.
 pub(super) fn listen(url: &PublicUrl) -> SocketAddr {
     let address = match url.host() {
         "localhost" => IpAddr::from(Ipv4Addr::LOCALHOST),
@@ -240,8 +239,8 @@ pub(super) fn listen(url: &PublicUrl) -> SocketAddr {
     SocketAddr::new(address, port(url))
 }
 
-/// Returns the address of the admin door: its default port, or the next one if the public
-/// door uses that.
+/// Returns the address of the admin door: its default port, or the next one if the public door uses
+/// that.
 pub(super) fn admin_beside(public: SocketAddr) -> SocketAddr {
     let taken = public.port() == ADMIN_LISTEN.port();
     SocketAddr::new(ADMIN_LISTEN.ip(), ADMIN_LISTEN.port() + u16::from(taken))

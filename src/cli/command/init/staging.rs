@@ -1,5 +1,5 @@
-//! Creates files all or nothing: in a hidden directory inside the target, from which they
-//! move to the target at the end. An earlier failure leaves nothing behind.
+//! Creates files all or nothing: in a hidden directory inside the target, from which they move to
+//! the target at the end. An earlier failure leaves nothing behind.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
@@ -101,8 +101,8 @@ impl Drop for TargetDir {
     }
 }
 
-/// Moves a file or directory and never replaces another one, even if another process
-/// creates it at the same time.
+/// Moves a file or directory and never replaces another one, even if another process creates it at
+/// the same time.
 fn move_new(from: &Path, to: &Path) -> io::Result<()> {
     if from.is_dir() {
         // Fails if a file or a directory that is not empty exists.

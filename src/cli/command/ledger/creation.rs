@@ -12,8 +12,8 @@ use crate::ledger::raft::{self, Identity, OpenError};
 use crate::random;
 use crate::token::UnixSeconds;
 
-/// Creates a ledger in the new directory `dir`, completely or not at all. The ledger
-/// refuses links minted before `born_at`.
+/// Creates a ledger in the new directory `dir`, completely or not at all. The ledger refuses links
+/// minted before `born_at`.
 pub(crate) fn create(dir: &Path, born_at: UnixSeconds) -> Result<(), Failure> {
     let identity = draw_identity(born_at)?;
     let created = runtime()?.block_on(raft::create(dir, identity, Arc::new(SystemClock)));

@@ -19,16 +19,16 @@ would grant uses that are already spent. Use `jeton ledger restore` for these.";
 
 /// Accept a ledger that was moved to another disk
 ///
-/// A node does not start on a copied ledger, because a copy lacks the uses that were
-/// counted after it was made. If the whole directory was copied while no node served it,
-/// and no node has served the original since, confirm that with this command; jeton
-/// cannot know it. A ledger whose directory was only renamed needs no confirmation. The
-/// command is also needed if the file `log/place`, which detects copies, is damaged.
+/// A node does not start on a copied ledger, because a copy lacks the uses that were counted after
+/// it was made. If the whole directory was copied while no node served it, and no node has served
+/// the original since, confirm that with this command; jeton cannot know it. A ledger whose
+/// directory was only renamed needs no confirmation. The command is also needed if the file
+/// `log/place`, which detects copies, is damaged.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct MovedArgs {
-    /// Confirm that no node has served this ledger since it was copied, and that none will
-    /// serve another copy
+    /// Confirm that no node has served this ledger since it was copied, and that none will serve
+    /// another copy
     #[arg(long)]
     is_newest: bool,
 

@@ -22,13 +22,12 @@ because it cannot know which of them were used. Mint new links after that time."
 
 /// Create an empty ledger in place of a lost one
 ///
-/// A ledger counts the uses of links. A new one lacks earlier uses and revocations, so it
-/// refuses every link that was minted before its start time. That is one minute from now,
-/// because the clock of a minter may be that far ahead. An existing ledger is never
-/// changed.
+/// A ledger counts the uses of links. A new one lacks earlier uses and revocations, so it refuses
+/// every link that was minted before its start time. That is one minute from now, because the clock
+/// of a minter may be that far ahead. An existing ledger is never changed.
 ///
-/// Revoked keys and permissions are lost with the old ledger. Before serving, remove the
-/// public halves of stolen keys; then allow autologin again.
+/// Revoked keys and permissions are lost with the old ledger. Before serving, remove the public
+/// halves of stolen keys; then allow autologin again.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct NewArgs {

@@ -32,13 +32,13 @@ cluster invite`, `jeton cluster join`.";
 
 /// Create a ledger from an older copy
 ///
-/// The copy lacks the uses after it was made, so the restored ledger refuses every link
-/// that was minted before its start time, which is one minute from now. Mint new links
-/// after that. Revocations, permissions and notes are restored as they were in the copy;
-/// the members are not. The copy is only read. An existing ledger is never changed.
+/// The copy lacks the uses after it was made, so the restored ledger refuses every link that was
+/// minted before its start time, which is one minute from now. Mint new links after that.
+/// Revocations, permissions and notes are restored as they were in the copy; the members are not.
+/// The copy is only read. An existing ledger is never changed.
 ///
-/// If other nodes still serve the old ledger, do not restore it: both would grant the uses
-/// of a link. Let this machine join them again instead.
+/// If other nodes still serve the old ledger, do not restore it: both would grant the uses of a
+/// link. Let this machine join them again instead.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct RestoreArgs {

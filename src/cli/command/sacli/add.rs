@@ -1,5 +1,5 @@
-//! `AddProfileToken`: mints a link. A reachable node checks the link and records it.
-//! Without one, the link is minted anyway.
+//! `AddProfileToken`: mints a link. A reachable node checks the link and records it. Without one,
+//! the link is minted anyway.
 
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -56,8 +56,8 @@ pub(super) fn run(
 }
 
 impl ReachableNode {
-    /// Finds the node on this machine. A machine that only mints may have no
-    /// configuration, admin key or node; then a remark says what is not checked.
+    /// Finds the node on this machine. A machine that only mints may have no configuration, admin
+    /// key or node; then a remark says what is not checked.
     fn find(minter: &MinterArgs, global: &Global) -> Result<Option<Self>, Failure> {
         let node = match Config::load(global.config.as_deref()) {
             Ok(config) => match AdminClient::open(&config, &minter.passphrase) {
@@ -87,8 +87,8 @@ impl ReachableNode {
         }
     }
 
-    /// Rejects a link that the node would refuse, and records the others. Returns a
-    /// warning if the node did not record the link.
+    /// Rejects a link that the node would refuse, and records the others. Returns a warning if the
+    /// node did not record the link.
     fn check_and_record(&self, minted: &Minted) -> Result<Option<String>, Failure> {
         let user = &minted.claims.user;
         let forecast = self.client.inspect(minted.token.as_str())?;

@@ -1,7 +1,7 @@
 //! `DeleteProfileToken`: revokes one link.
 //!
-//! The ledger accepts revocations of unknown tokens. So this looks for the token in the
-//! list first, and reports a mistyped id.
+//! The ledger accepts revocations of unknown tokens. So this looks for the token in the list first,
+//! and reports a mistyped id.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! `jeton sacli`: the command line of OpenVPN Access Server, for people and scripts that
-//! use it. Each verb has its own file.
+//! `jeton sacli`: the command line of OpenVPN Access Server, for people and scripts that use it.
+//! Each verb has its own file.
 
 mod add;
 mod delete;
@@ -51,8 +51,7 @@ pub(crate) struct SacliArgs {
     #[arg(long)]
     user: Option<UserName>,
 
-    /// Kind of profile: user-locked (or userlogin), autologin, or server-locked (or
-    /// generic)
+    /// Kind of profile: user-locked (or userlogin), autologin, or server-locked (or generic)
     #[arg(
         long = "profile_type",
         visible_alias = "token_profile",
@@ -187,8 +186,7 @@ fn minutes(text: &str) -> Result<Lifetime, String> {
     })
 }
 
-/// Returns the failure of a verb that is not supported; the hint names the command to use
-/// instead.
+/// Returns the failure of a verb that is not supported; the hint names the command to use instead.
 fn unsupported_verb(verb: &str) -> Failure {
     let hint = match verb {
         "GetUserlogin" | "GetAutologin" | "GetGeneric" => {

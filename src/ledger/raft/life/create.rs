@@ -28,8 +28,8 @@ pub async fn create(
     .await
 }
 
-/// Makes a ledger as [`create`] does, which begins with what an older copy of a ledger
-/// knew. It refuses links issued before the `born_at` of `identity`.
+/// Makes a ledger as [`create`] does, which begins with what an older copy of a ledger knew. It
+/// refuses links issued before the `born_at` of `identity`.
 ///
 /// # Errors
 ///
@@ -64,9 +64,9 @@ async fn bootstrap(
     result
 }
 
-/// Makes a further node of an existing ledger in `dir`, which must not exist. It waits
-/// until a member adds it. `identity` has the `ledger_id` and `born_at` of the ledger, and
-/// a fresh `node_id`.
+/// Makes a further node of an existing ledger in `dir`, which must not exist. It waits until a
+/// member adds it. `identity` has the `ledger_id` and `born_at` of the ledger, and a fresh
+/// `node_id`.
 ///
 /// # Errors
 ///

@@ -31,13 +31,12 @@ pub const JOINED: &str = "joined";
 /// How long applying the log may take at a start.
 const RECOVERY_MAX: Duration = Duration::from_secs(300);
 
-/// How many bytes of log make a snapshot due. A new leader finds the last entry that it
-/// shares with each follower by binary search, one request at a time: with a shorter log,
-/// it leads sooner.
+/// How many bytes of log make a snapshot due. A new leader finds the last entry that it shares with
+/// each follower by binary search, one request at a time: with a shorter log, it leads sooner.
 pub(crate) const SNAPSHOT_EVERY: u64 = 1024 * 1024;
 
-/// How many entries that a snapshot covers are kept, for nodes that lag a little. An entry
-/// is a batch, and can have some 200 KB.
+/// How many entries that a snapshot covers are kept, for nodes that lag a little. An entry is a
+/// batch, and can have some 200 KB.
 pub(crate) const KEPT_ENTRIES: u64 = 100;
 
 /// How many entries one message to a follower carries at most.
@@ -48,11 +47,10 @@ const APPEND_ENTRIES_MAX: u64 = 64;
 pub struct Options {
     /// Carries messages to the other nodes.
     pub transport: Arc<dyn Transport>,
-    /// Where the other nodes reach this one. If the membership has another address, the
-    /// node reports this one. `None` for a lone node.
+    /// Where the other nodes reach this one. If the membership has another address, the node
+    /// reports this one. `None` for a lone node.
     pub address: Option<String>,
-    /// How old the state of a node may be that hears nothing from a majority; with
-    /// equality.
+    /// How old the state of a node may be that hears nothing from a majority; with equality.
     pub max_staleness: Duration,
 }
 
@@ -113,14 +111,14 @@ impl Opening {
 impl RaftLedger {
     /// Opens the ledger in `dir`.
     ///
-    /// A lone node is returned once its log is applied: it then knows everything that it
-    /// ever acknowledged, and grants. A node with other members, or one that waits to be
-    /// added, is returned at once, and grants once it has reached them.
+    /// A lone node is returned once its log is applied: it then knows everything that it ever
+    /// acknowledged, and grants. A node with other members, or one that waits to be added, is
+    /// returned at once, and grants once it has reached them.
     ///
     /// # Errors
     ///
-    /// [`OpenError`]; at most a torn tail of the log was cut. A directory that was copied or
-    /// put back is [`OpenError::Copied`].
+    /// [`OpenError`]; at most a torn tail of the log was cut. A directory that was copied or put
+    /// back is [`OpenError::Copied`].
     pub async fn open(
         dir: &Path,
         clock: Arc<dyn Clock>,
@@ -316,9 +314,9 @@ fn config(kept_entries: u64) -> Result<Config, openraft::ConfigError> {
     Config {
         cluster_name: "jeton".to_owned(),
         heartbeat_interval: 150,
-        // No election starts before the last leader's lease, which equals the maximum, has
-        // expired. A candidate then needs the minimum and a few round trips. In all this
-        // is less than 3 s, even with round trips of 100 ms and lost packets.
+        // No election starts before the last leader's lease, which equals the maximum, has expired.
+        // A candidate then needs the minimum and a few round trips. In all this is less than 3 s,
+        // even with round trips of 100 ms and lost packets.
         election_timeout_min: 300,
         election_timeout_max: 450,
         install_snapshot_timeout: 30_000,
@@ -326,9 +324,9 @@ fn config(kept_entries: u64) -> Result<Config, openraft::ConfigError> {
         snapshot_policy: SnapshotPolicy::Never,
         max_in_snapshot_log_to_keep: kept_entries,
         enable_pre_vote: Some(true),
-        // A leader sends entries before its own disk has them. If it was killed then and
-        // led on in the same term, it would reuse their indexes for other entries. It has
-        // to be elected again.
+        // A leader sends entries before its own disk has them. If it was killed then and led on in
+        // the same term, it would reuse their indexes for other entries. It has to be elected
+        // again.
         enable_leader_restore: Some(false),
         ..Config::default()
     }

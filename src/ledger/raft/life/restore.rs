@@ -1,9 +1,8 @@
 //! Reads an older copy of a ledger, from which a new ledger can begin.
 //!
-//! A copy is read without the engine: its newest snapshot, and all of the log after it,
-//! committed or not. The copy does not say which entries a majority had. Accepting too
-//! many is safe: the new ledger refuses every link issued before it, and what was revoked
-//! stays revoked.
+//! A copy is read without the engine: its newest snapshot, and all of the log after it, committed
+//! or not. The copy does not say which entries a majority had. Accepting too many is safe: the new
+//! ledger refuses every link issued before it, and what was revoked stays revoked.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -26,8 +25,8 @@ pub struct LedgerCopy {
 }
 
 impl LedgerCopy {
-    /// Reads the copy in `dir`, and changes nothing there. It may be the directory of a
-    /// lone node or of any member of a cluster.
+    /// Reads the copy in `dir`, and changes nothing there. It may be the directory of a lone node
+    /// or of any member of a cluster.
     ///
     /// # Errors
     ///

@@ -69,8 +69,7 @@ impl Changes {
         }
     }
 
-    /// Finishes a half-done change and records this leader's address, unless a change is
-    /// under way.
+    /// Finishes a half-done change and records this leader's address, unless a change is under way.
     pub(crate) async fn tidy(&self) {
         if let Ok(_one_at_a_time) = self.one_at_a_time.try_lock() {
             self.finish().await;
@@ -88,8 +87,8 @@ impl Changes {
         }
     }
 
-    /// Records this leader's address in the membership, if that has another one. A lone
-    /// node needs no address until another one joins.
+    /// Records this leader's address in the membership, if that has another one. A lone node needs
+    /// no address until another one joins.
     async fn record_address(&self) -> Result<(), MembershipError> {
         match self.address.clone() {
             Some(address) => self.set_address(self.own(), address).await,
@@ -99,8 +98,8 @@ impl Changes {
 
     /// Returns this node's address, if the membership has another one.
     pub(crate) fn moved_to(&self) -> Option<String> {
-        // The membership in the log, applied or not: a node that has moved receives nothing
-        // that would let it apply more.
+        // The membership in the log, applied or not: a node that has moved receives nothing that
+        // would let it apply more.
         let known = self.view.members().remove(&self.own())?;
         self.address.clone().filter(|address| known.address != *address)
     }
@@ -158,8 +157,8 @@ impl Changes {
         }
     }
 
-    /// Makes `new` the voters, once they have caught up. A leader that is not among them
-    /// transfers its leadership instead, and the caller asks the next one.
+    /// Makes `new` the voters, once they have caught up. A leader that is not among them transfers
+    /// its leadership instead, and the caller asks the next one.
     async fn change_voters(
         &self,
         old: &BTreeSet<NodeId>,
@@ -225,16 +224,16 @@ impl Changes {
         Err(MembershipError::Silent(target))
     }
 
-    /// Returns the voter among `among` that is least behind, of those that answer and whose
-    /// clock is right.
+    /// Returns the voter among `among` that is least behind, of those that answer and whose clock
+    /// is right.
     fn best_target(&self, among: &BTreeSet<NodeId>) -> Option<NodeId> {
         let others = among.iter().copied().filter(|id| *id != self.own());
         let able = others.filter(|id| self.is_clock_right(*id) && self.view.answers(*id));
         able.max_by_key(|id| self.view.matched(*id))
     }
 
-    /// Returns `true` if a member's clock agrees with this node's, or if this node cannot
-    /// tell because its own clock is off.
+    /// Returns `true` if a member's clock agrees with this node's, or if this node cannot tell
+    /// because its own clock is off.
     fn is_clock_right(&self, id: NodeId) -> bool {
         let (report, own) = (self.peers.reports.of(id), self.peers.clock.now());
         let agrees =

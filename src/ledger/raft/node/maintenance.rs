@@ -1,13 +1,12 @@
 //! The maintenance task of a node. It runs four times a second.
 //!
-//! - A leader with other members writes an empty entry if none was written for a second,
-//!   so that the others know how fresh they are.
+//! - A leader with other members writes an empty entry if none was written for a second, so that
+//!   the others know how fresh they are.
 //! - A node whose clock is off does not lead.
 //! - The leader finishes a half-done change of the members.
 //! - A node whose address has changed reports it.
 //! - A node that no other one reaches logs that once.
-//! - Voters that do not lead keep connections to each other open, which an election would
-//!   need.
+//! - Voters that do not lead keep connections to each other open, which an election would need.
 //! - The durable indexes of the other nodes are written to disk.
 //! - A snapshot is made if one is due, even without spends.
 
@@ -34,16 +33,16 @@ const QUIET_MAX: Duration = Duration::from_secs(1);
 /// How long a job may take before it is dropped and tried again.
 const JOB_MAX: Duration = Duration::from_secs(3);
 
-/// How often a node reports its new address, or asks whether it is still a member, until a
-/// leader is heard.
+/// How often a node reports its new address, or asks whether it is still a member, until a leader
+/// is heard.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
 
-/// How often voters that do not lead use the connections between them. Opening a
-/// connection takes several round trips, too long while there is no leader.
+/// How often voters that do not lead use the connections between them. Opening a connection takes
+/// several round trips, too long while there is no leader.
 const KEEP_WARM: Duration = Duration::from_secs(1);
 
-/// How many connections to each voter are kept open: a new leader sends entries and
-/// heartbeats at the same time, and both again if they are lost.
+/// How many connections to each voter are kept open: a new leader sends entries and heartbeats at
+/// the same time, and both again if they are lost.
 const WARM_CONNECTIONS: usize = 4;
 
 /// How often the durable indexes of the other nodes are written to disk.

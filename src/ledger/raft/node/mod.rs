@@ -38,8 +38,8 @@ use crate::token::{UnixSeconds, UserName, VerifiedToken};
 pub(crate) use maintenance::{Maintenance, MaintenanceContext};
 pub(crate) use reachability::Reachability;
 
-/// How long the engine's tasks may take to release the log after the engine has stopped.
-/// If they take longer, the log is still locked, and the next open reports that.
+/// How long the engine's tasks may take to release the log after the engine has stopped. If they
+/// take longer, the log is still locked, and the next open reports that.
 const CLOSING_MAX: Duration = Duration::from_secs(5);
 
 /// An open ledger whose log is replicated by Raft.
@@ -57,11 +57,10 @@ pub struct RaftLedger {
     pub(super) incoming: IncomingSnapshot,
     pub(super) maintenance: Maintenance,
     pub(super) max_staleness: Duration,
-    /// The index of the last entry that the log held when it was opened. Until it is
-    /// applied, the state is older than it was before the restart.
+    /// The index of the last entry that the log held when it was opened. Until it is applied, the
+    /// state is older than it was before the restart.
     pub(super) log_end: u64,
-    /// Its sender is dropped when the last user of `writer` has dropped it and the log is
-    /// closed.
+    /// Its sender is dropped when the last user of `writer` has dropped it and the log is closed.
     pub(super) log_closed: watch::Receiver<()>,
 }
 
@@ -71,9 +70,9 @@ impl RaftLedger {
         Self::close_shared(Arc::new(self)).await;
     }
 
-    /// Stops the engine, and returns once everything written is durable and the log is
-    /// closed, so that another process can open the directory. The log is closed when
-    /// every other owner has dropped the ledger. Does not transfer leadership.
+    /// Stops the engine, and returns once everything written is durable and the log is closed, so
+    /// that another process can open the directory. The log is closed when every other owner has
+    /// dropped the ledger. Does not transfer leadership.
     pub async fn close_shared(self: Arc<Self>) {
         self.maintenance.stop();
         // If it fails, what others reported in the last seconds is forgotten.
@@ -96,8 +95,8 @@ impl RaftLedger {
         self.batcher.submit(command).await
     }
 
-    /// Fails once another node has reported that this one has forgotten what it
-    /// acknowledged. Raft would let a sole voter continue.
+    /// Fails once another node has reported that this one has forgotten what it acknowledged. Raft
+    /// would let a sole voter continue.
     fn vouch(&self) -> Result<(), LedgerError> {
         match self.peers.refusal() {
             Some(old @ PeerRefusal::OldDirectory) => {

@@ -22,8 +22,8 @@ impl Reachability {
         Self { view, peers, address }
     }
 
-    /// Describes the problem if no other node has reached this one although one should have:
-    /// its configured address may be wrong.
+    /// Describes the problem if no other node has reached this one although one should have: its
+    /// configured address may be wrong.
     pub(crate) fn alarm(&self) -> Option<String> {
         let address = self.address.as_ref()?;
         let since_start = self.peers.unreached_for().filter(|since| *since >= REACHED_WITHIN)?;

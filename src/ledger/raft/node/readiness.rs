@@ -9,8 +9,8 @@ use tokio::time::Instant;
 use super::RaftLedger;
 use crate::ledger::{NodeId, Staleness, Unavailable, Unready};
 
-/// How long a leader may be silent before it no longer counts as one, with equality. It
-/// sends heartbeats six times a second; the others miss it after 0.9 seconds at most.
+/// How long a leader may be silent before it no longer counts as one, with equality. It sends
+/// heartbeats six times a second; the others miss it after 0.9 seconds at most.
 const LEADER_SILENT_MAX: Duration = Duration::from_secs(3);
 
 impl RaftLedger {
@@ -44,8 +44,8 @@ impl RaftLedger {
         Staleness { age, max: self.max_staleness }
     }
 
-    /// Returns the leader, if it was heard from recently. openraft itself names a leader that
-    /// is gone until there is another one.
+    /// Returns the leader, if it was heard from recently. openraft itself names a leader that is
+    /// gone until there is another one.
     pub(crate) fn live_leader(&self) -> Option<NodeId> {
         let (leader, acked) = self.view.metrics(|metrics| {
             (metrics.current_leader, metrics.last_quorum_acked.map(|at| at.elapsed()))
@@ -64,8 +64,8 @@ impl RaftLedger {
         let last = self.applied.last();
         let is_sole_voter = self.view.is_sole_voter();
         let confirmed = self.view.metrics(|metrics| {
-            // A leader knows everything committed once it has applied an entry of its own
-            // term and, after a restart, everything that its log held.
+            // A leader knows everything committed once it has applied an entry of its own term and,
+            // after a restart, everything that its log held.
             let last = last.filter(|last| {
                 metrics.state == ServerState::Leader
                     && last.leader_id == metrics.vote.leader_id

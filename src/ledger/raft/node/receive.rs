@@ -12,11 +12,11 @@ use crate::ledger::raft::types::{LogId, SnapshotResponse, TypeConfig, Vote};
 use crate::ledger::{Command, NodeId};
 
 impl RaftLedger {
-    /// Handles a message of another node and returns the answer. The transport has
-    /// authenticated `from` as the sender.
+    /// Handles a message of another node and returns the answer. The transport has authenticated
+    /// `from` as the sender.
     ///
-    /// Messages of non-members, of nodes of another ledger, and of nodes whose directory
-    /// was copied or put back are refused and change nothing.
+    /// Messages of non-members, of nodes of another ledger, and of nodes whose directory was copied
+    /// or put back are refused and change nothing.
     pub async fn receive(&self, from: NodeId, message: &[u8]) -> Vec<u8> {
         let answer = match self.check(from, message) {
             Ok(request) => self.answer(from, request).await,
@@ -54,8 +54,8 @@ impl RaftLedger {
 
     /// Rejects member-only requests from non-members.
     ///
-    /// A leader need not be a known member: this node may be the one that is behind. Nor
-    /// need a candidate whose log reaches at least to this node's membership.
+    /// A leader need not be a known member: this node may be the one that is behind. Nor need a
+    /// candidate whose log reaches at least to this node's membership.
     fn check_member(&self, from: NodeId, request: &Request) -> Result<(), PeerRefusal> {
         let metrics = self.raft.metrics();
         let metrics = metrics.borrow_watched();
@@ -130,8 +130,8 @@ impl RaftLedger {
         })
     }
 
-    /// Puts another node's commands into this leader's own queue, so that one entry carries
-    /// the commands of several nodes.
+    /// Puts another node's commands into this leader's own queue, so that one entry carries the
+    /// commands of several nodes.
     async fn carry_out(&self, commands: Vec<Command>) -> Response {
         if !self.is_leader() || self.vouch().is_err() {
             return Response::NotLeader;

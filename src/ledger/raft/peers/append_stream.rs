@@ -1,10 +1,10 @@
 //! Merges the news of a commit into the entries that follow it.
 //!
-//! openraft announces each commit to each follower in a message without entries, and only
-//! one message is under way to a follower at a time. The next entries would wait until
-//! the empty message is answered. No client waits for the announcement: the leader
-//! answers clients, and followers only apply what they already hold. So an announcement
-//! waits briefly for entries, which carry the same commit index.
+//! openraft announces each commit to each follower in a message without entries, and only one
+//! message is under way to a follower at a time. The next entries would wait until the empty
+//! message is answered. No client waits for the announcement: the leader answers clients, and
+//! followers only apply what they already hold. So an announcement waits briefly for entries, which
+//! carry the same commit index.
 
 use std::time::Duration;
 
@@ -14,15 +14,15 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::ledger::raft::types::TypeConfig;
 
-/// How long the news of a commit waits for entries. It delays revocations on the other
-/// nodes by at most this.
+/// How long the news of a commit waits for entries. It delays revocations on the other nodes by at
+/// most this.
 const WAIT_MAX: Duration = Duration::from_millis(5);
 
-/// Returns `requests` without those that carry no entry and are followed by another one
-/// within [`WAIT_MAX`]: no request has a lower commit index than the one before it.
+/// Returns `requests` without those that carry no entry and are followed by another one within
+/// [`WAIT_MAX`]: no request has a lower commit index than the one before it.
 ///
-/// A request is taken only when it can be sent, because openraft measures the leader's
-/// lease from that moment.
+/// A request is taken only when it can be sent, because openraft measures the leader's lease from
+/// that moment.
 pub(crate) fn merge_commits<S>(requests: S) -> impl Stream<Item = AppendEntriesRequest<TypeConfig>>
 where
     S: Stream<Item = AppendEntriesRequest<TypeConfig>> + Unpin,
@@ -63,8 +63,8 @@ mod tests {
         }
     }
 
-    /// Returns the commit, the number of entries and the time in milliseconds of each
-    /// request that is sent.
+    /// Returns the commit, the number of entries and the time in milliseconds of each request that
+    /// is sent.
     async fn sent(
         requests: Vec<(u64, AppendEntriesRequest<TypeConfig>)>,
     ) -> Vec<(u64, usize, u128)> {

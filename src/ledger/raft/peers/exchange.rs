@@ -1,5 +1,5 @@
-//! The exchange of messages with other nodes: calls, checks of what arrives, and what this
-//! node remembers of it.
+//! The exchange of messages with other nodes: calls, checks of what arrives, and what this node
+//! remembers of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -26,9 +26,8 @@ const SENDS_MAX: usize = 3;
 /// How many forwards of each node are remembered, so that none is carried out twice.
 const FORWARDS_KEPT: usize = 4_096;
 
-/// How late a forwarded command may arrive, in seconds. The sender repeated it long
-/// before, and its verdict is remembered for
-/// [`VERDICT_MEMORY`](crate::ledger::VERDICT_MEMORY).
+/// How late a forwarded command may arrive, in seconds. The sender repeated it long before, and its
+/// verdict is remembered for [`VERDICT_MEMORY`](crate::ledger::VERDICT_MEMORY).
 const LATE: u64 = 15;
 
 /// The other nodes, and what all exchanges with them share.
@@ -117,8 +116,8 @@ impl Peers {
         }
     }
 
-    /// Sends a request and returns the response. The nodes introduce themselves if either
-    /// does not know the other's incarnation.
+    /// Sends a request and returns the response. The nodes introduce themselves if either does not
+    /// know the other's incarnation.
     pub(crate) async fn ask(
         &self,
         to: &PeerAddress,
@@ -243,14 +242,14 @@ impl Peers {
         }
     }
 
-    /// Returns `true` if this node believes what `from` knows of it. It does not believe
-    /// removed nodes. If it knows no other member, it may have forgotten them all.
+    /// Returns `true` if this node believes what `from` knows of it. It does not believe removed
+    /// nodes. If it knows no other member, it may have forgotten them all.
     fn believes(&self, from: NodeId) -> bool {
         self.applied.member(from).is_some() || self.applied.members() <= 1
     }
 
-    /// Returns `true` if a message that `from` sent at `clock` arrives so late that the
-    /// verdicts of its commands may be forgotten.
+    /// Returns `true` if a message that `from` sent at `clock` arrives so late that the verdicts of
+    /// its commands may be forgotten.
     pub(crate) fn is_late(&self, from: NodeId, clock: UnixSeconds) -> bool {
         let Some(report) = self.reports.of(from) else { return false };
         let own = self.clock.now();
@@ -305,8 +304,7 @@ impl Peers {
         }
     }
 
-    /// Notes that this node ignores `node_id`, whose directory lacks what this node knows
-    /// of it.
+    /// Notes that this node ignores `node_id`, whose directory lacks what this node knows of it.
     fn note_old(&self, node_id: NodeId) {
         let why = format!(
             "{}: stop it, join a node with a fresh directory, and run `jeton cluster replace \

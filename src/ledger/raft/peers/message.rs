@@ -21,8 +21,8 @@ use crate::token::UnixSeconds;
 
 /// The version of the messages. Nodes with different numbers refuse each other.
 ///
-/// Any change of the bytes raises it. Format 3 encodes the reasons of a
-/// [`MembershipError`] as enum tags; in format 2 they were text.
+/// Any change of the bytes raises it. Format 3 encodes the reasons of a [`MembershipError`] as enum
+/// tags; in format 2 they were text.
 pub const MESSAGE_FORMAT: u16 = 3;
 
 /// The header of every message and every answer.
@@ -110,8 +110,8 @@ pub(crate) enum Response {
     Members(Vec<MemberStatus>),
     /// The request was ignored: the receiver does not lead.
     NotLeader,
-    /// The request was ignored until both nodes have introduced themselves. The header of
-    /// this answer holds the introduction of its sender.
+    /// The request was ignored until both nodes have introduced themselves. The header of this
+    /// answer holds the introduction of its sender.
     Introduce,
     /// The request was rejected, for a reason that concerns the nodes and not the request.
     Refused(PeerRefusal),
@@ -137,8 +137,8 @@ impl From<LedgerError> for ForwardError {
     }
 }
 
-/// Why a node rejects the messages of another, and what to do about it. The text is for
-/// the operator of the node that is rejected.
+/// Why a node rejects the messages of another, and what to do about it. The text is for the
+/// operator of the node that is rejected.
 #[derive(Clone, Debug, Deserialize, Eq, Error, PartialEq, Serialize)]
 pub(crate) enum PeerRefusal {
     /// They use different message formats.

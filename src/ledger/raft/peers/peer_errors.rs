@@ -1,5 +1,5 @@
-//! The last error with each other node. It is logged when it begins, and is an alarm of
-//! this node for as long as it lasts.
+//! The last error with each other node. It is logged when it begins, and is an alarm of this node
+//! for as long as it lasts.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 use crate::ledger::NodeId;
 
-/// How long an error is listed after it was last seen. Nodes that need to exchange
-/// messages do so many times in this period.
+/// How long an error is listed after it was last seen. Nodes that need to exchange messages do so
+/// many times in this period.
 const FRESH: Duration = Duration::from_secs(10);
 
 /// The last error with each node.

@@ -25,21 +25,20 @@ use super::transport::PeerAddress;
 use crate::ledger::NodeId;
 use crate::ledger::raft::types::{Member, RaftEntry, Snapshot, TypeConfig, Vote};
 
-/// How long the other node may take to write entries. A heartbeat has less time:
-/// openraft's own limit.
+/// How long the other node may take to write entries. A heartbeat has less time: openraft's own
+/// limit.
 const APPEND_WITHIN: Duration = Duration::from_secs(1);
 
-/// How long to wait for a response before the same request is sent again, on another
-/// connection. TCP waits longer before it retransmits a lost packet.
+/// How long to wait for a response before the same request is sent again, on another connection.
+/// TCP waits longer before it retransmits a lost packet.
 const RESEND_AFTER: Duration = Duration::from_millis(150);
 
-/// How many commands a message may have that is sent again. A larger one may be late
-/// because of its size.
+/// How many commands a message may have that is sent again. A larger one may be late because of its
+/// size.
 const RESEND_COMMANDS_MAX: usize = 256;
 
-/// How many commands one message carries at most, unless a single entry has more: with
-/// the longest names and notes this stays far below
-/// [`MESSAGE_LEN_MAX`](super::MESSAGE_LEN_MAX).
+/// How many commands one message carries at most, unless a single entry has more: with the longest
+/// names and notes this stays far below [`MESSAGE_LEN_MAX`](super::MESSAGE_LEN_MAX).
 const APPEND_COMMANDS_MAX: usize = 8_192;
 
 /// The responses to a stream of entries, in openraft's types.
@@ -85,8 +84,8 @@ impl RaftConnection {
         })
     }
 
-    /// Sends a request, and once more if the response is late; returns the first response.
-    /// Only for requests that may arrive twice, as all of openraft's may.
+    /// Sends a request, and once more if the response is late; returns the first response. Only for
+    /// requests that may arrive twice, as all of openraft's may.
     async fn ask_twice(
         &self,
         request: &Request,
@@ -213,8 +212,8 @@ fn commands(entries: &[RaftEntry]) -> usize {
     entries.iter().map(of).sum()
 }
 
-/// Drops entries from the end until one message can carry the rest; at least one stays.
-/// Returns `true` if it dropped any.
+/// Drops entries from the end until one message can carry the rest; at least one stays. Returns
+/// `true` if it dropped any.
 fn cut(rpc: &mut AppendEntriesRequest<TypeConfig>) -> bool {
     let mut sum = 0_usize;
     let fits = rpc.entries.iter().take_while(|entry| {

@@ -28,8 +28,8 @@ pub(crate) struct PeerReport {
 }
 
 impl PeerReport {
-    /// Returns how far its clock is ahead of this node's, in seconds, while this node's
-    /// shows `own`.
+    /// Returns how far its clock is ahead of this node's, in seconds, while this node's shows
+    /// `own`.
     ///
     /// The difference accounts for steps of this node's clock since the report.
     pub(crate) fn offset(&self, own: UnixSeconds) -> i64 {
@@ -63,15 +63,15 @@ impl PeerReports {
         self.all().get(&node_id).cloned()
     }
 
-    /// Returns how far the clock of `node_id` is ahead of this node's, which shows `own`,
-    /// in seconds, if there is a fresh report.
+    /// Returns how far the clock of `node_id` is ahead of this node's, which shows `own`, in
+    /// seconds, if there is a fresh report.
     pub(crate) fn offset(&self, node_id: NodeId, own: UnixSeconds) -> Option<i64> {
         let fresh = self.of(node_id).filter(|one| one.at.elapsed() <= FRESH);
         fresh.map(|one| one.offset(own))
     }
 
-    /// Returns how far the clocks with a fresh report are ahead of this node's, which shows
-    /// `own`, in seconds.
+    /// Returns how far the clocks with a fresh report are ahead of this node's, which shows `own`,
+    /// in seconds.
     pub(crate) fn offsets(&self, own: UnixSeconds) -> Vec<i64> {
         let all = self.all();
         let fresh = all.values().filter(|one| one.at.elapsed() <= FRESH);
@@ -83,8 +83,8 @@ impl PeerReports {
     }
 }
 
-/// Returns `true` if this node's clock is off: more than half of all clocks, its own
-/// included, differ from it by more than [`CLOCK_OFFSET_MAX`].
+/// Returns `true` if this node's clock is off: more than half of all clocks, its own included,
+/// differ from it by more than [`CLOCK_OFFSET_MAX`].
 pub(crate) fn is_off(offsets: &[i64]) -> bool {
     let far = offsets.iter().filter(|offset| offset.unsigned_abs() > CLOCK_OFFSET_MAX).count();
     far * 2 > offsets.len() + 1

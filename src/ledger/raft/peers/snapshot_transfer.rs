@@ -1,8 +1,8 @@
 //! A snapshot, sent to another node in pieces.
 //!
-//! A snapshot can have hundreds of megabytes. Each piece is a request of its own, so that
-//! other messages can be sent in between. The receiver asks for the byte that it wants
-//! next, so a piece that is lost or arrives twice does no harm.
+//! A snapshot can have hundreds of megabytes. Each piece is a request of its own, so that other
+//! messages can be sent in between. The receiver asks for the byte that it wants next, so a piece
+//! that is lost or arrives twice does no harm.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -39,8 +39,8 @@ pub(crate) struct SnapshotPiece {
 pub(crate) enum SnapshotProgress {
     /// The receiver wants the piece that begins at this byte.
     Next(u64),
-    /// The transfer is over, and this is the receiver's vote. If it is higher than the
-    /// sender's, the snapshot was not installed.
+    /// The transfer is over, and this is the receiver's vote. If it is higher than the sender's,
+    /// the snapshot was not installed.
     Installed(Vote),
 }
 
@@ -64,8 +64,7 @@ impl SnapshotPiece {
 pub(crate) struct IncomingSnapshot(Mutex<Option<(SnapshotPiece, Vec<u8>)>>);
 
 impl IncomingSnapshot {
-    /// Takes a piece. Returns the snapshot once it is complete, else the byte that is
-    /// wanted next.
+    /// Takes a piece. Returns the snapshot once it is complete, else the byte that is wanted next.
     pub(crate) fn take(&self, piece: &SnapshotPiece) -> Result<Snapshot, u64> {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (first, mut bytes) = match held.take() {

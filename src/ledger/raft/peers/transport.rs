@@ -9,8 +9,7 @@ use thiserror::Error;
 
 use crate::ledger::NodeId;
 
-/// The length limit of a message and of an answer, in bytes. A transport may reject longer
-/// ones.
+/// The length limit of a message and of an answer, in bytes. A transport may reject longer ones.
 pub const MESSAGE_LEN_MAX: usize = 16 * 1024 * 1024;
 
 /// The other node's answer.
@@ -18,16 +17,14 @@ pub type Reply<'a> = Pin<Box<dyn Future<Output = Result<Vec<u8>, TransportError>
 
 /// Carries messages between the nodes of a ledger.
 ///
-/// It authenticates both sides: a call reaches the node with that id or none, and the
-/// receiver passes the sender's id to
-/// [`RaftLedger::receive`](crate::ledger::raft::RaftLedger::receive). A message may be
-/// delivered twice or late, but never altered.
+/// It authenticates both sides: a call reaches the node with that id or none, and the receiver
+/// passes the sender's id to [`RaftLedger::receive`](crate::ledger::raft::RaftLedger::receive). A
+/// message may be delivered twice or late, but never altered.
 pub trait Transport: Debug + Send + Sync {
-    /// Delivers `message` to the node `to` and returns its answer. Gives up after
-    /// `within`.
+    /// Delivers `message` to the node `to` and returns its answer. Gives up after `within`.
     ///
-    /// Calls are concurrent: a heartbeat never waits for a snapshot that is being sent to
-    /// the same node. A call that is dropped may have been delivered.
+    /// Calls are concurrent: a heartbeat never waits for a snapshot that is being sent to the same
+    /// node. A call that is dropped may have been delivered.
     fn call(&self, to: &PeerAddress, message: Vec<u8>, within: Duration) -> Reply<'_>;
 }
 

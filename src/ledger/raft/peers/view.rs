@@ -1,5 +1,5 @@
-//! The cluster as openraft on this node currently sees it: the leader, the voters, and how
-//! far the other members are. Read-only.
+//! The cluster as openraft on this node currently sees it: the leader, the voters, and how far the
+//! other members are. Read-only.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -34,8 +34,8 @@ impl View {
         read(&self.raft.metrics().borrow_watched())
     }
 
-    /// Returns `true` while the engine runs. It stops after a failed write, and then
-    /// appends nothing.
+    /// Returns `true` while the engine runs. It stops after a failed write, and then appends
+    /// nothing.
     pub(crate) fn runs(&self) -> bool {
         self.metrics(|metrics| metrics.running_state.is_ok())
     }
@@ -50,8 +50,8 @@ impl View {
         self.metrics(|metrics| metrics.membership_config.nodes().count() <= 1)
     }
 
-    /// Returns `true` if this node is the only voter, so that no other node has to confirm
-    /// its decisions.
+    /// Returns `true` if this node is the only voter, so that no other node has to confirm its
+    /// decisions.
     pub(crate) fn is_sole_voter(&self) -> bool {
         self.metrics(|metrics| metrics.membership_config.voter_ids().all(|id| id == self.own))
     }
@@ -83,8 +83,8 @@ impl View {
         self.metrics(|metrics| members_of(&metrics.membership_config))
     }
 
-    /// Returns all members and the ids of the voters, for display. On the leader, these are
-    /// the committed ones: a change that no majority has confirmed may never take effect.
+    /// Returns all members and the ids of the voters, for display. On the leader, these are the
+    /// committed ones: a change that no majority has confirmed may never take effect.
     pub(crate) fn listed(&self) -> (BTreeMap<NodeId, Member>, BTreeSet<NodeId>) {
         self.metrics(|metrics| {
             // Other nodes may know a change that they were sent, but not that it is committed.
@@ -124,8 +124,7 @@ impl View {
         })
     }
 
-    /// Returns `true` if a change of the voters has begun, is committed, and is not
-    /// finished.
+    /// Returns `true` if a change of the voters has begun, is committed, and is not finished.
     pub(crate) fn is_change_half_done(&self) -> bool {
         self.metrics(|metrics| {
             let joint = metrics.membership_config.membership().get_joint_config().len() > 1;
@@ -133,8 +132,7 @@ impl View {
         })
     }
 
-    /// Returns the index of the last entry that a member is known to have. Only a leader
-    /// knows it.
+    /// Returns the index of the last entry that a member is known to have. Only a leader knows it.
     pub(crate) fn matched(&self, id: NodeId) -> Option<u64> {
         self.metrics(|metrics| {
             let matched = metrics.replication.as_ref()?.get(&id).copied().flatten()?;

@@ -1,5 +1,5 @@
-//! Puts all waiting commands into one entry, so that one sync of the disk serves them all.
-//! A node that does not lead sends them to the leader in one message.
+//! Puts all waiting commands into one entry, so that one sync of the disk serves them all. A node
+//! that does not lead sends them to the leader in one message.
 //!
 //! A command without an outcome is tried again with the same request id. The state machine
 //! remembers its verdict by that id, so a lost answer costs no second use.
@@ -18,24 +18,23 @@ use crate::ledger::{Command, LedgerError, Outcome, OutcomeUnknown, Unavailable};
 /// How many commands may wait before more are rejected.
 const QUEUE_MAX: usize = 16_384;
 
-/// How many commands one entry may carry. At some 100 bytes each, they stay far below the
-/// limit of a frame of the log.
+/// How many commands one entry may carry. At some 100 bytes each, they stay far below the limit of
+/// a frame of the log.
 const ENTRY_MAX: usize = 2_048;
 
 /// How long a caller waits for an outcome.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// How long a forwarded command waits for an outcome here. The node that forwarded it asks
-/// again after [`FORWARD_WITHIN`](super::forward::FORWARD_WITHIN), which is longer.
+/// How long a forwarded command waits for an outcome here. The node that forwarded it asks again
+/// after [`FORWARD_WITHIN`](super::forward::FORWARD_WITHIN), which is longer.
 const FORWARDED_DEADLINE: Duration = Duration::from_millis(1_500);
 
-/// How long to wait before the next attempt: a leader that was just elected may not be
-/// able to decide yet.
+/// How long to wait before the next attempt: a leader that was just elected may not be able to
+/// decide yet.
 const RETRY: Duration = Duration::from_millis(20);
 
-/// How many batches may be under way at a time on a node with other members, where an
-/// answer takes a network round trip. On a lone node it is one: the next one fills up
-/// in the meantime.
+/// How many batches may be under way at a time on a node with other members, where an answer takes
+/// a network round trip. On a lone node it is one: the next one fills up in the meantime.
 const UNDER_WAY_MAX: u32 = 4;
 
 /// The queue of commands for the log.
@@ -55,8 +54,8 @@ struct PendingCommand {
 }
 
 impl Batcher {
-    /// Starts the task that writes entries. It ends when the last clone of the batcher is
-    /// dropped. After each batch it makes a snapshot if one is due.
+    /// Starts the task that writes entries. It ends when the last clone of the batcher is dropped.
+    /// After each batch it makes a snapshot if one is due.
     pub(crate) fn start(view: View, forwarder: Arc<Forwarder>, compactor: Arc<Compactor>) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE_MAX);
         tokio::spawn(write_entries(view, forwarder, compactor, receiver));
@@ -95,8 +94,8 @@ impl Batcher {
 }
 
 impl PendingCommand {
-    /// Answers the caller. If the caller has gone, the outcome is dropped. That can burn
-    /// a use; it cannot add one.
+    /// Answers the caller. If the caller has gone, the outcome is dropped. That can burn a use; it
+    /// cannot add one.
     fn answer(self, answer: Result<Outcome, LedgerError>) {
         let _ = self.reply.send(answer);
     }

@@ -67,8 +67,8 @@ impl Forwarder {
         }
     }
 
-    /// Writes an entry without commands, as a leader with other members, if no entry was
-    /// applied for `quiet_max`.
+    /// Writes an entry without commands, as a leader with other members, if no entry was applied
+    /// for `quiet_max`.
     pub(crate) async fn write_if_quiet(&self, quiet_max: Duration, within: Duration) {
         let quiet = self.peers.applied.log_time().applied_at.elapsed();
         if !self.view.is_lone() && quiet >= quiet_max {
@@ -77,9 +77,8 @@ impl Forwarder {
         }
     }
 
-    /// Sends a request to the leader and ignores the response. If no leader is known, all
-    /// members are asked: they do not reach a node that has moved before it has reported
-    /// its new address.
+    /// Sends a request to the leader and ignores the response. If no leader is known, all members
+    /// are asked: they do not reach a node that has moved before it has reported its new address.
     pub(crate) async fn ask_leader(&self, request: &Request) {
         let asked = self.view.leader().map_or_else(|| self.view.others(), |leader| vec![leader]);
         let asked = asked.iter().map(|one| self.peers.ask(one, request, FORWARD_WITHIN));

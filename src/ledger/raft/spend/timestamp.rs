@@ -1,8 +1,7 @@
-//! The time that a leader puts on an entry: its own clock, limited so that a wrong clock
-//! cannot carry the ledger into the future.
+//! The time that a leader puts on an entry: its own clock, limited so that a wrong clock cannot
+//! carry the ledger into the future.
 //!
-//! `log_time` never goes back, so a leader whose clock is ahead would expire tokens for
-//! good.
+//! `log_time` never goes back, so a leader whose clock is ahead would expire tokens for good.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,8 +11,8 @@ use crate::ledger::CLOCK_OFFSET_MAX;
 use crate::ledger::raft::peers::{Peers, is_off};
 use crate::token::UnixSeconds;
 
-/// A longer step of the clock, in seconds, means that the whole cluster was down, not that
-/// two clocks differ. It is taken at once.
+/// A longer step of the clock, in seconds, means that the whole cluster was down, not that two
+/// clocks differ. It is taken at once.
 const OUTAGE: u64 = 2 * CLOCK_OFFSET_MAX;
 
 /// A longer step of a lone node's clock is logged, in seconds.
@@ -59,14 +58,14 @@ impl LeaderClock {
 
 /// Returns the timestamp for an entry of a leader with other members.
 ///
-/// `own` is its clock, `log_time` the latest time of the log, `since` how long ago that
-/// time was reached, and `offsets` how far the other clocks are ahead.
+/// `own` is its clock, `log_time` the latest time of the log, `since` how long ago that time was
+/// reached, and `offsets` how far the other clocks are ahead.
 ///
-/// - It is at most [`CLOCK_OFFSET_MAX`] ahead of the latest of the expected time
-///   (`log_time` plus `since`) and the other clocks.
+/// - It is at most [`CLOCK_OFFSET_MAX`] ahead of the latest of the expected time (`log_time` plus
+///   `since`) and the other clocks.
 /// - If most other clocks contradict this one, it is the expected time.
-/// - It gains at most one second a second on the log, unless the step is longer than
-///   [`OUTAGE`]. So the next leader still remembers a verdict when its retry arrives.
+/// - It gains at most one second a second on the log, unless the step is longer than [`OUTAGE`]. So
+///   the next leader still remembers a verdict when its retry arrives.
 fn entry_time(
     own: UnixSeconds,
     log_time: UnixSeconds,

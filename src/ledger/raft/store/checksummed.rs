@@ -1,5 +1,5 @@
-//! The format of small files in the ledger's directory: a first line that names the
-//! content, and a checksum.
+//! The format of small files in the ledger's directory: a first line that names the content, and a
+//! checksum.
 //!
 //! ```text
 //! file = first line | crc32 u32, little-endian, of the rest | postcard of a value

@@ -1,16 +1,14 @@
-//! The clone guard: detects at start that a ledger directory was copied or put back,
-//! and may therefore lack uses.
+//! The clone guard: detects at start that a ledger directory was copied or put back, and may
+//! therefore lack uses.
 //!
-//! The file `place`, next to the segments of the log, holds the number of its own inode
-//! and the time at which that inode was created. A copy of the file, or one restored
-//! from a backup, has another inode but still holds the old one. Each start writes the
-//! file anew, as a new file. A copy of an earlier start is therefore detected even if
-//! its bytes were written over the existing files. Renaming the directory or mounting
-//! its file system elsewhere keeps the inode.
+//! The file `place`, next to the segments of the log, holds the number of its own inode and the
+//! time at which that inode was created. A copy of the file, or one restored from a backup, has
+//! another inode but still holds the old one. Each start writes the file anew, as a new file. A
+//! copy of an earlier start is therefore detected even if its bytes were written over the existing
+//! files. Renaming the directory or mounting its file system elsewhere keeps the inode.
 //!
-//! The guard looks at files, so it does not detect that a whole disk was set back: by a
-//! snapshot of a file system, a volume or a virtual machine. The other nodes detect
-//! that (`incarnations.rs`).
+//! The guard looks at files, so it does not detect that a whole disk was set back: by a snapshot of
+//! a file system, a volume or a virtual machine. The other nodes detect that (`incarnations.rs`).
 //!
 //! ```text
 //! DIR/log/place = "jeton place 1\n", then an Inode as in checksummed.rs
@@ -34,8 +32,8 @@ const FILE: &str = "place";
 const UNFINISHED: &str = "place.tmp";
 const FIRST_LINE: &[u8] = b"jeton place 1\n";
 
-/// File systems that may give a file another inode number at each mount; virtiofs
-/// reports itself as FUSE. Source: `linux/magic.h` and the drivers' own headers.
+/// File systems that may give a file another inode number at each mount; virtiofs reports itself as
+/// FUSE. Source: `linux/magic.h` and the drivers' own headers.
 const WITHOUT_STABLE_INODES: [u32; 9] = [
     0x6573_5546, // FUSE
     0x0102_1997, // 9p
@@ -52,8 +50,7 @@ const WITHOUT_STABLE_INODES: [u32; 9] = [
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 struct Inode {
     number: u64,
-    /// When it was created: seconds since 1970 and nanoseconds. Some file systems do not
-    /// store it.
+    /// When it was created: seconds since 1970 and nanoseconds. Some file systems do not store it.
     born: Option<(u64, u32)>,
 }
 
@@ -81,13 +78,12 @@ impl Inode {
     }
 }
 
-/// Refuses a ledger that was copied or put back, or whose guard is missing. Changes
-/// nothing.
+/// Refuses a ledger that was copied or put back, or whose guard is missing. Changes nothing.
 ///
 /// # Errors
 ///
-/// [`OpenError::Copied`], [`OpenError::CloneGuard`] if the guard is damaged, and
-/// [`OpenError::Io`] if it cannot be read.
+/// [`OpenError::Copied`], [`OpenError::CloneGuard`] if the guard is damaged, and [`OpenError::Io`]
+/// if it cannot be read.
 pub fn check_clone_guard(dir: &Path) -> Result<(), OpenError> {
     let path = log_disk(dir).path(FILE);
     match check(dir, &path).map_err(OpenError::io("read", &path))? {
@@ -117,8 +113,8 @@ fn check(dir: &Path, path: &Path) -> io::Result<GuardCheck> {
     Ok(if is_copy { GuardCheck::Copy } else { GuardCheck::Original })
 }
 
-/// Writes the guard of the ledger in `dir`. The caller must have created the ledger, or
-/// hold its lock.
+/// Writes the guard of the ledger in `dir`. The caller must have created the ledger, or hold its
+/// lock.
 pub(crate) fn write_clone_guard(dir: &Path) -> Result<(), OpenError> {
     let disk = log_disk(dir);
     let write = || {
@@ -140,8 +136,8 @@ pub(crate) fn write_clone_guard(dir: &Path) -> Result<(), OpenError> {
     written.map_err(OpenError::io("write", &disk.path(FILE)))
 }
 
-/// Accepts a ledger that was moved as a whole and is the newest and only one, which the
-/// caller vouches for. Returns `false` if the guard had nothing against it.
+/// Accepts a ledger that was moved as a whole and is the newest and only one, which the caller
+/// vouches for. Returns `false` if the guard had nothing against it.
 ///
 /// # Errors
 ///
@@ -168,8 +164,8 @@ fn has_segment(dir: &Path) -> bool {
     names.is_ok_and(|names| names.iter().any(|name| name.parse::<u64>().is_ok()))
 }
 
-/// Returns `true` if a file system of this type keeps the inode numbers of its files.
-/// An unknown one does, as all native ones do.
+/// Returns `true` if a file system of this type keeps the inode numbers of its files. An unknown
+/// one does, as all native ones do.
 fn has_stable_inodes(f_type: Option<u32>) -> bool {
     f_type.is_none_or(|f_type| !WITHOUT_STABLE_INODES.contains(&f_type))
 }

@@ -1,9 +1,8 @@
 //! Until when the applied state is known to be up to date.
 //!
-//! A node is fresh as of the last message in which a leader's commit index had
-//! advanced, once it has applied up to that index. Only a leader with a majority can
-//! advance it, so a leader that is cut off refreshes no node, nor does catching up
-//! with old entries.
+//! A node is fresh as of the last message in which a leader's commit index had advanced, once it
+//! has applied up to that index. Only a leader with a majority can advance it, so a leader that is
+//! cut off refreshes no node, nor does catching up with old entries.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -40,8 +39,7 @@ struct Last {
 }
 
 impl Freshness {
-    /// Records a message from `leader` (its term and id), received at `at`, with its
-    /// commit index.
+    /// Records a message from `leader` (its term and id), received at `at`, with its commit index.
     pub(crate) fn set_commit(&self, leader: (u64, NodeId), commit: u64, at: Instant) {
         let mut inner = self.inner();
         let last = inner.last.replace(Last { leader, commit, at });
@@ -69,8 +67,7 @@ impl Freshness {
         inner.settle();
     }
 
-    /// Returns the last time at which this node is known to have had everything that was
-    /// committed.
+    /// Returns the last time at which this node is known to have had everything that was committed.
     pub(crate) fn fresh_at(&self) -> Option<Instant> {
         self.inner().fresh_at
     }

@@ -1,5 +1,5 @@
-//! The identity of a ledger directory. It is drawn at random when the directory is
-//! created, never derived from a host name or the configuration.
+//! The identity of a ledger directory. It is drawn at random when the directory is created, never
+//! derived from a host name or the configuration.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,21 +1,20 @@
 //! Incarnations: how the nodes detect that a peer's directory was put back or copied.
 //!
-//! An incarnation is one start of a node, named by a random number. The directory
-//! stores the numbers of all its incarnations. A node stores the last incarnation of
-//! each peer, and the peer's durable index: how much of the committed log its disk
-//! holds.
+//! An incarnation is one start of a node, named by a random number. The directory stores the
+//! numbers of all its incarnations. A node stores the last incarnation of each peer, and the peer's
+//! durable index: how much of the committed log its disk holds.
 //!
-//! A peer with a new incarnation must show its history. The history must contain the
-//! incarnation that is stored: that of an old disk does not, nor does that of a
-//! directory whose copy spoke first. And its log must reach the stored durable index:
-//! a disk that was set back within its last incarnation does not. Such a peer may have
-//! forgotten a vote or an entry that it acknowledged, so its messages never reach Raft.
+//! A peer with a new incarnation must show its history. The history must contain the incarnation
+//! that is stored: that of an old disk does not, nor does that of a directory whose copy spoke
+//! first. And its log must reach the stored durable index: a disk that was set back within its last
+//! incarnation does not. Such a peer may have forgotten a vote or an entry that it acknowledged, so
+//! its messages never reach Raft.
 //!
-//! Every message also contains the sender's record of the receiver. A node that votes
-//! alone asks no other node, but still learns in this way that it was set back.
+//! Every message also contains the sender's record of the receiver. A node that votes alone asks no
+//! other node, but still learns in this way that it was set back.
 //!
-//! Every message carries the sender's durable index. It is kept in memory and written
-//! every 10 s; no message waits for that.
+//! Every message carries the sender's durable index. It is kept in memory and written every 10 s;
+//! no message waits for that.
 //!
 //! ```text
 //! DIR/runs = "jeton runs 2\n", then an IncarnationFile as in checksummed.rs
@@ -35,8 +34,8 @@ const FILE: &str = "runs";
 const UNFINISHED: &str = "runs.tmp";
 const FIRST_LINE: &[u8] = b"jeton runs 2\n";
 
-/// How many incarnations a directory stores. A peer that missed this many of them, each
-/// of which sent some message, wrongly rejects the node.
+/// How many incarnations a directory stores. A peer that missed this many of them, each of which
+/// sent some message, wrongly rejects the node.
 const STORED_MAX: usize = 10_000;
 
 /// The incarnations of this node, and the last ones of its peers.
@@ -93,8 +92,8 @@ pub(crate) enum Verdict {
 }
 
 impl Incarnations {
-    /// Reads the file. `current` is the incarnation that starts now, and `log_end` the
-    /// last index in its log.
+    /// Reads the file. `current` is the incarnation that starts now, and `log_end` the last index
+    /// in its log.
     ///
     /// # Errors
     ///
@@ -111,8 +110,7 @@ impl Incarnations {
         Ok(Self { current, log_end, disk: Mutex::new(disk), inner })
     }
 
-    /// Returns the current incarnation, and stores it first. A lone node never calls
-    /// this.
+    /// Returns the current incarnation, and stores it first. A lone node never calls this.
     pub(crate) fn current(&self) -> io::Result<u64> {
         let is_stored = || self.inner().known.own.last() == Some(&self.current);
         if !is_stored() {
@@ -224,8 +222,8 @@ impl History {
 }
 
 impl Inner {
-    /// Updates the durable index of a peer. Returns `false` if `sent` has another
-    /// incarnation than the stored one.
+    /// Updates the durable index of a peer. Returns `false` if `sent` has another incarnation than
+    /// the stored one.
     fn update(&mut self, node_id: NodeId, sent: PeerRecord) -> bool {
         let stored = self.known.peers.get_mut(&node_id);
         let Some(stored) = stored.filter(|stored| stored.incarnation == sent.incarnation) else {

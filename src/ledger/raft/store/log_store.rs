@@ -1,5 +1,5 @@
-//! openraft's log storage: votes and entries become records of
-//! [`ledger::log`](crate::ledger::log), acknowledged once they are durable.
+//! openraft's log storage: votes and entries become records of [`ledger::log`](crate::ledger::log),
+//! acknowledged once they are durable.
 
 use std::fmt::Debug;
 use std::io;
@@ -17,8 +17,8 @@ use crate::ledger::raft::types::{LogId, RaftEntry, TypeConfig, Vote};
 
 /// The log for openraft. Clones share it.
 ///
-/// The commit index is not stored: after a restart, the log is applied again once a
-/// majority has confirmed it, and nothing is read before (see `RaftLedger::open`).
+/// The commit index is not stored: after a restart, the log is applied again once a majority has
+/// confirmed it, and nothing is read before (see `RaftLedger::open`).
 #[derive(Clone, Debug)]
 pub(crate) struct LogStore(Arc<Writer>);
 
@@ -105,8 +105,8 @@ fn encode(value: &impl Serialize) -> io::Result<Arc<[u8]>> {
     postcard::to_stdvec(value).map(Arc::from).map_err(io::Error::other)
 }
 
-/// Decodes a value from the log. The checksums matched, so a failure is a bug in this
-/// version of the program or in another one.
+/// Decodes a value from the log. The checksums matched, so a failure is a bug in this version of
+/// the program or in another one.
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> io::Result<T> {
     postcard::from_bytes(bytes).map_err(io::Error::other)
 }

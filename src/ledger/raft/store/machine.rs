@@ -1,7 +1,6 @@
 //! openraft's state machine: applies committed entries and keeps snapshots.
 //!
-//! The state is in memory only. A restart reads the newest snapshot and applies the
-//! log after it.
+//! The state is in memory only. A restart reads the newest snapshot and applies the log after it.
 
 use std::io;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -64,8 +63,8 @@ impl Applied {
     ///
     /// # Errors
     ///
-    /// [`LedgerError::Unavailable`] if applying an entry panicked: the state may then be
-    /// half changed.
+    /// [`LedgerError::Unavailable`] if applying an entry panicked: the state may then be half
+    /// changed.
     pub(crate) fn read<T>(&self, look: impl FnOnce(&State) -> T) -> Result<T, LedgerError> {
         match self.inner.read() {
             Ok(inner) => Ok(look(&inner.state)),

@@ -7,9 +7,8 @@
 //! state = a snapshot of the state, see ledger/snapshot.rs
 //! ```
 //!
-//! A file is written to `unfinished` and renamed, so it is whole. The newest two are
-//! kept. If the newest is damaged, no older one is used: the log between them may be
-//! gone.
+//! A file is written to `unfinished` and renamed, so it is whole. The newest two are kept. If the
+//! newest is damaged, no older one is used: the log between them may be gone.
 
 use std::io;
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
-//! Copies of a ledger directory on a real disk: their refusal, and what a restored
-//! ledger takes from them.
+//! Copies of a ledger directory on a real disk: their refusal, and what a restored ledger takes
+//! from them.
 
 use std::collections::BTreeSet;
 

@@ -1,6 +1,5 @@
-//! The workload of a simulation run: clients that redeem and revoke links at any node.
-//! Their history, which is every request and its response, is checked against the
-//! ledger.
+//! The workload of a simulation run: clients that redeem and revoke links at any node. Their
+//! history, which is every request and its response, is checked against the ledger.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
@@ -14,8 +13,8 @@ use super::{spend, token_of};
 use crate::ledger::{Ledger as _, LedgerError, Revocation, Spend, SpendRefusal, State};
 use crate::token::{ProfileKind, UserName, VerifiedToken};
 
-/// The number of links that all clients share. Link `LINKS + n` is an `autologin` link
-/// that only client `n` uses.
+/// The number of links that all clients share. Link `LINKS + n` is an `autologin` link that only
+/// client `n` uses.
 const LINKS: u8 = 40;
 
 /// The number of clients.
@@ -27,8 +26,8 @@ const AUTOLOGIN_MAX: u32 = 200;
 /// The longest round trip in a simulation run: 50 ms each way.
 const ROUND_TRIP_MAX: Duration = Duration::from_millis(100);
 
-/// How far the ledger's time may advance in one run, in seconds, even if one clock is
-/// wrong. Links live longer than this.
+/// How far the ledger's time may advance in one run, in seconds, even if one clock is wrong. Links
+/// live longer than this.
 const ADVANCE_MAX: u64 = 1_200;
 
 static TOKENS: LazyLock<Vec<VerifiedToken>> =
@@ -95,8 +94,8 @@ pub(super) struct ResponseCounts {
 }
 
 impl ClientHistory {
-    /// Runs a client that redeems `count` links, and at times revokes a link, or allows
-    /// or denies its own `autologin`.
+    /// Runs a client that redeems `count` links, and at times revokes a link, or allows or denies
+    /// its own `autologin`.
     pub(super) async fn run_client(&self, world: &World, client: u8, count: u32) {
         let first = u32::from(client) * 1_000;
         for request in first..first + count {
@@ -112,8 +111,8 @@ impl ClientHistory {
         }
     }
 
-    /// Tries up to three times to use a link once, each time at any node and with the
-    /// same request id, until the outcome is known.
+    /// Tries up to three times to use a link once, each time at any node and with the same request
+    /// id, until the outcome is known.
     async fn redeem(&self, world: &World, number: u8, request: u32) {
         self.begin(request, number);
         for _ in 0..3 {
@@ -158,8 +157,8 @@ impl ClientHistory {
         }
     }
 
-    /// Checks the standing of a link at a node. A node that is not fresh returns an
-    /// error; the standing at a fresh node may be a little old.
+    /// Checks the standing of a link at a node. A node that is not fresh returns an error; the
+    /// standing at a fresh node may be a little old.
     fn check_standing(&self, node: u64, ledger: &RaftLedger, number: u8) {
         let Ok(standing) = ledger.standing(&TOKENS[usize::from(number)]) else { return };
         let mut inner = self.inner();

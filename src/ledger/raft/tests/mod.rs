@@ -182,8 +182,7 @@ async fn a_lone_node_grants_as_soon_as_it_is_open() {
     }
 }
 
-/// A real disk with one sync that fails. As on Linux, later syncs succeed although
-/// pages were lost.
+/// A real disk with one sync that fails. As on Linux, later syncs succeed although pages were lost.
 #[derive(Debug)]
 struct FailingDisk(FileDisk, Arc<AtomicBool>);
 

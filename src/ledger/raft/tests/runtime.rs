@@ -1,5 +1,5 @@
-//! openraft's async runtime for tests: tokio's, except that its random numbers come
-//! from a seed that each thread can set.
+//! openraft's async runtime for tests: tokio's, except that its random numbers come from a seed
+//! that each thread can set.
 
 use std::cell::RefCell;
 use std::future::Future;

@@ -1,7 +1,7 @@
 //! Simulation runs of many seeds, on all cores.
 //!
-//! `JETON_SEED=n` repeats the run of one seed. `JETON_SEEDS=n` runs n seeds, beginning
-//! with `JETON_FIRST_SEED`, which is 0 by default.
+//! `JETON_SEED=n` repeats the run of one seed. `JETON_SEEDS=n` runs n seeds, beginning with
+//! `JETON_FIRST_SEED`, which is 0 by default.
 
 use std::any::Any;
 use std::io::{Write as _, stderr};
@@ -22,8 +22,8 @@ struct SeedQueue<T> {
     failed: Option<(u64, Box<dyn Any + Send>)>,
 }
 
-/// Runs `simulation` for each seed that the environment asks for, or for the first
-/// `default` seeds; returns the results. If one panics, prints its seed and panics.
+/// Runs `simulation` for each seed that the environment asks for, or for the first `default` seeds;
+/// returns the results. If one panics, prints its seed and panics.
 pub(super) fn run_seeds<T: Send>(default: u64, simulation: impl Fn(u64) -> T + Sync) -> Vec<T> {
     let left = requested_seeds(default);
     let queue = Mutex::new(SeedQueue { left, results: Vec::new(), failed: None });

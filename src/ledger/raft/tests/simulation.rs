@@ -103,8 +103,8 @@ impl SimulationRun {
         }
     }
 
-    /// Sets one clock so far off that the other nodes reject it. Only one clock is wrong at
-    /// a time, and it is ahead and behind in turns; otherwise wrong clocks could agree.
+    /// Sets one clock so far off that the other nodes reject it. Only one clock is wrong at a time,
+    /// and it is ahead and behind in turns; otherwise wrong clocks could agree.
     fn set_wrong_clock(&mut self) {
         for node in self.world.ids() {
             self.world.set_clock(node, 0);
@@ -133,8 +133,8 @@ impl SimulationRun {
         let _ = change_at(&self.world, node, change).await;
     }
 
-    /// Replaces a lost machine with a new one and then starts the old one again. If it was
-    /// removed from the cluster, the members must refuse it.
+    /// Replaces a lost machine with a new one and then starts the old one again. If it was removed
+    /// from the cluster, the members must refuse it.
     async fn replace(&mut self) {
         let world = &self.world;
         if world.ids().len() == MACHINES_MAX {
@@ -231,8 +231,8 @@ impl SimulationRun {
         }
     }
 
-    /// Waits until the healed cluster converges. Checks the history, and that nodes that
-    /// are not members are not ready.
+    /// Waits until the healed cluster converges. Checks the history, and that nodes that are not
+    /// members are not ready.
     async fn check(mut self) -> Coverage {
         let world = self.world;
         self.coverage.responses = self.history.counts();
@@ -264,8 +264,8 @@ async fn crash_and_restart(world: &World, node: u64, fault: Option<DiskFailure>)
     world.start(node).await;
 }
 
-/// Requests a membership change at a node. Many of these requests are refused, or time
-/// out halfway; returns `None` then.
+/// Requests a membership change at a node. Many of these requests are refused, or time out halfway;
+/// returns `None` then.
 async fn change_at(
     world: &World,
     node: u64,

@@ -1,6 +1,5 @@
-//! Several nodes in one thread, with simulated disks, clocks and network. Time is
-//! virtual and all randomness comes from a seed, so the same seed always gives the
-//! same run.
+//! Several nodes in one thread, with simulated disks, clocks and network. Time is virtual and all
+//! randomness comes from a seed, so the same seed always gives the same run.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,8 +29,8 @@ thread_local! {
     static PANICS: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Counts the panics of each thread. Otherwise, a panic in a task would look like the
-/// failure of a node.
+/// Counts the panics of each thread. Otherwise, a panic in a task would look like the failure of a
+/// node.
 fn count_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -285,8 +284,8 @@ impl World {
         close(ledger).await;
     }
 
-    /// Makes one of the next operations of one disk fail; in three of five cases, the
-    /// disk is that of the log.
+    /// Makes one of the next operations of one disk fail; in three of five cases, the disk is that
+    /// of the log.
     pub(super) fn plan_disk_fault(&self, node: u64, fault: DiskFailure) {
         let (disk, n) = (self.roll(5).saturating_sub(2), self.roll(40) as u64);
         self.inner().nodes[&node].disks[disk].plan(if disk == 0 { n } else { n % 8 }, fault);
@@ -331,8 +330,7 @@ impl World {
         ledger
     }
 
-    /// Returns the members of the newest membership that a running node knows to be
-    /// committed.
+    /// Returns the members of the newest membership that a running node knows to be committed.
     pub(super) fn members(&self) -> BTreeSet<u64> {
         let running = self.ids().into_iter().filter_map(|id| self.running(id));
         let members = running.map(|one| {
@@ -344,8 +342,8 @@ impl World {
         members.max_by_key(|(changed, _)| *changed).unwrap().1
     }
 
-    /// Returns the least of what the other nodes know about the last start of `node`.
-    /// Returns `None` if one of them is down or does not know of that start.
+    /// Returns the least of what the other nodes know about the last start of `node`. Returns
+    /// `None` if one of them is down or does not know of that start.
     pub(super) fn known_to_all(&self, node: u64) -> Option<PeerRecord> {
         let inner = self.inner();
         let run = inner.nodes[&node].run;
@@ -386,8 +384,8 @@ impl World {
         self.members().into_iter().filter_map(|id| self.running(id)).map(|one| get(&one)).collect()
     }
 
-    /// Waits until all running members are ready and have applied the same log; returns
-    /// their state.
+    /// Waits until all running members are ready and have applied the same log; returns their
+    /// state.
     pub(super) async fn converged(&self) -> State {
         for _ in 0..3_000 {
             let last: BTreeSet<_> = self.all(|one| one.view.metrics(|m| m.last_log_index));
