@@ -39,7 +39,7 @@ const REPEATING_MAX: usize = 10_000;
 #[derive(Debug)]
 pub(super) struct AuditLog {
     intake: Mutex<Intake>,
-    state: Arc<Shared>,
+    state: Arc<AuditState>,
     /// Disconnected by the thread after it has written everything.
     done: Mutex<Receiver<()>>,
 }
@@ -60,7 +60,7 @@ struct Intake {
 
 /// State that the intake and the thread share.
 #[derive(Debug, Default)]
-struct Shared {
+struct AuditState {
     lost: AtomicU64,
     is_full: AtomicBool,
     reopen: AtomicBool,
@@ -90,7 +90,7 @@ impl AuditLog {
     /// Opens or creates the file at `path`, and starts the thread.
     pub(super) fn open(path: &Path) -> Result<Self, AuditError> {
         let file = AuditFile::open(path)?;
-        let state = Arc::<Shared>::default();
+        let state = Arc::<AuditState>::default();
         let (queue, queued) = mpsc::sync_channel(QUEUE_MAX);
         let (ending, done) = mpsc::channel();
         let writer =
@@ -193,7 +193,7 @@ impl Intake {
 struct AuditWriter {
     path: PathBuf,
     file: AuditFile,
-    state: Arc<Shared>,
+    state: Arc<AuditState>,
     /// How many writes have failed since the last successful one.
     failed: u64,
 }

@@ -38,7 +38,7 @@ reasons! {
     /// The request body is larger than any form of these pages.
     BodyTooLarge = "body-too-large",
     /// The ledger knows a token with this identity and other claims.
-    Contradiction = "contradiction",
+    ClaimsMismatch = "contradiction",
     /// The request came from a page of another site.
     CrossSite = "cross-site",
     /// The token has expired.

@@ -178,7 +178,7 @@ fn of(refusal: &Refusal) -> RefusalRow {
         }
         Refusal::ClaimsMismatch => {
             let text = "this link is no longer valid; ask your administrator for a new one";
-            row(StatusCode::GONE, text, Severity::Error, Reason::Contradiction)
+            row(StatusCode::GONE, text, Severity::Error, Reason::ClaimsMismatch)
         }
         Refusal::LedgerUnavailable(_) => {
             let text = "try again shortly; nothing was used up";

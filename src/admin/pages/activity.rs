@@ -145,7 +145,7 @@ const fn refused(reason: Reason) -> &'static str {
         Reason::NoProfile => "No profile is available for the user",
         Reason::ProfileUnreadable => "The profile could not be read: see the log",
         Reason::UsedUp => "The link was used up",
-        Reason::Contradiction => "Another token has the same nonce: is a key being misused?",
+        Reason::ClaimsMismatch => "Another token has the same nonce: is a key being misused?",
         Reason::LedgerUnavailable => "The ledger was unavailable: see the log",
         Reason::LedgerOverloaded => "Too many requests were waiting for the ledger",
         Reason::OutcomeUnknown => "The ledger did not answer in time; a use may have been spent",
