@@ -44,7 +44,7 @@ lint: ## run clippy on all feature sets, and `make house`; warnings are errors
 	$(CARGO) clippy --locked --lib --no-default-features --features raft -- -D warnings
 	$(MAKE) --no-print-directory house
 
-house: ## measure shared type names, import circles and long functions against limits
+house: ## check the source tree: no import circles, no long functions, few shared type names
 	$(CARGO) run --locked --quiet --no-default-features --example house
 
 floor: ## check that the pure core builds without tokio, actix, rustls, moka or clap
