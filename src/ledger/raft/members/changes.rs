@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::ledger::raft::peers::{MemberChange, Peers, View};
 use crate::ledger::raft::store::Raft;
-use crate::ledger::raft::types::{Member, TypeConfig};
+use crate::ledger::raft::types::{Member, WriteError};
 use crate::ledger::{CLOCK_OFFSET_MAX, ChangeUnavailable, MembershipError, NodeId, OutcomeUnknown};
 
 /// How long learners may take to catch up once they are to become voters.
@@ -200,9 +200,7 @@ impl Changes {
     pub(crate) async fn transfer_leader(&self, to: Option<NodeId>) -> Result<(), MembershipError> {
         let voters = self.voters()?;
         let target = match to {
-            Some(id) if !voters.contains(&id) => {
-                return Err(MembershipError::NotAVoter(id));
-            }
+            Some(id) if !voters.contains(&id) => return Err(MembershipError::NotAVoter(id)),
             Some(id) if id == self.own() => return Ok(()),
             Some(id) if !self.is_clock_right(id) => return Err(MembershipError::WrongClock(id)),
             Some(id) => id,
@@ -287,23 +285,23 @@ const fn unavailable(reason: ChangeUnavailable) -> MembershipError {
     MembershipError::Unavailable(reason)
 }
 
-fn not_changed(error: RaftError<TypeConfig, ClientWriteError<TypeConfig>>) -> MembershipError {
+fn not_changed(error: WriteError) -> MembershipError {
     match error {
-        RaftError::APIError(ClientWriteError::ForwardToLeader(_)) => {
-            unavailable(ChangeUnavailable::LeaderChanged)
-        }
-        RaftError::APIError(ClientWriteError::ChangeMembershipError(
-            ChangeMembershipError::InProgress(_),
-        )) => MembershipError::InProgress,
-        RaftError::APIError(ClientWriteError::ChangeMembershipError(error)) => {
-            unavailable(ChangeUnavailable::Rejected(error.to_string()))
-        }
-        RaftError::APIError(ClientWriteError::LogEntryDiscarded(_)) => {
-            MembershipError::OutcomeUnknown(OutcomeUnknown::LeaderChanged)
-        }
-        RaftError::APIError(ClientWriteError::PreconditionFailed(_)) => {
-            MembershipError::OutcomeUnknown(OutcomeUnknown::LeaderFailed)
-        }
         RaftError::Fatal(_) => MembershipError::OutcomeUnknown(OutcomeUnknown::Stopped),
+        RaftError::APIError(error) => match error {
+            ClientWriteError::ForwardToLeader(_) => unavailable(ChangeUnavailable::LeaderChanged),
+            ClientWriteError::ChangeMembershipError(ChangeMembershipError::InProgress(_)) => {
+                MembershipError::InProgress
+            }
+            ClientWriteError::ChangeMembershipError(error) => {
+                unavailable(ChangeUnavailable::Rejected(error.to_string()))
+            }
+            ClientWriteError::LogEntryDiscarded(_) => {
+                MembershipError::OutcomeUnknown(OutcomeUnknown::LeaderChanged)
+            }
+            ClientWriteError::PreconditionFailed(_) => {
+                MembershipError::OutcomeUnknown(OutcomeUnknown::LeaderFailed)
+            }
+        },
     }
 }

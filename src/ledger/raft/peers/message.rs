@@ -5,18 +5,20 @@
 //! answer  = format u16, little-endian | postcard of Envelope | postcard of Response
 //! ```
 
-use openraft::raft::{
-    AppendEntriesRequest, AppendEntriesResponse, TransferLeaderRequest, TransferLeaderResponse,
-    VoteRequest, VoteResponse,
-};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::snapshot_transfer::{SnapshotPiece, SnapshotProgress};
 use crate::ledger::raft::store::{History, PeerRecord};
-use crate::ledger::raft::types::TypeConfig;
-use crate::ledger::{Command, LedgerError, MemberStatus, MembershipError, NodeId, Outcome};
+use crate::ledger::raft::types::{
+    AppendEntriesRequest, AppendEntriesResponse, TransferLeaderRequest, TransferLeaderResponse,
+    VoteRequest, VoteResponse,
+};
+use crate::ledger::{
+    Command, LedgerError, MemberStatus, MembershipError, NodeId, Outcome, OutcomeUnknown,
+    Unavailable,
+};
 use crate::token::UnixSeconds;
 
 /// The version of the messages. Nodes with different numbers refuse each other.
@@ -61,13 +63,13 @@ impl Envelope {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) enum Request {
     /// Raft: entries, or none as a heartbeat.
-    Append(AppendEntriesRequest<TypeConfig>),
+    Append(AppendEntriesRequest),
     /// Raft: asks for a vote.
-    Vote(VoteRequest<TypeConfig>),
+    Vote(VoteRequest),
     /// Raft: asks whether the receiver would vote for the sender.
-    PreVote(VoteRequest<TypeConfig>),
+    PreVote(VoteRequest),
     /// Raft: names the node that is to lead.
-    TransferLeader(TransferLeaderRequest<TypeConfig>),
+    TransferLeader(TransferLeaderRequest),
     /// A piece of a snapshot.
     Snapshot(SnapshotPiece),
     /// Asks the leader to carry out commands.
@@ -95,11 +97,11 @@ pub(crate) enum MemberChange {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) enum Response {
     /// To [`Request::Append`].
-    Append(AppendEntriesResponse<TypeConfig>),
+    Append(AppendEntriesResponse),
     /// To [`Request::Vote`] and [`Request::PreVote`].
-    Vote(VoteResponse<TypeConfig>),
+    Vote(VoteResponse),
     /// To [`Request::TransferLeader`].
-    TransferLeader(TransferLeaderResponse<TypeConfig>),
+    TransferLeader(TransferLeaderResponse),
     /// To [`Request::Snapshot`].
     Snapshot(SnapshotProgress),
     /// To [`Request::Forward`]: one outcome for each command.
@@ -133,6 +135,15 @@ impl From<LedgerError> for ForwardError {
         match error {
             LedgerError::Overloaded | LedgerError::Unavailable(_) => Self::NotAppended,
             LedgerError::OutcomeUnknown(_) => Self::Unknown,
+        }
+    }
+}
+
+impl From<ForwardError> for LedgerError {
+    fn from(error: ForwardError) -> Self {
+        match error {
+            ForwardError::NotAppended => Self::Unavailable(Unavailable::NotAppended),
+            ForwardError::Unknown => Self::OutcomeUnknown(OutcomeUnknown::LeaderFailed),
         }
     }
 }

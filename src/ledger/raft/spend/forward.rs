@@ -8,11 +8,9 @@ use openraft::errors::{ClientWriteError, RaftError};
 use tokio::time::{Instant, timeout_at};
 
 use super::timestamp::LeaderClock;
-use crate::ledger::raft::peers::{
-    CallError, ForwardError, PeerAddress, Peers, Request, Response, View,
-};
+use crate::ledger::raft::peers::{CallError, PeerAddress, Peers, Request, Response, View};
 use crate::ledger::raft::store::Raft;
-use crate::ledger::raft::types::TypeConfig;
+use crate::ledger::raft::types::WriteError;
 use crate::ledger::{Command, Entry, LedgerError, Outcome, OutcomeUnknown, Unavailable};
 
 /// How long a leader may take with a forwarded batch before it is asked again.
@@ -105,17 +103,8 @@ impl Forwarder {
         };
         match response {
             Ok(Response::Forward(answers)) => {
-                let answer = |answer: Result<Outcome, ForwardError>| {
-                    answer.map_err(|error| match error {
-                        ForwardError::NotAppended => {
-                            LedgerError::Unavailable(Unavailable::NotAppended)
-                        }
-                        ForwardError::Unknown => {
-                            LedgerError::OutcomeUnknown(OutcomeUnknown::LeaderFailed)
-                        }
-                    })
-                };
-                BatchResult::Answered(answers.into_iter().map(answer).collect())
+                let answers = answers.into_iter().map(|answer| answer.map_err(Into::into));
+                BatchResult::Answered(answers.collect())
             }
             Ok(Response::NotLeader) => BatchResult::NotAppended(Unavailable::NoLeader),
             Ok(_) => BatchResult::Unknown(OutcomeUnknown::LeaderFailed),
@@ -135,7 +124,7 @@ impl Forwarder {
 }
 
 /// Returns what an error of openraft means for the entry. In doubt, its outcome is unknown.
-fn not_written(error: RaftError<TypeConfig, ClientWriteError<TypeConfig>>) -> BatchResult {
+fn not_written(error: WriteError) -> BatchResult {
     match error {
         RaftError::APIError(ClientWriteError::ForwardToLeader(_)) => {
             BatchResult::NotAppended(Unavailable::NoLeader)
