@@ -181,21 +181,17 @@ impl State {
 
     fn apply_command(&mut self, command: &Command) -> Outcome {
         match command {
-            Command::Spend(spend) => self.apply_spend(spend),
+            Command::Spend(spend) => return self.apply_spend(spend),
             Command::Revoke(revocation) => self.apply_revocation(revocation),
             Command::Permit { user, autologin: true } => {
                 Arc::make_mut(&mut self.autologin).insert(user.clone());
-                Outcome::Done
             }
             Command::Permit { user, autologin: false } => {
                 Arc::make_mut(&mut self.autologin).remove(user);
-                Outcome::Done
             }
-            Command::Record { record, note } => {
-                self.apply_record(record, note);
-                Outcome::Done
-            }
+            Command::Record { record, note } => self.apply_record(record, note),
         }
+        Outcome::Done
     }
 
     /// Adds a token that is not known yet. If it is known with the same claims, only its note
@@ -267,7 +263,7 @@ impl State {
         Ok(known.used)
     }
 
-    fn apply_revocation(&mut self, revocation: &Revocation) -> Outcome {
+    fn apply_revocation(&mut self, revocation: &Revocation) {
         let revoked = Arc::make_mut(&mut self.revoked);
         match revocation {
             Revocation::Token { nonce, expires_at } => {
@@ -293,7 +289,6 @@ impl State {
                 revoked.keys.insert(*key_id);
             }
         }
-        Outcome::Done
     }
 
     /// Drops whole buckets that ended long enough ago. It goes by the log's time only, so every

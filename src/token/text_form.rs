@@ -31,10 +31,10 @@ macro_rules! text_form {
     )*};
 }
 
-pub(super) use text_form;
+pub(crate) use text_form;
 
 /// Deserializes a value from its text.
-pub(super) fn parse<'de, T, D>(from: D) -> Result<T, D::Error>
+pub(crate) fn parse<'de, T, D>(from: D) -> Result<T, D::Error>
 where
     T: FromStr<Err: Display>,
     D: Deserializer<'de>,

@@ -13,7 +13,7 @@ use crate::plain_text::steers;
 /// It has 1 ..= 128 bytes of UTF-8, no control characters, no `/` and no `\`, and is neither `.`
 /// nor `..`.
 #[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(try_from = "String", into = "String")]
+#[serde(try_from = "String")]
 pub struct UserName(String);
 
 impl UserName {
@@ -68,12 +68,6 @@ impl TryFrom<String> for UserName {
 
     fn try_from(name: String) -> Result<Self, Self::Error> {
         Self::new(name)
-    }
-}
-
-impl From<UserName> for String {
-    fn from(name: UserName) -> Self {
-        name.0
     }
 }
 

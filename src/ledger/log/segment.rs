@@ -174,7 +174,7 @@ pub(super) fn read(
         return Err(LogError::Version { path, found });
     }
     if decode_header(&bytes).is_ok_and(|header| header.ledger != ledger) {
-        return Err(LogError::OtherLedger { path });
+        return Err(LogError::OtherLedger(path));
     }
     let contents = decode(&bytes, number, is_last).map_err(|mismatch| damage(path, mismatch))?;
     Ok((bytes, contents))

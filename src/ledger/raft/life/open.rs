@@ -10,7 +10,9 @@ use openraft::{Config, SnapshotPolicy};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
-use crate::ledger::log::{Disk, FileDisk, LedgerId, Log, LogState, Recovery, SegmentLen, Writer};
+use crate::ledger::log::{
+    Disk, FileDisk, Head, LedgerId, Log, LogError, LogState, Recovery, SegmentLen, Writer,
+};
 use crate::ledger::raft::members::Changes;
 use crate::ledger::raft::node::{Maintenance, MaintenanceContext, RaftLedger, Reachability};
 use crate::ledger::raft::peers::{
@@ -78,7 +80,7 @@ pub(crate) struct Opening {
     /// A random number that names this start.
     pub(crate) incarnation: u64,
     pub(crate) segment_len: SegmentLen,
-    pub(crate) start_writer: fn(Log, LogState) -> Result<Writer, crate::ledger::log::LogError>,
+    pub(crate) start_writer: fn(Log, LogState) -> Result<Writer, LogError>,
 }
 
 impl Opening {
@@ -264,28 +266,32 @@ impl Recovered {
             Log::open(log, ledger_id, segment_len).map_err(OpenError::log(dir))?;
         report(&recovery);
         let snapshots = SnapshotFiles::new(snapshots);
-        let (state, meta) = last_state(dir, first, &snapshots)?;
+        let (state, meta) = last_state(dir, first, &snapshots, log_state.head())?;
         let reached = meta.last_log_id.map(|last| last.index());
-        if log_state.head().purged_index() > reached {
-            return Err(OpenError::SnapshotMissing(dir.to_owned()));
-        }
         let log_end = log_state.head().last_index().max(reached).unwrap_or_default();
         let applied = Applied::new(state, meta);
         Ok(Self { log, log_state, log_end, snapshots, applied })
     }
 }
 
-/// Returns the state and the position of the newest snapshot, or `first` if there is none.
+/// Returns the state and the position of the newest snapshot, or `first` if there is none. The log
+/// with this `head` must continue from it.
 pub(crate) fn last_state(
     dir: &Path,
     first: State,
     files: &SnapshotFiles,
+    head: &Head,
 ) -> Result<(State, SnapshotMeta), OpenError> {
-    let Some((meta, bytes)) = files.newest()? else {
-        return Ok((first, SnapshotMeta::default()));
+    let (state, meta) = match files.newest()? {
+        None => (first, SnapshotMeta::default()),
+        Some((meta, bytes)) => {
+            let failed = |source| OpenError::Snapshot { dir: dir.to_owned(), source };
+            (snapshot::decode(&bytes).map_err(failed)?, meta)
+        }
     };
-    let state = snapshot::decode(&bytes)
-        .map_err(|source| OpenError::Snapshot { dir: dir.to_owned(), source })?;
+    if head.purged_index() > meta.last_log_id.map(|last| last.index()) {
+        return Err(OpenError::SnapshotMissing(dir.to_owned()));
+    }
     Ok((state, meta))
 }
 
