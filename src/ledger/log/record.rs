@@ -36,7 +36,6 @@ pub enum Record {
 }
 
 impl Record {
-    /// Returns `true` if this is a purge.
     pub(super) const fn is_purge(&self) -> bool {
         matches!(self, Self::Purge { .. })
     }
@@ -100,7 +99,6 @@ impl fmt::Debug for Record {
     }
 }
 
-/// Appends a number.
 pub(super) fn put_u64(out: &mut Vec<u8>, number: u64) {
     out.extend_from_slice(&number.to_le_bytes());
 }

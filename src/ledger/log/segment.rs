@@ -217,7 +217,6 @@ pub(super) fn decode(bytes: &[u8], number: u64, is_last: bool) -> Result<Content
     }
 }
 
-/// The header of a segment.
 struct Header {
     len: SegmentLen,
     ledger: LedgerId,

@@ -52,7 +52,7 @@ pub struct Options {
     /// Where the other nodes reach this one. If the membership has another address, the node
     /// reports this one. `None` for a lone node.
     pub address: Option<String>,
-    /// How old the state of a node may be that hears nothing from a majority; with equality.
+    /// How old the applied state may be for the node to answer, with equality.
     pub max_staleness: Duration,
 }
 
@@ -330,9 +330,8 @@ fn config(kept_entries: u64) -> Result<Config, openraft::ConfigError> {
         snapshot_policy: SnapshotPolicy::Never,
         max_in_snapshot_log_to_keep: kept_entries,
         enable_pre_vote: Some(true),
-        // A leader sends entries before its own disk has them. If it was killed then and led on in
-        // the same term, it would reuse their indexes for other entries. It has to be elected
-        // again.
+        // A leader sends entries before its own disk has them. If it is killed then, it must be
+        // elected again: in the same term, it would reuse their indexes for other entries.
         enable_leader_restore: Some(false),
         ..Config::default()
     }

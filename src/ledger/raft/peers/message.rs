@@ -93,22 +93,17 @@ pub(crate) enum MemberChange {
     TransferLeader(Option<NodeId>),
 }
 
-/// The response to a [`Request`].
+/// The response to a [`Request`]. Seven variants have the name of the request that they answer;
+/// `Vote` also answers [`Request::PreVote`].
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) enum Response {
-    /// To [`Request::Append`].
     Append(AppendEntriesResponse),
-    /// To [`Request::Vote`] and [`Request::PreVote`].
     Vote(VoteResponse),
-    /// To [`Request::TransferLeader`].
     TransferLeader(TransferLeaderResponse),
-    /// To [`Request::Snapshot`].
     Snapshot(SnapshotProgress),
-    /// To [`Request::Forward`]: one outcome for each command.
+    /// Has one outcome for each command.
     Forward(Vec<Result<Outcome, ForwardError>>),
-    /// To [`Request::Change`].
     Change(Result<(), MembershipError>),
-    /// To [`Request::Members`].
     Members(Vec<MemberStatus>),
     /// The request was ignored: the receiver does not lead.
     NotLeader,

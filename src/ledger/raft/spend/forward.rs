@@ -75,8 +75,8 @@ impl Forwarder {
         }
     }
 
-    /// Sends a request to the leader and ignores the response. If no leader is known, all members
-    /// are asked: they do not reach a node that has moved before it has reported its new address.
+    /// Sends a request to the leader, or to all members if no leader is known, and ignores the
+    /// response. A node that has moved knows no leader: no member reaches it at its old address.
     pub(crate) async fn ask_leader(&self, request: &Request) {
         let asked = self.view.leader().map_or_else(|| self.view.others(), |leader| vec![leader]);
         let asked = asked.iter().map(|one| self.peers.ask(one, request, FORWARD_WITHIN));
@@ -117,7 +117,7 @@ impl Forwarder {
         }
     }
 
-    /// Returns how many spends this node has forwarded since its start.
+    /// Returns how many spends this node has forwarded since its start. Each attempt counts.
     pub(crate) fn spends_forwarded(&self) -> u64 {
         self.spends_forwarded.load(Ordering::Relaxed)
     }
