@@ -9,7 +9,7 @@ use openraft::errors::{ChangeMembershipError, ClientWriteError, RaftError};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
-use crate::ledger::raft::peers::{MemberChange, Peers, View};
+use crate::ledger::raft::peers::{MemberChange, Peers, RoleChange, View};
 use crate::ledger::raft::store::Raft;
 use crate::ledger::raft::types::{Member, WriteError};
 use crate::ledger::{CLOCK_OFFSET_MAX, ChangeUnavailable, MembershipError, NodeId, OutcomeUnknown};
@@ -37,13 +37,6 @@ pub(crate) struct Changes {
     one_at_a_time: Mutex<()>,
 }
 
-/// The nodes to promote, to demote and to remove, in one change.
-struct RoleChange {
-    promote: BTreeSet<NodeId>,
-    demote: BTreeSet<NodeId>,
-    remove: BTreeSet<NodeId>,
-}
-
 impl Changes {
     pub(crate) fn new(raft: Raft, view: View, peers: Arc<Peers>, address: Option<String>) -> Self {
         Self { raft, view, peers, address, one_at_a_time: Mutex::const_new(()) }
@@ -60,11 +53,7 @@ impl Changes {
         match change {
             MemberChange::AddLearner(id, address) => self.add_learner(id, address).await,
             MemberChange::SetAddress(id, address) => self.set_address(id, address).await,
-            MemberChange::Roles { promote, demote, remove } => {
-                let ids = |ids: Vec<NodeId>| ids.into_iter().collect();
-                let (promote, demote, remove) = (ids(promote), ids(demote), ids(remove));
-                self.change_roles(RoleChange { promote, demote, remove }).await
-            }
+            MemberChange::Roles(change) => self.change_roles(change).await,
             MemberChange::TransferLeader(to) => self.transfer_leader(to).await,
         }
     }

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use super::RaftLedger;
 use crate::ledger::membership::{Membership, MembershipFuture};
-use crate::ledger::raft::peers::{CallError, MemberChange, Request, Response};
+use crate::ledger::raft::peers::{CallError, MemberChange, Request, Response, RoleChange};
 use crate::ledger::raft::types::Member;
 use crate::ledger::{
     ChangeUnavailable, MemberList, MemberRole, MemberStatus, MembershipError, NodeId,
@@ -109,15 +109,8 @@ impl RaftLedger {
         members.into_iter().map(status).collect()
     }
 
-    fn change_roles(
-        &self,
-        promote: BTreeSet<NodeId>,
-        demote: BTreeSet<NodeId>,
-        remove: BTreeSet<NodeId>,
-    ) -> MembershipFuture<'_, ()> {
-        let ids = |ids: BTreeSet<NodeId>| ids.into_iter().collect();
-        let (promote, demote, remove) = (ids(promote), ids(demote), ids(remove));
-        Box::pin(self.change_members(MemberChange::Roles { promote, demote, remove }))
+    fn change_roles(&self, change: RoleChange) -> MembershipFuture<'_, ()> {
+        Box::pin(self.change_members(MemberChange::Roles(change)))
     }
 }
 
@@ -173,19 +166,20 @@ impl Membership for RaftLedger {
     }
 
     fn promote(&self, node_ids: BTreeSet<NodeId>) -> MembershipFuture<'_, ()> {
-        self.change_roles(node_ids, BTreeSet::new(), BTreeSet::new())
+        self.change_roles(RoleChange { promote: node_ids, ..RoleChange::default() })
     }
 
     fn demote(&self, node_ids: BTreeSet<NodeId>) -> MembershipFuture<'_, ()> {
-        self.change_roles(BTreeSet::new(), node_ids, BTreeSet::new())
+        self.change_roles(RoleChange { demote: node_ids, ..RoleChange::default() })
     }
 
     fn replace(&self, old: NodeId, new: NodeId) -> MembershipFuture<'_, ()> {
-        self.change_roles(BTreeSet::from([new]), BTreeSet::new(), BTreeSet::from([old]))
+        let (promote, remove) = (BTreeSet::from([new]), BTreeSet::from([old]));
+        self.change_roles(RoleChange { promote, remove, ..RoleChange::default() })
     }
 
     fn remove(&self, node_ids: BTreeSet<NodeId>) -> MembershipFuture<'_, ()> {
-        self.change_roles(BTreeSet::new(), BTreeSet::new(), node_ids)
+        self.change_roles(RoleChange { remove: node_ids, ..RoleChange::default() })
     }
 
     fn transfer_leader(&self, to: Option<NodeId>) -> MembershipFuture<'_, ()> {

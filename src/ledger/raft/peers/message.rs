@@ -5,6 +5,8 @@
 //! answer  = format u16, little-endian | postcard of Envelope | postcard of Response
 //! ```
 
+use std::collections::BTreeSet;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -87,10 +89,18 @@ pub(crate) enum MemberChange {
     AddLearner(NodeId, String),
     /// Changes the address of a member.
     SetAddress(NodeId, String),
-    /// Promotes learners, demotes voters and removes members, in one change.
-    Roles { promote: Vec<NodeId>, demote: Vec<NodeId>, remove: Vec<NodeId> },
+    /// Changes roles.
+    Roles(RoleChange),
     /// Transfers the leadership to a voter, or to the one that is least behind.
     TransferLeader(Option<NodeId>),
+}
+
+/// The learners to promote, the voters to demote and the members to remove, in one change.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct RoleChange {
+    pub(crate) promote: BTreeSet<NodeId>,
+    pub(crate) demote: BTreeSet<NodeId>,
+    pub(crate) remove: BTreeSet<NodeId>,
 }
 
 /// The response to a [`Request`]. Seven variants have the name of the request that they answer;

@@ -27,7 +27,7 @@ pub(crate) use exchange::{CallError, Peers};
 pub(crate) use message::Envelope;
 pub use message::MESSAGE_FORMAT;
 pub(crate) use message::{
-    MemberChange, PeerRefusal, Request, Response, decode_body, decode_head, encode,
+    MemberChange, PeerRefusal, Request, Response, RoleChange, decode_body, decode_head, encode,
 };
 pub(crate) use raft_network::RaftConnections;
 pub(crate) use reports::is_off;
