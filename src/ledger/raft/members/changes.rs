@@ -253,7 +253,7 @@ impl RoleChange {
         if let Some(unknown) = named.find(|id| !members.contains_key(id)) {
             return Err(MembershipError::NotAMember(*unknown));
         }
-        // The wrong node is easily named, and a removal cannot be undone.
+        // It is easy to name the wrong node, and a removal cannot be undone.
         let only_removes = self.promote.is_empty() && self.demote.is_empty();
         if let Some(voter) = old.intersection(&self.remove).next().filter(|_| only_removes) {
             return Err(MembershipError::IsVoter(*voter));

@@ -1,4 +1,4 @@
-//! Merges the news of a commit into the entries that follow it.
+//! Merges the announcement of a commit into the entries that follow it.
 //!
 //! openraft announces each commit to each follower in a message without entries, and only one
 //! message is under way to a follower at a time. The next entries would wait until the empty
@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::ledger::raft::types::AppendEntriesRequest;
 
-/// How long the news of a commit waits for entries. It delays revocations on the other nodes by at
+/// How long the announcement of a commit waits for entries. It delays revocations on the other nodes by at
 /// most this.
 const WAIT_MAX: Duration = Duration::from_millis(5);
 

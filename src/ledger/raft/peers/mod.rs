@@ -8,7 +8,7 @@
 //! | `peer_errors` | the last error with each node |
 //! | `reports` | the last clock and version of each node |
 //! | `raft_network` | openraft's network, over [`Peers`] |
-//! | `append_stream` | merges the news of a commit into the entries that follow it |
+//! | `append_stream` | merges the announcement of a commit into the entries that follow it |
 //! | `snapshot_transfer` | a snapshot, sent in pieces |
 //! | `view` | [`View`]: leader, voters and progress, as openraft reports them |
 

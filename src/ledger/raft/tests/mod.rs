@@ -1,4 +1,4 @@
-//! `RaftLedger` on a real disk: openraft's own test suite, restarts, refusals.
+//! `RaftLedger`: openraft's own test suite, restarts, refusals.
 
 mod copies;
 mod faults;
