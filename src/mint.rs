@@ -96,7 +96,7 @@ impl Minter {
         now: UnixSeconds,
         mut random: impl FnMut(&mut [u8]) -> Result<(), NoRandomness>,
     ) -> Result<Vec<Minted>, MintError> {
-        let batch = draw_batch(&mut random)?;
+        let batch = Batch(draw(&mut random)?);
         let orders = orders.into_iter();
         orders.map(|order| self.mint_in(batch, order, now, &mut random)).collect()
     }
@@ -112,7 +112,7 @@ impl Minter {
         now: UnixSeconds,
         mut random: impl FnMut(&mut [u8]) -> Result<(), NoRandomness>,
     ) -> Result<Minted, MintError> {
-        let batch = draw_batch(&mut random)?;
+        let batch = Batch(draw(&mut random)?);
         self.mint_in(batch, order, now, &mut random)
     }
 
@@ -125,7 +125,7 @@ impl Minter {
     ) -> Result<Minted, MintError> {
         let claims = Claims {
             purpose: Purpose::Profile(order.kind),
-            nonce: draw_nonce(batch, random)?,
+            nonce: Nonce::new(batch, draw(random)?),
             issued_at: now,
             lifetime: order.lifetime,
             uses: order.uses,
@@ -152,10 +152,10 @@ pub fn mint_admin(
     now: UnixSeconds,
     mut random: impl FnMut(&mut [u8]) -> Result<(), NoRandomness>,
 ) -> Result<Token, MintError> {
-    let batch = draw_batch(&mut random)?;
+    let batch = Batch(draw(&mut random)?);
     let claims = Claims {
         purpose: Purpose::Admin(role),
-        nonce: draw_nonce(batch, &mut random)?,
+        nonce: Nonce::new(batch, draw(&mut random)?),
         issued_at: now,
         lifetime,
         uses: UseLimit::Unlimited,
@@ -165,21 +165,12 @@ pub fn mint_admin(
     Ok(sign(&claims, key)?)
 }
 
-fn draw_batch(
+fn draw<const N: usize>(
     random: &mut impl FnMut(&mut [u8]) -> Result<(), NoRandomness>,
-) -> Result<Batch, NoRandomness> {
-    let mut batch = Batch([0; 4]);
-    random(&mut batch.0)?;
-    Ok(batch)
-}
-
-fn draw_nonce(
-    batch: Batch,
-    random: &mut impl FnMut(&mut [u8]) -> Result<(), NoRandomness>,
-) -> Result<Nonce, NoRandomness> {
-    let mut unique = [0; 12];
-    random(&mut unique)?;
-    Ok(Nonce::new(batch, unique))
+) -> Result<[u8; N], NoRandomness> {
+    let mut bytes = [0; N];
+    random(&mut bytes)?;
+    Ok(bytes)
 }
 
 impl Links {
@@ -206,7 +197,8 @@ impl Minted {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::token::{KeyPurpose, TrustedKey, TrustedKeys, UntrustedToken, verify};
+    use crate::keyring::Keyring;
+    use crate::token::{KeyPurpose, TrustedKey, UntrustedToken, verify};
 
     /// Returns a minter for links to `https://vpn.example.com`.
     pub(crate) fn minter() -> Minter {
@@ -237,21 +229,14 @@ pub(crate) mod tests {
         }
     }
 
-    struct OneKey(TrustedKey);
-
-    impl TrustedKeys for OneKey {
-        fn find(&self, id: KeyId) -> Option<&TrustedKey> {
-            (self.0.key.id() == id).then_some(&self.0)
-        }
-    }
-
     #[test]
     fn mints_a_verifiable_token_for_each_order_in_one_batch() {
         let minter = minter();
         let now = UnixSeconds::new(1_795_435_200);
         let minted = minter.mint(&[order("alice"), order("bob")], now, counting()).unwrap();
         let key = *minter.key.verifying_key();
-        let trusted = OneKey(TrustedKey { purpose: KeyPurpose::Profile, key });
+        let trusted = TrustedKey { purpose: KeyPurpose::Profile, key };
+        let trusted = Keyring::new([("key.pem".into(), trusted)]).unwrap();
         for (minted, (user, byte)) in minted.iter().zip([("alice", 2), ("bob", 3)]) {
             let verified = verify(minted.token.as_str(), &trusted).unwrap();
             assert_eq!(verified.claims(), &minted.claims);

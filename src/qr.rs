@@ -54,13 +54,8 @@ impl QrDrawing {
     /// the code is light.
     #[must_use]
     pub fn is_dark(&self, row: usize, column: usize) -> bool {
-        let (Some(row), Some(column)) = (row.checked_sub(MARGIN), column.checked_sub(MARGIN))
-        else {
-            return false;
-        };
-        if row >= self.code.size || column >= self.code.size {
-            return false;
-        }
+        let in_code = |at: usize| at.checked_sub(MARGIN).filter(|at| *at < self.code.size);
+        let (Some(row), Some(column)) = (in_code(row), in_code(column)) else { return false };
         #[expect(clippy::indexing_slicing, reason = "both are below the size, see above")]
         let module = self.code[row][column];
         module.value()

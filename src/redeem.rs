@@ -80,7 +80,7 @@ pub struct RefusedAttempt {
 pub enum Refusal {
     /// The text is not a token that a trusted key signed.
     #[error("token not verified")]
-    Unverified(#[source] VerifyError),
+    Unverified(#[from] VerifyError),
     /// It is an admin token.
     #[error("an admin token gives no profile")]
     NotAProfileToken,
@@ -189,7 +189,9 @@ impl Redeemer {
     /// [`RefusedAttempt`] with the first check that fails. A refusal spends no use, except that
     /// [`Refusal::OutcomeUnknown`] may have spent one.
     pub async fn redeem(&self, attempt: Attempt<'_>) -> Result<Delivery, RefusedAttempt> {
-        let token = self.verify(attempt.token).map_err(RefusedAttempt::unverified)?;
+        let token = self
+            .verify(attempt.token)
+            .map_err(|error| RefusedAttempt { refusal: error.into(), token: None })?;
         let decision = self.decide(attempt, &token).await;
         if let Err(Refusal::Revoked | Refusal::UsedUp) = decision {
             self.tokens.mark_dead(attempt.token);
@@ -306,12 +308,6 @@ impl From<LedgerError> for Refusal {
             LedgerError::Unavailable(_) => Self::LedgerUnavailable(error),
             LedgerError::OutcomeUnknown(_) => Self::OutcomeUnknown(error),
         }
-    }
-}
-
-impl RefusedAttempt {
-    fn unverified(error: VerifyError) -> Self {
-        Self { refusal: Refusal::Unverified(error), token: None }
     }
 }
 

@@ -354,7 +354,7 @@ fn refuses_missing_or_swapped_segments_and_those_of_another_ledger() {
 
     let other = LedgerId([8; 16]);
     let error = Log::open(Box::new(SimDisk::with_files(&files)), other, segment_len()).unwrap_err();
-    assert!(matches!(error, LogError::OtherLedger { path } if path.ends_with(first)));
+    assert!(matches!(error, LogError::OtherLedger(path) if path.ends_with(first)));
 }
 
 #[test]

@@ -7,9 +7,9 @@ use std::num::NonZeroU32;
 
 use jeton::ledger::{
     Command, Entry, Note, Outcome, RequestId, Revocation, Spend, SpendRefusal, State, TokenQuery,
-    TokenRecord, VERDICT_MEMORY, snapshot,
+    VERDICT_MEMORY, snapshot,
 };
-use jeton::token::{Batch, KeyId, Nonce, ProfileKind, TokenId, UnixSeconds, UseLimit, UserName};
+use jeton::token::{Batch, KeyId, Nonce, ProfileKind, TokenId, UnixSeconds, UserName};
 use proptest::prelude::*;
 
 const BORN: u64 = 1_000_000;
@@ -52,6 +52,10 @@ fn apply_one(state: &mut State, now: u64, command: Command) -> Outcome {
     outcomes[0]
 }
 
+fn spend_one(state: &mut State, now: u64, spend: Spend) -> Outcome {
+    apply_one(state, now, Command::Spend(spend))
+}
+
 fn bytes(state: &State) -> Vec<u8> {
     snapshot::encode(state)
 }
@@ -73,13 +77,13 @@ fn a_limit_of_three_grants_three_of_64_spends() {
 #[test]
 fn a_repeated_request_gets_its_first_verdict_and_costs_nothing() {
     let mut state = State::new(at(BORN));
-    let first = apply_one(&mut state, BORN + 10, Command::Spend(spend(1, 7)));
+    let first = spend_one(&mut state, BORN + 10, spend(1, 7));
     for later in 0..VERDICT_MEMORY {
-        assert_eq!(apply_one(&mut state, BORN + 10 + later, Command::Spend(spend(1, 7))), first);
+        assert_eq!(spend_one(&mut state, BORN + 10 + later, spend(1, 7)), first);
     }
     assert_eq!(state.token(token(1)).unwrap().used, 1);
     // Later, the id is forgotten: the repeated request burns a use.
-    apply_one(&mut state, BORN + 100, Command::Spend(spend(1, 7)));
+    spend_one(&mut state, BORN + 100, spend(1, 7));
     assert_eq!(state.token(token(1)).unwrap().used, 2);
 }
 
@@ -87,9 +91,8 @@ fn a_repeated_request_gets_its_first_verdict_and_costs_nothing() {
 #[test]
 fn a_request_id_with_another_token_is_another_request() {
     let mut state = State::new(at(BORN));
-    let outcome = apply_one(&mut state, BORN + 10, Command::Spend(spend(1, 7)));
-    assert_eq!(outcome, Outcome::Granted { used: 1 });
-    apply_one(&mut state, BORN + 10, Command::Spend(spend(2, 7)));
+    assert_eq!(spend_one(&mut state, BORN + 10, spend(1, 7)), Outcome::Granted { used: 1 });
+    spend_one(&mut state, BORN + 10, spend(2, 7));
     assert_eq!(state.token(token(2)).unwrap().used, 1);
 }
 
@@ -97,14 +100,14 @@ fn a_request_id_with_another_token_is_another_request() {
 fn a_nonce_with_other_claims_is_refused() {
     let mut state = State::new(at(BORN));
     let known = Spend { max: NonZeroU32::new(2).unwrap(), ..spend(1, 1) };
-    apply_one(&mut state, BORN + 10, Command::Spend(known.clone()));
+    spend_one(&mut state, BORN + 10, known.clone());
     for other in [
         Spend { max: NonZeroU32::new(9).unwrap(), request_id: RequestId([2; 16]), ..known.clone() },
         Spend { expires_at: at(BORN + 9_999), request_id: RequestId([3; 16]), ..known.clone() },
         Spend { user: user(9), request_id: RequestId([4; 16]), ..known.clone() },
         Spend { kind: ProfileKind::ServerLocked, request_id: RequestId([5; 16]), ..known },
     ] {
-        let outcome = apply_one(&mut state, BORN + 11, Command::Spend(other));
+        let outcome = spend_one(&mut state, BORN + 11, other);
         assert_eq!(outcome, Outcome::Refused(SpendRefusal::ClaimsMismatch));
     }
     assert_eq!(state.token(token(1)).unwrap().used, 1);
@@ -114,17 +117,16 @@ fn a_nonce_with_other_claims_is_refused() {
 fn tokens_issued_before_the_ledger_are_refused() {
     let mut state = State::new(at(BORN));
     let old = Spend { issued_at: at(BORN - 1), ..spend(1, 1) };
-    let outcome = apply_one(&mut state, BORN + 1, Command::Spend(old));
+    let outcome = spend_one(&mut state, BORN + 1, old);
     assert_eq!(outcome, Outcome::Refused(SpendRefusal::BeforeLedger));
     let new = Spend { issued_at: at(BORN), ..spend(2, 2) };
-    let outcome = apply_one(&mut state, BORN + 1, Command::Spend(new));
-    assert_eq!(outcome, Outcome::Granted { used: 1 });
+    assert_eq!(spend_one(&mut state, BORN + 1, new), Outcome::Granted { used: 1 });
 }
 
 #[test]
 fn a_new_birth_revives_no_token_and_forgets_no_revocation() {
     let mut state = State::new(at(BORN));
-    let before = apply_one(&mut state, BORN + 10, Command::Spend(spend(1, 7)));
+    let before = spend_one(&mut state, BORN + 10, spend(1, 7));
     assert_eq!(before, Outcome::Granted { used: 1 });
     apply_one(&mut state, BORN + 10, Command::Revoke(Revocation::Batch(token(2).nonce.batch())));
     apply_one(&mut state, BORN + 10, Command::Permit { user: user(0), autologin: true });
@@ -134,12 +136,12 @@ fn a_new_birth_revives_no_token_and_forgets_no_revocation() {
     assert_eq!((state.revocations(), state.autologin_users().len()), (1, 1));
     // A repeated request whose verdict was a grant is refused, too.
     for request in [7, 8] {
-        let outcome = apply_one(&mut state, BORN + 11, Command::Spend(spend(1, request)));
+        let outcome = spend_one(&mut state, BORN + 11, spend(1, request));
         assert_eq!(outcome, Outcome::Refused(SpendRefusal::BeforeLedger));
     }
     let mut spend_new = |number, request| {
         let spend = Spend { issued_at: at(born), ..spend(number, request) };
-        apply_one(&mut state, BORN + 11, Command::Spend(spend))
+        spend_one(&mut state, BORN + 11, spend)
     };
     assert_eq!(spend_new(2, 9), Outcome::Refused(SpendRefusal::Revoked));
     assert_eq!(spend_new(4, 10), Outcome::Granted { used: 1 });
@@ -153,14 +155,11 @@ fn a_clock_set_back_revives_no_token() {
     let mut state = State::new(at(BORN));
     let once = Spend { max: NonZeroU32::MIN, ..spend(1, 1) };
     let expires_at = once.expires_at.get();
-    assert_eq!(
-        apply_one(&mut state, BORN + 10, Command::Spend(once.clone())),
-        Outcome::Granted { used: 1 }
-    );
+    assert_eq!(spend_one(&mut state, BORN + 10, once.clone()), Outcome::Granted { used: 1 });
     apply_one(&mut state, expires_at + 1_000, Command::Permit { user: user(1), autologin: true });
     assert!(state.token(token(1)).is_none(), "the counter is forgotten");
     let again = Spend { request_id: RequestId([9; 16]), ..once };
-    let outcome = apply_one(&mut state, BORN + 10, Command::Spend(again));
+    let outcome = spend_one(&mut state, BORN + 10, again);
     assert_eq!(outcome, Outcome::Refused(SpendRefusal::Expired));
     assert_eq!(state.log_time(), at(expires_at + 1_000));
 }
@@ -170,10 +169,10 @@ fn a_token_is_refused_from_the_second_of_its_expiry_on() {
     let mut state = State::new(at(BORN));
     let first = Spend { max: NonZeroU32::new(9).unwrap(), ..spend(1, 1) };
     let expires_at = first.expires_at.get();
-    let outcome = apply_one(&mut state, expires_at - 1, Command::Spend(first.clone()));
+    let outcome = spend_one(&mut state, expires_at - 1, first.clone());
     assert_eq!(outcome, Outcome::Granted { used: 1 });
     let second = Spend { request_id: RequestId([8; 16]), ..first };
-    let outcome = apply_one(&mut state, expires_at, Command::Spend(second));
+    let outcome = spend_one(&mut state, expires_at, second);
     assert_eq!(outcome, Outcome::Refused(SpendRefusal::Expired));
 }
 
@@ -199,7 +198,7 @@ fn each_revocation_refuses_only_the_tokens_that_it_names() {
         let mut count = 0;
         for number in [1, 2, 3, 4, 6, 7, 8, 9, 11, 12] {
             let spend = spend(number, u64::from(number));
-            let outcome = apply_one(&mut state, BORN + 21, Command::Spend(spend.clone()));
+            let outcome = spend_one(&mut state, BORN + 21, spend.clone());
             let revoked = outcome == Outcome::Refused(SpendRefusal::Revoked);
             assert_eq!(revoked, covers(&spend), "token {number}");
             count += u32::from(revoked);
@@ -218,7 +217,7 @@ fn a_revocation_without_expiry_is_never_forgotten() {
     apply_one(&mut state, BORN + 2, Command::Revoke(unknown));
     apply_one(&mut state, BORN + 5_000, Command::Permit { user: user(1), autologin: false });
     let late = Spend { expires_at: at(BORN + 9_000), ..spend(1, 1) };
-    let outcome = apply_one(&mut state, BORN + 5_001, Command::Spend(late));
+    let outcome = spend_one(&mut state, BORN + 5_001, late);
     assert_eq!(outcome, Outcome::Refused(SpendRefusal::Revoked));
 }
 
@@ -226,18 +225,13 @@ fn a_revocation_without_expiry_is_never_forgotten() {
 fn a_record_is_listed_and_does_not_change_a_count() {
     let mut state = State::new(at(BORN));
     let spend = spend(2, 1);
-    let record = TokenRecord {
-        token: spend.token,
-        kind: spend.kind,
-        user: spend.user.clone(),
-        issued_at: spend.issued_at,
-        expires_at: spend.expires_at,
-        uses: UseLimit::Limited(spend.max),
-    };
+    let mut other = State::new(at(BORN));
+    spend_one(&mut other, BORN + 5, spend.clone());
+    let record = other.token(spend.token).unwrap().record.clone();
     let record = Command::Record { record, note: Note::default() };
     apply_one(&mut state, BORN + 5, record.clone());
     assert_eq!(state.tokens(&TokenQuery::default(), at(BORN + 5)).total, 1);
-    apply_one(&mut state, BORN + 6, Command::Spend(spend.clone()));
+    spend_one(&mut state, BORN + 6, spend.clone());
     apply_one(&mut state, BORN + 7, record);
     assert_eq!(state.token(spend.token).unwrap().used, 1);
 }
@@ -246,7 +240,7 @@ fn a_record_is_listed_and_does_not_change_a_count() {
 fn a_later_record_changes_the_note_unless_it_is_empty_or_its_claims_differ() {
     let mut state = State::new(at(BORN));
     let spend = spend(2, 1);
-    apply_one(&mut state, BORN + 5, Command::Spend(spend.clone()));
+    spend_one(&mut state, BORN + 5, spend.clone());
     let known = state.token(spend.token).unwrap().record.clone();
     let mut other = known.clone();
     other.user = user(9);
@@ -268,7 +262,7 @@ fn a_later_record_changes_the_note_unless_it_is_empty_or_its_claims_differ() {
 fn refuses_a_damaged_or_truncated_snapshot() {
     let mut state = State::new(at(BORN));
     for number in 0..20 {
-        apply_one(&mut state, BORN + 10, Command::Spend(spend(number, u64::from(number))));
+        spend_one(&mut state, BORN + 10, spend(number, u64::from(number)));
     }
     let whole = bytes(&state);
     assert_eq!(bytes(&snapshot::decode(&whole).unwrap()), whole);
@@ -381,13 +375,13 @@ proptest! {
                     model.log_time = log_time;
                     if model.seen.contains_key(&request) {
                         let before = state.token(spend.token).map(|t| t.used);
-                        apply_one(&mut state, now, Command::Spend(spend.clone()));
+                        spend_one(&mut state, now, spend.clone());
                         prop_assert_eq!(state.token(spend.token).map(|t| t.used), before);
                         continue;
                     }
                     model.seen.insert(request, model.log_time);
                     let expected = model.spend(number, &spend);
-                    prop_assert_eq!(apply_one(&mut state, now, Command::Spend(spend)), expected);
+                    prop_assert_eq!(spend_one(&mut state, now, spend), expected);
                 }
                 Step::RevokeToken(number) => {
                     let expires_at = spend(number, 0).expires_at;

@@ -94,7 +94,7 @@ impl Pki {
 }
 
 fn names(source: &dyn ProfileSource) -> Vec<String> {
-    source.users().unwrap().into_iter().map(String::from).collect()
+    source.users().unwrap().into_iter().map(|user| user.to_string()).collect()
 }
 
 fn line_count(profile: &Profile, line: &str) -> usize {

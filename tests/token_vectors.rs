@@ -33,7 +33,7 @@ struct Vector {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Trusted {
-    purpose: String,
+    purpose: KeyPurpose,
     public_key: String,
 }
 
@@ -76,13 +76,8 @@ fn bytes<const N: usize>(hex: &str) -> [u8; N] {
 
 fn keyring(vector: &Vector) -> Keyring {
     let keys = vector.trusted.iter().map(|trusted| {
-        let purpose = match trusted.purpose.as_str() {
-            "profile" => KeyPurpose::Profile,
-            "admin" => KeyPurpose::Admin,
-            other => panic!("{}: purpose {other}", vector.name),
-        };
         let key = VerifyingKey::from_bytes(&bytes(&trusted.public_key)).unwrap();
-        (PathBuf::from(&trusted.public_key), TrustedKey { purpose, key })
+        (PathBuf::from(&trusted.public_key), TrustedKey { purpose: trusted.purpose, key })
     });
     Keyring::new(keys).unwrap()
 }

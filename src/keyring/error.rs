@@ -66,29 +66,17 @@ pub enum KeyringError {
         source: io::Error,
     },
     /// A path is not a regular file.
-    #[error("{path} is not a regular file")]
-    NotAFile {
-        /// The path.
-        path: PathBuf,
-    },
+    #[error("{0} is not a regular file")]
+    NotAFile(PathBuf),
     /// A file is larger than any key file.
-    #[error("{path} is larger than a key file can be, {FILE_LEN_MAX} bytes")]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-    },
+    #[error("{0} is larger than a key file can be, {FILE_LEN_MAX} bytes")]
+    TooLarge(PathBuf),
     /// Group or others can access a private key.
-    #[error("group or others can access the private key {path}: chmod 600 {path}")]
-    Exposed {
-        /// The private key file.
-        path: PathBuf,
-    },
+    #[error("group or others can access the private key {0}: chmod 600 {0}")]
+    Exposed(PathBuf),
     /// Group or others can change the keys that are trusted or that sign.
-    #[error("group or others can write to {path}: chmod go-w {path}")]
-    Writable {
-        /// The directory, or the public key file.
-        path: PathBuf,
-    },
+    #[error("group or others can write to {0}: chmod go-w {0}")]
+    Writable(PathBuf),
     /// The file is not an acceptable key file.
     #[error("{path} is not a usable key file")]
     File {
@@ -143,11 +131,8 @@ pub enum KeyringError {
         second: PathBuf,
     },
     /// A file would be overwritten.
-    #[error("{path} already exists")]
-    Exists {
-        /// The file.
-        path: PathBuf,
-    },
+    #[error("{0} already exists")]
+    Exists(PathBuf),
 }
 
 /// Writes ` with the id ...` if there is an id.

@@ -43,7 +43,7 @@ pub fn write_new(
     disk::create_directory(&trusted.join(purpose.as_str()), 0o755)?;
     disk::create_directory(signing, 0o700)?;
     if public.symlink_metadata().is_ok() {
-        return Err(KeyringError::Exists { path: public });
+        return Err(KeyringError::Exists(public));
     }
     let trusted_key = TrustedKey { purpose, key: *key.verifying_key() };
     Keyring::load(trusted)?.add(public.clone(), trusted_key)?;

@@ -155,7 +155,7 @@ impl TokenRecord {
 /// The outcome of one command.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub enum Outcome {
-    /// The command was applied; the state may already have been as it asked.
+    /// The command was applied. It may have changed nothing.
     Done,
     /// One use was spent.
     Granted {

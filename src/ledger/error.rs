@@ -1,4 +1,4 @@
-//! Why the ledger gave no answer.
+//! The errors of the ledger.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;

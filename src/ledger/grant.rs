@@ -10,8 +10,8 @@ pub struct Grant {
 }
 
 impl Grant {
-    #[cfg(feature = "raft")]
     /// Creates the grant for `spend`, which was applied as the `used`-th use.
+    #[cfg(feature = "raft")]
     pub(super) const fn of(spend: &super::Spend, used: u32) -> Self {
         Self { used, left: spend.max.get().saturating_sub(used) }
     }

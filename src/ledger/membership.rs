@@ -59,7 +59,7 @@ pub trait Membership: fmt::Debug + Send + Sync {
     /// dead voter.
     fn replace(&self, old: NodeId, new: NodeId) -> MembershipFuture<'_, ()>;
 
-    /// Removes members for good. Their directories can never come back.
+    /// Removes members for good. Their directories can never be used again.
     fn remove(&self, node_ids: BTreeSet<NodeId>) -> MembershipFuture<'_, ()>;
 
     /// Transfers the leadership to the voter `to`, or to the one that is least behind.
@@ -140,7 +140,7 @@ pub enum MembershipError {
     /// The node is not a voter, so it cannot lead.
     #[error("node {0} is not a voter")]
     NotAVoter(NodeId),
-    /// The node was a member before: its old directory must not come back.
+    /// The node was a member before. Its old directory must not be used again.
     #[error("node {0} was a member before: join with a fresh directory")]
     WasMember(NodeId),
     /// A node with this id is a member at another address.

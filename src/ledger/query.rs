@@ -32,7 +32,7 @@ pub struct TokenQuery {
     pub limit: usize,
 }
 
-/// How a token stands that has not expired.
+/// The state of a token that has not expired.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TokenState {

@@ -54,7 +54,7 @@ pub fn encode(state: &State) -> Vec<u8> {
 /// Passes the bytes of `state` to `sink`, part by part.
 fn write(state: &State, mut sink: impl FnMut(&[u8])) {
     sink(MAGIC);
-    sink(&section(TAG_PARTS, &state.parts()));
+    sink(&section(TAG_PARTS, state.parts()));
     let mut count = 0_u64;
     for shard in state.shards().filter(|shard| !shard.is_empty()) {
         count += shard.len() as u64;

@@ -36,16 +36,22 @@ const SHARDS: usize = 256;
 /// The result of applying the log so far. A clone is cheap and serves as a snapshot.
 #[derive(Clone, Debug)]
 pub struct State {
-    born_at: UnixSeconds,
-    log_time: UnixSeconds,
+    parts: Parts,
     /// By the last byte of the nonce, which is random.
     tokens: Vec<Arc<BTreeMap<TokenId, TokenUse>>>,
+    /// What to forget, by `expires_at / BUCKET`. Derived from the other fields.
+    expiring: BTreeMap<u64, Arc<Vec<Expiring>>>,
+}
+
+/// Everything that a snapshot contains but the tokens.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub(super) struct Parts {
+    born_at: UnixSeconds,
+    log_time: UnixSeconds,
     revoked: Arc<Revoked>,
     autologin: Arc<BTreeSet<UserName>>,
     /// By `log_time / VERDICT_BUCKET`.
     verdicts: BTreeMap<u64, Arc<Verdicts>>,
-    /// What to forget, by `expires_at / BUCKET`. Derived from the other fields.
-    expiring: BTreeMap<u64, Arc<Vec<Expiring>>>,
 }
 
 /// A token that the ledger knows, and its uses.
@@ -104,15 +110,7 @@ impl State {
     /// Returns an empty state that counts tokens issued at or after `born_at`.
     #[must_use]
     pub fn new(born_at: UnixSeconds) -> Self {
-        Self {
-            born_at,
-            log_time: UnixSeconds::default(),
-            tokens: vec![Arc::default(); SHARDS],
-            revoked: Arc::default(),
-            autologin: Arc::default(),
-            verdicts: BTreeMap::new(),
-            expiring: BTreeMap::new(),
-        }
+        Self::from_parts(Parts { born_at, ..Parts::default() }, [])
     }
 
     /// Returns the state of a new ledger that continues from a copy of an older one.
@@ -122,12 +120,13 @@ impl State {
     /// be granted by one.
     #[must_use]
     pub fn with_new_birth(self, born_at: UnixSeconds) -> Self {
-        Self { born_at: born_at.max(self.born_at), verdicts: BTreeMap::new(), ..self }
+        let born_at = born_at.max(self.born_at());
+        Self { parts: Parts { born_at, verdicts: BTreeMap::new(), ..self.parts }, ..self }
     }
 
     /// Applies one entry and returns an outcome for each of its commands.
     pub fn apply(&mut self, entry: &Entry) -> Vec<Outcome> {
-        self.log_time = self.log_time.max(entry.timestamp);
+        self.parts.log_time = self.parts.log_time.max(entry.timestamp);
         self.forget();
         entry.commands.iter().map(|command| self.apply_command(command)).collect()
     }
@@ -135,22 +134,22 @@ impl State {
     /// Returns when this ledger began to count.
     #[must_use]
     pub const fn born_at(&self) -> UnixSeconds {
-        self.born_at
+        self.parts.born_at
     }
 
     /// Returns the greatest timestamp of all entries so far. It never goes back.
     #[must_use]
     pub const fn log_time(&self) -> UnixSeconds {
-        self.log_time
+        self.parts.log_time
     }
 
     /// Returns the standing of a token with these claims.
     #[must_use]
     pub fn standing(&self, token: TokenId, claims: &Claims) -> Standing {
         Standing {
-            before_ledger: claims.issued_at < self.born_at,
-            revoked: self.revoked.covers_claims(token, claims),
-            autologin_permitted: self.autologin.contains(&claims.user),
+            before_ledger: claims.issued_at < self.born_at(),
+            revoked: self.parts.revoked.covers_claims(token, claims),
+            autologin_permitted: self.parts.autologin.contains(&claims.user),
             used: self.token(token).map_or(0, |token| token.used),
         }
     }
@@ -163,45 +162,41 @@ impl State {
 
     /// Returns `true` if the token, its batch, its user or its key is revoked.
     pub(super) fn is_revoked(&self, record: &TokenRecord) -> bool {
-        self.revoked.covers(record.token, &record.user, record.issued_at)
+        self.parts.revoked.covers(record.token, &record.user, record.issued_at)
     }
 
     /// Returns the number of revocations: of tokens, batches, users and keys.
     #[must_use]
     pub fn revocations(&self) -> usize {
-        let Revoked { nonces, batches, users, keys } = &*self.revoked;
+        let Revoked { nonces, batches, users, keys } = &*self.parts.revoked;
         nonces.len() + batches.len() + users.len() + keys.len()
     }
 
     /// Returns the users who may have `autologin` profiles.
     #[must_use]
     pub fn autologin_users(&self) -> &BTreeSet<UserName> {
-        &self.autologin
+        &self.parts.autologin
     }
 
     fn apply_command(&mut self, command: &Command) -> Outcome {
         match command {
-            Command::Spend(spend) => self.apply_spend(spend),
+            Command::Spend(spend) => return self.apply_spend(spend),
             Command::Revoke(revocation) => self.apply_revocation(revocation),
             Command::Permit { user, autologin: true } => {
-                Arc::make_mut(&mut self.autologin).insert(user.clone());
-                Outcome::Done
+                Arc::make_mut(&mut self.parts.autologin).insert(user.clone());
             }
             Command::Permit { user, autologin: false } => {
-                Arc::make_mut(&mut self.autologin).remove(user);
-                Outcome::Done
+                Arc::make_mut(&mut self.parts.autologin).remove(user);
             }
-            Command::Record { record, note } => {
-                self.apply_record(record, note);
-                Outcome::Done
-            }
+            Command::Record { record, note } => self.apply_record(record, note),
         }
+        Outcome::Done
     }
 
     /// Adds a token that is not known yet. If it is known with the same claims, only its note
     /// changes, and not to an empty one.
     fn apply_record(&mut self, record: &TokenRecord, note: &Note) {
-        if record.expires_at <= self.log_time {
+        if record.expires_at <= self.log_time() {
             return;
         }
         match self.token(record.token) {
@@ -221,31 +216,32 @@ impl State {
     /// Returns the first verdict again for a repeated request, and decides any other.
     fn apply_spend(&mut self, spend: &Spend) -> Outcome {
         let request = (spend.request_id, spend.token);
-        let known = self.verdicts.values().find_map(|bucket| bucket.get(&request));
-        if let Some(outcome) = known {
+        let mut buckets = self.parts.verdicts.values();
+        if let Some(outcome) = buckets.find_map(|bucket| bucket.get(&request)) {
             return *outcome;
         }
         let outcome = match self.decide(spend) {
             Ok(used) => Outcome::Granted { used },
             Err(refusal) => Outcome::Refused(refusal),
         };
-        let bucket = self.verdicts.entry(self.log_time.get() / VERDICT_BUCKET).or_default();
-        Arc::make_mut(bucket).insert(request, outcome);
+        let bucket = self.log_time().get() / VERDICT_BUCKET;
+        let verdicts = self.parts.verdicts.entry(bucket).or_default();
+        Arc::make_mut(verdicts).insert(request, outcome);
         outcome
     }
 
     /// Decides one spend, and counts a use only after every check has passed.
     fn decide(&mut self, spend: &Spend) -> Result<u32, SpendRefusal> {
-        if spend.issued_at < self.born_at {
+        if spend.issued_at < self.born_at() {
             return Err(SpendRefusal::BeforeLedger);
         }
-        if spend.expires_at <= self.log_time {
+        if spend.expires_at <= self.log_time() {
             return Err(SpendRefusal::Expired);
         }
-        if self.revoked.covers(spend.token, &spend.user, spend.issued_at) {
+        if self.parts.revoked.covers(spend.token, &spend.user, spend.issued_at) {
             return Err(SpendRefusal::Revoked);
         }
-        if spend.kind == ProfileKind::Autologin && !self.autologin.contains(&spend.user) {
+        if spend.kind == ProfileKind::Autologin && !self.parts.autologin.contains(&spend.user) {
             return Err(SpendRefusal::AutologinDenied);
         }
         self.count(spend)
@@ -267,8 +263,8 @@ impl State {
         Ok(known.used)
     }
 
-    fn apply_revocation(&mut self, revocation: &Revocation) -> Outcome {
-        let revoked = Arc::make_mut(&mut self.revoked);
+    fn apply_revocation(&mut self, revocation: &Revocation) {
+        let revoked = Arc::make_mut(&mut self.parts.revoked);
         match revocation {
             Revocation::Token { nonce, expires_at } => {
                 let known = revoked.nonces.get(nonce).copied();
@@ -293,13 +289,12 @@ impl State {
                 revoked.keys.insert(*key_id);
             }
         }
-        Outcome::Done
     }
 
     /// Drops whole buckets that ended long enough ago. It goes by the log's time only, so every
     /// node drops them at the same entry.
     fn forget(&mut self) {
-        let log_time = self.log_time.get();
+        let log_time = self.log_time().get();
         while let Some(bucket) = self.expiring.first_entry()
             && is_over(*bucket.key(), BUCKET, GRACE, log_time)
         {
@@ -307,7 +302,7 @@ impl State {
                 self.forget_one(*expiring);
             }
         }
-        while let Some(bucket) = self.verdicts.first_entry()
+        while let Some(bucket) = self.parts.verdicts.first_entry()
             && is_over(*bucket.key(), VERDICT_BUCKET, VERDICT_MEMORY, log_time)
         {
             bucket.remove();
@@ -322,10 +317,10 @@ impl State {
                 }
             }
             Expiring::Revocation(nonce) => {
-                let revoked = Arc::make_mut(&mut self.revoked);
+                let revoked = Arc::make_mut(&mut self.parts.revoked);
                 // A later revocation may have extended this one, or made it permanent.
                 let until = revoked.nonces.get(&nonce).copied().flatten();
-                if until.is_some_and(|at| at <= self.log_time) {
+                if until.is_some_and(|at| at <= self.parts.log_time) {
                     revoked.nonces.remove(&nonce);
                 }
             }
@@ -358,28 +353,10 @@ impl State {
         self.token(token)?;
         self.shard_mut(token)?.get_mut(&token)
     }
-}
 
-/// What a snapshot holds beside the tokens.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-pub(super) struct Parts {
-    pub(super) born_at: UnixSeconds,
-    pub(super) log_time: UnixSeconds,
-    pub(super) revoked: Arc<Revoked>,
-    pub(super) autologin: Arc<BTreeSet<UserName>>,
-    pub(super) verdicts: BTreeMap<u64, Arc<Verdicts>>,
-}
-
-impl State {
     /// Returns everything but the tokens.
-    pub(super) fn parts(&self) -> Parts {
-        Parts {
-            born_at: self.born_at,
-            log_time: self.log_time,
-            revoked: Arc::clone(&self.revoked),
-            autologin: Arc::clone(&self.autologin),
-            verdicts: self.verdicts.clone(),
-        }
+    pub(super) const fn parts(&self) -> &Parts {
+        &self.parts
     }
 
     /// Returns the tokens, shard by shard.
@@ -389,16 +366,14 @@ impl State {
 
     /// Restores a state from the contents of a snapshot.
     pub(super) fn from_parts(parts: Parts, tokens: impl IntoIterator<Item = TokenUse>) -> Self {
-        let mut state = Self::new(parts.born_at);
-        state.log_time = parts.log_time;
-        for (nonce, until) in &parts.revoked.nonces {
+        let revoked = Arc::clone(&parts.revoked);
+        let shards = vec![Arc::default(); SHARDS];
+        let mut state = Self { parts, tokens: shards, expiring: BTreeMap::new() };
+        for (nonce, until) in &revoked.nonces {
             if let Some(until) = until {
                 state.expire_later(*until, Expiring::Revocation(*nonce));
             }
         }
-        state.revoked = parts.revoked;
-        state.autologin = parts.autologin;
-        state.verdicts = parts.verdicts;
         for token in tokens {
             state.insert(token);
         }

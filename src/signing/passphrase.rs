@@ -25,7 +25,6 @@ const OTHERS: u32 = 0o077;
 pub(crate) struct Passphrase(Option<Zeroizing<String>>);
 
 impl Passphrase {
-    /// Returns the text.
     pub(crate) fn as_str(&self) -> Option<&str> {
         self.0.as_deref().map(String::as_str)
     }

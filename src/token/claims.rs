@@ -182,7 +182,7 @@ impl fmt::Display for AdminRole {
 
 /// The seconds from issue to expiry, 1 ..= [`Lifetime::MAX`].
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(try_from = "u32", into = "u32")]
+#[serde(try_from = "u32")]
 pub struct Lifetime(u32);
 
 impl Lifetime {
@@ -213,12 +213,6 @@ impl TryFrom<u32> for Lifetime {
 
     fn try_from(seconds: u32) -> Result<Self, Self::Error> {
         Self::from_seconds(seconds)
-    }
-}
-
-impl From<Lifetime> for u32 {
-    fn from(lifetime: Lifetime) -> Self {
-        lifetime.0
     }
 }
 

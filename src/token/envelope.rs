@@ -66,7 +66,6 @@ impl UntrustedToken {
         message(&self.signed)
     }
 
-    /// Returns the signature.
     pub(super) const fn signature(&self) -> &[u8; SIGNATURE_LEN] {
         &self.signature
     }

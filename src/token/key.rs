@@ -150,7 +150,6 @@ impl SigningKey {
         zeroize::Zeroizing::new(self.secret.to_bytes())
     }
 
-    /// Signs `message`.
     pub(super) fn sign(&self, message: &[u8]) -> [u8; 64] {
         self.secret.sign(message).to_bytes()
     }

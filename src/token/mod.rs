@@ -41,7 +41,7 @@ mod key;
 mod network;
 mod nonce;
 mod sign;
-mod text_form;
+pub(crate) mod text_form;
 mod time;
 pub mod url;
 mod user;

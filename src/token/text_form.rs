@@ -1,4 +1,4 @@
-//! The serialized form of the words of a token: their text in formats that people read, such as
+//! The serialized form of values that have a text: that text in formats that people read, such as
 //! JSON, and their bytes in all others, such as postcard.
 
 use std::fmt::Display;
@@ -8,8 +8,8 @@ use serde::{Deserialize as _, Deserializer, de};
 
 /// Implements `Serialize` and `Deserialize` for newtypes with `Display` and `FromStr`.
 macro_rules! text_form {
-    ($($word:ident),*) => {$(
-        impl serde::Serialize for $word {
+    ($($value:ident),*) => {$(
+        impl serde::Serialize for $value {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 if serializer.is_human_readable() {
                     serializer.collect_str(self)
@@ -19,7 +19,7 @@ macro_rules! text_form {
             }
         }
 
-        impl<'de> serde::Deserialize<'de> for $word {
+        impl<'de> serde::Deserialize<'de> for $value {
             fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
                 if from.is_human_readable() {
                     $crate::token::text_form::parse(from)
@@ -31,10 +31,10 @@ macro_rules! text_form {
     )*};
 }
 
-pub(super) use text_form;
+pub(crate) use text_form;
 
 /// Deserializes a value from its text.
-pub(super) fn parse<'de, T, D>(from: D) -> Result<T, D::Error>
+pub(crate) fn parse<'de, T, D>(from: D) -> Result<T, D::Error>
 where
     T: FromStr<Err: Display>,
     D: Deserializer<'de>,

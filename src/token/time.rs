@@ -51,11 +51,9 @@ impl UnixSeconds {
 /// Writes UTC as `2026-12-01T12:00:00Z`, and times beyond jiff's range as a number.
 impl fmt::Display for UnixSeconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let stamp = i64::try_from(self.0)
-            .ok()
-            .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
-        match stamp {
-            Some(stamp) => write!(f, "{stamp}"),
+        let seconds = i64::try_from(self.0).ok();
+        match seconds.and_then(|seconds| jiff::Timestamp::from_second(seconds).ok()) {
+            Some(timestamp) => timestamp.fmt(f),
             None => write!(f, "unix second {}", self.0),
         }
     }

@@ -28,7 +28,7 @@ pub const IMPORT_PREFIX: &str = "openvpn://import-profile/";
 /// slash. Clients accept no other scheme. OpenVPN GUI takes the first colon after the scheme for
 /// the start of the port.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(try_from = "String", into = "String")]
+#[serde(try_from = "String")]
 pub struct PublicUrl(String);
 
 impl PublicUrl {
@@ -122,12 +122,6 @@ impl TryFrom<String> for PublicUrl {
     }
 }
 
-impl From<PublicUrl> for String {
-    fn from(url: PublicUrl) -> Self {
-        url.0
-    }
-}
-
 /// Why a text is not a public URL, or why no token is found in a link.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 #[non_exhaustive]
@@ -193,9 +187,7 @@ pub fn token_in_pasted(text: &str) -> Result<&str, UrlError> {
     if let Some(token) = token_in_fragment(text) {
         return token_text(token);
     }
-    let Some((_scheme, rest)) = text.split_once("://") else {
-        return token_text(text);
-    };
+    let Some((_scheme, rest)) = text.split_once("://") else { return token_text(text) };
     let (location, query) = match rest.split_once('?') {
         Some((location, query)) => (location, Some(query)),
         None => (rest, None),

@@ -13,7 +13,7 @@ use crate::plain_text::steers;
 /// It has 1 ..= 128 bytes of UTF-8, no control characters, no `/` and no `\`, and is neither `.`
 /// nor `..`.
 #[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(try_from = "String", into = "String")]
+#[serde(try_from = "String")]
 pub struct UserName(String);
 
 impl UserName {
@@ -71,22 +71,15 @@ impl TryFrom<String> for UserName {
     }
 }
 
-impl From<UserName> for String {
-    fn from(name: UserName) -> Self {
-        name.0
-    }
-}
-
-/// A user name for a new token or a new permission: one without characters that change how the text
-/// around them is displayed, [`STEERING`](crate::plain_text::STEERING).
+/// A user name for a new token or a new permission. It has no characters of
+/// [`STEERING`](crate::plain_text::STEERING), which change how the text around them is displayed.
 ///
-/// A name that is read from a token or from the log, or that is given to find or to revoke what
-/// exists, need not be one.
+/// Names in tokens and in the log may have such characters, so they can be found and revoked.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct NewUserName(UserName);
 
 impl NewUserName {
-    /// Checks `name` and takes it.
+    /// Makes a new user name from `name`.
     ///
     /// # Errors
     ///
@@ -146,7 +139,7 @@ pub enum UserNameError {
     /// It contains a control character, such as a line feed.
     #[error("the user name contains a control character")]
     ControlCharacter,
-    /// It is a new name and holds a character that changes how text is displayed.
+    /// It is a new name and contains a character that changes how text is displayed.
     #[error("the user name holds U+{:04X}, which changes how text is displayed", u32::from(*.0))]
     SteeringCharacter(char),
     /// It could be read as a path.

@@ -39,11 +39,8 @@ pub enum LogError {
     #[error("the log is damaged")]
     Damaged(#[from] Damage),
     /// The segment belongs to another ledger. Nothing was changed.
-    #[error("{} belongs to another ledger", .path.display())]
-    OtherLedger {
-        /// The segment.
-        path: PathBuf,
-    },
+    #[error("{0} belongs to another ledger")]
+    OtherLedger(PathBuf),
     /// The segment has an unknown format. Nothing was changed.
     #[error("{} has format version {found}, expected version {VERSION}", .path.display())]
     Version {
@@ -109,12 +106,9 @@ pub enum ReplayError {
     /// No index follows `u64::MAX`.
     #[error("no entry can follow the greatest index")]
     Full,
-    /// Purged entries cannot be truncated.
-    #[error("entries up to {purged} are purged and cannot be truncated")]
-    TruncatesPurged {
-        /// The last purged index.
-        purged: u64,
-    },
+    /// Purged entries cannot be truncated; with the last purged index.
+    #[error("entries up to {0} are purged and cannot be truncated")]
+    TruncatesPurged(u64),
     /// A purge never goes back.
     #[error("entries up to {purged} are purged already, expected no purge up to {found}")]
     PurgesBack {
@@ -123,10 +117,7 @@ pub enum ReplayError {
         /// The last index of the record.
         found: u64,
     },
-    /// A vote or a log id is too long for a head frame.
-    #[error("a vote or log id has {len} bytes, at most {OPAQUE_LEN_MAX} are allowed")]
-    OpaqueTooLong {
-        /// Its length in bytes.
-        len: usize,
-    },
+    /// A vote or a log id is too long for a head frame; with its length in bytes.
+    #[error("a vote or log id has {0} bytes, at most {OPAQUE_LEN_MAX} are allowed")]
+    OpaqueTooLong(usize),
 }

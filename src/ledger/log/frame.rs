@@ -3,8 +3,6 @@
 
 use std::ops::Range;
 
-use super::record::Input;
-
 /// Frames begin and end at multiples of this, so no header spans two sectors.
 pub(super) const ALIGN: usize = 32;
 
@@ -30,13 +28,9 @@ pub(super) struct Link {
 }
 
 impl Link {
-    fn encode(self) -> [u8; LINK_LEN] {
-        let mut bytes = [0; LINK_LEN];
+    fn encode(self) -> Vec<u8> {
         let numbers = [self.segment.to_le_bytes(), self.sequence.to_le_bytes()];
-        let parts = [MAGIC, self.chain.to_le_bytes()];
-        let values = parts.as_flattened().iter().chain(numbers.as_flattened());
-        bytes.iter_mut().zip(values).for_each(|(byte, value)| *byte = *value);
-        bytes
+        [&MAGIC, &self.chain.to_le_bytes(), numbers.as_flattened()].concat()
     }
 
     /// Returns the link of the next frame in the same segment, after the frame with this link and
@@ -66,7 +60,7 @@ pub(super) fn encode(link: Link, at: usize, limit: usize, payload: &[u8]) -> Opt
     let header = encode_header(link, len);
     let checksum = checksum(&header, payload);
     let mut content = payload.iter().copied().chain(checksum.to_le_bytes());
-    let mut bytes = header.to_vec();
+    let mut bytes = header;
     for part in parts(at + HEADER_LEN, end) {
         let data_len = part.len() - 1;
         let data_end = bytes.len() + data_len;
@@ -122,7 +116,7 @@ pub(super) fn find(segment: &[u8], at: usize, link: Link) -> Result<Found, Misma
     let mismatch = Mismatch { offset: at, expected: "a frame that matches its checksum" };
     let (payload, after) = body.split_at_checked(len).ok_or(mismatch)?;
     let (stored, padding) = after.split_first_chunk().ok_or(mismatch)?;
-    let checksum = checksum(&header, payload);
+    let checksum = checksum(header, payload);
     if u32::from_le_bytes(*stored) != checksum || !is_zero(padding) {
         return Err(mismatch);
     }
@@ -171,39 +165,31 @@ fn is_without_first_sector(segment: &[u8], at: usize) -> bool {
         && !headers.any(|at| segment.get(at..).and_then(decode_header).is_some())
 }
 
-fn encode_header(link: Link, len: u32) -> [u8; HEADER_LEN] {
-    let mut header = [0; HEADER_LEN];
-    let link = link.encode();
-    let len = len.to_le_bytes();
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&link);
-    hasher.update(&len);
-    let crc = hasher.finalize().to_le_bytes();
-    let values = link.into_iter().chain(len).chain(crc);
-    header.iter_mut().zip(values).for_each(|(byte, value)| *byte = value);
+fn encode_header(link: Link, len: u32) -> Vec<u8> {
+    let mut header = link.encode();
+    header.extend(len.to_le_bytes());
+    let crc = crc32fast::hash(&header);
+    header.extend(crc.to_le_bytes());
     header
 }
 
 /// Returns the header that `bytes` begin with and the length in it, if it is whole. The caller
 /// checks that it belongs here.
-fn decode_header(bytes: &[u8]) -> Option<([u8; HEADER_LEN], usize)> {
-    let header: &[u8; HEADER_LEN] = bytes.first_chunk()?;
-    let mut input = Input(header);
-    let link_bytes: [u8; LINK_LEN] = input.array()?;
-    let len = input.u32()?;
-    let crc = input.u32()?;
-    let is_whole = link_bytes.starts_with(&MAGIC)
-        && header.get(..HEADER_LEN - 4).map(crc32fast::hash) == Some(crc);
-    is_whole.then_some((*header, usize::try_from(len).ok()?))
+fn decode_header(bytes: &[u8]) -> Option<(&[u8], usize)> {
+    let (header, _) = bytes.split_at_checked(HEADER_LEN)?;
+    let (checked, crc) = header.split_last_chunk()?;
+    let (_, len) = checked.split_last_chunk()?;
+    let is_whole =
+        header.starts_with(&MAGIC) && crc32fast::hash(checked) == u32::from_le_bytes(*crc);
+    is_whole.then_some((header, usize::try_from(u32::from_le_bytes(*len)).ok()?))
 }
 
 /// Returns the checksum of a body. It covers the header, so the chain covers all.
-fn checksum(header: &[u8; HEADER_LEN], payload: &[u8]) -> u32 {
+fn checksum(header: &[u8], payload: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
     // Without the header's own crc: bytes followed by their CRC all have the same CRC, so the chain
     // would not depend on the header.
-    let (header, _crc) = header.split_at(HEADER_LEN - 4);
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(header);
+    hasher.update(header.get(..HEADER_LEN - 4).unwrap_or_default());
     hasher.update(payload);
     hasher.finalize()
 }

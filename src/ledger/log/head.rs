@@ -75,7 +75,7 @@ impl Head {
 
     fn truncate_after(&mut self, kept: Option<u64>) -> Result<(), ReplayError> {
         if let Some(purged) = self.purged_index().filter(|purged| kept < Some(*purged)) {
-            return Err(ReplayError::TruncatesPurged { purged });
+            return Err(ReplayError::TruncatesPurged(purged));
         }
         self.held = self
             .held
@@ -138,7 +138,7 @@ impl Head {
 
 fn opaque(bytes: &Arc<[u8]>) -> Result<Arc<[u8]>, ReplayError> {
     if bytes.len() > OPAQUE_LEN_MAX {
-        return Err(ReplayError::OpaqueTooLong { len: bytes.len() });
+        return Err(ReplayError::OpaqueTooLong(bytes.len()));
     }
     Ok(Arc::clone(bytes))
 }
@@ -208,7 +208,7 @@ mod tests {
         assert_eq!(held(&after(&[Record::TruncateAfter(Some(0))])), None);
         assert_eq!(held(&after(&[Record::TruncateAfter(None)])), None);
         assert_eq!(held(&after(&[purge(2), Record::TruncateAfter(Some(2))])), None);
-        let refused = Err(ReplayError::TruncatesPurged { purged: 2 });
+        let refused = Err(ReplayError::TruncatesPurged(2));
         assert_eq!(apply_all(&after(&[purge(2), Record::TruncateAfter(Some(1))])), refused);
         assert_eq!(apply_all(&after(&[purge(2), Record::TruncateAfter(None)])), refused);
     }
@@ -231,7 +231,7 @@ mod tests {
         let bytes = |len: usize| -> Arc<[u8]> { vec![1; len].into() };
         assert!(apply_all(&[Record::Vote(bytes(OPAQUE_LEN_MAX))]).is_ok());
         let len = OPAQUE_LEN_MAX + 1;
-        let refused = Err(ReplayError::OpaqueTooLong { len });
+        let refused = Err(ReplayError::OpaqueTooLong(len));
         assert_eq!(apply_all(&[Record::Vote(bytes(len))]), refused);
         assert_eq!(apply_all(&[Record::Purge { index: 1, bytes: bytes(len) }]), refused);
     }

@@ -71,7 +71,7 @@
 //! | what is found | last segment | others |
 //! |---|---|---|
 //! | only zeros to the end of the segment | end | end |
-//! | a whole frame: header, marks, checksum, padding | go on | go on |
+//! | a whole frame: header, marks, checksum, padding | continue | continue |
 //! | the header of this very frame, at least one mark zero, all others whole, only zeros after the frame | torn | damage |
 //! | the first 1 ..= 31 bytes of the header of this very frame, only zeros after | torn | damage |
 //! | zeros to the end of the sector, then sectors that are zero or end in a mark, the last one perhaps cut short; no frame header in them | torn | damage |

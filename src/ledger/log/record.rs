@@ -36,43 +36,32 @@ pub enum Record {
 }
 
 impl Record {
-    /// Returns `true` if this is a purge.
     pub(super) const fn is_purge(&self) -> bool {
         matches!(self, Self::Purge { .. })
     }
 
     /// Returns the number of bytes that [`Record::encode`] adds.
     pub(super) fn encoded_len(&self) -> usize {
-        match self {
-            Self::Vote(bytes) => 9 + bytes.len(),
-            Self::Entry { bytes, .. } | Self::Purge { bytes, .. } => 17 + bytes.len(),
-            Self::TruncateAfter(Some(_)) => 9,
-            Self::TruncateAfter(None) => 1,
-        }
+        let (_, index, bytes) = self.parts();
+        1 + index.map_or(0, |_| 8) + bytes.map_or(0, |bytes| 8 + bytes.len())
     }
 
     /// Appends the record to a payload.
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
+        let (tag, index, bytes) = self.parts();
+        out.push(tag);
+        index.into_iter().for_each(|index| put_u64(out, index));
+        bytes.into_iter().for_each(|bytes| put_bytes(out, bytes));
+    }
+
+    /// Returns the tag, the index and the bytes of the encoding.
+    const fn parts(&self) -> (u8, Option<u64>, Option<&Arc<[u8]>>) {
         match self {
-            Self::Vote(bytes) => {
-                out.push(VOTE);
-                put_bytes(out, bytes);
-            }
-            Self::Entry { index, bytes } => {
-                out.push(ENTRY);
-                put_u64(out, *index);
-                put_bytes(out, bytes);
-            }
-            Self::TruncateAfter(Some(index)) => {
-                out.push(TRUNCATE_AFTER);
-                put_u64(out, *index);
-            }
-            Self::TruncateAfter(None) => out.push(TRUNCATE_ALL),
-            Self::Purge { index, bytes } => {
-                out.push(PURGE);
-                put_u64(out, *index);
-                put_bytes(out, bytes);
-            }
+            Self::Vote(bytes) => (VOTE, None, Some(bytes)),
+            Self::Entry { index, bytes } => (ENTRY, Some(*index), Some(bytes)),
+            Self::TruncateAfter(Some(index)) => (TRUNCATE_AFTER, Some(*index), None),
+            Self::TruncateAfter(None) => (TRUNCATE_ALL, None, None),
+            Self::Purge { index, bytes } => (PURGE, Some(*index), Some(bytes)),
         }
     }
 
@@ -110,7 +99,6 @@ impl fmt::Debug for Record {
     }
 }
 
-/// Appends a number.
 pub(super) fn put_u64(out: &mut Vec<u8>, number: u64) {
     out.extend_from_slice(&number.to_le_bytes());
 }

@@ -174,7 +174,7 @@ pub(super) fn read(
         return Err(LogError::Version { path, found });
     }
     if decode_header(&bytes).is_ok_and(|header| header.ledger != ledger) {
-        return Err(LogError::OtherLedger { path });
+        return Err(LogError::OtherLedger(path));
     }
     let contents = decode(&bytes, number, is_last).map_err(|mismatch| damage(path, mismatch))?;
     Ok((bytes, contents))
@@ -217,7 +217,6 @@ pub(super) fn decode(bytes: &[u8], number: u64, is_last: bool) -> Result<Content
     }
 }
 
-/// The header of a segment.
 struct Header {
     len: SegmentLen,
     ledger: LedgerId,

@@ -67,7 +67,7 @@ impl Writer {
         Ok(Self { shared, queue: Some(queue), thread: Some(thread), inline: None, guard: None })
     }
 
-    /// Drops `guard` once this writer was dropped and has closed the log.
+    /// Keeps `guard` until this writer is dropped and has closed the log.
     pub fn keep_until_closed(&mut self, guard: impl Any + Send + Sync) {
         self.guard = Some(Box::new(guard));
     }

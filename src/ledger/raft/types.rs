@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 
+use openraft::errors::{ClientWriteError, RaftError};
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::{Entry, NodeId, Outcome};
@@ -30,8 +31,17 @@ pub(crate) type StoredMembership = openraft::type_config::alias::StoredMembershi
 pub(crate) type SnapshotMeta = openraft::type_config::alias::SnapshotMetaOf<TypeConfig>;
 pub(crate) type Snapshot = openraft::type_config::alias::SnapshotOf<TypeConfig, Vec<u8>>;
 
+pub(crate) type AppendEntriesRequest = openraft::raft::AppendEntriesRequest<TypeConfig>;
+pub(crate) type AppendEntriesResponse = openraft::raft::AppendEntriesResponse<TypeConfig>;
 pub(crate) type SnapshotResponse = openraft::raft::SnapshotResponse<TypeConfig>;
+pub(crate) type TransferLeaderRequest = openraft::raft::TransferLeaderRequest<TypeConfig>;
+pub(crate) type TransferLeaderResponse = openraft::raft::TransferLeaderResponse<TypeConfig>;
+pub(crate) type VoteRequest = openraft::raft::VoteRequest<TypeConfig>;
+pub(crate) type VoteResponse = openraft::raft::VoteResponse<TypeConfig>;
+
 pub(crate) type RaftMetrics = openraft::RaftMetrics<TypeConfig>;
+/// Why an entry was not written.
+pub(crate) type WriteError = RaftError<TypeConfig, ClientWriteError<TypeConfig>>;
 
 /// Does slow work on a thread where it delays no other task.
 #[cfg(not(test))]

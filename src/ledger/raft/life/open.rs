@@ -10,7 +10,9 @@ use openraft::{Config, SnapshotPolicy};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
-use crate::ledger::log::{Disk, FileDisk, LedgerId, Log, LogState, Recovery, SegmentLen, Writer};
+use crate::ledger::log::{
+    Disk, FileDisk, Head, LedgerId, Log, LogError, LogState, Recovery, SegmentLen, Writer,
+};
 use crate::ledger::raft::members::Changes;
 use crate::ledger::raft::node::{Maintenance, MaintenanceContext, RaftLedger, Reachability};
 use crate::ledger::raft::peers::{
@@ -50,7 +52,7 @@ pub struct Options {
     /// Where the other nodes reach this one. If the membership has another address, the node
     /// reports this one. `None` for a lone node.
     pub address: Option<String>,
-    /// How old the state of a node may be that hears nothing from a majority; with equality.
+    /// How old the applied state may be for the node to answer, with equality.
     pub max_staleness: Duration,
 }
 
@@ -78,7 +80,7 @@ pub(crate) struct Opening {
     /// A random number that names this start.
     pub(crate) incarnation: u64,
     pub(crate) segment_len: SegmentLen,
-    pub(crate) start_writer: fn(Log, LogState) -> Result<Writer, crate::ledger::log::LogError>,
+    pub(crate) start_writer: fn(Log, LogState) -> Result<Writer, LogError>,
 }
 
 impl Opening {
@@ -264,28 +266,32 @@ impl Recovered {
             Log::open(log, ledger_id, segment_len).map_err(OpenError::log(dir))?;
         report(&recovery);
         let snapshots = SnapshotFiles::new(snapshots);
-        let (state, meta) = last_state(dir, first, &snapshots)?;
+        let (state, meta) = last_state(dir, first, &snapshots, log_state.head())?;
         let reached = meta.last_log_id.map(|last| last.index());
-        if log_state.head().purged_index() > reached {
-            return Err(OpenError::SnapshotMissing(dir.to_owned()));
-        }
         let log_end = log_state.head().last_index().max(reached).unwrap_or_default();
         let applied = Applied::new(state, meta);
         Ok(Self { log, log_state, log_end, snapshots, applied })
     }
 }
 
-/// Returns the state and the position of the newest snapshot, or `first` if there is none.
+/// Returns the state and the position of the newest snapshot, or `first` if there is none. The log
+/// with this `head` must continue from it.
 pub(crate) fn last_state(
     dir: &Path,
     first: State,
     files: &SnapshotFiles,
+    head: &Head,
 ) -> Result<(State, SnapshotMeta), OpenError> {
-    let Some((meta, bytes)) = files.newest()? else {
-        return Ok((first, SnapshotMeta::default()));
+    let (state, meta) = match files.newest()? {
+        None => (first, SnapshotMeta::default()),
+        Some((meta, bytes)) => {
+            let failed = |source| OpenError::Snapshot { dir: dir.to_owned(), source };
+            (snapshot::decode(&bytes).map_err(failed)?, meta)
+        }
     };
-    let state = snapshot::decode(&bytes)
-        .map_err(|source| OpenError::Snapshot { dir: dir.to_owned(), source })?;
+    if head.purged_index() > meta.last_log_id.map(|last| last.index()) {
+        return Err(OpenError::SnapshotMissing(dir.to_owned()));
+    }
     Ok((state, meta))
 }
 
@@ -324,9 +330,8 @@ fn config(kept_entries: u64) -> Result<Config, openraft::ConfigError> {
         snapshot_policy: SnapshotPolicy::Never,
         max_in_snapshot_log_to_keep: kept_entries,
         enable_pre_vote: Some(true),
-        // A leader sends entries before its own disk has them. If it was killed then and led on in
-        // the same term, it would reuse their indexes for other entries. It has to be elected
-        // again.
+        // A leader sends entries before its own disk has them. If it is killed then, it must be
+        // elected again: in the same term, it would reuse their indexes for other entries.
         enable_leader_restore: Some(false),
         ..Config::default()
     }

@@ -41,12 +41,9 @@ impl LedgerCopy {
         }
         let log = Log::read(&disk, LedgerId(identity.ledger_id)).map_err(OpenError::log(dir))?;
         let snapshots = SnapshotFiles::new(Box::new(FileDisk::new(dir.join("snapshot"))));
-        let (mut state, meta) = last_state(dir, State::new(identity.born_at), &snapshots)?;
-        let reached = meta.last_log_id.map(|last| last.index());
-        if log.head().purged_index() > reached {
-            return Err(OpenError::SnapshotMissing(dir.to_owned()));
-        }
-        let first = reached.map_or(0, |index| index.saturating_add(1));
+        let born = State::new(identity.born_at);
+        let (mut state, meta) = last_state(dir, born, &snapshots, log.head())?;
+        let first = meta.last_log_id.map_or(0, |last| last.index().saturating_add(1));
         let mut members = meta.last_membership.membership().clone();
         for bytes in log.entries().range(first..).map(|(_, bytes)| bytes) {
             let entry: RaftEntry = log_store::decode(bytes).map_err(OpenError::engine)?;

@@ -9,9 +9,9 @@ use openraft::errors::{ChangeMembershipError, ClientWriteError, RaftError};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
-use crate::ledger::raft::peers::{MemberChange, Peers, View};
+use crate::ledger::raft::peers::{MemberChange, Peers, RoleChange, View};
 use crate::ledger::raft::store::Raft;
-use crate::ledger::raft::types::{Member, TypeConfig};
+use crate::ledger::raft::types::{Member, WriteError};
 use crate::ledger::{CLOCK_OFFSET_MAX, ChangeUnavailable, MembershipError, NodeId, OutcomeUnknown};
 
 /// How long learners may take to catch up once they are to become voters.
@@ -37,13 +37,6 @@ pub(crate) struct Changes {
     one_at_a_time: Mutex<()>,
 }
 
-/// The nodes to promote, to demote and to remove, in one change.
-struct RoleChange {
-    promote: BTreeSet<NodeId>,
-    demote: BTreeSet<NodeId>,
-    remove: BTreeSet<NodeId>,
-}
-
 impl Changes {
     pub(crate) fn new(raft: Raft, view: View, peers: Arc<Peers>, address: Option<String>) -> Self {
         Self { raft, view, peers, address, one_at_a_time: Mutex::const_new(()) }
@@ -60,11 +53,7 @@ impl Changes {
         match change {
             MemberChange::AddLearner(id, address) => self.add_learner(id, address).await,
             MemberChange::SetAddress(id, address) => self.set_address(id, address).await,
-            MemberChange::Roles { promote, demote, remove } => {
-                let ids = |ids: Vec<NodeId>| ids.into_iter().collect();
-                let (promote, demote, remove) = (ids(promote), ids(demote), ids(remove));
-                self.change_roles(RoleChange { promote, demote, remove }).await
-            }
+            MemberChange::Roles(change) => self.change_roles(change).await,
             MemberChange::TransferLeader(to) => self.transfer_leader(to).await,
         }
     }
@@ -200,9 +189,7 @@ impl Changes {
     pub(crate) async fn transfer_leader(&self, to: Option<NodeId>) -> Result<(), MembershipError> {
         let voters = self.voters()?;
         let target = match to {
-            Some(id) if !voters.contains(&id) => {
-                return Err(MembershipError::NotAVoter(id));
-            }
+            Some(id) if !voters.contains(&id) => return Err(MembershipError::NotAVoter(id)),
             Some(id) if id == self.own() => return Ok(()),
             Some(id) if !self.is_clock_right(id) => return Err(MembershipError::WrongClock(id)),
             Some(id) => id,
@@ -266,7 +253,7 @@ impl RoleChange {
         if let Some(unknown) = named.find(|id| !members.contains_key(id)) {
             return Err(MembershipError::NotAMember(*unknown));
         }
-        // The wrong node is easily named, and a removal cannot be undone.
+        // It is easy to name the wrong node, and a removal cannot be undone.
         let only_removes = self.promote.is_empty() && self.demote.is_empty();
         if let Some(voter) = old.intersection(&self.remove).next().filter(|_| only_removes) {
             return Err(MembershipError::IsVoter(*voter));
@@ -287,23 +274,23 @@ const fn unavailable(reason: ChangeUnavailable) -> MembershipError {
     MembershipError::Unavailable(reason)
 }
 
-fn not_changed(error: RaftError<TypeConfig, ClientWriteError<TypeConfig>>) -> MembershipError {
+fn not_changed(error: WriteError) -> MembershipError {
     match error {
-        RaftError::APIError(ClientWriteError::ForwardToLeader(_)) => {
-            unavailable(ChangeUnavailable::LeaderChanged)
-        }
-        RaftError::APIError(ClientWriteError::ChangeMembershipError(
-            ChangeMembershipError::InProgress(_),
-        )) => MembershipError::InProgress,
-        RaftError::APIError(ClientWriteError::ChangeMembershipError(error)) => {
-            unavailable(ChangeUnavailable::Rejected(error.to_string()))
-        }
-        RaftError::APIError(ClientWriteError::LogEntryDiscarded(_)) => {
-            MembershipError::OutcomeUnknown(OutcomeUnknown::LeaderChanged)
-        }
-        RaftError::APIError(ClientWriteError::PreconditionFailed(_)) => {
-            MembershipError::OutcomeUnknown(OutcomeUnknown::LeaderFailed)
-        }
         RaftError::Fatal(_) => MembershipError::OutcomeUnknown(OutcomeUnknown::Stopped),
+        RaftError::APIError(error) => match error {
+            ClientWriteError::ForwardToLeader(_) => unavailable(ChangeUnavailable::LeaderChanged),
+            ClientWriteError::ChangeMembershipError(ChangeMembershipError::InProgress(_)) => {
+                MembershipError::InProgress
+            }
+            ClientWriteError::ChangeMembershipError(error) => {
+                unavailable(ChangeUnavailable::Rejected(error.to_string()))
+            }
+            ClientWriteError::LogEntryDiscarded(_) => {
+                MembershipError::OutcomeUnknown(OutcomeUnknown::LeaderChanged)
+            }
+            ClientWriteError::PreconditionFailed(_) => {
+                MembershipError::OutcomeUnknown(OutcomeUnknown::LeaderFailed)
+            }
+        },
     }
 }

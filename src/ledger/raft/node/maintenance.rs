@@ -27,14 +27,14 @@ use crate::ledger::raft::types::off_thread;
 /// How often the task runs.
 const PERIOD: Duration = Duration::from_millis(250);
 
-/// How long a leader with other members writes nothing at most.
+/// The longest time for which a leader with other members writes nothing.
 const QUIET_MAX: Duration = Duration::from_secs(1);
 
 /// How long a job may take before it is dropped and tried again.
 const JOB_MAX: Duration = Duration::from_secs(3);
 
-/// How often a node reports its new address, or asks whether it is still a member, until a leader
-/// is heard.
+/// How often a node reports its new address, or asks whether it is still a member, until it hears a
+/// leader.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
 
 /// How often voters that do not lead use the connections between them. Opening a connection takes
@@ -48,7 +48,7 @@ const WARM_CONNECTIONS: usize = 4;
 /// How often the durable indexes of the other nodes are written to disk.
 const PERSIST_EVERY: Duration = Duration::from_secs(10);
 
-/// The maintenance task; it ends when this is dropped.
+/// The maintenance task. It ends when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Maintenance(JoinHandle<()>);
 
@@ -70,12 +70,10 @@ pub(crate) struct MaintenanceContext {
 }
 
 impl Maintenance {
-    /// Stops the task before the node is dropped.
     pub(crate) fn stop(&self) {
         self.0.abort();
     }
 
-    /// Starts the task.
     pub(crate) fn start(node: MaintenanceContext) -> Self {
         let mut maintenance = MaintenanceLoop {
             node,

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use super::RaftLedger;
 use crate::ledger::membership::{Membership, MembershipFuture};
-use crate::ledger::raft::peers::{CallError, MemberChange, Request, Response};
+use crate::ledger::raft::peers::{CallError, MemberChange, Request, Response, RoleChange};
 use crate::ledger::raft::types::Member;
 use crate::ledger::{
     ChangeUnavailable, MemberList, MemberRole, MemberStatus, MembershipError, NodeId,
@@ -29,15 +29,14 @@ impl RaftLedger {
     async fn change_members(&self, change: MemberChange) -> Result<(), MembershipError> {
         let give_up = Instant::now() + DEADLINE;
         loop {
-            let changed = self.try_change(&change, give_up).await;
-            let try_again = matches!(
-                changed,
+            match self.try_change(&change, give_up).await {
                 Err(MembershipError::Unavailable(_) | MembershipError::InProgress)
-            );
-            if !try_again || Instant::now() + RETRY >= give_up {
-                return changed;
+                    if Instant::now() + RETRY < give_up =>
+                {
+                    sleep(RETRY).await;
+                }
+                result => return result,
             }
-            sleep(RETRY).await;
         }
     }
 
@@ -85,49 +84,33 @@ impl RaftLedger {
         let (own, leader) = (self.identity.node_id, self.live_leader());
         let clock = self.peers.clock.now();
         let status = |(node_id, member): (NodeId, Member)| {
-            let is_own = node_id == own;
-            let report = self.peers.reports.of(node_id);
             // A leader that is cut off does not know how far the others are.
             let matched = self.view.matched(node_id).filter(|_| leader == Some(own));
+            let (last_contact, clock_offset, version) = if node_id == own {
+                (Some(Duration::ZERO), Some(0), Some(env!("CARGO_PKG_VERSION").to_owned()))
+            } else {
+                let report = self.peers.reports.of(node_id);
+                let last_contact = report.as_ref().map(|report| report.at.elapsed());
+                let clock_offset = self.peers.reports.offset(node_id, clock);
+                (last_contact, clock_offset, report.map(|report| report.version))
+            };
+            let is_voter = voters.contains(&node_id);
             MemberStatus {
                 node_id,
                 address: member.address,
-                role: if voters.contains(&node_id) {
-                    MemberRole::Voter
-                } else {
-                    MemberRole::Learner
-                },
+                role: if is_voter { MemberRole::Voter } else { MemberRole::Learner },
                 is_leader: leader == Some(node_id),
                 lag: matched.map(|at| last.unwrap_or_default().saturating_sub(at)),
-                last_contact: if is_own {
-                    Some(Duration::ZERO)
-                } else {
-                    report.as_ref().map(|report| report.at.elapsed())
-                },
-                clock_offset: if is_own {
-                    Some(0)
-                } else {
-                    self.peers.reports.offset(node_id, clock)
-                },
-                version: if is_own {
-                    Some(env!("CARGO_PKG_VERSION").to_owned())
-                } else {
-                    report.map(|report| report.version)
-                },
+                last_contact,
+                clock_offset,
+                version,
             }
         };
         members.into_iter().map(status).collect()
     }
 
-    fn change_roles(
-        &self,
-        promote: BTreeSet<NodeId>,
-        demote: BTreeSet<NodeId>,
-        remove: BTreeSet<NodeId>,
-    ) -> MembershipFuture<'_, ()> {
-        let ids = |ids: BTreeSet<NodeId>| ids.into_iter().collect();
-        let (promote, demote, remove) = (ids(promote), ids(demote), ids(remove));
-        Box::pin(self.change_members(MemberChange::Roles { promote, demote, remove }))
+    fn change_roles(&self, change: RoleChange) -> MembershipFuture<'_, ()> {
+        Box::pin(self.change_members(MemberChange::Roles(change)))
     }
 }
 
@@ -183,19 +166,20 @@ impl Membership for RaftLedger {
     }
 
     fn promote(&self, node_ids: BTreeSet<NodeId>) -> MembershipFuture<'_, ()> {
-        self.change_roles(node_ids, BTreeSet::new(), BTreeSet::new())
+        self.change_roles(RoleChange { promote: node_ids, ..RoleChange::default() })
     }
 
     fn demote(&self, node_ids: BTreeSet<NodeId>) -> MembershipFuture<'_, ()> {
-        self.change_roles(BTreeSet::new(), node_ids, BTreeSet::new())
+        self.change_roles(RoleChange { demote: node_ids, ..RoleChange::default() })
     }
 
     fn replace(&self, old: NodeId, new: NodeId) -> MembershipFuture<'_, ()> {
-        self.change_roles(BTreeSet::from([new]), BTreeSet::new(), BTreeSet::from([old]))
+        let (promote, remove) = (BTreeSet::from([new]), BTreeSet::from([old]));
+        self.change_roles(RoleChange { promote, remove, ..RoleChange::default() })
     }
 
     fn remove(&self, node_ids: BTreeSet<NodeId>) -> MembershipFuture<'_, ()> {
-        self.change_roles(BTreeSet::new(), BTreeSet::new(), node_ids)
+        self.change_roles(RoleChange { remove: node_ids, ..RoleChange::default() })
     }
 
     fn transfer_leader(&self, to: Option<NodeId>) -> MembershipFuture<'_, ()> {

@@ -8,7 +8,7 @@ use crate::ledger::raft::peers::{
     PeerRefusal, Request, Response, SnapshotPiece, SnapshotProgress, decode_body, decode_head,
     encode,
 };
-use crate::ledger::raft::types::{LogId, SnapshotResponse, TypeConfig, Vote};
+use crate::ledger::raft::types::{AppendEntriesResponse, LogId, SnapshotResponse, Vote};
 use crate::ledger::{Command, NodeId};
 
 impl RaftLedger {
@@ -86,7 +86,10 @@ impl RaftLedger {
             Request::Append(rpc) => {
                 let (vote, commit) = (rpc.vote, rpc.leader_commit);
                 let answer = self.raft.append_entries(rpc).await;
-                if answer.as_ref().is_ok_and(is_accepted) {
+                if let Ok(
+                    AppendEntriesResponse::Success | AppendEntriesResponse::PartialSuccess(_),
+                ) = answer
+                {
                     self.peers.note_membership();
                     let leader = (vote.leader_id.term, vote.leader_id.node_id);
                     let commit = commit.map_or(0, |commit| commit.index());
@@ -145,14 +148,6 @@ impl RaftLedger {
 /// Rejects a request in the name of a leader or candidate other than its sender.
 fn is_by(vote: &Vote, from: NodeId) -> Result<(), PeerRefusal> {
     if vote.leader_id.node_id == from { Ok(()) } else { Err(PeerRefusal::OtherSender) }
-}
-
-fn is_accepted(answer: &openraft::raft::AppendEntriesResponse<TypeConfig>) -> bool {
-    use openraft::raft::AppendEntriesResponse::{Conflict, HigherVote, PartialSuccess, Success};
-    match answer {
-        Success | PartialSuccess(_) => true,
-        Conflict | HigherVote(_) => false,
-    }
 }
 
 fn failed(error: impl std::fmt::Display) -> Response {

@@ -1,4 +1,4 @@
-//! Merges the news of a commit into the entries that follow it.
+//! Merges the announcement of a commit into the entries that follow it.
 //!
 //! openraft announces each commit to each follower in a message without entries, and only one
 //! message is under way to a follower at a time. The next entries would wait until the empty
@@ -9,12 +9,11 @@
 use std::time::Duration;
 
 use futures_util::stream::{Stream, StreamExt as _, unfold};
-use openraft::raft::AppendEntriesRequest;
 use tokio::time::{Instant, timeout_at};
 
-use crate::ledger::raft::types::TypeConfig;
+use crate::ledger::raft::types::AppendEntriesRequest;
 
-/// How long the news of a commit waits for entries. It delays revocations on the other nodes by at
+/// How long the announcement of a commit waits for entries. It delays revocations on the other nodes by at
 /// most this.
 const WAIT_MAX: Duration = Duration::from_millis(5);
 
@@ -23,10 +22,9 @@ const WAIT_MAX: Duration = Duration::from_millis(5);
 ///
 /// A request is taken only when it can be sent, because openraft measures the leader's lease from
 /// that moment.
-pub(crate) fn merge_commits<S>(requests: S) -> impl Stream<Item = AppendEntriesRequest<TypeConfig>>
-where
-    S: Stream<Item = AppendEntriesRequest<TypeConfig>> + Unpin,
-{
+pub(crate) fn merge_commits(
+    requests: impl Stream<Item = AppendEntriesRequest> + Unpin,
+) -> impl Stream<Item = AppendEntriesRequest> {
     unfold(requests.fuse(), async |mut requests| {
         let mut request = requests.next().await?;
         let deadline = Instant::now() + WAIT_MAX;
@@ -51,7 +49,7 @@ mod tests {
     use crate::ledger::NodeId;
     use crate::ledger::raft::types::{LogId, RaftEntry, Vote};
 
-    fn request(committed: u64, entries: &[u64]) -> AppendEntriesRequest<TypeConfig> {
+    fn request(committed: u64, entries: &[u64]) -> AppendEntriesRequest {
         let vote = Vote::new_committed(1, NodeId(1));
         let at = |index| LogId::new(vote.leader_id.to_committed(), index);
         let entry = |index: &u64| RaftEntry { log_id: at(*index), payload: EntryPayload::Blank };
@@ -65,9 +63,7 @@ mod tests {
 
     /// Returns the commit, the number of entries and the time in milliseconds of each request that
     /// is sent.
-    async fn sent(
-        requests: Vec<(u64, AppendEntriesRequest<TypeConfig>)>,
-    ) -> Vec<(u64, usize, u128)> {
+    async fn sent(requests: Vec<(u64, AppendEntriesRequest)>) -> Vec<(u64, usize, u128)> {
         let begun = Instant::now();
         let requests = stream::iter(requests).then(async |(after_ms, request)| {
             sleep(Duration::from_millis(after_ms)).await;

@@ -20,7 +20,7 @@ use crate::ledger::log::Writer;
 use crate::ledger::raft::store::{Applied, History, Identity, Incarnations, Verdict};
 use crate::token::UnixSeconds;
 
-/// How often a request is sent at most: twice it may be answered by an introduction.
+/// How often a request is sent at most: the first two answers may be introductions.
 const SENDS_MAX: usize = 3;
 
 /// How many forwards of each node are remembered, so that none is carried out twice.
@@ -168,8 +168,7 @@ impl Peers {
         within: Duration,
     ) -> Result<(Envelope, Response), CallError> {
         let answer = timeout(within, self.transport.call(to, message, within)).await;
-        let answer = answer.map_err(|_| NoAnswer::TimedOut)?;
-        let answer = answer.map_err(|error| match &error {
+        let answer = answer.map_err(|_| NoAnswer::TimedOut)?.map_err(|error| match &error {
             TransportError::NotDelivered(_) => CallError::from(NotDone::NotDelivered(error)),
             TransportError::Unknown(_) => NoAnswer::Lost(error).into(),
         })?;
@@ -181,7 +180,7 @@ impl Peers {
         };
         let (head, body) = decode_head(&answer).map_err(not_understood)?;
         let body = decode_body(body).map_err(not_understood)?;
-        // A refusal may come from another node than the one that was called.
+        // Another node than the intended one may have answered, with a refusal.
         let is_refused = matches!(body, Response::Refused(_));
         if !is_refused && head.ledger_id != self.identity.ledger_id {
             return Err(not_understood(PeerRefusal::OtherLedger).into());

@@ -5,18 +5,22 @@
 //! answer  = format u16, little-endian | postcard of Envelope | postcard of Response
 //! ```
 
-use openraft::raft::{
-    AppendEntriesRequest, AppendEntriesResponse, TransferLeaderRequest, TransferLeaderResponse,
-    VoteRequest, VoteResponse,
-};
+use std::collections::BTreeSet;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::snapshot_transfer::{SnapshotPiece, SnapshotProgress};
 use crate::ledger::raft::store::{History, PeerRecord};
-use crate::ledger::raft::types::TypeConfig;
-use crate::ledger::{Command, LedgerError, MemberStatus, MembershipError, NodeId, Outcome};
+use crate::ledger::raft::types::{
+    AppendEntriesRequest, AppendEntriesResponse, TransferLeaderRequest, TransferLeaderResponse,
+    VoteRequest, VoteResponse,
+};
+use crate::ledger::{
+    Command, LedgerError, MemberStatus, MembershipError, NodeId, Outcome, OutcomeUnknown,
+    Unavailable,
+};
 use crate::token::UnixSeconds;
 
 /// The version of the messages. Nodes with different numbers refuse each other.
@@ -61,13 +65,13 @@ impl Envelope {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) enum Request {
     /// Raft: entries, or none as a heartbeat.
-    Append(AppendEntriesRequest<TypeConfig>),
+    Append(AppendEntriesRequest),
     /// Raft: asks for a vote.
-    Vote(VoteRequest<TypeConfig>),
+    Vote(VoteRequest),
     /// Raft: asks whether the receiver would vote for the sender.
-    PreVote(VoteRequest<TypeConfig>),
+    PreVote(VoteRequest),
     /// Raft: names the node that is to lead.
-    TransferLeader(TransferLeaderRequest<TypeConfig>),
+    TransferLeader(TransferLeaderRequest),
     /// A piece of a snapshot.
     Snapshot(SnapshotPiece),
     /// Asks the leader to carry out commands.
@@ -85,28 +89,31 @@ pub(crate) enum MemberChange {
     AddLearner(NodeId, String),
     /// Changes the address of a member.
     SetAddress(NodeId, String),
-    /// Promotes learners, demotes voters and removes members, in one change.
-    Roles { promote: Vec<NodeId>, demote: Vec<NodeId>, remove: Vec<NodeId> },
+    /// Changes roles.
+    Roles(RoleChange),
     /// Transfers the leadership to a voter, or to the one that is least behind.
     TransferLeader(Option<NodeId>),
 }
 
-/// The response to a [`Request`].
+/// The learners to promote, the voters to demote and the members to remove, in one change.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct RoleChange {
+    pub(crate) promote: BTreeSet<NodeId>,
+    pub(crate) demote: BTreeSet<NodeId>,
+    pub(crate) remove: BTreeSet<NodeId>,
+}
+
+/// The response to a [`Request`]. Seven variants have the name of the request that they answer;
+/// `Vote` also answers [`Request::PreVote`].
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) enum Response {
-    /// To [`Request::Append`].
-    Append(AppendEntriesResponse<TypeConfig>),
-    /// To [`Request::Vote`] and [`Request::PreVote`].
-    Vote(VoteResponse<TypeConfig>),
-    /// To [`Request::TransferLeader`].
-    TransferLeader(TransferLeaderResponse<TypeConfig>),
-    /// To [`Request::Snapshot`].
+    Append(AppendEntriesResponse),
+    Vote(VoteResponse),
+    TransferLeader(TransferLeaderResponse),
     Snapshot(SnapshotProgress),
-    /// To [`Request::Forward`]: one outcome for each command.
+    /// Has one outcome for each command.
     Forward(Vec<Result<Outcome, ForwardError>>),
-    /// To [`Request::Change`].
     Change(Result<(), MembershipError>),
-    /// To [`Request::Members`].
     Members(Vec<MemberStatus>),
     /// The request was ignored: the receiver does not lead.
     NotLeader,
@@ -133,6 +140,15 @@ impl From<LedgerError> for ForwardError {
         match error {
             LedgerError::Overloaded | LedgerError::Unavailable(_) => Self::NotAppended,
             LedgerError::OutcomeUnknown(_) => Self::Unknown,
+        }
+    }
+}
+
+impl From<ForwardError> for LedgerError {
+    fn from(error: ForwardError) -> Self {
+        match error {
+            ForwardError::NotAppended => Self::Unavailable(Unavailable::NotAppended),
+            ForwardError::Unknown => Self::OutcomeUnknown(OutcomeUnknown::LeaderFailed),
         }
     }
 }

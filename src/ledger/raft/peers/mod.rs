@@ -8,7 +8,7 @@
 //! | `peer_errors` | the last error with each node |
 //! | `reports` | the last clock and version of each node |
 //! | `raft_network` | openraft's network, over [`Peers`] |
-//! | `append_stream` | merges the news of a commit into the entries that follow it |
+//! | `append_stream` | merges the announcement of a commit into the entries that follow it |
 //! | `snapshot_transfer` | a snapshot, sent in pieces |
 //! | `view` | [`View`]: leader, voters and progress, as openraft reports them |
 
@@ -27,7 +27,7 @@ pub(crate) use exchange::{CallError, Peers};
 pub(crate) use message::Envelope;
 pub use message::MESSAGE_FORMAT;
 pub(crate) use message::{
-    ForwardError, MemberChange, PeerRefusal, Request, Response, decode_body, decode_head, encode,
+    MemberChange, PeerRefusal, Request, Response, RoleChange, decode_body, decode_head, encode,
 };
 pub(crate) use raft_network::RaftConnections;
 pub(crate) use reports::is_off;

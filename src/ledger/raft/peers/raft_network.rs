@@ -10,10 +10,7 @@ use futures_util::future::{Either, select};
 use openraft::base::{BoxFuture, BoxStream};
 use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
 use openraft::network::{RPCOption, RaftNetworkFactory, RaftNetworkV2, stream_append_sequential};
-use openraft::raft::{
-    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendResult,
-    TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
-};
+use openraft::raft::StreamAppendResult;
 use openraft::{EntryPayload, OptionalSend};
 use tokio::time::sleep;
 
@@ -23,7 +20,10 @@ use super::message::{Request, Response};
 use super::snapshot_transfer::{SnapshotPiece, SnapshotProgress};
 use super::transport::PeerAddress;
 use crate::ledger::NodeId;
-use crate::ledger::raft::types::{Member, RaftEntry, Snapshot, TypeConfig, Vote};
+use crate::ledger::raft::types::{
+    AppendEntriesRequest, AppendEntriesResponse, Member, RaftEntry, Snapshot, SnapshotResponse,
+    TransferLeaderRequest, TransferLeaderResponse, TypeConfig, Vote, VoteRequest, VoteResponse,
+};
 
 /// How long the other node may take to write entries. A heartbeat has less time: openraft's own
 /// limit.
@@ -41,14 +41,12 @@ const RESEND_COMMANDS_MAX: usize = 256;
 /// names and notes this stays far below [`MESSAGE_LEN_MAX`](super::MESSAGE_LEN_MAX).
 const APPEND_COMMANDS_MAX: usize = 8_192;
 
+/// A response, or why there is none, in openraft's types.
+type RpcResult<T> = Result<T, RPCError<TypeConfig>>;
+
 /// The responses to a stream of entries, in openraft's types.
-type AppendResponses<'s> = BoxFuture<
-    's,
-    Result<
-        BoxStream<'s, Result<StreamAppendResult<TypeConfig>, RPCError<TypeConfig>>>,
-        RPCError<TypeConfig>,
-    >,
->;
+type AppendResponses<'s> =
+    BoxFuture<'s, RpcResult<BoxStream<'s, RpcResult<StreamAppendResult<TypeConfig>>>>>;
 
 /// Makes connections for openraft.
 #[derive(Clone)]
@@ -70,11 +68,7 @@ impl RaftNetworkFactory<TypeConfig> for RaftConnections {
 }
 
 impl RaftConnection {
-    async fn ask(
-        &self,
-        request: &Request,
-        within: Duration,
-    ) -> Result<Response, RPCError<TypeConfig>> {
+    async fn ask(&self, request: &Request, within: Duration) -> RpcResult<Response> {
         // A member may have moved since openraft made this connection.
         let moved = self.peers.address(self.target.node_id);
         let target = moved.as_ref().unwrap_or(&self.target);
@@ -86,11 +80,7 @@ impl RaftConnection {
 
     /// Sends a request, and once more if the response is late; returns the first response. Only for
     /// requests that may arrive twice, as all of openraft's may.
-    async fn ask_twice(
-        &self,
-        request: &Request,
-        within: Duration,
-    ) -> Result<Response, RPCError<TypeConfig>> {
+    async fn ask_twice(&self, request: &Request, within: Duration) -> RpcResult<Response> {
         let first = pin!(self.ask(request, within));
         let first = match select(first, pin!(sleep(RESEND_AFTER))).await {
             Either::Left((answer, _)) => return answer,
@@ -110,7 +100,7 @@ impl RaftConnection {
         vote: Vote,
         snapshot: &Snapshot,
         within: Duration,
-    ) -> Result<Vote, RPCError<TypeConfig>> {
+    ) -> RpcResult<Vote> {
         let crc = crc32fast::hash(&snapshot.snapshot);
         let mut offset = 0;
         loop {
@@ -130,9 +120,9 @@ impl RaftNetworkV2<TypeConfig> for RaftConnection {
 
     async fn append_entries(
         &mut self,
-        mut rpc: AppendEntriesRequest<TypeConfig>,
+        mut rpc: AppendEntriesRequest,
         option: RPCOption,
-    ) -> Result<AppendEntriesResponse<TypeConfig>, RPCError<TypeConfig>> {
+    ) -> RpcResult<AppendEntriesResponse> {
         let within = if rpc.entries.is_empty() { option.hard_ttl() } else { APPEND_WITHIN };
         let is_cut = cut(&mut rpc);
         let last = rpc.entries.last().map(|entry| entry.log_id);
@@ -152,25 +142,17 @@ impl RaftNetworkV2<TypeConfig> for RaftConnection {
 
     fn stream_append<'s, S>(&'s mut self, input: S, option: RPCOption) -> AppendResponses<'s>
     where
-        S: Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 'static,
+        S: Stream<Item = AppendEntriesRequest> + OptionalSend + Unpin + 'static,
     {
         stream_append_sequential(self, Box::pin(merge_commits(input)), option)
     }
 
-    async fn vote(
-        &mut self,
-        rpc: VoteRequest<TypeConfig>,
-        option: RPCOption,
-    ) -> Result<VoteResponse<TypeConfig>, RPCError<TypeConfig>> {
+    async fn vote(&mut self, rpc: VoteRequest, option: RPCOption) -> RpcResult<VoteResponse> {
         let answer = self.ask_twice(&Request::Vote(rpc), option.hard_ttl()).await?;
         if let Response::Vote(answer) = answer { Ok(answer) } else { Err(unexpected(answer)) }
     }
 
-    async fn pre_vote(
-        &mut self,
-        rpc: VoteRequest<TypeConfig>,
-        option: RPCOption,
-    ) -> Result<VoteResponse<TypeConfig>, RPCError<TypeConfig>> {
+    async fn pre_vote(&mut self, rpc: VoteRequest, option: RPCOption) -> RpcResult<VoteResponse> {
         let answer = self.ask_twice(&Request::PreVote(rpc), option.hard_ttl()).await?;
         if let Response::Vote(answer) = answer { Ok(answer) } else { Err(unexpected(answer)) }
     }
@@ -181,7 +163,7 @@ impl RaftNetworkV2<TypeConfig> for RaftConnection {
         snapshot: Snapshot,
         cancel: impl Future<Output = ReplicationClosed> + Send + 'static,
         option: RPCOption,
-    ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
+    ) -> Result<SnapshotResponse, StreamingError<TypeConfig>> {
         let sending = pin!(self.send_snapshot(vote, &snapshot, option.soft_ttl()));
         match select(sending, pin!(cancel)).await {
             Either::Left((sent, _)) => Ok(SnapshotResponse::new(sent?)),
@@ -191,15 +173,12 @@ impl RaftNetworkV2<TypeConfig> for RaftConnection {
 
     async fn transfer_leader(
         &mut self,
-        rpc: TransferLeaderRequest<TypeConfig>,
+        rpc: TransferLeaderRequest,
         option: RPCOption,
-    ) -> Result<TransferLeaderResponse<TypeConfig>, RPCError<TypeConfig>> {
+    ) -> RpcResult<TransferLeaderResponse> {
         let answer = self.ask(&Request::TransferLeader(rpc), option.soft_ttl()).await?;
-        if let Response::TransferLeader(answer) = answer {
-            Ok(answer)
-        } else {
-            Err(unexpected(answer))
-        }
+        let Response::TransferLeader(answer) = answer else { return Err(unexpected(answer)) };
+        Ok(answer)
     }
 }
 
@@ -214,7 +193,7 @@ fn commands(entries: &[RaftEntry]) -> usize {
 
 /// Drops entries from the end until one message can carry the rest; at least one stays. Returns
 /// `true` if it dropped any.
-fn cut(rpc: &mut AppendEntriesRequest<TypeConfig>) -> bool {
+fn cut(rpc: &mut AppendEntriesRequest) -> bool {
     let mut sum = 0_usize;
     let fits = rpc.entries.iter().take_while(|entry| {
         sum = sum.saturating_add(commands(std::slice::from_ref(entry)));
@@ -227,10 +206,9 @@ fn cut(rpc: &mut AppendEntriesRequest<TypeConfig>) -> bool {
 }
 
 fn unexpected(answer: Response) -> RPCError<TypeConfig> {
-    let why = if let Response::Failed(why) = answer {
+    RPCError::Unreachable(Unreachable::from_string(if let Response::Failed(why) = answer {
         why
     } else {
         "the response does not belong to the request".to_owned()
-    };
-    RPCError::Unreachable(Unreachable::from_string(why))
+    }))
 }

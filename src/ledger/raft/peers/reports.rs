@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::ledger::{CLOCK_OFFSET_MAX, NodeId};
 use crate::token::UnixSeconds;
 
-/// How long a report of a clock is believed.
+/// How long a reported clock is used.
 const FRESH: Duration = Duration::from_secs(10);
 
 /// The last report of each other node.

@@ -1,7 +1,7 @@
 //! The interface to the network: bytes to another node, bytes back.
 
 use std::fmt::Debug;
-use std::future::Future;
+use std::future::{Future, ready};
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -55,6 +55,6 @@ pub struct Alone;
 impl Transport for Alone {
     fn call(&self, _to: &PeerAddress, _message: Vec<u8>, _within: Duration) -> Reply<'_> {
         let why = "this node was started without a cluster".to_owned();
-        Box::pin(std::future::ready(Err(TransportError::NotDelivered(why))))
+        Box::pin(ready(Err(TransportError::NotDelivered(why))))
     }
 }

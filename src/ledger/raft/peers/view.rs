@@ -29,7 +29,6 @@ impl View {
         Self { raft, own }
     }
 
-    /// Reads openraft's metrics.
     pub(crate) fn metrics<T>(&self, read: impl FnOnce(&RaftMetrics) -> T) -> T {
         read(&self.raft.metrics().borrow_watched())
     }
@@ -40,7 +39,6 @@ impl View {
         self.metrics(|metrics| metrics.running_state.is_ok())
     }
 
-    /// Returns `true` if this node leads.
     pub(crate) fn is_leader(&self) -> bool {
         self.metrics(|metrics| metrics.state == ServerState::Leader)
     }
@@ -78,7 +76,6 @@ impl View {
         }
     }
 
-    /// Returns all members.
     pub(crate) fn members(&self) -> BTreeMap<NodeId, Member> {
         self.metrics(|metrics| members_of(&metrics.membership_config))
     }

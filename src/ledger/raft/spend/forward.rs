@@ -8,11 +8,9 @@ use openraft::errors::{ClientWriteError, RaftError};
 use tokio::time::{Instant, timeout_at};
 
 use super::timestamp::LeaderClock;
-use crate::ledger::raft::peers::{
-    CallError, ForwardError, PeerAddress, Peers, Request, Response, View,
-};
+use crate::ledger::raft::peers::{CallError, PeerAddress, Peers, Request, Response, View};
 use crate::ledger::raft::store::Raft;
-use crate::ledger::raft::types::TypeConfig;
+use crate::ledger::raft::types::WriteError;
 use crate::ledger::{Command, Entry, LedgerError, Outcome, OutcomeUnknown, Unavailable};
 
 /// How long a leader may take with a forwarded batch before it is asked again.
@@ -77,8 +75,8 @@ impl Forwarder {
         }
     }
 
-    /// Sends a request to the leader and ignores the response. If no leader is known, all members
-    /// are asked: they do not reach a node that has moved before it has reported its new address.
+    /// Sends a request to the leader, or to all members if no leader is known, and ignores the
+    /// response. A node that has moved knows no leader: no member reaches it at its old address.
     pub(crate) async fn ask_leader(&self, request: &Request) {
         let asked = self.view.leader().map_or_else(|| self.view.others(), |leader| vec![leader]);
         let asked = asked.iter().map(|one| self.peers.ask(one, request, FORWARD_WITHIN));
@@ -105,17 +103,8 @@ impl Forwarder {
         };
         match response {
             Ok(Response::Forward(answers)) => {
-                let answer = |answer: Result<Outcome, ForwardError>| {
-                    answer.map_err(|error| match error {
-                        ForwardError::NotAppended => {
-                            LedgerError::Unavailable(Unavailable::NotAppended)
-                        }
-                        ForwardError::Unknown => {
-                            LedgerError::OutcomeUnknown(OutcomeUnknown::LeaderFailed)
-                        }
-                    })
-                };
-                BatchResult::Answered(answers.into_iter().map(answer).collect())
+                let answers = answers.into_iter().map(|answer| answer.map_err(Into::into));
+                BatchResult::Answered(answers.collect())
             }
             Ok(Response::NotLeader) => BatchResult::NotAppended(Unavailable::NoLeader),
             Ok(_) => BatchResult::Unknown(OutcomeUnknown::LeaderFailed),
@@ -128,14 +117,14 @@ impl Forwarder {
         }
     }
 
-    /// Returns how many spends this node has forwarded since its start.
+    /// Returns how many spends this node has forwarded since its start. Each attempt counts.
     pub(crate) fn spends_forwarded(&self) -> u64 {
         self.spends_forwarded.load(Ordering::Relaxed)
     }
 }
 
 /// Returns what an error of openraft means for the entry. In doubt, its outcome is unknown.
-fn not_written(error: RaftError<TypeConfig, ClientWriteError<TypeConfig>>) -> BatchResult {
+fn not_written(error: WriteError) -> BatchResult {
     match error {
         RaftError::APIError(ClientWriteError::ForwardToLeader(_)) => {
             BatchResult::NotAppended(Unavailable::NoLeader)

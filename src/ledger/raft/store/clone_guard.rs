@@ -136,8 +136,8 @@ pub(crate) fn write_clone_guard(dir: &Path) -> Result<(), OpenError> {
     written.map_err(OpenError::io("write", &disk.path(FILE)))
 }
 
-/// Accepts a ledger that was moved as a whole and is the newest and only one, which the caller
-/// vouches for. Returns `false` if the guard had nothing against it.
+/// Accepts a ledger that was moved as a whole. The caller vouches that it is the newest and only
+/// one. Returns `false` if the guard accepts it already; nothing is changed then.
 ///
 /// # Errors
 ///
@@ -164,8 +164,8 @@ fn has_segment(dir: &Path) -> bool {
     names.is_ok_and(|names| names.iter().any(|name| name.parse::<u64>().is_ok()))
 }
 
-/// Returns `true` if a file system of this type keeps the inode numbers of its files. An unknown
-/// one does, as all native ones do.
+/// Returns `true` if a file system of this type keeps the inode numbers of its files. Unknown types
+/// count as such, because all native file systems do.
 fn has_stable_inodes(f_type: Option<u32>) -> bool {
     f_type.is_none_or(|f_type| !WITHOUT_STABLE_INODES.contains(&f_type))
 }

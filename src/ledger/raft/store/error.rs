@@ -1,4 +1,4 @@
-//! Why a ledger could not be created or opened.
+//! The error of a ledger that cannot be created or opened.
 
 use std::fmt;
 use std::io;

@@ -4,7 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use thiserror::Error;
 
 use crate::ledger::NodeId;
@@ -44,7 +44,7 @@ pub enum IdentityError {
 }
 
 /// The fields of the file.
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct IdentityFile {
     format: u8,
@@ -78,17 +78,18 @@ impl Identity {
     /// Returns the name and the content of the file.
     #[must_use]
     pub fn to_file(self) -> (&'static str, String) {
-        let file = IdentityFile::of(self);
-        let IdentityFile { format, ledger_id, node_id, born_at, checksum } = file;
+        let Self { ledger_id, node_id, born_at } = self;
         let text = format!(
             "# Who this ledger is. Made once; do not edit or copy to another node.\n\
-             # born_at is {}: tokens issued before are refused.\n\
-             format = {format}\n\
-             ledger_id = \"{ledger_id}\"\n\
+             # born_at is {born_at}: tokens issued before are refused.\n\
+             format = 1\n\
+             ledger_id = \"{:032x}\"\n\
              node_id = \"{node_id}\"\n\
-             born_at = {born_at}\n\
-             checksum = \"{checksum}\"\n",
-            self.born_at
+             born_at = {}\n\
+             checksum = \"{:08x}\"\n",
+            u128::from_be_bytes(ledger_id),
+            born_at.get(),
+            self.checksum()
         );
         (FILE, text)
     }
@@ -103,16 +104,6 @@ impl Identity {
 }
 
 impl IdentityFile {
-    fn of(identity: Identity) -> Self {
-        Self {
-            format: 1,
-            ledger_id: format!("{:032x}", u128::from_be_bytes(identity.ledger_id)),
-            node_id: identity.node_id.to_string(),
-            born_at: identity.born_at.get(),
-            checksum: format!("{:08x}", identity.checksum()),
-        }
-    }
-
     fn identity(&self) -> Option<Identity> {
         let identity = Identity {
             ledger_id: u128::from_str_radix(&self.ledger_id, 16).ok()?.to_be_bytes(),

@@ -4,17 +4,15 @@
 //! numbers of all its incarnations. A node stores the last incarnation of each peer, and the peer's
 //! durable index: how much of the committed log its disk holds.
 //!
-//! A peer with a new incarnation must show its history. The history must contain the incarnation
-//! that is stored: that of an old disk does not, nor does that of a directory whose copy spoke
-//! first. And its log must reach the stored durable index: a disk that was set back within its last
-//! incarnation does not. Such a peer may have forgotten a vote or an entry that it acknowledged, so
-//! its messages never reach Raft.
+//! A peer with a new incarnation must show its history. The history must contain the stored
+//! incarnation; that of an old disk does not, nor does that of a directory whose copy was accepted
+//! first. And the peer's log must reach the stored durable index; that of a disk that was set back
+//! within its last incarnation does not. A peer that fails either check may have forgotten a vote or
+//! an entry that it acknowledged, so its messages never reach Raft.
 //!
-//! Every message also contains the sender's record of the receiver. A node that votes alone asks no
-//! other node, but still learns in this way that it was set back.
-//!
-//! Every message carries the sender's durable index. It is kept in memory and written every 10 s;
-//! no message waits for that.
+//! Every message also contains the sender's record of the receiver, so a sole voter, which asks no
+//! other node, still learns that it was set back. And it contains the sender's durable index, which
+//! the receiver keeps in memory and writes every 10 s; no message waits for that.
 //!
 //! ```text
 //! DIR/runs = "jeton runs 2\n", then an IncarnationFile as in checksummed.rs
@@ -34,8 +32,8 @@ const FILE: &str = "runs";
 const UNFINISHED: &str = "runs.tmp";
 const FIRST_LINE: &[u8] = b"jeton runs 2\n";
 
-/// How many incarnations a directory stores. A peer that missed this many of them, each of which
-/// sent some message, wrongly rejects the node.
+/// How many incarnations a directory stores. A peer that heard from none of this many in a row
+/// wrongly rejects the node.
 const STORED_MAX: usize = 10_000;
 
 /// The incarnations of this node, and the last ones of its peers.
@@ -127,13 +125,11 @@ impl Incarnations {
         Ok(self.current)
     }
 
-    /// Returns the history of this node.
     pub(crate) fn history(&self) -> io::Result<History> {
         self.current()?;
         Ok(History { incarnations: self.inner().known.own.clone(), log_end: self.log_end })
     }
 
-    /// Returns the record of `node_id`.
     pub(crate) fn peer(&self, node_id: NodeId) -> Option<PeerRecord> {
         self.inner().known.peers.get(&node_id).copied()
     }
@@ -272,9 +268,7 @@ mod tests {
 
     #[test]
     fn a_directory_that_continues_is_known_and_one_that_was_put_back_is_not() {
-        let (dir, peer, old) =
-            (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir());
-        let old = old.unwrap();
+        let [dir, peer, old] = std::array::from_fn(|_| tempfile::tempdir().unwrap());
         assert_eq!(check(&open(peer.path(), 7), &open(dir.path(), 1)), Verdict::Known);
         std::fs::copy(dir.path().join(FILE), old.path().join(FILE)).unwrap();
         // The peer misses an incarnation, and is itself restarted.
@@ -289,10 +283,9 @@ mod tests {
     }
 
     #[test]
-    fn of_a_directory_and_its_copy_only_the_first_to_speak_is_known() {
-        let (dir, copy, peer) =
-            (tempfile::tempdir().unwrap(), tempfile::tempdir(), tempfile::tempdir().unwrap());
-        let (copy, peer) = (copy.unwrap(), open(peer.path(), 0));
+    fn of_a_directory_and_its_copy_only_the_first_to_send_a_message_is_known() {
+        let [dir, copy, peer] = std::array::from_fn(|_| tempfile::tempdir().unwrap());
+        let peer = open(peer.path(), 0);
         assert_eq!(check(&peer, &open(dir.path(), 1)), Verdict::Known);
         std::fs::copy(dir.path().join(FILE), copy.path().join(FILE)).unwrap();
         assert_eq!(check(&peer, &open(copy.path(), 2)), Verdict::Known);
@@ -331,10 +324,8 @@ mod tests {
             let mut damaged = whole.clone();
             damaged[index] ^= 1;
             std::fs::write(dir.path().join(FILE), &damaged).unwrap();
-            assert!(
-                Incarnations::open(Box::new(FileDisk::new(dir.path())), 6, 0).is_err(),
-                "byte {index}"
-            );
+            let opened = Incarnations::open(Box::new(FileDisk::new(dir.path())), 6, 0);
+            assert!(opened.is_err(), "byte {index}");
         }
     }
 }

@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 
-use crate::ledger::log::{LogError, Record, Writer};
+use crate::ledger::log::{Record, Writer};
 use crate::ledger::raft::types::{LogId, RaftEntry, TypeConfig, Vote};
 
 /// The log for openraft. Clones share it.
@@ -38,7 +38,7 @@ impl LogStore {
     }
 
     fn submit(&self, records: Vec<Record>, done: impl FnOnce(io::Result<()>) + Send + 'static) {
-        self.0.submit(records, Box::new(move |result| done(result.map_err(io_error))));
+        self.0.submit(records, Box::new(move |result| done(result.map_err(io::Error::other))));
     }
 }
 
@@ -109,8 +109,4 @@ fn encode(value: &impl Serialize) -> io::Result<Arc<[u8]>> {
 /// the program or in another one.
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> io::Result<T> {
     postcard::from_bytes(bytes).map_err(io::Error::other)
-}
-
-fn io_error(error: LogError) -> io::Error {
-    io::Error::other(error)
 }

@@ -42,7 +42,6 @@ struct Inner {
 /// The time of the log, and when it last advanced.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LogTime {
-    /// The time.
     pub(crate) now: UnixSeconds,
     /// When it last advanced, by this node's monotonic clock.
     pub(crate) since: Instant,
@@ -103,7 +102,6 @@ impl Applied {
         self.inner().membership.nodes().count()
     }
 
-    /// Returns the time of the log.
     pub(crate) fn log_time(&self) -> LogTime {
         let inner = self.inner();
         LogTime {
@@ -113,7 +111,6 @@ impl Applied {
         }
     }
 
-    /// Returns the freshness of the applied state.
     pub(crate) fn freshness(&self) -> &Freshness {
         &self.freshness
     }

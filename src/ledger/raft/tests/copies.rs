@@ -32,14 +32,9 @@ fn files(dir: &Path) -> BTreeSet<(PathBuf, Vec<u8>)> {
     found.collect()
 }
 
-async fn open(dir: &Path) -> Result<RaftLedger, OpenError> {
-    RaftLedger::open(dir, clock(), Options::default()).await
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_copy_is_refused_and_left_unchanged_until_it_is_accepted() {
-    let parent = tempfile::tempdir().unwrap();
-    let dir = created(parent.path()).await;
+    let (parent, dir) = created().await;
     open(&dir).await.unwrap().close().await;
     let moved = parent.path().join("moved");
     fs::rename(&dir, &moved).unwrap();
@@ -67,8 +62,7 @@ async fn a_copy_is_refused_and_left_unchanged_until_it_is_accepted() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_older_log_in_the_original_directory_is_refused() {
-    let parent = tempfile::tempdir().unwrap();
-    let dir = created(parent.path()).await;
+    let (parent, dir) = created().await;
     let old = parent.path().join("old");
     for loses_mark in [false, true] {
         open(&dir).await.unwrap().close().await;
@@ -88,8 +82,7 @@ async fn an_older_log_in_the_original_directory_is_refused() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn creating_a_ledger_does_not_remove_an_existing_staging_directory() {
-    let parent = tempfile::tempdir().unwrap();
-    let dir = created(parent.path()).await;
+    let (parent, dir) = created().await;
     let staging = parent.path().join("ledger.new");
     fs::rename(&dir, &staging).unwrap();
     let before = files(&staging);
@@ -100,8 +93,7 @@ async fn creating_a_ledger_does_not_remove_an_existing_staging_directory() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restored_ledger_keeps_revocations_and_refuses_earlier_tokens() {
-    let parent = tempfile::tempdir().unwrap();
-    let dir = created(parent.path()).await;
+    let (parent, dir) = created().await;
     let alice = || UserName::new("alice").unwrap();
     let ledger = open(&dir).await.unwrap();
     ledger.revoke(Revocation::Key(KeyId([9; 4]))).await.unwrap();
@@ -154,8 +146,7 @@ async fn a_restored_ledger_keeps_revocations_and_refuses_earlier_tokens() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_incomplete_or_damaged_copy_is_not_restored() {
-    let parent = tempfile::tempdir().unwrap();
-    let dir = created(parent.path()).await;
+    let (parent, dir) = created().await;
     let ledger = open(&dir).await.unwrap();
     assert!(ledger.spend(spend(1, 9, 1)).await.unwrap().is_ok());
     ledger.compact().await.unwrap();

@@ -59,8 +59,8 @@ struct Inner {
     step: u64,
     /// By request number.
     redemptions: BTreeMap<u32, Redemption>,
-    /// The links that a client has asked to revoke.
-    revocations: BTreeMap<u8, RevocationStatus>,
+    /// The links that a client has asked to revoke, and when a node first confirmed that.
+    revocations: BTreeMap<u8, Option<(u64, Instant)>>,
     /// Whether each client may have `autologin`; `None` if the outcome is unknown.
     permissions: BTreeMap<u8, Option<bool>>,
     /// The nodes that have reported a link as revoked, with the link.
@@ -75,12 +75,6 @@ struct Redemption {
     granted: BTreeSet<u32>,
     refused: Option<SpendRefusal>,
     unknown: bool,
-}
-
-#[derive(Debug, Default)]
-struct RevocationStatus {
-    /// When a node first confirmed the revocation.
-    confirmed: Option<(u64, Instant)>,
 }
 
 /// The number of responses of each kind, to check that the runs cover all kinds.
@@ -138,8 +132,8 @@ impl ClientHistory {
         if revoking.await.is_ok() {
             let mut inner = self.inner();
             let step = inner.next_step();
-            let revocation = inner.revocations.entry(number).or_default();
-            revocation.confirmed.get_or_insert_with(|| (step, Instant::now()));
+            let confirmed = inner.revocations.entry(number).or_default();
+            confirmed.get_or_insert_with(|| (step, Instant::now()));
         }
     }
 
@@ -171,8 +165,7 @@ impl ClientHistory {
             !inner.reported_revoked.contains(&(node, number)),
             "node {node} forgot that link {number} is revoked"
         );
-        let revocation = inner.revocations.get(&number);
-        if let Some((_, confirmed)) = revocation.and_then(|revocation| revocation.confirmed) {
+        if let Some(Some((_, confirmed))) = inner.revocations.get(&number) {
             let age_max = Options::default().max_staleness + ROUND_TRIP_MAX;
             assert!(
                 confirmed.elapsed() <= age_max,
@@ -201,7 +194,7 @@ impl ClientHistory {
         };
         match response {
             Ok(Ok(used)) => {
-                let confirmed = revocation.and_then(|revocation| revocation.confirmed);
+                let confirmed = revocation.copied().flatten();
                 let is_late = confirmed.is_some_and(|(step, _)| step < redemption.began);
                 assert!(!is_late, "granted after a revocation: {redemption:?}, {confirmed:?}");
                 assert_ne!(permitted, Some(false), "granted without permission: {redemption:?}");
@@ -240,7 +233,7 @@ impl ClientHistory {
         let refused = |refusal| count(&|redemption| redemption.refused == Some(refusal));
         ResponseCounts {
             granted: count(&|redemption| !redemption.granted.is_empty()),
-            revoked: inner.revocations.values().filter(|r| r.confirmed.is_some()).count(),
+            revoked: inner.revocations.values().flatten().count(),
             refused_as_revoked: refused(SpendRefusal::Revoked),
             refused_as_denied: refused(SpendRefusal::AutologinDenied),
             autologin_granted: count(&|r| r.link >= LINKS && !r.granted.is_empty()),
@@ -268,7 +261,7 @@ impl ClientHistory {
             let is_revoked = state.standing(token.id(), token.claims()).revoked;
             let revocation = inner.revocations.get(&number);
             assert!(!is_revoked || revocation.is_some(), "no client revoked link {number}");
-            let is_lost = !is_revoked && revocation.is_some_and(|r| r.confirmed.is_some());
+            let is_lost = !is_revoked && revocation.is_some_and(Option::is_some);
             assert!(!is_lost, "the revocation of link {number} was lost");
         }
         for (client, known) in &inner.permissions {

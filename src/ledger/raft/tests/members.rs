@@ -22,6 +22,11 @@ async fn granted(ledger: &RaftLedger, number: u8, max: u32, request: u32) -> Opt
     ledger.spend(spend(number, max, request)).await.unwrap().ok().map(|grant| grant.used())
 }
 
+fn assert_refused_as_old(ledger: &RaftLedger) {
+    let ready = ledger.status().ready.unwrap_err().to_string();
+    assert!(ready.contains("old disk") && ready.contains("fresh directory"), "{ready}");
+}
+
 #[test]
 fn a_lone_node_grows_to_three_through_a_snapshot_and_keeps_every_count() {
     simulate(1, |world| async move {
@@ -30,17 +35,7 @@ fn a_lone_node_grows_to_three_through_a_snapshot_and_keeps_every_count() {
         for request in 0..300 {
             assert!(granted(&first, (request % 100) as u8, 4, request).await.is_some());
         }
-        let applied = first.status().applied;
-        first.raft.trigger().snapshot().await.unwrap();
-        let wait = || first.raft.wait(Some(Duration::from_secs(10)));
-        wait().metrics(|m| m.snapshot.is_some(), "snapshot").await.unwrap();
-        first.raft.trigger().purge_log(applied).await.unwrap();
-        wait()
-            .metrics(|m| m.purged.is_some_and(|at| at.index() == applied), "purge")
-            .await
-            .unwrap();
-        let before = first.applied.show(snapshot_hash);
-
+        first.compact().await.unwrap();
         world.add_learner(2).await;
         let even = first.promote(nodes([2])).await.unwrap_err();
         assert_eq!(even, MembershipError::EvenVoters(2));
@@ -49,26 +44,19 @@ fn a_lone_node_grows_to_three_through_a_snapshot_and_keeps_every_count() {
         let state = world.converged().await;
         assert_eq!(state.token(spend(7, 4, 0).token).unwrap().used, 3);
         assert!(world.node(3).raft.metrics().borrow_watched().snapshot.is_some());
-        assert_ne!(before, [0; 32]);
         for (request, node) in [(1_000, 1), (1_001, 2), (1_002, 3)] {
             let used = granted(&world.node(node), 7, 4, request).await;
             assert_eq!(used, (request == 1_000).then_some(4), "at node {node}");
         }
         let members = world.node(3).members().await.members;
         assert_eq!(members.len(), 3);
-        assert!(
-            members.iter().all(|member| member.role == MemberRole::Voter && member.lag == Some(0))
-        );
-        assert!(members.iter().all(|member| member.clock_offset == Some(0)));
-        assert!(
-            members.iter().all(|member| member.address == format!("node-{}", member.node_id.0))
-        );
+        for member in &members {
+            assert_eq!((member.role, member.lag), (MemberRole::Voter, Some(0)));
+            assert_eq!(member.clock_offset, Some(0));
+            assert_eq!(member.address, format!("node-{}", member.node_id.0));
+        }
         assert_eq!(members.iter().filter(|member| member.is_leader).count(), 1);
     });
-}
-
-fn snapshot_hash(state: &State) -> [u8; 32] {
-    snapshot::state_hash(state)
 }
 
 #[test]
@@ -78,11 +66,9 @@ fn replacing_or_demoting_the_leader_transfers_leadership_and_never_leaves_two_vo
         world.add_learner(4).await;
         for node in [1, 2] {
             let only = || nodes([node]);
-            assert_eq!(world.node(node).demote(only()).await, Err(MembershipError::EvenVoters(2)));
-            assert_eq!(
-                world.node(node).remove(only()).await,
-                Err(MembershipError::IsVoter(NodeId(node)))
-            );
+            let ledger = world.node(node);
+            assert_eq!(ledger.demote(only()).await, Err(MembershipError::EvenVoters(2)));
+            assert_eq!(ledger.remove(only()).await, Err(MembershipError::IsVoter(NodeId(node))));
         }
         let all = world.node(1).demote(nodes([1, 2, 3])).await;
         assert_eq!(all, Err(MembershipError::LastVoter));
@@ -216,12 +202,10 @@ fn a_node_that_is_cut_off_reports_no_standing_after_max_staleness() {
             }
             // The learner still hears the leader, but the leader hears no other voter.
             assert_eq!(status.leader.is_none(), node == leader, "node {node}");
-            assert_eq!(
-                ledger.members_known_here().is_by_leader,
-                status.leader == Some(status.node_id)
-            );
-            assert_eq!(world.node(node).standing(&token).is_err(), cut_off, "node {node}");
-            assert_eq!(world.node(node).status().ready.is_err(), cut_off, "node {node}");
+            let is_by_leader = ledger.members_known_here().is_by_leader;
+            assert_eq!(is_by_leader, status.leader == Some(status.node_id));
+            assert_eq!(ledger.standing(&token).is_err(), cut_off, "node {node}");
+            assert_eq!(status.ready.is_err(), cut_off, "node {node}");
         }
         world.heal();
         wait_secs(4).await;
@@ -269,8 +253,7 @@ fn a_node_on_an_old_disk_is_refused() {
         for _ in 0..3 {
             let ledger = world.start(3).await;
             wait_secs(20).await;
-            let ready = ledger.status().ready.unwrap_err().to_string();
-            assert!(ready.contains("old disk") && ready.contains("fresh directory"), "{ready}");
+            assert_refused_as_old(&ledger);
             assert!(ledger.spend(spend(2, 1, 2)).await.is_err());
             drop(ledger);
             world.stop(3).await;
@@ -284,7 +267,7 @@ fn a_node_on_an_old_disk_is_refused() {
 }
 
 #[test]
-fn a_disk_that_was_set_back_within_its_last_run_is_refused() {
+fn a_disk_that_was_set_back_within_its_last_incarnation_is_refused() {
     simulate(11, |world| async move {
         world.create_cluster(3).await;
         world.node(3).transfer_leader(Some(NodeId(1))).await.unwrap();
@@ -302,8 +285,7 @@ fn a_disk_that_was_set_back_within_its_last_run_is_refused() {
         world.start(2).await;
         let ledger = world.start(3).await;
         wait_secs(20).await;
-        let ready = ledger.status().ready.unwrap_err().to_string();
-        assert!(ready.contains("old disk") && ready.contains("fresh directory"), "{ready}");
+        assert_refused_as_old(&ledger);
         assert!(world.node(2).spend(spend(2, 1, 2)).await.is_err());
         drop(ledger);
         world.crash(3).await;
@@ -334,8 +316,7 @@ fn a_lone_voter_on_an_old_disk_decides_nothing_once_another_node_sends_it_a_mess
             world.replace_disks(1, old);
             let ledger = world.start(1).await;
             wait_secs(5).await;
-            let ready = ledger.status().ready.unwrap_err().to_string();
-            assert!(ready.contains("old disk") && ready.contains("fresh directory"), "{ready}");
+            assert_refused_as_old(&ledger);
             for node in [1, 2] {
                 assert!(world.node(node).spend(spend(1, 1, 2)).await.is_err());
             }
@@ -368,11 +349,8 @@ fn a_node_with_a_wrong_address_reports_it() {
         world.cut(1, 2);
         let moved = world.start(2).await;
         wait_secs(11).await;
-        assert!(
-            moved.peer_errors()[0].contains("correct `cluster.address`"),
-            "{:?}",
-            moved.peer_errors()
-        );
+        let alarms = moved.peer_errors();
+        assert!(alarms[0].contains("correct `cluster.address`"), "{alarms:?}");
     });
 }
 
@@ -398,23 +376,15 @@ fn unknown_senders_are_refused_with_helpful_messages() {
         let ledger = world.node(1);
         // A node of another ledger.
         let other = Identity { ledger_id: [8; 16], ..World::identity(2) };
-        let refused = refusal(&ledger, 2, &other, 1);
-        assert_eq!(refused.await, PeerRefusal::OtherLedger);
-        // A message for another node.
-        assert_eq!(
-            refusal(&ledger, 2, &World::identity(2), 3).await,
-            PeerRefusal::OtherTarget(NodeId(1))
-        );
+        assert_eq!(refusal(&ledger, 2, &other, 1).await, PeerRefusal::OtherLedger);
+        let for_another_node = refusal(&ledger, 2, &World::identity(2), 3).await;
+        assert_eq!(for_another_node, PeerRefusal::OtherTarget(NodeId(1)));
         // A sender id that differs from the certificate's, and this node's own id.
         assert_eq!(refusal(&ledger, 3, &World::identity(2), 1).await, PeerRefusal::OtherSender);
         assert_eq!(refusal(&ledger, 1, &World::identity(1), 1).await, PeerRefusal::OtherSender);
         // Noise, and an unknown version.
         for message in [&b""[..], &[1], &[3, 0, 0, 0], &[0xff; 64]] {
-            let bytes = ledger.receive(NodeId(2), message).await;
-            let (_, body) = decode_head(&bytes).unwrap();
-            let response: Response = decode_body(body).unwrap();
-            let is_refused = matches!(response, Response::Refused(PeerRefusal::Format));
-            assert!(is_refused, "{response:?}");
+            assert_eq!(refusal_of(&ledger, 2, message).await, PeerRefusal::Format);
         }
         for refusal in [PeerRefusal::OtherLedger, PeerRefusal::NotMember, PeerRefusal::OldDirectory]
         {
@@ -438,7 +408,12 @@ async fn refusal(ledger: &RaftLedger, from: u64, sender: &Identity, to: u64) -> 
         version: String::new(),
     };
     let message = encode(&head, &Request::Members).unwrap();
-    let bytes = ledger.receive(NodeId(from), &message).await;
+    refusal_of(ledger, from, &message).await
+}
+
+/// Returns the refusal of a message that arrives on a connection of `from`.
+async fn refusal_of(ledger: &RaftLedger, from: u64, message: &[u8]) -> PeerRefusal {
+    let bytes = ledger.receive(NodeId(from), message).await;
     let (_, body) = decode_head(&bytes).unwrap();
     let response: Response = decode_body(body).unwrap();
     let Response::Refused(refusal) = response else { panic!("{response:?}") };

@@ -1,4 +1,4 @@
-//! `RaftLedger` on a real disk: openraft's own test suite, restarts, refusals.
+//! `RaftLedger`: openraft's own test suite, restarts, refusals.
 
 mod copies;
 mod faults;
@@ -16,24 +16,25 @@ mod sim_disk;
 mod simulation;
 mod world;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use openraft::StorageError;
 use openraft::testing::log::{StoreBuilder, Suite};
+
+use sim_disk::{DiskFailure, SimDisk};
 
 use super::life::Opening;
 use super::store::{Applied, LogStore, SnapshotFiles, StateMachine};
 use super::types::{SnapshotMeta, TypeConfig};
 use super::*;
 use crate::clock::ManualClock;
-use crate::ledger::log::{Disk, DiskFile, FileDisk, LedgerId, Log, LogError, SegmentLen, Writer};
+use crate::ledger::log::{FileDisk, LedgerId, Log, LogError, LogState, SegmentLen, Writer};
 use crate::ledger::{
     Ledger, LedgerError, NodeId, RequestId, Revocation, Spend, SpendRefusal, State, snapshot,
 };
@@ -43,6 +44,9 @@ use crate::token::{
 };
 
 const NOW: u64 = 1_790_000_000;
+
+/// How long to wait for the engine.
+const WAIT_MAX: Duration = Duration::from_secs(10);
 
 fn clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::at(UnixSeconds::new(NOW)))
@@ -56,10 +60,16 @@ fn identity() -> Identity {
     }
 }
 
-async fn created(parent: &Path) -> PathBuf {
-    let dir = parent.join("ledger");
+/// Creates a ledger. Returns its directory, and the parent, which must be kept.
+async fn created() -> (tempfile::TempDir, PathBuf) {
+    let parent = tempfile::tempdir().unwrap();
+    let dir = parent.path().join("ledger");
     create(&dir, identity(), clock()).await.unwrap();
-    dir
+    (parent, dir)
+}
+
+async fn open(dir: &Path) -> Result<RaftLedger, OpenError> {
+    RaftLedger::open(dir, clock(), Options::default()).await
 }
 
 fn spend(number: u8, max: u32, request: u32) -> Spend {
@@ -114,7 +124,7 @@ impl StoreBuilder<TypeConfig, LogStore, StateMachine, tempfile::TempDir> for Sto
         let disk = Box::new(FileDisk::new(dir.path().join("log")));
         let log =
             Log::create(disk, LedgerId([7; 16]), SegmentLen::new(64 * 1024).unwrap()).unwrap();
-        let writer = Writer::start(log, crate::ledger::log::LogState::default()).unwrap();
+        let writer = Writer::start(log, LogState::default()).unwrap();
         let applied = Applied::new(State::new(UnixSeconds::new(NOW)), SnapshotMeta::default());
         let files = SnapshotFiles::new(Box::new(FileDisk::new(dir.path().join("snapshot"))));
         Ok((dir, LogStore::new(Arc::new(writer)), StateMachine::new(applied, files)))
@@ -140,9 +150,8 @@ async fn the_stores_pass_openrafts_suite() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn exactly_three_of_64_concurrent_spends_are_granted_and_a_restart_keeps_the_count() {
-    let parent = tempfile::tempdir().unwrap();
-    let dir = created(parent.path()).await;
-    let ledger = Arc::new(RaftLedger::open(&dir, clock(), Options::default()).await.unwrap());
+    let (_parent, dir) = created().await;
+    let ledger = Arc::new(open(&dir).await.unwrap());
     let spends = (0..64).map(|request| {
         let ledger = Arc::clone(&ledger);
         tokio::spawn(async move { (request, ledger.spend(spend(1, 3, request)).await.unwrap()) })
@@ -159,7 +168,7 @@ async fn exactly_three_of_64_concurrent_spends_are_granted_and_a_restart_keeps_t
     assert_eq!(counts, [(1, 2), (2, 1), (3, 0)]);
     Arc::into_inner(ledger).unwrap().close().await;
 
-    let ledger = RaftLedger::open(&dir, clock(), Options::default()).await.unwrap();
+    let ledger = open(&dir).await.unwrap();
     assert_eq!(ledger.spend(spend(1, 3, 99)).await.unwrap(), Err(SpendRefusal::UsedUp));
     // A repeated request gets its old verdict, even after a restart.
     for (used, _, request) in granted {
@@ -171,10 +180,9 @@ async fn exactly_three_of_64_concurrent_spends_are_granted_and_a_restart_keeps_t
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lone_node_grants_as_soon_as_it_is_open() {
-    let parent = tempfile::tempdir().unwrap();
-    let dir = created(parent.path()).await;
+    let (_parent, dir) = created().await;
     for request in 0..3 {
-        let ledger = RaftLedger::open(&dir, clock(), Options::default()).await.unwrap();
+        let ledger = open(&dir).await.unwrap();
         assert_eq!(ledger.status().ready, Ok(()));
         let grant = ledger.spend(spend(1, 9, request)).await.unwrap().unwrap();
         assert_eq!(grant.used(), request + 1);
@@ -182,75 +190,28 @@ async fn a_lone_node_grants_as_soon_as_it_is_open() {
     }
 }
 
-/// A real disk with one sync that fails. As on Linux, later syncs succeed although pages were lost.
-#[derive(Debug)]
-struct FailingDisk(FileDisk, Arc<AtomicBool>);
-
-#[derive(Debug)]
-struct FailingFile(Box<dyn DiskFile>, Arc<AtomicBool>);
-
-impl Disk for FailingDisk {
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path(name)
-    }
-
-    fn try_lock(&mut self) -> io::Result<bool> {
-        self.0.try_lock()
-    }
-
-    fn list(&self) -> io::Result<Vec<String>> {
-        self.0.list()
-    }
-
-    fn read(&self, name: &str, len_max: usize) -> io::Result<Vec<u8>> {
-        self.0.read(name, len_max)
-    }
-
-    fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
-        Ok(Box::new(FailingFile(self.0.create(name)?, Arc::clone(&self.1))))
-    }
-
-    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.0.rename(from, to)
-    }
-
-    fn remove(&self, name: &str) -> io::Result<()> {
-        self.0.remove(name)
-    }
-
-    fn sync_dir(&self) -> io::Result<()> {
-        self.0.sync_dir()
-    }
-}
-
-impl DiskFile for FailingFile {
-    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.0.write_all_at(bytes, offset)
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        if self.1.swap(false, Ordering::SeqCst) {
-            return Err(io::Error::from_raw_os_error(5));
-        }
-        self.0.sync_data()
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_one_failed_sync_nothing_is_granted_until_a_restart() {
-    let parent = tempfile::tempdir().unwrap();
-    let dir = created(parent.path()).await;
-    let fails_once = Arc::new(AtomicBool::new(false));
-    let log = Box::new(FailingDisk(FileDisk::new(dir.join("log")), Arc::clone(&fails_once)));
-    let opening = Opening::of(&dir, clock(), Options::default()).unwrap();
-    let ledger = RaftLedger::start(Opening { log, ..opening }).await.unwrap();
-    ledger.raft.wait_for_recovery(Some(Duration::from_secs(10))).await.unwrap();
+    let (_parent, dir) = created().await;
+    let segment = "00000000000000000001".to_owned();
+    let bytes = fs::read(dir.join("log").join(&segment)).unwrap();
+    let disk = SimDisk::with_files(&BTreeMap::from([(segment, bytes)]));
+    let start = async || {
+        let opening = Opening::of(&dir, clock(), Options::default()).unwrap();
+        let ledger = RaftLedger::start(Opening { log: Box::new(disk.handle()), ..opening });
+        let ledger = ledger.await.unwrap();
+        ledger.raft.wait_for_recovery(Some(WAIT_MAX)).await.unwrap();
+        ledger
+    };
+    let ledger = start().await;
     assert_eq!(ledger.spend(spend(1, 9, 1)).await.unwrap().unwrap().used(), 1);
 
-    fails_once.store(true, Ordering::SeqCst);
+    // The next operation is a write, the one after it a sync.
+    disk.plan(1, DiskFailure::Error(io::ErrorKind::Other));
+    let syncs = disk.syncs();
     let unknown = ledger.spend(spend(1, 9, 2)).await.unwrap_err();
     assert!(matches!(unknown, LedgerError::OutcomeUnknown(_)), "{unknown:?}");
-    assert!(!fails_once.load(Ordering::SeqCst), "no sync failed");
+    assert_eq!(disk.syncs(), syncs + 1);
     for request in 3..20 {
         let refused = ledger.spend(spend(1, 9, request)).await.unwrap_err();
         assert!(matches!(refused, LedgerError::Unavailable(_)), "{refused:?}");
@@ -258,7 +219,7 @@ async fn after_one_failed_sync_nothing_is_granted_until_a_restart() {
     assert!(ledger.status().ready.is_err());
     ledger.close().await;
 
-    let ledger = RaftLedger::open(&dir, clock(), Options::default()).await.unwrap();
+    let ledger = start().await;
     let used = ledger.spend(spend(1, 9, 99)).await.unwrap().unwrap().used();
     assert!(used == 2 || used == 3, "expected use 2 or 3, got {used}");
     ledger.close().await;
@@ -266,9 +227,8 @@ async fn after_one_failed_sync_nothing_is_granted_until_a_restart() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_snapshot_replaces_the_log_and_loses_nothing() {
-    let parent = tempfile::tempdir().unwrap();
-    let dir = created(parent.path()).await;
-    let ledger = RaftLedger::open(&dir, clock(), Options::default()).await.unwrap();
+    let (_parent, dir) = created().await;
+    let ledger = open(&dir).await.unwrap();
     for number in 0..200 {
         let spent = ledger.spend(spend(number, 2, u32::from(number))).await.unwrap();
         assert!(spent.is_ok());
@@ -276,16 +236,10 @@ async fn a_snapshot_replaces_the_log_and_loses_nothing() {
     ledger.revoke(Revocation::Key(KeyId([9; 4]))).await.unwrap();
     ledger.permit(UserName::new("alice").unwrap(), true).await.unwrap();
     let before = ledger.applied.show(snapshot::state_hash);
-    let applied = ledger.status().applied;
-    ledger.raft.trigger().snapshot().await.unwrap();
-    let wait = ledger.raft.wait(Some(Duration::from_secs(10)));
-    wait.metrics(|m| m.snapshot.is_some_and(|at| at.index() == applied), "snapshot").await.unwrap();
-    ledger.raft.trigger().purge_log(applied).await.unwrap();
-    let wait = ledger.raft.wait(Some(Duration::from_secs(10)));
-    wait.metrics(|m| m.purged.is_some_and(|at| at.index() == applied), "purge").await.unwrap();
+    ledger.compact().await.unwrap();
     ledger.close().await;
 
-    let ledger = RaftLedger::open(&dir, clock(), Options::default()).await.unwrap();
+    let ledger = open(&dir).await.unwrap();
     assert_eq!(ledger.applied.show(snapshot::state_hash), before);
     assert_eq!(ledger.spend(spend(7, 2, 1_000)).await.unwrap().unwrap().used(), 2);
     assert_eq!(ledger.spend(spend(7, 2, 1_001)).await.unwrap(), Err(SpendRefusal::UsedUp));
@@ -294,18 +248,17 @@ async fn a_snapshot_replaces_the_log_and_loses_nothing() {
     // A purged log without its snapshot is refused.
     fs::remove_dir_all(dir.join("snapshot")).unwrap();
     FileDisk::create_dir(&dir.join("snapshot")).unwrap();
-    let refused = RaftLedger::open(&dir, clock(), Options::default()).await.unwrap_err();
+    let refused = open(&dir).await.unwrap_err();
     assert!(matches!(refused, OpenError::SnapshotMissing(_)), "{refused:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn snapshots_keep_the_log_short_and_lose_no_uses() {
-    let parent = tempfile::tempdir().unwrap();
-    let dir = created(parent.path()).await;
+    let (_parent, dir) = created().await;
     let opening = Opening::of(&dir, clock(), Options::default()).unwrap();
     let opening = Opening { snapshot_every: 20_000, ..opening };
     let ledger = RaftLedger::start(opening).await.unwrap();
-    ledger.raft.wait_for_recovery(Some(Duration::from_secs(10))).await.unwrap();
+    ledger.raft.wait_for_recovery(Some(WAIT_MAX)).await.unwrap();
     for request in 0..1_000 {
         assert!(ledger.spend(spend(1, 1_000, request)).await.unwrap().is_ok());
     }
@@ -317,25 +270,24 @@ async fn snapshots_keep_the_log_short_and_lose_no_uses() {
     let started = std::time::Instant::now();
     while !is_short() {
         let len = ledger.writer.bytes_since_purge();
-        assert!(started.elapsed() < Duration::from_secs(10), "the log still has {len} bytes");
+        assert!(started.elapsed() < WAIT_MAX, "the log still has {len} bytes");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert!(fs::read_dir(dir.join("snapshot")).unwrap().count() <= 3);
     ledger.close().await;
 
-    let ledger = RaftLedger::open(&dir, clock(), Options::default()).await.unwrap();
+    let ledger = open(&dir).await.unwrap();
     assert_eq!(ledger.spend(spend(1, 1_000, 5_000)).await.unwrap(), Err(SpendRefusal::UsedUp));
     ledger.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_damaged_snapshot_is_refused() {
-    let parent = tempfile::tempdir().unwrap();
-    let dir = created(parent.path()).await;
-    let ledger = RaftLedger::open(&dir, clock(), Options::default()).await.unwrap();
+    let (_parent, dir) = created().await;
+    let ledger = open(&dir).await.unwrap();
     assert!(ledger.spend(spend(1, 2, 1)).await.unwrap().is_ok());
     ledger.raft.trigger().snapshot().await.unwrap();
-    let wait = ledger.raft.wait(Some(Duration::from_secs(10)));
+    let wait = ledger.raft.wait(Some(WAIT_MAX));
     wait.metrics(|m| m.snapshot.is_some(), "snapshot").await.unwrap();
     ledger.close().await;
     let file = fs::read_dir(dir.join("snapshot")).unwrap().next().unwrap().unwrap().path();
@@ -344,39 +296,35 @@ async fn a_damaged_snapshot_is_refused() {
         let mut damaged = whole.clone();
         damaged[index] ^= 0x10;
         fs::write(&file, &damaged).unwrap();
-        assert!(RaftLedger::open(&dir, clock(), Options::default()).await.is_err(), "byte {index}");
+        assert!(open(&dir).await.is_err(), "byte {index}");
     }
     fs::write(&file, &whole).unwrap();
-    RaftLedger::open(&dir, clock(), Options::default()).await.unwrap().close().await;
+    open(&dir).await.unwrap().close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_open_ledger_cannot_be_opened_again() {
-    let parent = tempfile::tempdir().unwrap();
-    let dir = created(parent.path()).await;
-    let ledger = RaftLedger::open(&dir, clock(), Options::default()).await.unwrap();
-    let refused = RaftLedger::open(&dir, clock(), Options::default()).await.unwrap_err();
+    let (_parent, dir) = created().await;
+    let ledger = open(&dir).await.unwrap();
+    let refused = open(&dir).await.unwrap_err();
     assert!(matches!(refused, OpenError::Log { source: LogError::Locked, .. }), "{refused:?}");
     ledger.close().await;
-    RaftLedger::open(&dir, clock(), Options::default()).await.unwrap().close().await;
+    open(&dir).await.unwrap().close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_incomplete_ledger_is_refused_and_left_unchanged() {
-    let parent = tempfile::tempdir().unwrap();
-    let dir = created(parent.path()).await;
+    let (parent, dir) = created().await;
     let exists = create(&dir, identity(), clock()).await.unwrap_err();
     assert!(matches!(exists, OpenError::Exists(_)), "{exists:?}");
 
-    let none = RaftLedger::open(&parent.path().join("none"), clock(), Options::default())
-        .await
-        .unwrap_err();
+    let none = open(&parent.path().join("none")).await.unwrap_err();
     assert!(matches!(none, OpenError::Identity(IdentityError::Missing(_))), "{none:?}");
 
     fs::remove_dir_all(dir.join("log")).unwrap();
-    assert!(RaftLedger::open(&dir, clock(), Options::default()).await.is_err());
+    assert!(open(&dir).await.is_err());
     FileDisk::create_dir(&dir.join("log")).unwrap();
-    let empty = RaftLedger::open(&dir, clock(), Options::default()).await.unwrap_err();
+    let empty = open(&dir).await.unwrap_err();
     assert!(matches!(empty, OpenError::Log { source: LogError::Missing, .. }), "{empty:?}");
     assert!(
         fs::read_dir(dir.join("log")).unwrap().all(|entry| entry.unwrap().file_name() == "lock")

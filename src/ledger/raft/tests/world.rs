@@ -219,16 +219,8 @@ impl World {
         drop(Log::create(log, LedgerId(LEDGER), segment_len()).unwrap());
         let mut inner = self.inner();
         let clock = SimClock { began: inner.began, offset: AtomicI64::new(0) };
-        inner.nodes.insert(
-            node,
-            SimMachine {
-                disks,
-                clock: Arc::new(clock),
-                run: 0,
-                ledger: None,
-                power: Power::default(),
-            },
-        );
+        let (clock, power) = (Arc::new(clock), Power::default());
+        inner.nodes.insert(node, SimMachine { disks, clock, run: 0, ledger: None, power });
     }
 
     /// Starts the node on a machine.
@@ -342,17 +334,23 @@ impl World {
         members.max_by_key(|(changed, _)| *changed).unwrap().1
     }
 
+    /// Returns the machines whose nodes are not members, in order.
+    pub(super) fn non_members(&self) -> Vec<u64> {
+        let members = self.members();
+        self.ids().into_iter().filter(|id| !members.contains(id)).collect()
+    }
+
     /// Returns the least of what the other nodes know about the last start of `node`. Returns
     /// `None` if one of them is down or does not know of that start.
     pub(super) fn known_to_all(&self, node: u64) -> Option<PeerRecord> {
         let inner = self.inner();
         let run = inner.nodes[&node].run;
         let others = inner.nodes.iter().filter(|(id, _)| **id != node);
-        let known = others
-            .map(|(_, machine)| machine.ledger.as_ref()?.peers.incarnations.peer(NodeId(node)));
-        let known: Option<Vec<PeerRecord>> =
-            known.map(|met| met.filter(|met| met.incarnation == run)).collect();
-        known?.into_iter().min_by_key(|met| met.durable_index)
+        let known = others.map(|(_, machine)| {
+            let known = machine.ledger.as_ref()?.peers.incarnations.peer(NodeId(node));
+            known.filter(|known| known.incarnation == run)
+        });
+        known.collect::<Option<Vec<_>>>()?.into_iter().min_by_key(|known| known.durable_index)
     }
 
     /// Waits until the running members agree on a leader; returns it.
@@ -433,9 +431,8 @@ impl Transport for SimTransport {
     fn call(&self, to: &PeerAddress, message: Vec<u8>, within: Duration) -> Reply<'_> {
         let (world, from, to) = (self.world.clone(), self.from, to.clone());
         if !self.power.load(Ordering::SeqCst) {
-            return Box::pin(std::future::ready(Err(TransportError::Unknown(
-                "the power is off".to_owned(),
-            ))));
+            let error = TransportError::Unknown("the power is off".to_owned());
+            return Box::pin(std::future::ready(Err(error)));
         }
         // A request arrives even if the sender stops waiting for the response.
         let sent = tokio::spawn(async move { world.deliver(from, &to, message, within).await });
