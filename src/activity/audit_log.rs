@@ -14,7 +14,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::audit_file::{AuditError, AuditFile};
-use super::event::{Event, What};
+use super::event::{Event, EventKind};
 use super::line::EventLine;
 use crate::token::{TokenId, UnixSeconds};
 
@@ -161,10 +161,10 @@ impl Intake {
     }
 
     fn admits(&mut self, event: &Event) -> bool {
-        match &event.what {
-            What::Refused { token: None, .. } => self.admits_unverified(event.at),
-            What::Refused { token: Some(token), .. } => self.admits_repeat(token.id, event.at),
-            What::Delivered { .. } | What::Done { .. } => true,
+        match &event.kind {
+            EventKind::Refused { token: None, .. } => self.admits_unverified(event.at),
+            EventKind::Refused { token: Some(token), .. } => self.admits_repeat(token.id, event.at),
+            EventKind::Delivered { .. } | EventKind::Operation { .. } => true,
         }
     }
 
@@ -288,15 +288,15 @@ mod tests {
     /// Longer than any disk takes here.
     const TIMEOUT: Duration = Duration::from_secs(20);
 
-    fn done(what: &str) -> Event {
+    fn done(did: &str) -> Event {
         let operator = UserName::new("root").unwrap();
-        let what = What::Done { operator, role: AdminRole::Admin, what: what.to_owned() };
-        Event { at: UnixSeconds::new(7), client: None, what }
+        let kind = EventKind::Operation { operator, role: AdminRole::Admin, did: did.to_owned() };
+        Event { at: UnixSeconds::new(7), client: None, kind }
     }
 
     fn unverified(at: u64) -> Event {
-        let what = What::Refused { token: None, reason: Reason::Unverified };
-        Event { at: UnixSeconds::new(at), client: None, what }
+        let kind = EventKind::Refused { token: None, reason: Reason::Unverified };
+        Event { at: UnixSeconds::new(at), client: None, kind }
     }
 
     fn lines(path: &Path) -> Vec<Value> {
@@ -326,8 +326,8 @@ mod tests {
         let id = TokenId { key_id: KeyId([1; 4]), nonce: Nonce::new(Batch([2; 4]), [3; 12]) };
         let token = TokenSeen { id, user: UserName::new("alice").unwrap(), kind: None };
         let refused = |at| {
-            let what = What::Refused { token: Some(token.clone()), reason: Reason::UsedUp };
-            Event { at: UnixSeconds::new(at), client: None, what }
+            let kind = EventKind::Refused { token: Some(token.clone()), reason: Reason::UsedUp };
+            Event { at: UnixSeconds::new(at), client: None, kind }
         };
         (0..1_000).for_each(|_| log.note(refused(100)));
         log.note(refused(110));

@@ -21,7 +21,7 @@ use crate::token::{AdminRole, Purpose, VerifiedToken};
     path = "/api/v1/inspect",
     operation_id = "inspect_token",
     request_body = Question,
-    responses((status = 200, description = "What it would do", body = Prospect), BodyErrors),
+    responses((status = 200, description = "EventKind it would do", body = Prospect), BodyErrors),
 )]
 pub(super) async fn inspect(
     request: HttpRequest,
@@ -29,7 +29,8 @@ pub(super) async fn inspect(
     body: RequestBody,
 ) -> Result<Json<Prospect>, AdminError> {
     door.enter(&request, AdminRole::Viewer)?;
-    let Question { token, client } = Question::read(Fields::of_body(&request, &body)?)?;
+    let (token, client): (String, _) = Fields::of_body(&request, &body)?
+        .read(|fields| Ok((fields.required("token")?, fields.optional("client")?)))?;
     let peer = request.peer_addr().map(|peer| peer.ip());
     let client = client.or(peer).ok_or(RequestFault::NoClient)?;
     let attempt = Attempt { token: &token, client, intent: Intent::Look };
@@ -45,15 +46,6 @@ pub(super) async fn inspect(
         },
     };
     Ok(Json(prospect))
-}
-
-impl Question {
-    fn read(mut fields: Fields) -> Result<Self, AdminError> {
-        let question =
-            Self { token: fields.required("token")?, client: fields.optional("client")? };
-        fields.finish()?;
-        Ok(question)
-    }
 }
 
 impl Prospect {

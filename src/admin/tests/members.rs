@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use zeroize::Zeroizing;
 
 use super::{World, admin, world};
-use crate::activity::What;
+use crate::activity::EventKind;
 use crate::admin::{Inviter, NoInvitation};
 use crate::ledger::{
     self, MemberList, MemberStatus, Membership, MembershipError, MembershipFuture, NodeId,
@@ -181,9 +181,9 @@ impl World {
     async fn last_done(&self) -> String {
         for _ in 0..1_000 {
             if let Some(event) = self.door.activity.recent(1, |_| true).first()
-                && let What::Done { what, .. } = &event.what
+                && let EventKind::Operation { did, .. } = &event.kind
             {
-                return what.clone();
+                return did.clone();
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }

@@ -15,10 +15,9 @@ use std::sync::Arc;
 
 use actix_web::http::{Method, StatusCode};
 use actix_web::{App, test};
-use arc_swap::ArcSwapOption;
 use serde_json::{Value, json};
 
-use super::{AdminDoor, ServedCertificate, Sessions, configure};
+use super::{AdminDoor, ServedCertificate, configure};
 use crate::cache::CacheSizes;
 use crate::clock::ManualClock;
 use crate::keyring::Keyring;
@@ -67,17 +66,15 @@ pub(super) fn world() -> World {
     ));
     let cluster = Arc::new(members::TwoNodes::default());
     World {
-        door: Arc::new(AdminDoor {
+        door: Arc::new(AdminDoor::new(
             redeemer,
-            ledger: ledger.clone(),
-            cluster: cluster.clone(),
-            inviter: Some(Arc::new(members::Invites)),
-            activity: Arc::default(),
-            metrics: Arc::default(),
-            certificate: Some(Arc::new(ValidUntil2100)),
-            minter: ArcSwapOption::empty(),
-            sessions: Sessions::default(),
-        }),
+            ledger.clone(),
+            cluster.clone(),
+            Some(Arc::new(members::Invites)),
+            Arc::default(),
+            Arc::default(),
+            Some(Arc::new(ValidUntil2100)),
+        )),
         ledger,
         cluster,
         clock,
@@ -89,7 +86,7 @@ pub(super) fn minting_world() -> World {
     let world = world();
     let public_url = "https://vpn.example.com".parse().unwrap();
     let minter = Minter::new(key(KeyPurpose::Profile), public_url);
-    world.door.minter.store(Some(Arc::new(minter)));
+    world.door.mint_with(minter);
     world
 }
 

@@ -6,7 +6,6 @@ mod sessions;
 mod views;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use actix_web::dev::ServiceResponse;
 use actix_web::http::header::{self, HeaderMap};
@@ -14,7 +13,7 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::{App, test};
 
 use super::response::POLICY;
-use crate::activity::{Event, What};
+use crate::activity::{Event, EventKind};
 use crate::admin::configure;
 use crate::admin::tests::{NOW, World, admin, claims, minting_world, token, world};
 use crate::keyring::Keyring;

@@ -26,7 +26,11 @@ async fn hostile_names_and_notes_are_escaped() {
     world.door.activity.note(Event {
         at: UnixSeconds::new(NOW),
         client: None,
-        what: What::Done { operator: name, role: AdminRole::Admin, what: hostile.to_owned() },
+        kind: EventKind::Operation {
+            operator: name,
+            role: AdminRole::Admin,
+            did: hostile.to_owned(),
+        },
     });
     let cookie = world.signed_in(AdminRole::Admin).await;
     let encoded = "%22%3E%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E'%26";

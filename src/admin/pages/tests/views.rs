@@ -29,7 +29,7 @@ async fn a_node_that_cannot_mint_says_why() {
     let users = world.page("/users", &cookie).await.body;
     assert!(users.contains(r#"data-new disabled aria-describedby="no-key""#), "{users}");
     assert!(users.contains("admin.signing_key"));
-    world.door.minter.store(Some(Arc::new(minter())));
+    world.door.mint_with(minter());
     let users = world.page("/users", &cookie).await.body;
     assert!(users.contains("does not trust its own signing key"), "{users}");
 }
