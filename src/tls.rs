@@ -201,7 +201,7 @@ impl ReloadingCertificate {
                 let cause = std::error::Error::source(error).map(ToString::to_string);
                 tracing::error!(
                     target: "jeton::tls", %chain, %error, cause,
-                    "new certificate refused, the old one stays"
+                    "new certificate rejected, the old one stays in use"
                 );
             }
         }

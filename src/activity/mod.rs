@@ -88,9 +88,9 @@ impl Activity {
     }
 
     /// Records an event. Never waits for the audit log.
-    pub fn note(&self, event: Event) {
+    pub fn record(&self, event: Event) {
         if let Some(audit) = &self.audit {
-            audit.note(event.clone());
+            audit.record(event.clone());
         }
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         recent.count += 1;
@@ -160,17 +160,17 @@ mod tests {
     #[test]
     fn lists_the_newest_first_and_keeps_other_events_when_refusals_flood() {
         let activity = Activity::default();
-        activity.note(done(1));
+        activity.record(done(1));
         for at in 2..=10_000 {
-            activity.note(refused(at, None));
+            activity.record(refused(at, None));
         }
         let all = activity.recent(usize::MAX, |_| true);
         assert_eq!(all.len(), UNVERIFIED_MAX + 1);
         assert_eq!((all.first().unwrap().at.get(), all.last().unwrap().at.get()), (10_000, 1));
         assert_eq!(activity.recent(2, |_| true).len(), 2);
         assert_eq!(activity.recent(9, |event| event.at.get() < 5).len(), 1);
-        activity.note(done(10_000));
-        activity.note(refused(10_000, None));
+        activity.record(done(10_000));
+        activity.record(refused(10_000, None));
         let newest = activity.recent(2, |_| true);
         assert!(matches!(newest[0].kind, EventKind::Refused { .. }), "within one second, too");
         assert!(matches!(newest[1].kind, EventKind::Operation { .. }));
@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn bounds_the_memory() {
         let activity = Activity::default();
-        (0..10_000).for_each(|at| activity.note(done(at)));
+        (0..10_000).for_each(|at| activity.record(done(at)));
         assert_eq!(activity.recent(usize::MAX, |_| true).len(), OPERATIONS_MAX);
     }
 }

@@ -92,7 +92,7 @@ enum Knowledge {
 
 /// Why an admin token is not accepted.
 #[derive(Debug)]
-pub(super) enum Unfit {
+pub(super) enum TokenFault {
     /// It is not a token of a trusted key.
     Unverified,
     /// It is a profile token.
@@ -207,11 +207,11 @@ impl AdminDoor {
         &self,
         request: &HttpRequest,
         text: &str,
-    ) -> Result<(StaleViewer, Session), Unfit> {
-        let token = self.redeemer.verify(text).map_err(|_| Unfit::Unverified)?;
+    ) -> Result<(StaleViewer, Session), TokenFault> {
+        let token = self.redeemer.verify(text).map_err(|_| TokenFault::Unverified)?;
         let viewer = StaleViewer(self.admit(request, &token, Knowledge::LastKnown)?);
         let key = self.redeemer.keys().find(token.id().key_id).copied();
-        Ok((viewer, Session { token, key: key.ok_or(Unfit::Unverified)? }))
+        Ok((viewer, Session { token, key: key.ok_or(TokenFault::Unverified)? }))
     }
 
     fn admit(
@@ -219,21 +219,21 @@ impl AdminDoor {
         request: &HttpRequest,
         token: &VerifiedToken,
         knowledge: Knowledge,
-    ) -> Result<Operator, Unfit> {
+    ) -> Result<Operator, TokenFault> {
         let claims = token.claims();
-        let Purpose::Admin(role) = claims.purpose else { return Err(Unfit::Profile) };
-        claims.validate_time(self.now()).map_err(Unfit::Time)?;
+        let Purpose::Admin(role) = claims.purpose else { return Err(TokenFault::Profile) };
+        claims.validate_time(self.now()).map_err(TokenFault::Time)?;
         let client = request.peer_addr().map(|peer| peer.ip());
         let is_inside = |network: IpNetwork| client.is_some_and(|client| network.contains(client));
         if !claims.network.is_none_or(is_inside) {
-            return Err(Unfit::Network);
+            return Err(TokenFault::Network);
         }
         let standing = match knowledge {
             Knowledge::Fresh => self.ledger.standing(token),
             Knowledge::LastKnown => self.ledger.last_known_standing(token),
         };
-        if standing.map_err(Unfit::Ledger)?.revoked {
-            return Err(Unfit::Revoked);
+        if standing.map_err(TokenFault::Ledger)?.revoked {
+            return Err(TokenFault::Revoked);
         }
         let (name, key_id) = (claims.user.clone(), token.id().key_id);
         Ok(Operator {
@@ -290,14 +290,15 @@ impl AdminDoor {
 }
 
 /// Programs learn the reason only if it is the time or the ledger.
-impl From<Unfit> for AdminError {
-    fn from(unfit: Unfit) -> Self {
-        match unfit {
-            Unfit::Unverified | Unfit::Profile | Unfit::Network | Unfit::Revoked => {
-                Self::NotAdmitted
-            }
-            Unfit::Time(error) => Self::Time(error),
-            Unfit::Ledger(error) => Self::Ledger(error),
+impl From<TokenFault> for AdminError {
+    fn from(fault: TokenFault) -> Self {
+        match fault {
+            TokenFault::Unverified
+            | TokenFault::Profile
+            | TokenFault::Network
+            | TokenFault::Revoked => Self::NotAdmitted,
+            TokenFault::Time(error) => Self::Time(error),
+            TokenFault::Ledger(error) => Self::Ledger(error),
         }
     }
 }
@@ -331,7 +332,7 @@ impl Operator {
         tracing::info!(target: "jeton::audit", operator = ?name.as_str(), %role, did);
         let (operator, role, did) = (name.clone(), *role, did.to_owned());
         let kind = EventKind::Operation { operator, role, did };
-        self.activity.note(Event { at: self.redeemer.now(), client: self.client, kind });
+        self.activity.record(Event { at: self.redeemer.now(), client: self.client, kind });
     }
 }
 

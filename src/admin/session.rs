@@ -119,7 +119,7 @@ impl Sessions {
     }
 
     /// Returns `true` if a request has a session cookie, valid or not.
-    pub(super) fn is_continued_by(request: &HttpRequest) -> bool {
+    pub(super) fn has_cookie(request: &HttpRequest) -> bool {
         request.cookie(COOKIE).is_some()
     }
 

@@ -53,7 +53,7 @@ impl RedemptionLog {
             self.metrics.redeemed(delivery.kind);
             let token = seen(&delivery.token);
             let kind = EventKind::Delivered { token, uses_left: delivery.uses_left };
-            self.activity.note(Event { at: now, client: context.client, kind });
+            self.activity.record(Event { at: now, client: context.client, kind });
         }
     }
 
@@ -68,7 +68,7 @@ impl RedemptionLog {
         // A prefetch happens before the user clicks.
         if !matches!(denial, Denial::Prefetch) {
             let kind = EventKind::Refused { token: denial.token().map(seen), reason: row.reason };
-            self.activity.note(Event { at: now, client: context.client, kind });
+            self.activity.record(Event { at: now, client: context.client, kind });
         }
     }
 }

@@ -8,8 +8,7 @@ use utoipa::ToSchema;
 use super::error_responses::ReadErrors;
 use super::fields::Fields;
 use crate::activity::{EventFilter, EventLine, EventName};
-use crate::admin::door::AdminDoor;
-use crate::admin::error::AdminError;
+use crate::admin::{AdminDoor, AdminError};
 use crate::token::{AdminRole, UserName};
 
 /// The most events of one response.

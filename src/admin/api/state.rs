@@ -5,8 +5,7 @@ use actix_web::web::{self, Data, Json};
 
 use super::error_responses::ReadErrors;
 use super::fields::Fields;
-use crate::admin::door::AdminDoor;
-use crate::admin::error::AdminError;
+use crate::admin::{AdminDoor, AdminError};
 use crate::api::node::StateName;
 use crate::ledger::{LedgerError, StateAt, Unavailable, snapshot};
 use crate::token::AdminRole;

@@ -5,8 +5,7 @@ use actix_web::web::{Data, Json};
 
 use super::error_responses::ReadErrors;
 use super::fields::Fields;
-use crate::admin::door::AdminDoor;
-use crate::admin::error::AdminError;
+use crate::admin::{AdminDoor, AdminError};
 use crate::api::tokens::{TokenInfo, TokenList};
 use crate::ledger::{Cursor, ListedToken, StateFilter, TokenQuery};
 use crate::token::{AdminRole, Batch, ProfileKind, UserName};

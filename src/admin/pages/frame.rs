@@ -51,7 +51,7 @@ impl Frame {
             let address = request.uri().path_and_query().map_or("", |address| address.as_str());
             return Err(PageError::SignIn {
                 next: own_address(address).unwrap_or_default().to_owned(),
-                had_session: Sessions::is_continued_by(request),
+                had_session: Sessions::has_cookie(request),
             });
         }
         let reader = entered?;

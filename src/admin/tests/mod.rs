@@ -1,15 +1,15 @@
 //! The admin door over HTTP, on a ledger in memory.
 
+mod admission;
 mod document;
-mod entering;
+mod invalid_requests;
 mod lists;
-mod looking;
 mod members;
+mod metrics;
 mod minting;
-mod numbers;
+mod reading;
 mod revoking;
 mod roles;
-mod strictness;
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use crate::keyring::Keyring;
 use crate::ledger::volatile::VolatileLedger;
 use crate::ledger::{Ledger as _, Revocation};
 use crate::mint::Minter;
-use crate::profile::invented::InventedProfiles;
+use crate::profile::fake::FakeProfiles;
 use crate::redeem::Redeemer;
 use crate::token::{
     AdminRole, Batch, Claims, KeyPurpose, Lifetime, Nonce, ProfileKind, Purpose, SigningKey,
@@ -59,7 +59,7 @@ pub(super) fn world() -> World {
     });
     let redeemer = Arc::new(Redeemer::new(
         Keyring::new(keys).unwrap(),
-        Box::new(InventedProfiles::default()),
+        Box::new(FakeProfiles::default()),
         ledger.clone(),
         clock.clone(),
         CacheSizes::default(),
@@ -137,6 +137,13 @@ impl World {
 
     async fn post(&self, uri: &str, bearer: &str, body: Value) -> (StatusCode, Value) {
         self.ask(Method::POST, uri, bearer, body).await
+    }
+
+    /// Allows or denies autologin for the user in the path, as an admin.
+    async fn permit(&self, user: &str, allowed: bool) -> (StatusCode, Value) {
+        let uri = format!("/api/v1/users/{user}/autologin");
+        let request = json!({ "allowed": allowed });
+        self.ask(Method::PUT, &uri, &admin(AdminRole::Admin), request).await
     }
 
     async fn get(&self, uri: &str, bearer: &str) -> (StatusCode, Value) {

@@ -24,6 +24,7 @@ use crate::public::{
     PublicDoor, PublicLimits, Rate, RedemptionLog, RequestIds, TrustedProxies, run,
 };
 use crate::redeem::Redeemer;
+use crate::token::url::REST_PATH;
 use crate::token::{
     AdminRole, Batch, Claims, KeyPurpose, Lifetime, Nonce, ProfileKind, Purpose, SigningKey, Token,
     TrustedKey, UnixSeconds, UseLimit, UserName, sign,
@@ -123,6 +124,20 @@ impl Fixture {
         Self { clock, ledger, redeemer, activity, metrics, profile_key, admin_key, minted, gate }
     }
 
+    /// Returns a fixture and its open door.
+    pub(super) fn opened() -> (Self, Server) {
+        let fixture = Self::new();
+        let server = fixture.open();
+        (fixture, server)
+    }
+
+    /// Returns a fixture, its open door, and a token with `uses`.
+    pub(super) fn with_token(uses: u32) -> (Self, Server, Token) {
+        let (fixture, server) = Self::opened();
+        let token = fixture.mint(uses);
+        (fixture, server, token)
+    }
+
     pub(super) fn gate(&self) -> Arc<Gate> {
         Arc::clone(&self.gate)
     }
@@ -179,6 +194,14 @@ impl Fixture {
 
     pub(super) fn open(&self) -> Server {
         self.open_with(limits(), None, TrustedProxies::default())
+    }
+
+    pub(super) fn open_limited(&self, limits: PublicLimits) -> Server {
+        self.open_with(limits, None, TrustedProxies::default())
+    }
+
+    pub(super) fn open_tls(&self, tls: ServerConfig) -> Server {
+        self.open_with(limits(), Some(tls), TrustedProxies::default())
     }
 
     pub(super) fn open_with(
@@ -302,6 +325,11 @@ pub(super) fn read_response(stream: &mut impl Read) -> Response {
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
         .collect();
     Response { status, headers, body: body.to_owned() }
+}
+
+/// Returns the link to the profile of a token.
+pub(super) fn link(token: &Token) -> String {
+    format!("{REST_PATH}?token={}", token.as_str())
 }
 
 /// Waits for the ledger.

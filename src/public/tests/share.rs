@@ -2,7 +2,7 @@
 
 use super::fixture::{Fixture, NOW, PUBLIC_URL, Response, Server, limits, profile_of, wait_for};
 use crate::ledger::{Ledger, LedgerError, OutcomeUnknown, Revocation, Unavailable};
-use crate::public::{PublicLimits, Rate, TrustedProxies};
+use crate::public::{PublicLimits, Rate};
 use crate::token::url::REST_PATH;
 use crate::token::{Claims, Lifetime, ProfileKind, Purpose, Token, UserName};
 
@@ -78,9 +78,7 @@ fn assert_is_page(page: &Response) {
 
 #[test]
 fn the_page_describes_the_link_and_how_to_use_it() {
-    let fixture = Fixture::new();
-    let server = fixture.open();
-    let token = fixture.mint(3);
+    let (fixture, server, token) = Fixture::with_token(3);
     fixture.clock.set(NOW.plus(180));
     let page = look(&server, &token);
     assert_eq!(page.status, 200);
@@ -104,8 +102,7 @@ fn the_page_describes_the_link_and_how_to_use_it() {
 
 #[test]
 fn the_page_shows_kind_uses_and_network() {
-    let fixture = Fixture::new();
-    let server = fixture.open();
+    let (fixture, server) = Fixture::opened();
     wait_for(fixture.ledger.permit(UserName::new("alice").unwrap(), true)).unwrap();
     let of_kind = |kind| Claims { purpose: Purpose::Profile(kind), ..fixture.claims(1) };
     let network = Some("127.0.0.0/8".parse().unwrap());
@@ -124,9 +121,7 @@ fn the_page_shows_kind_uses_and_network() {
 /// Scanners follow links that begin with `http`. The import link does not.
 #[test]
 fn the_page_has_no_link_that_a_scanner_could_follow_to_the_profile() {
-    let fixture = Fixture::new();
-    let server = fixture.open();
-    let token = fixture.mint(1);
+    let (_fixture, server, token) = Fixture::with_token(1);
     let body = look(&server, &token).body;
     let (import, mut links) = (import_of(&token), 0);
     for attribute in ["href=\"", "src=\"", "action=\"", "content=\"", "formaction=\""] {
@@ -142,9 +137,7 @@ fn the_page_has_no_link_that_a_scanner_could_follow_to_the_profile() {
 
 #[test]
 fn previews_and_scanners_spend_nothing() {
-    let fixture = Fixture::new();
-    let server = fixture.open();
-    let token = fixture.mint(1);
+    let (fixture, server, token) = Fixture::with_token(1);
     let first = server.get(&page_of(&token));
     for agent in [
         "TelegramBot (like TwitterBot)",
@@ -180,9 +173,7 @@ fn previews_and_scanners_spend_nothing() {
 
 #[test]
 fn the_button_delivers_the_same_as_the_profile_route_for_one_use() {
-    let fixture = Fixture::new();
-    let server = fixture.open();
-    let token = fixture.mint(2);
+    let (fixture, server, token) = Fixture::with_token(2);
     let form = ["Content-Type: application/x-www-form-urlencoded", "Content-Length: 0", BROWSER];
     let by_button = press(&server, &token, &form);
     assert_eq!((by_button.status, by_button.body.as_str()), (200, &*profile_of("alice")));
@@ -302,8 +293,7 @@ fn a_client_over_its_rate_gets_429_with_retry_after() {
     let fixture = Fixture::new();
     let one = std::num::NonZeroU32::MIN;
     let rate = Rate { burst: one, per_second: one };
-    let server =
-        fixture.open_with(PublicLimits { rate, ..limits() }, None, TrustedProxies::default());
+    let server = fixture.open_limited(PublicLimits { rate, ..limits() });
     let token = fixture.mint(1);
     assert_eq!(look(&server, &token).status, 200);
     for page in [look(&server, &token), press(&server, &token, &[BROWSER])] {
@@ -315,8 +305,7 @@ fn a_client_over_its_rate_gets_429_with_retry_after() {
 
 #[test]
 fn a_user_name_is_escaped() {
-    let fixture = Fixture::new();
-    let server = fixture.open();
+    let (fixture, server) = Fixture::opened();
     for (name, shown) in [
         ("<script>alert(1)<\u{2044}script>", "&#60;script&#62;alert(1)&#60;\u{2044}script&#62;"),
         ("a\"b'c&amp;<!--", "a&#34;b&#39;c&#38;amp;&#60;!--"),
@@ -333,9 +322,7 @@ fn a_user_name_is_escaped() {
 
 #[test]
 fn only_its_own_page_or_a_program_can_press_the_button() {
-    let fixture = Fixture::new();
-    let server = fixture.open();
-    let token = fixture.mint(100);
+    let (fixture, server, token) = Fixture::with_token(100);
     let own = format!("Origin: {PUBLIC_URL}");
     for foreign in [
         &["Sec-Fetch-Site: cross-site"][..],
@@ -371,9 +358,7 @@ fn only_its_own_page_or_a_program_can_press_the_button() {
 
 #[test]
 fn a_prefetched_or_too_large_form_spends_nothing() {
-    let fixture = Fixture::new();
-    let server = fixture.open();
-    let token = fixture.mint(2);
+    let (fixture, server, token) = Fixture::with_token(2);
     for purpose in ["Sec-Purpose: prefetch", "Purpose: prefetch"] {
         let response = press(&server, &token, &[purpose, BROWSER]);
         assert_eq!((response.status, response.body.as_str()), (503, ""));
@@ -398,9 +383,7 @@ fn a_prefetched_or_too_large_form_spends_nothing() {
 
 #[test]
 fn other_methods_are_not_allowed_and_spend_nothing() {
-    let fixture = Fixture::new();
-    let server = fixture.open();
-    let token = fixture.mint(1);
+    let (fixture, server, token) = Fixture::with_token(1);
     for method in ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "post", "BREW"] {
         let response = server.ask(method, &page_of(&token), &[]);
         assert_eq!((response.status, response.header("allow")), (405, Some("GET, HEAD, POST")));
@@ -410,9 +393,7 @@ fn other_methods_are_not_allowed_and_spend_nothing() {
 
 #[test]
 fn other_spellings_give_one_page_and_spend_nothing() {
-    let fixture = Fixture::new();
-    let server = fixture.open();
-    let token = fixture.mint(1);
+    let (fixture, server, token) = Fixture::with_token(1);
     let t = token.as_str();
     let nonsense = server.ask("GET", "/t/nonsense", &[BROWSER]);
     assert_eq!(nonsense.status, 404);

@@ -108,3 +108,10 @@ impl World {
         self.post_token(&admin(role)).await.cookie()
     }
 }
+
+/// Returns a world and the cookie of a session.
+async fn signed_in(role: AdminRole) -> (World, String) {
+    let world = world();
+    let cookie = world.signed_in(role).await;
+    (world, cookie)
+}

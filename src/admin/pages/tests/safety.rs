@@ -4,8 +4,7 @@ use super::*;
 
 #[actix_web::test]
 async fn pages_have_a_strict_policy_and_are_not_stored() {
-    let world = world();
-    let cookie = world.signed_in(AdminRole::Admin).await;
+    let (world, cookie) = signed_in(AdminRole::Admin).await;
     for uri in ["/sign-in", "/users", "/tokens", "/activity", "/nodes", "/users?q=%FF"] {
         let answer = world.page(uri, if uri == "/sign-in" { "" } else { &cookie }).await;
         assert_eq!(answer.header("content-security-policy"), POLICY, "{uri}");
@@ -23,7 +22,7 @@ async fn hostile_names_and_notes_are_escaped() {
     world.record(hostile, hostile).await;
     let name = UserName::new(hostile).unwrap();
     world.ledger.permit(name.clone(), true).await.unwrap();
-    world.door.activity.note(Event {
+    world.door.activity.record(Event {
         at: UnixSeconds::new(NOW),
         client: None,
         kind: EventKind::Operation {
