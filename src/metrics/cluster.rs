@@ -8,7 +8,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::{Registry, Unit};
 
-use super::Label;
+/// The one label of a series: its name and value.
+pub(super) type Label = [(&'static str, &'static str); 1];
 
 /// The cluster as this node sees it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

@@ -21,6 +21,7 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::activity::Reason;
 use crate::token::{KeyPurpose, ProfileKind, UnixSeconds};
 
+use cluster::Label;
 pub use cluster::{ClusterReadings, MemberReading};
 pub use timed_ledger::TimedLedger;
 
@@ -74,9 +75,6 @@ pub struct Readings {
     /// The cluster as this node sees it.
     pub cluster: ClusterReadings,
 }
-
-/// The one label of a series: its name and value.
-type Label = [(&'static str, &'static str); 1];
 
 impl Default for Metrics {
     fn default() -> Self {

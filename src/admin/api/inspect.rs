@@ -20,7 +20,7 @@ use crate::token::{AdminRole, Purpose, VerifiedToken};
     path = "/api/v1/inspect",
     operation_id = "inspect_token",
     request_body = Question,
-    responses((status = 200, description = "EventKind it would do", body = Prospect), BodyErrors),
+    responses((status = 200, description = "What it would do", body = Prospect), BodyErrors),
 )]
 pub(super) async fn inspect(
     request: HttpRequest,

@@ -41,7 +41,7 @@ pub(super) async fn list(
     operation_id = "permit_autologin",
     params(("user" = UserName, Path, description = "The name of the user")),
     request_body = Permission,
-    responses((status = 200, description = "EventKind applies now", body = Permitted), PermitErrors),
+    responses((status = 200, description = "What applies now", body = Permitted), PermitErrors),
 )]
 pub(super) async fn permit(
     request: HttpRequest,

@@ -2,7 +2,6 @@
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
-use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -109,9 +108,7 @@ fn health_checks_return_ok_or_one_reason() {
 #[test]
 fn shutdown_finishes_downloads_and_accepts_no_new_ones() {
     let fixture = Fixture::new();
-    let gate = fixture.gate();
-    let (waiting, waits) = mpsc::channel();
-    *gate.waiting.lock().unwrap() = Some(waiting);
+    let (gate, loads) = fixture.gate();
     let mut server = fixture.open();
     let address = server.address;
     let token = fixture.mint(1);
@@ -121,7 +118,7 @@ fn shutdown_finishes_downloads_and_accepts_no_new_ones() {
     let stop = server.stop.take().unwrap();
     thread::scope(|scope| {
         let download = scope.spawn(|| server.get(&link));
-        waits.recv_timeout(Duration::from_secs(10)).unwrap();
+        loads.recv_timeout(Duration::from_secs(10)).unwrap();
         stop.send(()).unwrap();
         let begun = Instant::now();
         while TcpStream::connect(address).is_ok() {
@@ -140,16 +137,14 @@ fn shutdown_finishes_downloads_and_accepts_no_new_ones() {
 #[test]
 fn a_redemption_completes_after_its_client_disconnects() {
     let fixture = Fixture::new();
-    let gate = fixture.gate();
-    let (waiting, waits) = mpsc::channel();
-    *gate.waiting.lock().unwrap() = Some(waiting);
+    let (gate, loads) = fixture.gate();
     let server = fixture.open();
     let token = fixture.mint(1);
     let shut = gate.shut.lock().unwrap();
     let mut stream = server.connect();
     let head = format!("GET {R}?token={} HTTP/1.1\r\nHost: x\r\n\r\n", token.as_str());
     stream.write_all(head.as_bytes()).unwrap();
-    waits.recv_timeout(Duration::from_secs(10)).unwrap();
+    loads.recv_timeout(Duration::from_secs(10)).unwrap();
     drop(stream);
     drop(shut);
     let begun = Instant::now();

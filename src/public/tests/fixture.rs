@@ -55,7 +55,7 @@ pub(super) struct Fixture {
 #[derive(Debug, Default)]
 pub(super) struct Gate {
     pub(super) shut: Mutex<()>,
-    pub(super) waiting: Mutex<Option<mpsc::Sender<()>>>,
+    loads: Mutex<Option<mpsc::Sender<()>>>,
 }
 
 /// Profiles for all users except `absent`.
@@ -73,8 +73,8 @@ impl ProfileSource for Profiles {
         kind: ProfileKind,
         _: UnixSeconds,
     ) -> Result<Profile, ProfileError> {
-        if let Some(waiting) = &*self.0.waiting.lock().unwrap() {
-            waiting.send(()).unwrap();
+        if let Some(loads) = &*self.0.loads.lock().unwrap() {
+            loads.send(()).unwrap();
         }
         drop(self.0.shut.lock().unwrap());
         if user.as_str() == "absent" {
@@ -138,8 +138,11 @@ impl Fixture {
         (fixture, server, token)
     }
 
-    pub(super) fn gate(&self) -> Arc<Gate> {
-        Arc::clone(&self.gate)
+    /// Returns the gate, and a receiver of a message for each load.
+    pub(super) fn gate(&self) -> (Arc<Gate>, mpsc::Receiver<()>) {
+        let (sender, loads) = mpsc::channel();
+        *self.gate.loads.lock().unwrap() = Some(sender);
+        (Arc::clone(&self.gate), loads)
     }
 
     /// Returns new claims of a token for `alice` with `uses`.
@@ -302,6 +305,12 @@ pub(super) struct Response {
 impl Response {
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Checks that `HEAD` returns this if `GET` returns `get`.
+    pub(super) fn assert_head_of(&self, get: &Self) {
+        let (status, headers, _) = get.without_date();
+        assert_eq!(self.without_date(), (status, headers, ""));
     }
 
     /// Returns everything but the time of day.

@@ -46,11 +46,8 @@ fn assert_refused(
         assert!(page.body.contains(said), "{said}: {}", page.body);
         assert_is_page(&page);
     }
-    let mut head = server.ask("HEAD", &page_of(token), &[BROWSER]);
-    assert_eq!(head.body, "");
-    let page = look(&server, token);
-    head.body.clone_from(&page.body);
-    assert_eq!(head.without_date(), page.without_date());
+    let head = server.ask("HEAD", &page_of(token), &[BROWSER]);
+    head.assert_head_of(&look(&server, token));
     assert_eq!(fixture.used(token), used);
 }
 
@@ -152,19 +149,10 @@ fn previews_and_scanners_spend_nothing() {
         "Signal-Android/7.0",
     ] {
         let agent = format!("User-Agent: {agent}");
-        for method in ["GET", "HEAD"] {
-            for purpose in ["Sec-Purpose: prefetch;prerender", "Sec-Fetch-Site: cross-site"] {
-                let mut response = server.ask(method, &page_of(&token), &[&agent, purpose]);
-                if method == "HEAD" {
-                    assert_eq!(response.body, "");
-                    response.body.clone_from(&first.body);
-                }
-                assert_eq!(
-                    response.without_date(),
-                    first.without_date(),
-                    "{method} {agent} {purpose}"
-                );
-            }
+        for purpose in ["Sec-Purpose: prefetch;prerender", "Sec-Fetch-Site: cross-site"] {
+            let ask = |method| server.ask(method, &page_of(&token), &[&agent, purpose]);
+            assert_eq!(ask("GET").without_date(), first.without_date(), "{agent} {purpose}");
+            ask("HEAD").assert_head_of(&first);
         }
     }
     assert_eq!(fixture.used(&token), 0);
@@ -223,43 +211,29 @@ fn a_refusal_page_shows_the_reason_and_the_time() {
 #[test]
 fn a_refusal_page_says_what_to_do() {
     let fixture = Fixture::new();
+    let assert_refused = |claims, status, line, title, said| {
+        assert_refused(&fixture, &fixture.sign(&claims), status, line, title, said);
+    };
     let user = UserName::new("absent").unwrap();
-    assert_refused(
-        &fixture,
-        &fixture.sign(&Claims { user, ..fixture.claims(1) }),
-        404,
-        "profile not available, ask your administrator",
-        "Profile not available",
-        "Ask your administrator",
-    );
+    let claims = Claims { user, ..fixture.claims(1) };
+    let line = "profile not available, ask your administrator";
+    assert_refused(claims, 404, line, "Profile not available", "Ask your administrator");
+
     let purpose = Purpose::Profile(ProfileKind::Autologin);
-    assert_refused(
-        &fixture,
-        &fixture.sign(&Claims { purpose, ..fixture.claims(1) }),
-        403,
-        "NEED_AUTOLOGIN: user lacks autologin privilege",
-        "Not permitted",
-        "autologin",
-    );
+    let claims = Claims { purpose, ..fixture.claims(1) };
+    let line = "NEED_AUTOLOGIN: user lacks autologin privilege";
+    assert_refused(claims, 403, line, "Not permitted", "autologin");
+
     let network = Some("192.0.2.0/24".parse().unwrap());
-    assert_refused(
-        &fixture,
-        &fixture.sign(&Claims { network, ..fixture.claims(1) }),
-        403,
-        "this link is not valid from your network",
-        "Not valid from your network",
-        "only from certain networks",
-    );
+    let claims = Claims { network, ..fixture.claims(1) };
+    let line = "this link is not valid from your network";
+    assert_refused(claims, 403, line, "Not valid from your network", "only from certain networks");
+
     let lifetime = Lifetime::from_seconds(10_000).unwrap();
-    assert_refused(
-        &fixture,
-        &fixture.sign(&Claims { issued_at: NOW.minus(2_000), lifetime, ..fixture.claims(1) }),
-        410,
-        "this link was issued before this server began to count uses; ask your administrator \
-         for a new one",
-        "This link is no longer valid",
-        "began to count",
-    );
+    let claims = Claims { issued_at: NOW.minus(2_000), lifetime, ..fixture.claims(1) };
+    let line = "this link was issued before this server began to count uses; ask your \
+                administrator for a new one";
+    assert_refused(claims, 410, line, "This link is no longer valid", "began to count");
 }
 
 #[test]
