@@ -1,4 +1,4 @@
-//! What an event is.
+//! An event: when and what happened, and for which client.
 
 use std::net::IpAddr;
 

@@ -138,11 +138,14 @@ impl NewMemberChange {
         };
         let is_done = |id: &NodeId| find(*id).is_some_and(|member| member.role == role);
         let (done, left): (Vec<_>, Vec<_>) = nodes.into_iter().partition(is_done);
-        let change = (!left.is_empty()).then(|| match role {
+        if left.is_empty() {
+            return (None, already(&done, role));
+        }
+        let change = match role {
             MemberRole::Voter => Self::Promote(Promotion { promote: left }),
             MemberRole::Learner => Self::Demote(Demotion { demote: left }),
-        });
-        (change, already(&done, role))
+        };
+        (Some(change), already(&done, role))
     }
 
     async fn carry_out(self, cluster: &dyn Membership) -> Result<(), MembershipError> {
