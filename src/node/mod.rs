@@ -258,6 +258,7 @@ impl Services {
     /// Closes the ledger and the audit log.
     async fn close(self) {
         let Self { ledger, timed, redeemer, log, admin_door, .. } = self;
+        // The log closes only when nothing else owns the ledger.
         drop((timed, redeemer, admin_door));
         RaftLedger::close_shared(ledger).await;
         if !log.activity.close_audit_log(AUDIT_LOG_TIME) {

@@ -244,7 +244,9 @@ impl Problem {
                 let Moment { date, .. } = Moment::beginning(*at, now);
                 Self::new(
                     "This admin token is not valid yet",
-                    format!("It becomes valid on {date}. If it was just minted, compare the clocks."),
+                    format!(
+                        "It becomes valid on {date}. If it was just minted, compare the clocks."
+                    ),
                 )
             }
             TokenFault::Network => Self::new(
