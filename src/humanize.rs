@@ -32,7 +32,7 @@ impl Moment {
 
     /// Formats the time of an event, to the second.
     pub(crate) fn event(at: UnixSeconds, now: UnixSeconds) -> Self {
-        Self { date: written(at.get(), "%-d %B %Y, %H:%M:%S UTC"), ..Self::end(at, now) }
+        Self { date: format_utc(at.get(), "%-d %B %Y, %H:%M:%S UTC"), ..Self::end(at, now) }
     }
 
     /// Formats a beginning. Rounds up, so that it is never announced too early.
@@ -48,10 +48,10 @@ impl Moment {
 }
 
 fn date(seconds: u64) -> String {
-    written(seconds, "%-d %B %Y, %H:%M UTC")
+    format_utc(seconds, "%-d %B %Y, %H:%M UTC")
 }
 
-fn written(seconds: u64, format: &str) -> String {
+fn format_utc(seconds: u64, format: &str) -> String {
     let timestamp = i64::try_from(seconds).ok().and_then(|s| Timestamp::from_second(s).ok());
     match timestamp {
         Some(timestamp) => timestamp.strftime(format).to_string(),

@@ -331,7 +331,7 @@ mod tests {
     use crate::ledger::{
         ListedToken, OutcomeUnknown, Revocation, StateFilter, TokenQuery, Unavailable,
     };
-    use crate::profile::invented::InventedProfiles;
+    use crate::profile::fake::FakeProfiles;
     use crate::token::{
         AdminRole, Batch, KeyPurpose, Lifetime, Nonce, SigningKey, TrustedKey, UseLimit, sign,
     };
@@ -354,7 +354,7 @@ mod tests {
         let clock = Arc::new(ManualClock::at(UnixSeconds::new(NOW)));
         let ledger = Arc::new(VolatileLedger::new(UnixSeconds::new(NOW - 100), clock.clone()));
         let not_after = Some(UnixSeconds::new(NOW + 1_000));
-        let profiles = InventedProfiles { not_after, ..InventedProfiles::default() };
+        let profiles = FakeProfiles { not_after, ..FakeProfiles::default() };
         let loads = Arc::clone(&profiles.loads);
         let keys = KeyPurpose::ALL.map(|purpose| {
             let trusted = TrustedKey { purpose, key: *key(purpose).verifying_key() };
@@ -557,7 +557,7 @@ mod tests {
         world
             .redeemer
             .profiles
-            .store(Arc::new(RenderedProfiles::new(Box::new(InventedProfiles::default()), sizes)));
+            .store(Arc::new(RenderedProfiles::new(Box::new(FakeProfiles::default()), sizes)));
         let token = text(&claims(1));
         assert_eq!(world.spend(&token).await.unwrap().uses_left, Some(1));
         assert_eq!(world.spend(&token).await.unwrap().uses_left, Some(0));

@@ -162,8 +162,7 @@ impl ReloadingCertificate {
         let builder = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_protocol_versions(&VERSIONS)
             .map_err(TlsError::Setup)?;
-        let resolver: Arc<Self> = Arc::clone(self);
-        let mut config = builder.with_no_client_auth().with_cert_resolver(resolver);
+        let mut config = builder.with_no_client_auth().with_cert_resolver(self.clone());
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(config)
     }
@@ -201,7 +200,7 @@ impl ReloadingCertificate {
                 let cause = std::error::Error::source(error).map(ToString::to_string);
                 tracing::error!(
                     target: "jeton::tls", %chain, %error, cause,
-                    "new certificate refused, the old one stays"
+                    "new certificate rejected, the old one stays in use"
                 );
             }
         }
@@ -264,11 +263,8 @@ impl FileVersion {
 
 fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let pem = fs::read(path).map_err(|source| io_error(path, source))?;
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    chain
-        .ok()
-        .filter(|chain| !chain.is_empty())
-        .ok_or_else(|| TlsError::NoCertificate { path: path.to_owned() })
+    let chain: Result<_, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    chain.map_err(|_| TlsError::NoCertificate { path: path.to_owned() })
 }
 
 fn not_after(path: &Path, chain: &[CertificateDer<'_>]) -> Result<UnixSeconds, TlsError> {

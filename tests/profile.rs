@@ -220,7 +220,7 @@ fn rejects_the_certificate_of_another_user_and_of_a_server() {
     fs::copy(pki.path("issued/bob.crt"), pki.path("issued/alice.crt")).unwrap();
     assert!(matches!(pki.load_error("alice"), ProfileError::WrongCertificate { .. }));
     assert!(matches!(pki.load_error("server"), ProfileError::WrongCertificate { .. }));
-    assert!(matches!(pki.load_error("nobody"), ProfileError::NotFound { .. }));
+    assert!(matches!(pki.load_error("absent"), ProfileError::NotFound { .. }));
 }
 
 #[test]

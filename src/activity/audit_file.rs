@@ -21,7 +21,7 @@ pub enum AuditError {
     Io {
         /// The file, or the directory that it would be created in.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// Users other than the owner can access the file.

@@ -14,7 +14,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::audit_file::{AuditError, AuditFile};
-use super::event::{Event, What};
+use super::event::{Event, EventKind};
 use super::line::EventLine;
 use crate::token::{TokenId, UnixSeconds};
 
@@ -105,7 +105,7 @@ impl AuditLog {
     }
 
     /// Queues an event.
-    pub(super) fn note(&self, event: Event) {
+    pub(super) fn record(&self, event: Event) {
         if self.intake().put(event) {
             return;
         }
@@ -161,10 +161,10 @@ impl Intake {
     }
 
     fn admits(&mut self, event: &Event) -> bool {
-        match &event.what {
-            What::Refused { token: None, .. } => self.admits_unverified(event.at),
-            What::Refused { token: Some(token), .. } => self.admits_repeat(token.id, event.at),
-            What::Delivered { .. } | What::Done { .. } => true,
+        match &event.kind {
+            EventKind::Refused { token: None, .. } => self.admits_unverified(event.at),
+            EventKind::Refused { token: Some(token), .. } => self.admits_repeat(token.id, event.at),
+            EventKind::Delivered { .. } | EventKind::Operation { .. } => true,
         }
     }
 
@@ -288,15 +288,23 @@ mod tests {
     /// Longer than any disk takes here.
     const TIMEOUT: Duration = Duration::from_secs(20);
 
-    fn done(what: &str) -> Event {
+    fn done(did: &str) -> Event {
         let operator = UserName::new("root").unwrap();
-        let what = What::Done { operator, role: AdminRole::Admin, what: what.to_owned() };
-        Event { at: UnixSeconds::new(7), client: None, what }
+        let kind = EventKind::Operation { operator, role: AdminRole::Admin, did: did.to_owned() };
+        Event { at: UnixSeconds::new(7), client: None, kind }
     }
 
     fn unverified(at: u64) -> Event {
-        let what = What::Refused { token: None, reason: Reason::Unverified };
-        Event { at: UnixSeconds::new(at), client: None, what }
+        let kind = EventKind::Refused { token: None, reason: Reason::Unverified };
+        Event { at: UnixSeconds::new(at), client: None, kind }
+    }
+
+    /// Opens a new audit log in a temporary directory.
+    fn open() -> (tempfile::TempDir, PathBuf, AuditLog) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("audit.jsonl");
+        let log = AuditLog::open(&path).unwrap();
+        (dir, path, log)
     }
 
     fn lines(path: &Path) -> Vec<Value> {
@@ -306,31 +314,27 @@ mod tests {
 
     #[test]
     fn writes_every_recorded_event_before_it_closes() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("audit.jsonl");
-        let log = AuditLog::open(&path).unwrap();
-        (0..500).for_each(|number| log.note(done(&number.to_string())));
+        let (_dir, path, log) = open();
+        (0..500).for_each(|number| log.record(done(&number.to_string())));
         assert!(log.close(TIMEOUT));
         let did: Vec<_> = lines(&path).iter().map(|line| line["did"].clone()).collect();
         assert_eq!(did, (0..500).map(|number| number.to_string()).collect::<Vec<_>>());
         assert_eq!(log.lost(), 0);
-        log.note(done("too late"));
+        log.record(done("too late"));
         assert_eq!(log.lost(), 1);
     }
 
     #[test]
     fn writes_ten_refusals_of_one_token_and_counts_the_rest() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("audit.jsonl");
-        let log = AuditLog::open(&path).unwrap();
+        let (_dir, path, log) = open();
         let id = TokenId { key_id: KeyId([1; 4]), nonce: Nonce::new(Batch([2; 4]), [3; 12]) };
         let token = TokenSeen { id, user: UserName::new("alice").unwrap(), kind: None };
         let refused = |at| {
-            let what = What::Refused { token: Some(token.clone()), reason: Reason::UsedUp };
-            Event { at: UnixSeconds::new(at), client: None, what }
+            let kind = EventKind::Refused { token: Some(token.clone()), reason: Reason::UsedUp };
+            Event { at: UnixSeconds::new(at), client: None, kind }
         };
-        (0..1_000).for_each(|_| log.note(refused(100)));
-        log.note(refused(110));
+        (0..1_000).for_each(|_| log.record(refused(100)));
+        log.record(refused(110));
         assert!(log.close(TIMEOUT));
         let lines = lines(&path);
         assert_eq!((lines.len(), &lines[10]["left_out"]), (11, &990.into()));
@@ -338,14 +342,12 @@ mod tests {
 
     #[test]
     fn writes_ten_unverified_refusals_a_second_and_counts_the_rest() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("audit.jsonl");
-        let log = AuditLog::open(&path).unwrap();
+        let (_dir, path, log) = open();
         for at in [100, 101] {
-            (0..1_000).for_each(|_| log.note(unverified(at)));
+            (0..1_000).for_each(|_| log.record(unverified(at)));
         }
-        log.note(done("x"));
-        log.note(done("y"));
+        log.record(done("x"));
+        log.record(done("y"));
         assert!(log.close(TIMEOUT));
         let lines = lines(&path);
         let left_out: Vec<_> =
@@ -357,23 +359,22 @@ mod tests {
 
     #[test]
     fn reopens_a_file_that_was_moved_away() {
-        let dir = tempfile::tempdir().unwrap();
-        let [path, old] = ["audit.jsonl", "audit.jsonl.1"].map(|name| dir.path().join(name));
-        let log = AuditLog::open(&path).unwrap();
-        log.note(done("before"));
+        let (dir, path, log) = open();
+        let old = dir.path().join("audit.jsonl.1");
+        log.record(done("before"));
         let begun = std::time::Instant::now();
-        while lines(&path).is_empty() {
-            assert!(begun.elapsed() < TIMEOUT);
-            thread::sleep(Duration::from_millis(1));
-        }
+        let wait_until = |done: &dyn Fn() -> bool| {
+            while !done() {
+                assert!(begun.elapsed() < TIMEOUT);
+                thread::sleep(Duration::from_millis(1));
+            }
+        };
+        wait_until(&|| !lines(&path).is_empty());
         fs::rename(&path, &old).unwrap();
         log.reopen();
         // No event is needed: after a rotation the old file is soon compressed.
-        while !path.exists() {
-            assert!(begun.elapsed() < TIMEOUT);
-            thread::sleep(Duration::from_millis(1));
-        }
-        log.note(done("after"));
+        wait_until(&|| path.exists());
+        log.record(done("after"));
         assert!(log.close(TIMEOUT));
         assert_eq!((lines(&old).len(), lines(&path).len()), (1, 1));
     }
@@ -381,7 +382,7 @@ mod tests {
     #[test]
     fn counts_the_lines_that_a_full_disk_loses() {
         let log = AuditLog::open(Path::new("/dev/full")).unwrap();
-        (0..5).for_each(|_| log.note(done("x")));
+        (0..5).for_each(|_| log.record(done("x")));
         assert!(log.close(TIMEOUT));
         assert_eq!(log.lost(), 5);
     }
@@ -395,7 +396,7 @@ mod tests {
         assert!(made.success());
         let reader = fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
         let log = AuditLog::open(&path).unwrap();
-        (0..2 * QUEUE_MAX).for_each(|_| log.note(done("x")));
+        (0..2 * QUEUE_MAX).for_each(|_| log.record(done("x")));
         assert!(log.lost() > 0);
         assert!(!log.close(Duration::from_millis(1)));
         drop(reader);

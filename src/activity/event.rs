@@ -1,4 +1,4 @@
-//! What an event is.
+//! An event: when and what happened, and for which client.
 
 use std::net::IpAddr;
 
@@ -13,12 +13,12 @@ pub struct Event {
     /// The client's address, if known.
     pub client: Option<IpAddr>,
     /// What happened.
-    pub what: What,
+    pub kind: EventKind,
 }
 
 /// What happened.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum What {
+pub enum EventKind {
     /// A profile was delivered.
     Delivered {
         /// The token it was delivered for.
@@ -33,25 +33,25 @@ pub enum What {
         /// The reason.
         reason: Reason,
     },
-    /// An operator changed something.
-    Done {
+    /// An operator changed something, or signed in or out.
+    Operation {
         /// The operator.
         operator: UserName,
         /// The operator's role.
         role: AdminRole,
         /// The change, such as `revoked user alice`.
-        what: String,
+        did: String,
     },
 }
 
-impl What {
+impl EventKind {
     /// Returns the user of the token, or the operator who made the change. `None` if unknown.
     #[must_use]
     pub fn user(&self) -> Option<&UserName> {
         match self {
             Self::Delivered { token, .. } => Some(&token.user),
             Self::Refused { token, .. } => token.as_ref().map(|token| &token.user),
-            Self::Done { operator, .. } => Some(operator),
+            Self::Operation { operator, .. } => Some(operator),
         }
     }
 }

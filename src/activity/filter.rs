@@ -17,7 +17,7 @@ impl EventFilter {
     /// Returns `true` if the filter accepts `event`.
     #[must_use]
     pub fn accepts(&self, event: &Event) -> bool {
-        self.user.as_ref().is_none_or(|user| event.what.user() == Some(user))
-            && self.event.is_none_or(|name| event.what.name() == name)
+        self.user.as_ref().is_none_or(|user| event.kind.user() == Some(user))
+            && self.event.is_none_or(|name| event.kind.name() == name)
     }
 }

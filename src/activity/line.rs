@@ -7,7 +7,7 @@ use serde::Serialize;
 use thiserror::Error;
 use utoipa::ToSchema;
 
-use super::event::{Event, TokenSeen, What};
+use super::event::{Event, EventKind, TokenSeen};
 use crate::token::{AdminRole, KeyId, Nonce, ProfileKind, UnixSeconds, UserName};
 
 /// An event as JSON. Fields that do not apply to an event are absent.
@@ -105,7 +105,7 @@ impl EventLine {
     pub fn of(event: &Event) -> Self {
         let blank = Self {
             at: event.at,
-            event: event.what.name(),
+            event: event.kind.name(),
             reason: None,
             id: None,
             key_id: None,
@@ -117,21 +117,21 @@ impl EventLine {
             role: None,
             did: None,
         };
-        match &event.what {
-            What::Delivered { token, uses_left } => {
+        match &event.kind {
+            EventKind::Delivered { token, uses_left } => {
                 Self { uses_left: Some(*uses_left), ..blank }.about(token)
             }
-            What::Refused { token, reason } => {
+            EventKind::Refused { token, reason } => {
                 let line = Self { reason: Some(reason.as_str()), ..blank };
                 match token {
                     Some(token) => line.about(token),
                     None => line,
                 }
             }
-            What::Done { operator, role, what } => Self {
+            EventKind::Operation { operator, role, did } => Self {
                 operator: Some(operator.clone()),
                 role: Some(*role),
-                did: Some(what.clone()),
+                did: Some(did.clone()),
                 ..blank
             },
         }
@@ -148,14 +148,14 @@ impl EventLine {
     }
 }
 
-impl What {
-    /// Returns the name of what happened.
+impl EventKind {
+    /// Returns its name.
     #[must_use]
     pub const fn name(&self) -> EventName {
         match self {
             Self::Delivered { .. } => EventName::Delivered,
             Self::Refused { .. } => EventName::Refused,
-            Self::Done { .. } => EventName::Operation,
+            Self::Operation { .. } => EventName::Operation,
         }
     }
 }
@@ -168,10 +168,10 @@ mod tests {
     use crate::activity::Reason;
     use crate::token::{Batch, TokenId};
 
-    fn json_of(what: What, client: Option<&str>) -> Value {
+    fn json_of(kind: EventKind, client: Option<&str>) -> Value {
         let at = UnixSeconds::new(1_790_000_000);
         let client = client.map(|client| client.parse().unwrap());
-        serde_json::to_value(EventLine::of(&Event { at, client, what })).unwrap()
+        serde_json::to_value(EventLine::of(&Event { at, client, kind })).unwrap()
     }
 
     fn alice() -> TokenSeen {
@@ -187,7 +187,7 @@ mod tests {
     fn writes_only_the_fields_that_apply() {
         let at = "2026-09-21T14:13:20Z";
         let id = "AAAAAAEBAQEBAQEBAQEBAQ";
-        let left = |uses_left| What::Delivered { token: alice(), uses_left };
+        let left = |uses_left| EventKind::Delivered { token: alice(), uses_left };
         let expected = json!({
             "at": at, "event": "delivered", "id": id, "key_id": "abababab", "user": "alice",
             "profile_type": "user-locked", "client": "192.0.2.1", "uses_left": 0,
@@ -196,7 +196,7 @@ mod tests {
         assert_eq!(json_of(left(None), None)["uses_left"], Value::Null);
         assert!(json_of(left(None), None).as_object().unwrap().contains_key("uses_left"));
 
-        let refused = |token| What::Refused { token, reason: Reason::UsedUp };
+        let refused = |token| EventKind::Refused { token, reason: Reason::UsedUp };
         let expected = json!({ "at": at, "event": "refused", "reason": "used-up" });
         assert_eq!(json_of(refused(None), None), expected);
         let expected = json!({
@@ -206,8 +206,11 @@ mod tests {
         assert_eq!(json_of(refused(Some(alice())), Some("2001:db8::1")), expected);
 
         let operator = UserName::new("root").unwrap();
-        let did =
-            What::Done { operator, role: AdminRole::Admin, what: "revoked user bob".to_owned() };
+        let did = EventKind::Operation {
+            operator,
+            role: AdminRole::Admin,
+            did: "revoked user bob".to_owned(),
+        };
         let expected = json!({
             "at": at, "event": "operation", "operator": "root", "role": "admin",
             "did": "revoked user bob", "client": "127.0.0.1",

@@ -21,7 +21,7 @@ use std::time::Duration;
 use audit_log::AuditLog;
 
 pub use audit_file::{AuditError, check_audit_log};
-pub use event::{Event, TokenSeen, What};
+pub use event::{Event, EventKind, TokenSeen};
 pub use filter::EventFilter;
 pub use line::{EventLine, EventName, UnknownEvent};
 pub use reason::Reason;
@@ -29,8 +29,8 @@ pub use reason::Reason;
 /// How many deliveries are kept.
 const DELIVERED_MAX: usize = 5_000;
 
-/// How many changes by operators are kept.
-const DONE_MAX: usize = 5_000;
+/// How many operations are kept.
+const OPERATIONS_MAX: usize = 5_000;
 
 /// How many refusals of verified tokens are kept. A client with a dead link can cause any number of
 /// them.
@@ -46,11 +46,11 @@ pub struct Activity {
     audit: Option<AuditLog>,
 }
 
-/// A ring for each sort of event, so that no sort pushes out another.
+/// One ring for each sort of event, so that no sort pushes out another.
 #[derive(Debug, Default)]
 struct Recent {
     delivered: Ring,
-    done: Ring,
+    operations: Ring,
     refused: Ring,
     unverified: Ring,
     /// The number of events so far. Events are numbered, because many share a second.
@@ -63,16 +63,16 @@ type Ring = VecDeque<(u64, Event)>;
 impl Recent {
     /// Returns the ring of an event, and its capacity.
     fn ring(&mut self, event: &Event) -> (&mut Ring, usize) {
-        match &event.what {
-            What::Delivered { .. } => (&mut self.delivered, DELIVERED_MAX),
-            What::Done { .. } => (&mut self.done, DONE_MAX),
-            What::Refused { token: Some(_), .. } => (&mut self.refused, REFUSED_MAX),
-            What::Refused { token: None, .. } => (&mut self.unverified, UNVERIFIED_MAX),
+        match &event.kind {
+            EventKind::Delivered { .. } => (&mut self.delivered, DELIVERED_MAX),
+            EventKind::Operation { .. } => (&mut self.operations, OPERATIONS_MAX),
+            EventKind::Refused { token: Some(_), .. } => (&mut self.refused, REFUSED_MAX),
+            EventKind::Refused { token: None, .. } => (&mut self.unverified, UNVERIFIED_MAX),
         }
     }
 
     fn rings(&self) -> [&Ring; 4] {
-        [&self.delivered, &self.done, &self.refused, &self.unverified]
+        [&self.delivered, &self.operations, &self.refused, &self.unverified]
     }
 }
 
@@ -88,9 +88,9 @@ impl Activity {
     }
 
     /// Records an event. Never waits for the audit log.
-    pub fn note(&self, event: Event) {
+    pub fn record(&self, event: Event) {
         if let Some(audit) = &self.audit {
-            audit.note(event.clone());
+            audit.record(event.clone());
         }
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         recent.count += 1;
@@ -143,40 +143,43 @@ mod tests {
     use crate::token::{AdminRole, UnixSeconds, UserName};
 
     fn refused(at: u64, token: Option<TokenSeen>) -> Event {
-        let what = What::Refused { token, reason: Reason::Unverified };
-        Event { at: UnixSeconds::new(at), client: None, what }
+        let kind = EventKind::Refused { token, reason: Reason::Unverified };
+        Event { at: UnixSeconds::new(at), client: None, kind }
     }
 
     fn done(at: u64) -> Event {
         let operator = UserName::new("root").unwrap();
-        let what =
-            What::Done { operator, role: AdminRole::Admin, what: "revoked user bob".to_owned() };
-        Event { at: UnixSeconds::new(at), client: None, what }
+        let kind = EventKind::Operation {
+            operator,
+            role: AdminRole::Admin,
+            did: "revoked user bob".to_owned(),
+        };
+        Event { at: UnixSeconds::new(at), client: None, kind }
     }
 
     #[test]
     fn lists_the_newest_first_and_keeps_other_events_when_refusals_flood() {
         let activity = Activity::default();
-        activity.note(done(1));
+        activity.record(done(1));
         for at in 2..=10_000 {
-            activity.note(refused(at, None));
+            activity.record(refused(at, None));
         }
         let all = activity.recent(usize::MAX, |_| true);
         assert_eq!(all.len(), UNVERIFIED_MAX + 1);
         assert_eq!((all.first().unwrap().at.get(), all.last().unwrap().at.get()), (10_000, 1));
         assert_eq!(activity.recent(2, |_| true).len(), 2);
         assert_eq!(activity.recent(9, |event| event.at.get() < 5).len(), 1);
-        activity.note(done(10_000));
-        activity.note(refused(10_000, None));
+        activity.record(done(10_000));
+        activity.record(refused(10_000, None));
         let newest = activity.recent(2, |_| true);
-        assert!(matches!(newest[0].what, What::Refused { .. }), "within one second, too");
-        assert!(matches!(newest[1].what, What::Done { .. }));
+        assert!(matches!(newest[0].kind, EventKind::Refused { .. }), "within one second, too");
+        assert!(matches!(newest[1].kind, EventKind::Operation { .. }));
     }
 
     #[test]
     fn bounds_the_memory() {
         let activity = Activity::default();
-        (0..10_000).for_each(|at| activity.note(done(at)));
-        assert_eq!(activity.recent(usize::MAX, |_| true).len(), DONE_MAX);
+        (0..10_000).for_each(|at| activity.record(done(at)));
+        assert_eq!(activity.recent(usize::MAX, |_| true).len(), OPERATIONS_MAX);
     }
 }

@@ -57,7 +57,7 @@ reasons! {
     OutcomeUnknown = "outcome-unknown",
     /// The client is outside the token's network.
     OutsideNetwork = "outside-network",
-    /// The request is a prefetch. It is counted, but recorded as no event.
+    /// The request is a prefetch. It is counted, but not recorded as an event.
     Prefetch = "prefetch",
     /// The profile cannot be read.
     ProfileUnreadable = "profile-unreadable",
@@ -67,7 +67,7 @@ reasons! {
     TooManyRequests = "too-many-requests",
     /// A trusted proxy did not send the client's address.
     UnknownClient = "unknown-client",
-    /// No trusted key signed it.
+    /// No trusted key signed the token.
     Unverified = "unverified",
     /// All uses are spent.
     UsedUp = "used-up",

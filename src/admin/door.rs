@@ -13,36 +13,32 @@ use super::error::AdminError;
 use super::inviter::Inviter;
 use super::same_origin::{self, Sender};
 use super::session::{Session, Sessions};
-use crate::activity::{Activity, Event, What};
+use crate::activity::{Activity, Event, EventKind};
 use crate::ledger::{Ledger, LedgerError, Membership, OutcomeUnknown};
 use crate::metrics::Metrics;
 use crate::mint::Minter;
 use crate::redeem::Redeemer;
 use crate::token::{
-    AdminRole, KeyId, Purpose, TimeError, TrustedKeys as _, UnixSeconds, UserName, VerifiedToken,
+    AdminRole, IpNetwork, KeyId, Purpose, TimeError, TrustedKeys as _, UnixSeconds, UserName,
+    VerifiedToken,
 };
 
 /// The parts of a node that the admin door shows and changes.
 #[derive(Debug)]
 pub struct AdminDoor {
-    /// Verifies tokens, judges downloads and knows the users.
-    pub redeemer: Arc<Redeemer>,
-    /// The ledger.
-    pub ledger: Arc<dyn Ledger>,
-    /// The nodes that share the ledger.
-    pub cluster: Arc<dyn Membership>,
-    /// Invites nodes, if this node listens for others.
-    pub inviter: Option<Arc<dyn Inviter>>,
-    /// Recent events and the audit log.
-    pub activity: Arc<Activity>,
-    /// The metrics.
-    pub metrics: Arc<Metrics>,
+    pub(super) redeemer: Arc<Redeemer>,
+    pub(super) ledger: Arc<dyn Ledger>,
+    pub(super) cluster: Arc<dyn Membership>,
+    /// `None` if this node does not listen for others.
+    pub(super) inviter: Option<Arc<dyn Inviter>>,
+    pub(super) activity: Arc<Activity>,
+    pub(super) metrics: Arc<Metrics>,
     /// The certificate of the public door, if it has TLS.
-    pub certificate: Option<Arc<dyn ServedCertificate>>,
-    /// Mints, if this node has a signing key.
-    pub minter: ArcSwapOption<Minter>,
+    pub(super) certificate: Option<Arc<dyn ServedCertificate>>,
+    /// `None` if this node has no signing key.
+    pub(super) minter: ArcSwapOption<Minter>,
     /// The sessions of the pages.
-    pub sessions: Sessions,
+    pub(super) sessions: Sessions,
 }
 
 /// The certificate that the public door currently presents.
@@ -55,13 +51,21 @@ pub trait ServedCertificate: Debug + Send + Sync {
 /// token.
 #[derive(Debug)]
 pub(super) struct Operator {
-    name: UserName,
-    role: AdminRole,
-    key_id: KeyId,
-    expires_at: UnixSeconds,
+    holder: Holder,
     client: Option<IpAddr>,
     redeemer: Arc<Redeemer>,
     activity: Arc<Activity>,
+}
+
+/// The holder of an admin token.
+#[derive(Debug)]
+pub(super) struct Holder {
+    pub(super) name: UserName,
+    pub(super) role: AdminRole,
+    /// The key that signed the token.
+    pub(super) key_id: KeyId,
+    /// The first moment at which the token is no longer valid.
+    pub(super) expires_at: UnixSeconds,
 }
 
 /// What an operator can change.
@@ -86,14 +90,14 @@ enum Knowledge {
     LastKnown,
 }
 
-/// Why a text does not open this door.
+/// Why an admin token is not accepted.
 #[derive(Debug)]
-pub(super) enum Unfit {
+pub(super) enum TokenFault {
     /// It is not a token of a trusted key.
     Unverified,
     /// It is a profile token.
     Profile,
-    /// It is not yet valid, or expired.
+    /// It is not valid now.
     Time(TimeError),
     /// The client is not in the token's network.
     Network,
@@ -104,6 +108,44 @@ pub(super) enum Unfit {
 }
 
 impl AdminDoor {
+    /// Creates the state of the admin door. `inviter` is `None` if this node does not listen for
+    /// others, and `certificate` if the public door has no TLS. It does not mint before
+    /// [`mint_with`](Self::mint_with).
+    #[must_use]
+    pub fn new(
+        redeemer: Arc<Redeemer>,
+        ledger: Arc<dyn Ledger>,
+        cluster: Arc<dyn Membership>,
+        inviter: Option<Arc<dyn Inviter>>,
+        activity: Arc<Activity>,
+        metrics: Arc<Metrics>,
+        certificate: Option<Arc<dyn ServedCertificate>>,
+    ) -> Self {
+        let (minter, sessions) = (ArcSwapOption::empty(), Sessions::default());
+        Self {
+            redeemer,
+            ledger,
+            cluster,
+            inviter,
+            activity,
+            metrics,
+            certificate,
+            minter,
+            sessions,
+        }
+    }
+
+    /// Mints with `minter` from now on.
+    pub fn mint_with(&self, minter: Minter) {
+        self.minter.store(Some(Arc::new(minter)));
+    }
+
+    /// Returns the key that this node mints with, if it has one.
+    #[must_use]
+    pub fn mints_with(&self) -> Option<KeyId> {
+        self.minter.load().as_ref().map(|minter| minter.key_id())
+    }
+
     /// Admits a request with an admin token of at least the role `needed`, which is verified, valid
     /// now, used from its network and not revoked.
     ///
@@ -117,8 +159,9 @@ impl AdminDoor {
     ) -> Result<Operator, AdminError> {
         let token = self.token_of(request)?;
         let operator = self.admit(request, &token, Knowledge::Fresh)?;
-        if operator.role < needed {
-            return Err(AdminError::AdminRole { has: operator.role, needs: needed });
+        let has = operator.holder.role;
+        if has < needed {
+            return Err(AdminError::AdminRole { has, needs: needed });
         }
         Ok(operator)
     }
@@ -164,11 +207,11 @@ impl AdminDoor {
         &self,
         request: &HttpRequest,
         text: &str,
-    ) -> Result<(StaleViewer, Session), Unfit> {
-        let token = self.redeemer.verify(text).map_err(|_| Unfit::Unverified)?;
+    ) -> Result<(StaleViewer, Session), TokenFault> {
+        let token = self.redeemer.verify(text).map_err(|_| TokenFault::Unverified)?;
         let viewer = StaleViewer(self.admit(request, &token, Knowledge::LastKnown)?);
         let key = self.redeemer.keys().find(token.id().key_id).copied();
-        Ok((viewer, Session { token, key: key.ok_or(Unfit::Unverified)? }))
+        Ok((viewer, Session { token, key: key.ok_or(TokenFault::Unverified)? }))
     }
 
     fn admit(
@@ -176,29 +219,26 @@ impl AdminDoor {
         request: &HttpRequest,
         token: &VerifiedToken,
         knowledge: Knowledge,
-    ) -> Result<Operator, Unfit> {
+    ) -> Result<Operator, TokenFault> {
         let claims = token.claims();
-        let Purpose::Admin(role) = claims.purpose else { return Err(Unfit::Profile) };
-        claims.validate_time(self.now()).map_err(Unfit::Time)?;
-        if let Some(network) = claims.network {
-            let inside = request.peer_addr().is_some_and(|peer| network.contains(peer.ip()));
-            if !inside {
-                return Err(Unfit::Network);
-            }
+        let Purpose::Admin(role) = claims.purpose else { return Err(TokenFault::Profile) };
+        claims.validate_time(self.now()).map_err(TokenFault::Time)?;
+        let client = request.peer_addr().map(|peer| peer.ip());
+        let is_inside = |network: IpNetwork| client.is_some_and(|client| network.contains(client));
+        if !claims.network.is_none_or(is_inside) {
+            return Err(TokenFault::Network);
         }
         let standing = match knowledge {
             Knowledge::Fresh => self.ledger.standing(token),
             Knowledge::LastKnown => self.ledger.last_known_standing(token),
         };
-        if standing.map_err(Unfit::Ledger)?.revoked {
-            return Err(Unfit::Revoked);
+        if standing.map_err(TokenFault::Ledger)?.revoked {
+            return Err(TokenFault::Revoked);
         }
+        let (name, key_id) = (claims.user.clone(), token.id().key_id);
         Ok(Operator {
-            name: claims.user.clone(),
-            role,
-            key_id: token.id().key_id,
-            expires_at: claims.expires_at(),
-            client: request.peer_addr().map(|peer| peer.ip()),
+            holder: Holder { name, role, key_id, expires_at: claims.expires_at() },
+            client,
             redeemer: Arc::clone(&self.redeemer),
             activity: Arc::clone(&self.activity),
         })
@@ -243,47 +283,32 @@ impl AdminDoor {
         task.await.unwrap_or_else(|error| Err(aborted(error).into()))
     }
 
-    /// Returns `true` if this node has a key to mint with.
-    pub(super) fn mints(&self) -> bool {
-        self.minter.load().is_some()
-    }
-
     /// Returns the time by which tokens are judged, which is never before the ledger's.
     pub(super) fn now(&self) -> UnixSeconds {
         self.redeemer.now()
     }
 }
 
-/// Tells programs only whether the time was the reason.
-impl From<Unfit> for AdminError {
-    fn from(unfit: Unfit) -> Self {
-        match unfit {
-            Unfit::Unverified | Unfit::Profile | Unfit::Network | Unfit::Revoked => {
-                Self::NotAdmitted
-            }
-            Unfit::Time(error) => Self::Time(error),
-            Unfit::Ledger(error) => Self::Ledger(error),
+/// Programs learn the reason only if it is the time or the ledger.
+impl From<TokenFault> for AdminError {
+    fn from(fault: TokenFault) -> Self {
+        match fault {
+            TokenFault::Unverified
+            | TokenFault::Profile
+            | TokenFault::Network
+            | TokenFault::Revoked => Self::NotAdmitted,
+            TokenFault::Time(error) => Self::Time(error),
+            TokenFault::Ledger(error) => Self::Ledger(error),
         }
     }
 }
 
 impl StaleViewer {
-    /// Returns the name in the admin token.
-    pub(super) const fn name(&self) -> &UserName {
-        self.0.name()
+    pub(super) const fn holder(&self) -> &Holder {
+        self.0.holder()
     }
 
-    /// Returns the role in the admin token.
-    pub(super) const fn role(&self) -> AdminRole {
-        self.0.role()
-    }
-
-    /// Returns the first moment at which the admin token is no longer valid.
-    pub(super) const fn expires_at(&self) -> UnixSeconds {
-        self.0.expires_at()
-    }
-
-    /// Records what was done and by whom.
+    /// Records an action of the holder.
     pub(super) fn did(&self, what: &str) {
         self.0.did(what);
     }
@@ -296,36 +321,18 @@ impl From<Operator> for StaleViewer {
 }
 
 impl Operator {
-    /// Returns the name in the admin token.
-    pub(super) const fn name(&self) -> &UserName {
-        &self.name
+    pub(super) const fn holder(&self) -> &Holder {
+        &self.holder
     }
 
-    /// Returns the role in the admin token.
-    pub(super) const fn role(&self) -> AdminRole {
-        self.role
-    }
-
-    /// Returns the key that signed the admin token.
-    pub(super) const fn key_id(&self) -> KeyId {
-        self.key_id
-    }
-
-    /// Returns the first moment at which the admin token is no longer valid.
-    pub(super) const fn expires_at(&self) -> UnixSeconds {
-        self.expires_at
-    }
-
-    /// Records what was done and by whom.
-    pub(super) fn did(&self, what: &str) {
+    /// Records an action of the operator.
+    fn did(&self, did: &str) {
+        let Holder { name, role, .. } = &self.holder;
         // As a debug value, the name cannot be mistaken for other fields.
-        tracing::info!(
-            target: "jeton::audit", operator = ?self.name.as_str(), role = %self.role, did = what
-        );
-        let what =
-            What::Done { operator: self.name.clone(), role: self.role, what: what.to_owned() };
-        let at = self.redeemer.now();
-        self.activity.note(Event { at, client: self.client, what });
+        tracing::info!(target: "jeton::audit", operator = ?name.as_str(), %role, did);
+        let (operator, role, did) = (name.clone(), *role, did.to_owned());
+        let kind = EventKind::Operation { operator, role, did };
+        self.activity.record(Event { at: self.redeemer.now(), client: self.client, kind });
     }
 }
 

@@ -83,32 +83,6 @@ impl AdminError {
         )
     }
 
-    const fn status(&self) -> StatusCode {
-        match self {
-            Self::Request(_) => StatusCode::BAD_REQUEST,
-            Self::NoToken | Self::NotAdmitted | Self::Time(_) => StatusCode::UNAUTHORIZED,
-            Self::AdminRole { .. } | Self::CrossSite | Self::NeedAutologin => StatusCode::FORBIDDEN,
-            Self::NotFound | Self::NoProfile(_) | Self::NotAProfileToken => StatusCode::NOT_FOUND,
-            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
-            Self::OwnKey
-            | Self::NoSigningKey
-            | Self::UntrustedSigningKey
-            | Self::Dead(_)
-            | Self::UnsafeName(_)
-            | Self::OwnPlace(_)
-            | Self::NoClusterDoor => StatusCode::CONFLICT,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Mint(MintError::Claims(_)) | Self::Profiles(_) => {
-                StatusCode::INTERNAL_SERVER_ERROR
-            }
-            Self::Mint(MintError::Random(_)) | Self::Invite(_) | Self::Ledger(_) => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
-            Self::Cluster(error) => membership_status(error),
-        }
-    }
-
     /// Returns a word for programs, and what to do. No arm is a `_`: a new error does not compile
     /// without them.
     const fn code_and_hint(&self) -> (&'static str, &'static str) {
@@ -178,27 +152,6 @@ impl AdminError {
     }
 }
 
-const fn membership_status(error: &MembershipError) -> StatusCode {
-    match error {
-        MembershipError::Unavailable(_) | MembershipError::OutcomeUnknown(_) => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
-        MembershipError::InProgress
-        | MembershipError::NotAMember(_)
-        | MembershipError::NotAVoter(_)
-        | MembershipError::WasMember(_)
-        | MembershipError::IsMember(_)
-        | MembershipError::AddressTaken(..)
-        | MembershipError::LastVoter
-        | MembershipError::IsVoter(_)
-        | MembershipError::EvenVoters(_)
-        | MembershipError::NoAddress
-        | MembershipError::Behind(..)
-        | MembershipError::WrongClock(_)
-        | MembershipError::Silent(_) => StatusCode::CONFLICT,
-    }
-}
-
 const fn membership_code_and_hint(error: &MembershipError) -> (&'static str, &'static str) {
     match error {
         MembershipError::Unavailable(_) => {
@@ -245,11 +198,36 @@ const fn membership_code_and_hint(error: &MembershipError) -> (&'static str, &'s
 
 impl ResponseError for AdminError {
     fn status_code(&self) -> StatusCode {
-        self.status()
+        match self {
+            Self::Request(_) => StatusCode::BAD_REQUEST,
+            Self::NoToken | Self::NotAdmitted | Self::Time(_) => StatusCode::UNAUTHORIZED,
+            Self::AdminRole { .. } | Self::CrossSite | Self::NeedAutologin => StatusCode::FORBIDDEN,
+            Self::NotFound | Self::NoProfile(_) | Self::NotAProfileToken => StatusCode::NOT_FOUND,
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Mint(MintError::Claims(_)) | Self::Profiles(_) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
+            Self::Mint(MintError::Random(_))
+            | Self::Invite(_)
+            | Self::Ledger(_)
+            | Self::Cluster(MembershipError::Unavailable(_) | MembershipError::OutcomeUnknown(_)) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Self::OwnKey
+            | Self::NoSigningKey
+            | Self::UntrustedSigningKey
+            | Self::Dead(_)
+            | Self::UnsafeName(_)
+            | Self::OwnPlace(_)
+            | Self::NoClusterDoor
+            | Self::Cluster(_) => StatusCode::CONFLICT,
+        }
     }
 
     fn error_response(&self) -> HttpResponse {
-        let (status, (code, hint)) = (self.status(), self.code_and_hint());
+        let (status, (code, hint)) = (self.status_code(), self.code_and_hint());
         let mut response = HttpResponse::build(status);
         if status == StatusCode::UNAUTHORIZED {
             response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));

@@ -50,8 +50,8 @@ fn alarms(status: &LedgerStatus, is_clock_off: bool, list: &MemberList) -> Vec<S
     let is_reported = matches!(status.ready, Err(Unready::NoLeader(_) | Unready::Stale(_)));
     alarms.extend(status.ready.as_ref().err().map(ToString::to_string));
     if status.leader.is_none() && !is_reported {
-        alarms
-            .push("there is no leader: counted links wait until a majority of voters runs".into());
+        let alarm = "no leader is known: counted links wait until a majority of the voters runs";
+        alarms.push(alarm.to_owned());
     }
     if is_clock_off {
         alarms.push(
@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(found[0].contains("for 12 s (at most 10 s)"), "{found:?}");
         let found = alarms(&status(5, None), false, &list(three(), false));
-        assert!(found[0].contains("no leader") && found.len() == 1, "{found:?}");
+        assert!(found[0].contains("no leader is known") && found.len() == 1, "{found:?}");
         let even = list([member(1, MemberRole::Voter), member(2, MemberRole::Voter)], true);
         assert_eq!(alarms(&status(0, Some(1)), false, &even).len(), 1);
     }

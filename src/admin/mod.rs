@@ -34,7 +34,7 @@ use crate::web_security::security_headers;
 pub use door::{AdminDoor, ServedCertificate};
 use error::AdminError;
 pub use inviter::{Inviter, NoInvitation};
-pub use session::Sessions;
+use session::Sessions;
 
 /// The most connections that are served at a time; further ones wait. Each holds a file descriptor,
 /// and the ledger needs some, too.

@@ -23,7 +23,7 @@ impl AdminDoor {
     /// Returns the state of this node.
     pub(super) fn facts(&self) -> NodeFacts {
         let keys = self.redeemer.keys();
-        let mints_with = self.minter.load().as_ref().map(|minter| minter.key_id());
+        let mints_with = self.mints_with();
         NodeFacts {
             version: env!("CARGO_PKG_VERSION"),
             ledger: self.ledger.status(),

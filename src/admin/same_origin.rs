@@ -1,29 +1,27 @@
-//! Whether a page of this door sent a request, or a page of somebody else.
+//! Whether a page of this door sent a request, or a page of another site.
 //!
-//! A browser adds the session's cookie to whatever page asks. So what changes something must have
-//! come from a page of this very origin, which browsers tell in `Sec-Fetch-Site` and, before that
-//! was known, in `Origin`.
+//! Browsers add the session's cookie to requests from any page. A change must therefore come from a
+//! page of this origin, which browsers report in `Sec-Fetch-Site`; older ones only in `Origin`.
 
 use actix_web::http::header::{HOST, HeaderMap, ORIGIN};
 
 use crate::web_security::{SEC_FETCH_SITE, is_own_site, values};
 
-/// Who sent a request, as its headers say.
+/// The sender of a request, according to its headers.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Sender {
-    /// A page of this door, or the user himself.
+    /// A page of this door, or a user who typed the address.
     Own,
-    /// Somebody else's page, or nobody can tell.
+    /// A page of another site, or unclear.
     Other,
-    /// The headers say nothing: a program, or a very old browser.
+    /// Neither header is there: a program, or a very old browser.
     Silent,
 }
 
-/// Tells who sent a request with these headers.
+/// Returns the sender of a request with these headers.
 ///
-/// `Sec-Fetch-Site` decides where it is there: `same-origin`, or `none` for what the user typed.
-/// Without it, `Origin` must name the host and port of `Host`. A header that comes twice is
-/// nobody's that we know.
+/// `Sec-Fetch-Site` decides if it is there. Otherwise `Origin` must have the host and port of
+/// `Host`. A repeated header counts as [`Sender::Other`].
 pub(super) fn sender(headers: &HeaderMap) -> Sender {
     let (sites, origins) = (values(headers, SEC_FETCH_SITE), values(headers, ORIGIN));
     match (sites.as_slice(), origins.as_slice()) {
@@ -34,8 +32,8 @@ pub(super) fn sender(headers: &HeaderMap) -> Sender {
     }
 }
 
-/// Tells whether an origin is this door, under the name it was asked by. The scheme is left out:
-/// behind a proxy this door does not know it.
+/// Returns `true` if an origin has the host and port of `Host`. The scheme is not compared: behind
+/// a proxy, this door does not know it.
 fn is_host(origin: &str, headers: &HeaderMap) -> bool {
     let authority = origin.split_once("://").map(|(_scheme, authority)| authority);
     match (authority, values(headers, HOST).as_slice()) {
@@ -79,7 +77,7 @@ mod tests {
             (&[(ORIGIN, "127.0.0.1:8444")], Sender::Other),
             (&[(ORIGIN, "null")], Sender::Other),
             (&[(ORIGIN, "")], Sender::Other),
-            // What is said twice is not believed, and the newer header decides.
+            // A repeated header is not trusted, and `Sec-Fetch-Site` takes precedence.
             (&[(ORIGIN, own), (ORIGIN, own)], Sender::Other),
             (&[(SEC_FETCH_SITE, "same-origin"), (SEC_FETCH_SITE, "none")], Sender::Other),
             (&[(SEC_FETCH_SITE, "cross-site"), (ORIGIN, own)], Sender::Other),

@@ -49,7 +49,7 @@ pub(super) enum SessionError {
 /// The sessions of this node, in memory only. The keys are the SHA-256 of the session ids, so that
 /// a copy of the memory signs no one in.
 #[derive(Debug)]
-pub struct Sessions {
+pub(super) struct Sessions {
     kept: Cache<[u8; 32], Session>,
     /// When the sessions of a token were opened, and their hashes, oldest first.
     opened: Cache<TokenId, Arc<Mutex<Opened>>>,
@@ -119,7 +119,7 @@ impl Sessions {
     }
 
     /// Returns `true` if a request has a session cookie, valid or not.
-    pub(super) fn is_continued_by(request: &HttpRequest) -> bool {
+    pub(super) fn has_cookie(request: &HttpRequest) -> bool {
         request.cookie(COOKIE).is_some()
     }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::plain::plain;
-use super::words;
+use super::schemas;
 use crate::token::{ProfileKind, UnixSeconds, UserName};
 
 /// A download to judge.
@@ -18,7 +18,7 @@ pub(crate) struct Question {
     /// The address that the download would come from, for a token that is limited to a network. The
     /// default is the address that this request comes from.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = words::address, required = false)]
+    #[schema(schema_with = schemas::address, required = false)]
     pub(crate) client: Option<IpAddr>,
 }
 

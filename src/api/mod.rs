@@ -1,8 +1,8 @@
 //! What the admin API and its clients send each other as JSON.
 //!
-//! One type for each thing, with its schema: a node writes and `jeton`'s own client reads the same
-//! one. `words` has the schemas of the lower floors' types, `plain` keeps text from a node from
-//! steering a terminal. How requests are read and answered is a matter of the admin door.
+//! The node writes and the command-line client reads the same types. `schemas` describes types of
+//! other rooms, and `plain` removes characters that could steer a terminal. `admin/api/` handles
+//! the requests.
 
 pub(crate) mod cluster;
 pub(crate) mod error;
@@ -10,6 +10,6 @@ pub(crate) mod inspection;
 pub(crate) mod node;
 mod plain;
 pub(crate) mod revocations;
+pub(crate) mod schemas;
 pub(crate) mod tokens;
 pub(crate) mod users;
-pub(crate) mod words;

@@ -69,9 +69,10 @@ pub(crate) struct KeyInfo {
     pub(crate) purpose: KeyPurpose,
 }
 
-/// The state that a node has counted.
+/// The hash of the state that a node has counted.
 #[derive(Deserialize, Serialize, ToSchema)]
-pub(crate) struct StateName {
+#[schema(as = StateName)]
+pub(crate) struct StateHash {
     /// The last log entry in it.
     pub(crate) applied: u64,
     /// The SHA-256 of all uses, revocations and permissions, in hex.

@@ -62,27 +62,24 @@ pub(crate) struct RevocationInfo {
 }
 
 impl NewRevocation {
-    /// Revokes one token, which expires at `expires_at` if that is certain.
+    /// Revokes one token. `expires_at` is `None` unless it is certain.
     pub(crate) const fn token(token: Nonce, expires_at: Option<UnixSeconds>) -> Self {
         Self::Token(RevokeToken { token, expires_at })
     }
 
-    /// Revokes all tokens of one mint run.
     pub(crate) const fn batch(batch: Batch) -> Self {
         Self::Batch(RevokeBatch { batch })
     }
 
-    /// Revokes all profile tokens of a user that were issued until now.
     pub(crate) const fn user(user: UserName) -> Self {
         Self::User(RevokeUser { user })
     }
 
-    /// Revokes all tokens of a key.
     pub(crate) const fn key(key: KeyId) -> Self {
         Self::Key(RevokeKey { key })
     }
 
-    /// Returns the least role that may do this. Revoking keys could lock everyone out for good.
+    /// Returns the lowest role that may do this. Revoking keys could lock out all admins for good.
     pub(crate) const fn needed_role(&self) -> AdminRole {
         match self {
             Self::Token(_) | Self::Batch(_) | Self::User(_) => AdminRole::Operator,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::plain::plain_note;
-use super::words;
+use super::schemas;
 use crate::ledger::{Cursor, Note, TokenState};
 use crate::token::{
     Batch, IpNetwork, KeyId, Lifetime, NewUserName, Nonce, ProfileKind, UnixSeconds, UseLimit,
@@ -14,7 +14,7 @@ use crate::token::{
 /// One page of a list.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 pub(crate) struct TokenList {
-    /// The tokens, those that expire first coming first.
+    /// The tokens, ordered by expiry.
     pub(crate) tokens: Vec<TokenInfo>,
     /// The `after` of the next page; `null` if this is the last one.
     #[schema(required = true)]
@@ -87,10 +87,10 @@ pub(crate) struct NewToken {
     /// The kind of profile; the default is `user-locked`.
     pub(crate) profile_type: Option<ProfileKind>,
     /// For how many seconds it is valid; the default is an hour.
-    #[schema(schema_with = words::lifetime, required = false)]
+    #[schema(schema_with = schemas::lifetime, required = false)]
     pub(crate) lifetime: Lifetime,
     /// How many uses it has, or `"unlimited"`; the default is one.
-    #[schema(schema_with = words::uses, required = false)]
+    #[schema(schema_with = schemas::uses, required = false)]
     pub(crate) uses: UseLimit,
     /// The network it is limited to; by default it may be used from anywhere.
     pub(crate) network: Option<IpNetwork>,

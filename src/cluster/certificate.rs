@@ -71,20 +71,18 @@ impl NodeCertificate {
     ///
     /// Returns [`TlsError::Setup`].
     pub fn server_config(self: &Arc<Self>) -> Result<ServerConfig, TlsError> {
-        let general = |error: String| TlsError::Setup(rustls::Error::General(error));
         let verifier = WebPkiClientVerifier::builder_with_provider(
             Arc::new(self.roots().map_err(TlsError::Setup)?),
             Arc::clone(&self.provider),
         )
         .allow_unauthenticated()
         .build()
-        .map_err(|error| general(error.to_string()))?;
-        let resolver: Arc<Self> = Arc::clone(self);
+        .map_err(|error| TlsError::Setup(rustls::Error::General(error.to_string())))?;
         let mut config = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_protocol_versions(&[&TLS13])
             .map_err(TlsError::Setup)?
             .with_client_cert_verifier(verifier)
-            .with_cert_resolver(resolver);
+            .with_cert_resolver(self.clone());
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -97,12 +95,11 @@ impl NodeCertificate {
     ///
     /// Returns [`TlsError::Setup`].
     pub fn client_config(self: &Arc<Self>) -> Result<ClientConfig, TlsError> {
-        let resolver: Arc<Self> = Arc::clone(self);
         let mut config = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_protocol_versions(&[&TLS13])
             .map_err(TlsError::Setup)?
             .with_root_certificates(self.roots().map_err(TlsError::Setup)?)
-            .with_client_cert_resolver(resolver);
+            .with_client_cert_resolver(self.clone());
         config.resumption = Resumption::disabled();
         Ok(config)
     }

@@ -96,7 +96,7 @@ impl ClusterDoor {
         let path = request.uri().path();
         Ok(match (request.method(), path, caller) {
             (&Method::POST, MESSAGE_PATH, Some(caller)) => self.receive(caller, request).await,
-            // Without reading the body.
+            // Answered without reading the body.
             (&Method::POST, MESSAGE_PATH, None) => empty(StatusCode::FORBIDDEN),
             (&Method::POST, welcome::JOIN_PATH, _) => self.join(request, slot).await,
             _ => empty(StatusCode::NOT_FOUND),

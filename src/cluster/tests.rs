@@ -26,6 +26,8 @@ use crate::ledger::{MemberList, Membership, MembershipError, MembershipFuture, N
 use crate::token::UnixSeconds;
 
 const LEDGER: [u8; 16] = [7; 16];
+/// The name in the certificate of node 1.
+const NODE_1: &str = "0000000000000001.07070707070707070707070707070707.cluster.jeton";
 const SECOND: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -134,7 +136,6 @@ impl TestNode {
         let authority = Arc::new(Authority::make(LEDGER, now()).unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string().parse().unwrap();
-        let certificate = NodeCertificate::issue(Arc::clone(&authority), NodeId(1), now()).unwrap();
         let (echo, members) = (Arc::new(Echo::default()), Arc::new(Members::default()));
         let invites = Arc::new(Invites::default());
         let door = Arc::new(ClusterDoor {
@@ -152,7 +153,7 @@ impl TestNode {
                 vec![TrustedKeyFile { purpose: "admin".to_owned(), pem: "P".to_owned() }]
             }),
         });
-        let tls = Arc::new(certificate).server_config().unwrap();
+        let tls = certificate(&authority, 1).server_config().unwrap();
         tokio::spawn(async move {
             run(listener, tls, door, std::future::pending()).await.unwrap();
         });
@@ -185,10 +186,12 @@ impl ResolvesClientCert for NoCertificate {
     }
 }
 
+fn certificate(authority: &Arc<Authority>, id: u64) -> Arc<NodeCertificate> {
+    Arc::new(NodeCertificate::issue(Arc::clone(authority), NodeId(id), now()).unwrap())
+}
+
 fn network(authority: &Arc<Authority>, id: u64) -> PeerNetwork {
-    let node_id = NodeId(id);
-    let certificate = NodeCertificate::issue(Arc::clone(authority), node_id, now()).unwrap();
-    PeerNetwork::new(&Arc::new(certificate)).unwrap()
+    PeerNetwork::new(&certificate(authority, id)).unwrap()
 }
 
 fn own_address() -> NodeAddress {
@@ -238,26 +241,22 @@ async fn rejects_callers_and_nodes_of_other_clusters() {
     let why = network(&node.authority, 2).call(&node.to(4), b"x".to_vec(), PATIENCE).await;
     assert!(not_delivered(why).contains("another node has that address"));
     // A caller that trusts this authority and has a certificate of another one.
-    let certificate =
-        NodeCertificate::issue(Arc::clone(&node.authority), NodeId(2), now()).unwrap();
-    let certificate = Arc::new(certificate);
-    let foreign = Arc::new(NodeCertificate::issue(other, NodeId(2), now()).unwrap());
-    let trusting = certificate.client_config().unwrap();
-    let name = "0000000000000001.07070707070707070707070707070707.cluster.jeton";
+    let (own, foreign) = (certificate(&node.authority, 2), certificate(&other, 2));
+    let trusting = own.client_config().unwrap();
     for (client, path, status) in [
         (None, MESSAGE_PATH, Some(403)),
         (None, "/", Some(404)),
         (None, JOIN_PATH, Some(400)),
         (Some(foreign), MESSAGE_PATH, None),
-        (Some(certificate), MESSAGE_PATH, Some(200)),
+        (Some(own), MESSAGE_PATH, Some(200)),
     ] {
         let mut tls: ClientConfig = trusting.clone();
         tls.client_auth_cert_resolver = match client {
             Some(client) => client,
             None => Arc::new(NoCertificate),
         };
-        let opened =
-            PeerConnection::open(node.address.as_str(), name.to_owned(), Arc::new(tls)).await;
+        let address = node.address.as_str();
+        let opened = PeerConnection::open(address, NODE_1.to_owned(), Arc::new(tls)).await;
         // In TLS 1.3 the caller learns of a rejection only when it reads.
         let answer = match opened {
             Ok(mut connection) => connection.post(path, b"y".to_vec(), 1_000).await,
@@ -398,12 +397,9 @@ async fn idle_unauthenticated_connections_keep_out_neither_nodes_nor_invited_one
     let node = TestNode::new();
     // A node has connected from this subnet; otherwise its rate would be exceeded.
     network(&node.authority, 2).call(&node.to(1), b"x".to_vec(), PATIENCE).await.unwrap();
-    let certificate =
-        NodeCertificate::issue(Arc::clone(&node.authority), NodeId(3), now()).unwrap();
-    let mut client = Arc::new(certificate).client_config().unwrap();
+    let mut client = certificate(&node.authority, 3).client_config().unwrap();
     client.client_auth_cert_resolver = Arc::new(NoCertificate);
     let client = TlsConnector::from(Arc::new(client));
-    let name = "0000000000000001.07070707070707070707070707070707.cluster.jeton";
     // Half of them complete the handshake, and none sends a request.
     let (mut without_tls, mut with_tls) = (Vec::new(), Vec::new());
     for number in 0..3 * SLOTS_MAX {
@@ -411,7 +407,7 @@ async fn idle_unauthenticated_connections_keep_out_neither_nodes_nor_invited_one
         if number % 2 == 0 {
             without_tls.push(stream);
         } else {
-            let name = name.to_owned().try_into().unwrap();
+            let name = NODE_1.try_into().unwrap();
             with_tls.push(client.connect(name, stream).await.unwrap());
         }
         if number % 64 == 0 {

@@ -3,11 +3,13 @@
 
 use std::time::Duration;
 
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::{Registry, Unit};
+
+/// The one label of a series: its name and value.
+pub(super) type Label = [(&'static str, &'static str); 1];
 
 /// The cluster as this node sees it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -47,59 +49,35 @@ pub struct MemberReading {
     pub clock_offset_s: Option<i64>,
 }
 
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct RoleLabel {
-    role: &'static str,
-}
-
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct NodeLabel {
-    node: String,
-}
-
 impl ClusterReadings {
     pub(super) fn register(&self, registry: &mut Registry) {
         let mut show = |name, help, number: u64| {
             registry.register(name, help, ConstGauge::new(number));
         };
         show("cluster_is_leader", "Whether this node leads: 1 or 0", self.is_leader.into());
-        show(
-            "cluster_leader_known",
-            "Whether a leader is known and was heard from recently: 1 or 0",
-            self.knows_leader.into(),
-        );
-        show(
-            "cluster_stale",
-            "Whether this node has not heard from a majority for too long: 1 or 0",
-            self.is_stale.into(),
-        );
+        let help = "Whether a leader is known and was heard from recently: 1 or 0";
+        show("cluster_leader_known", help, self.knows_leader.into());
+        let help = "Whether this node has not heard from a majority for too long: 1 or 0";
+        show("cluster_stale", help, self.is_stale.into());
         show("cluster_term", "The current Raft term: elections so far, won or not", self.term);
-        show(
-            "cluster_clock_off",
-            "Whether this node's clock differs from most others by more than a minute: 1 or 0",
-            self.is_clock_off.into(),
-        );
+        let help =
+            "Whether this node's clock differs from most others by more than a minute: 1 or 0";
+        show("cluster_clock_off", help, self.is_clock_off.into());
         if let Some(age) = self.staleness {
-            registry.register_with_unit(
-                "cluster_staleness",
-                "Time since this node had applied everything committed",
-                Unit::Seconds,
-                ConstGauge::new(age.as_secs_f64()),
-            );
+            let help = "Time since this node had applied everything committed";
+            let age = ConstGauge::new(age.as_secs_f64());
+            registry.register_with_unit("cluster_staleness", help, Unit::Seconds, age);
         }
-        registry.register(
-            "cluster_spends_forwarded",
-            "Spends forwarded to the leader",
-            ConstCounter::new(self.spends_forwarded),
-        );
+        let forwarded = ConstCounter::new(self.spends_forwarded);
+        registry.register("cluster_spends_forwarded", "Spends forwarded to the leader", forwarded);
         registry.register("cluster_members", "Nodes that share the ledger", self.roles());
         self.register_members(registry);
     }
 
-    fn roles(&self) -> Family<RoleLabel, Gauge> {
-        let roles = Family::<RoleLabel, Gauge>::default();
+    fn roles(&self) -> Family<Label, Gauge> {
+        let roles = Family::<Label, Gauge>::default();
         for (role, count) in [("voter", self.voters), ("learner", self.learners)] {
-            roles.get_or_create(&RoleLabel { role }).set(whole(count));
+            roles.get_or_create(&[("role", role)]).set(whole(count));
         }
         roles
     }
@@ -109,33 +87,26 @@ impl ClusterReadings {
             return;
         }
         let numbers = |number: fn(&MemberReading) -> Option<i64>| {
-            let family = Family::<NodeLabel, Gauge>::default();
+            let family = Family::<[(&str, String); 1], Gauge>::default();
             for member in &self.members {
                 if let Some(number) = number(member) {
-                    family.get_or_create(&NodeLabel { node: member.node.clone() }).set(number);
+                    family.get_or_create(&[("node", member.node.clone())]).set(number);
                 }
             }
             family
         };
-        registry.register(
-            "cluster_member_reachable",
-            "Whether this leader heard from the member recently: 1 or 0",
-            numbers(|member| Some(member.is_reachable.into())),
-        );
-        registry.register(
-            "cluster_member_lag",
-            "Entries that the member lags behind",
-            numbers(|member| member.lag.map(whole)),
-        );
-        registry.register_with_unit(
-            "cluster_member_clock_offset",
-            "How far the member's clock is ahead of this leader's",
-            Unit::Seconds,
-            numbers(|member| member.clock_offset_s),
-        );
+        let reachable = numbers(|member| Some(member.is_reachable.into()));
+        let help = "Whether this leader heard from the member recently: 1 or 0";
+        registry.register("cluster_member_reachable", help, reachable);
+        let lag = numbers(|member| member.lag.map(whole));
+        registry.register("cluster_member_lag", "Entries that the member lags behind", lag);
+        let offset = numbers(|member| member.clock_offset_s);
+        let help = "How far the member's clock is ahead of this leader's";
+        registry.register_with_unit("cluster_member_clock_offset", help, Unit::Seconds, offset);
     }
 }
 
-fn whole(number: impl TryInto<i64>) -> i64 {
+/// Returns a number as gauges hold it.
+pub(super) fn whole(number: impl TryInto<i64>) -> i64 {
     number.try_into().unwrap_or(i64::MAX)
 }

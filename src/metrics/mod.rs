@@ -10,7 +10,6 @@ mod timed_ledger;
 use std::fmt;
 use std::time::Duration;
 
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
@@ -22,6 +21,7 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::activity::Reason;
 use crate::token::{KeyPurpose, ProfileKind, UnixSeconds};
 
+use cluster::Label;
 pub use cluster::{ClusterReadings, MemberReading};
 pub use timed_ledger::TimedLedger;
 
@@ -39,11 +39,11 @@ const COMMIT_SECONDS: [f64; 15] = [
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    redemptions: Family<KindLabel, Counter>,
-    refusals: Family<ReasonLabel, Counter>,
+    redemptions: Family<Label, Counter>,
+    refusals: Family<Label, Counter>,
     commits: Histogram,
     failed_commits: Counter,
-    handshakes: Family<VersionLabel, Counter>,
+    handshakes: Family<Label, Counter>,
 }
 
 /// The version of TLS that a handshake agreed on.
@@ -76,26 +76,6 @@ pub struct Readings {
     pub cluster: ClusterReadings,
 }
 
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct KindLabel {
-    profile_type: &'static str,
-}
-
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct ReasonLabel {
-    reason: &'static str,
-}
-
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct VersionLabel {
-    version: &'static str,
-}
-
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct PurposeLabel {
-    purpose: &'static str,
-}
-
 impl Default for Metrics {
     fn default() -> Self {
         let mut metrics = Self {
@@ -116,13 +96,13 @@ impl Metrics {
     /// Creates every series at zero. Alerts on increase miss a series that first appears at 1.
     fn begin_at_zero(&self) {
         for kind in ProfileKind::ALL {
-            drop(self.redemptions.get_or_create(&KindLabel { profile_type: kind.as_str() }));
+            drop(self.redemptions.get_or_create(&[("profile_type", kind.as_str())]));
         }
         for reason in Reason::ALL {
-            drop(self.refusals.get_or_create(&ReasonLabel { reason: reason.as_str() }));
+            drop(self.refusals.get_or_create(&[("reason", reason.as_str())]));
         }
         for version in [TlsVersion::V12, TlsVersion::V13] {
-            drop(self.handshakes.get_or_create(&VersionLabel { version: version.as_str() }));
+            drop(self.handshakes.get_or_create(&[("version", version.as_str())]));
         }
     }
 
@@ -130,39 +110,29 @@ impl Metrics {
         let Self { registry, redemptions, refusals, commits, failed_commits, handshakes } = self;
         registry.register("redemptions", "Profiles delivered", redemptions.clone());
         registry.register("refusals", "Requests that got no profile", refusals.clone());
-        registry.register_with_unit(
-            "ledger_commit",
-            "Time until a change of the ledger was durable",
-            Unit::Seconds,
-            commits.clone(),
-        );
-        registry.register(
-            "ledger_commit_failures",
-            "Changes of the ledger that failed or may have failed",
-            failed_commits.clone(),
-        );
-        registry.register(
-            "tls_handshakes",
-            "TLS handshakes completed at the public door",
-            handshakes.clone(),
-        );
+        let help = "Time until a change of the ledger was durable";
+        registry.register_with_unit("ledger_commit", help, Unit::Seconds, commits.clone());
+        let help = "Changes of the ledger that failed or may have failed";
+        registry.register("ledger_commit_failures", help, failed_commits.clone());
+        let help = "TLS handshakes completed at the public door";
+        registry.register("tls_handshakes", help, handshakes.clone());
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The program", build);
     }
 
     /// Counts a delivered profile.
     pub fn redeemed(&self, kind: ProfileKind) {
-        self.redemptions.get_or_create(&KindLabel { profile_type: kind.as_str() }).inc();
+        self.redemptions.get_or_create(&[("profile_type", kind.as_str())]).inc();
     }
 
     /// Counts a request that got no profile.
     pub fn refused(&self, reason: Reason) {
-        self.refusals.get_or_create(&ReasonLabel { reason: reason.as_str() }).inc();
+        self.refusals.get_or_create(&[("reason", reason.as_str())]).inc();
     }
 
     /// Counts a completed handshake.
     pub fn handshake_completed(&self, version: TlsVersion) {
-        self.handshakes.get_or_create(&VersionLabel { version: version.as_str() }).inc();
+        self.handshakes.get_or_create(&[("version", version.as_str())]).inc();
     }
 
     /// Counts a change of the ledger: its duration, or `None` if it failed.
@@ -204,51 +174,37 @@ impl Readings {
         let mut count = |name, help, number| {
             registry.register(name, help, ConstCounter::new(number));
         };
-        count(
-            "verify_cache_hits",
-            "Tokens found in the cache of verified tokens",
-            self.verify_cache_hits,
-        );
-        count(
-            "verify_cache_misses",
-            "Tokens whose signature had to be checked",
-            self.verify_cache_misses,
-        );
-        count(
-            "audit_lines_lost",
-            "Audit log lines lost to a full or slow disk",
-            self.audit_lines_lost,
-        );
-        let mut show = |name, help, unit, number| match unit {
-            Some(unit) => registry.register_with_unit(name, help, unit, ConstGauge::new(number)),
-            None => registry.register(name, help, ConstGauge::new(number)),
+        let help = "Tokens found in the cache of verified tokens";
+        count("verify_cache_hits", help, self.verify_cache_hits);
+        let help = "Tokens whose signature had to be checked";
+        count("verify_cache_misses", help, self.verify_cache_misses);
+        let help = "Audit log lines lost to a full or slow disk";
+        count("audit_lines_lost", help, self.audit_lines_lost);
+        let mut show = |name, help, number: u64| {
+            registry.register(name, help, ConstGauge::new(number));
         };
         show(
             "ledger_ready",
             "Whether the ledger can grant a use: 1 or 0",
-            None,
-            u64::from(self.ledger_ready),
+            self.ledger_ready.into(),
         );
-        show(
-            "ledger_applied_index",
-            "The last entry applied by this node",
-            None,
-            self.ledger_applied_index,
-        );
+        let help = "The last entry applied by this node";
+        show("ledger_applied_index", help, self.ledger_applied_index);
         if let Some(expires_at) = self.certificate_expires_at {
             let help = "When the public door's certificate expires, in Unix time";
-            show("certificate_expiry_timestamp", help, Some(Unit::Seconds), expires_at.get());
+            let expires_at = ConstGauge::new(expires_at.get());
+            let name = "certificate_expiry_timestamp";
+            registry.register_with_unit(name, help, Unit::Seconds, expires_at);
         }
         self.cluster.register(&mut registry);
         registry.register("trusted_keys", "Public keys whose tokens are accepted", self.keys());
         registry
     }
 
-    fn keys(&self) -> Family<PurposeLabel, Gauge> {
-        let keys = Family::<PurposeLabel, Gauge>::default();
+    fn keys(&self) -> Family<Label, Gauge> {
+        let keys = Family::<Label, Gauge>::default();
         for (purpose, count) in &self.trusted_keys {
-            let label = PurposeLabel { purpose: purpose.as_str() };
-            keys.get_or_create(&label).set(i64::try_from(*count).unwrap_or(i64::MAX));
+            keys.get_or_create(&[("purpose", purpose.as_str())]).set(cluster::whole(*count));
         }
         keys
     }

@@ -22,13 +22,12 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
 use tokio::sync::watch;
 
 use self::cluster_link::ClusterLink;
 
 use crate::activity::{Activity, AuditError};
-use crate::admin::{self, AdminDoor, ServedCertificate, Sessions};
+use crate::admin::{self, AdminDoor, ServedCertificate};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::failure::Failure;
@@ -59,7 +58,10 @@ struct Services {
     public_url: PublicUrl,
     certificate: Option<Arc<ReloadingCertificate>>,
     ledger: Arc<RaftLedger>,
-    /// The admin door, whose parts the other doors use as well.
+    /// The ledger with its changes timed.
+    timed: Arc<dyn Ledger>,
+    redeemer: Arc<Redeemer>,
+    log: RedemptionLog,
     admin_door: Arc<AdminDoor>,
     /// The connection with other nodes.
     link: Option<ClusterLink>,
@@ -98,20 +100,33 @@ impl Node {
             Arc::new(TimedLedger::new(ledger.clone(), Arc::clone(&metrics)));
         let redeemer =
             Redeemer::new(keys, profiles, Arc::clone(&timed), clock, config.limits.cache);
+        let redeemer = Arc::new(redeemer);
         let activity = audit.map_or_else(|| Ok(Activity::default()), Activity::with_audit_log);
         let activity = activity.map_err(|error: AuditError| opening::explain_audit_log(&error))?;
-        let admin_door = Arc::new(AdminDoor {
-            redeemer: Arc::new(redeemer),
-            ledger: timed,
-            cluster: Arc::clone(&ledger) as _,
-            inviter: link.as_ref().map(ClusterLink::inviter),
-            activity: Arc::new(activity),
-            metrics,
-            certificate: certificate.clone().map(|served| served as _),
-            minter: ArcSwapOption::from_pointee(minter),
-            sessions: Sessions::default(),
-        });
-        let services = Services { config, public_url, certificate, ledger, admin_door, link };
+        let log = RedemptionLog { activity: Arc::new(activity), metrics };
+        let admin_door = Arc::new(AdminDoor::new(
+            Arc::clone(&redeemer),
+            Arc::clone(&timed),
+            ledger.clone(),
+            link.as_ref().map(ClusterLink::inviter),
+            Arc::clone(&log.activity),
+            Arc::clone(&log.metrics),
+            certificate.clone().map(|served| served as _),
+        ));
+        if let Some(minter) = minter {
+            admin_door.mint_with(minter);
+        }
+        let services = Services {
+            config,
+            public_url,
+            certificate,
+            ledger,
+            timed,
+            redeemer,
+            log,
+            admin_door,
+            link,
+        };
         Ok(Self { public, admin, cluster, services })
     }
 
@@ -168,8 +183,8 @@ impl Node {
             tracing::info!(address = %link.address(), "cluster door open");
         }
         let status = self.services.ledger.status();
-        if let Some(minter) = self.services.admin_door.minter.load().as_deref() {
-            tracing::info!(key_id = %minter.key_id(), "this node mints");
+        if let Some(key_id) = self.services.admin_door.mints_with() {
+            tracing::info!(%key_id, "this node mints");
         }
         tracing::info!(born_at = %status.born_at, node_id = %status.node_id, "ledger ready");
         let clock = SystemClock.now();
@@ -201,16 +216,13 @@ impl Services {
     ) -> io::Result<()> {
         let tls = self.certificate.as_ref().map(ReloadingCertificate::server_config);
         let door = PublicDoor::new(
-            Arc::clone(&self.admin_door.redeemer),
-            Arc::clone(&self.admin_door.ledger),
+            Arc::clone(&self.redeemer),
+            Arc::clone(&self.timed),
             self.public_url.clone(),
             TrustedProxies::new(self.config.public.trusted_proxies.clone()),
             &self.config.limits.public,
             Box::new(RandomRequestIds),
-            RedemptionLog {
-                activity: Arc::clone(&self.admin_door.activity),
-                metrics: Arc::clone(&self.admin_door.metrics),
-            },
+            self.log.clone(),
         );
         let mut limits = self.config.limits.public;
         let cluster = self.link.as_ref().map_or(0, |_| crate::cluster::FILES_RESERVED);
@@ -237,8 +249,7 @@ impl Services {
         stop: impl Future<Output = ()> + Send + 'static,
     ) {
         let (Some(listener), Some(link)) = (listener, &self.link) else { return };
-        let redeemer = &self.admin_door.redeemer;
-        let serving = link.serve(listener, &self.ledger, redeemer, &self.public_url, stop);
+        let serving = link.serve(listener, &self.ledger, &self.redeemer, &self.public_url, stop);
         if let Err(error) = serving.await {
             tracing::error!(%error, "the cluster door has closed");
         }
@@ -246,11 +257,11 @@ impl Services {
 
     /// Closes the ledger and the audit log.
     async fn close(self) {
-        let Self { ledger, admin_door, .. } = self;
-        let activity = Arc::clone(&admin_door.activity);
-        drop(admin_door);
+        let Self { ledger, timed, redeemer, log, admin_door, .. } = self;
+        // The log closes only when nothing else owns the ledger.
+        drop((timed, redeemer, admin_door));
         RaftLedger::close_shared(ledger).await;
-        if !activity.close_audit_log(AUDIT_LOG_TIME) {
+        if !log.activity.close_audit_log(AUDIT_LOG_TIME) {
             tracing::error!("cannot write the last lines of the audit log in time");
         }
     }

@@ -39,7 +39,7 @@ impl Services {
             Ok(keys) => {
                 self.reload_minter(&keys);
                 tracing::info!(keys = keys.len(), "trusted keys reloaded");
-                self.admin_door.redeemer.replace_keys(keys);
+                self.redeemer.replace_keys(keys);
             }
             Err(failure) => {
                 let error = failure.reason();
@@ -49,14 +49,14 @@ impl Services {
         match opening::profiles(&self.config) {
             Ok(profiles) => {
                 tracing::info!("profiles reloaded");
-                self.admin_door.redeemer.replace_profiles(profiles);
+                self.redeemer.replace_profiles(profiles);
             }
             Err(failure) => {
                 let error = failure.reason();
                 tracing::error!(error, "new profiles rejected, the old ones stay in use");
             }
         }
-        self.admin_door.activity.reopen_audit_log();
+        self.log.activity.reopen_audit_log();
         if let Some(Err(error)) = self.certificate.as_ref().map(|pair| pair.reload()) {
             let error = error_chain(&error);
             tracing::error!(error, "new certificate rejected, the old one stays in use");
@@ -70,7 +70,7 @@ impl Services {
             Ok(None) => {}
             Ok(Some(minter)) => {
                 tracing::info!(key_id = %minter.key_id(), "signing key reloaded");
-                self.admin_door.minter.store(Some(Arc::new(minter)));
+                self.admin_door.mint_with(minter);
             }
             Err(failure) => {
                 let error = failure.reason();

@@ -90,15 +90,12 @@ impl Certificate {
         user: &UserName,
         now: UnixSeconds,
     ) -> Result<(), ProfileError> {
-        let user = || user.clone();
+        let user = user.clone();
         if now < self.not_before {
-            return Err(ProfileError::CertificateNotYetValid {
-                user: user(),
-                from: self.not_before,
-            });
+            return Err(ProfileError::CertificateNotYetValid { user, from: self.not_before });
         }
         if now >= self.not_after {
-            return Err(ProfileError::CertificateExpired { user: user(), at: self.not_after });
+            return Err(ProfileError::CertificateExpired { user, at: self.not_after });
         }
         Ok(())
     }

@@ -114,11 +114,7 @@ impl EasyRsaFiles {
         let text = file::read_text(path)?;
         let key = matching_blocks(&text, |pem| pem.label == kind.label());
         if key.is_empty() {
-            let what = match kind {
-                TlsKeyKind::Auth | TlsKeyKind::Crypt => "OpenVPN static key",
-                TlsKeyKind::CryptV2Client => "tls-crypt-v2 client key",
-            };
-            return Err(ProfileError::NoPem { path: path.clone(), what });
+            return Err(ProfileError::NoPem { path: path.clone(), what: kind.label() });
         }
         Ok(Some((*kind, key)))
     }

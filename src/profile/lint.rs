@@ -301,18 +301,17 @@ impl Lint {
     /// Checks what a profile of `kind` must have in addition.
     fn required_by_kind(&mut self, document: &OvpnDocument<'_>, kind: ProfileKind) {
         let has_block = |name: &str| document.block(name).is_some();
-        let mut directives = document.directives().map(|(_, directive)| directive);
+        let has = |test: fn(&Directive) -> bool| document.directives().any(|(_, d)| test(d));
         if !has_block("ca") && !has_fingerprint(document) {
             self.report(None, "", Rule::NoCa);
         }
         if kind::has_certificate(kind) && !(has_block("cert") && has_block("key")) {
             self.report(None, "", Rule::NoCertificate);
         }
-        if !kind::has_certificate(kind) && !directives.any(|d| d.is_setenv("CLIENT_CERT")) {
+        if !kind::has_certificate(kind) && !has(|d| d.is_setenv("CLIENT_CERT")) {
             self.report(None, "", Rule::NoClientCertZero);
         }
-        let mut directives = document.directives().map(|(_, directive)| directive);
-        if kind::asks_password(kind) && !directives.any(|d| d.name() == "auth-user-pass") {
+        if kind::asks_password(kind) && !has(|d| d.name() == "auth-user-pass") {
             self.report(None, "", Rule::NoAuthUserPass);
         }
         if kind == ProfileKind::UserLocked && !names_user(document) {

@@ -15,13 +15,13 @@ mod directory;
 mod document;
 mod easy_rsa;
 mod error;
+#[cfg(all(test, feature = "server"))]
+pub(crate) mod fake;
 mod file;
 mod finding;
 #[doc(hidden)]
 pub mod fuzzing;
 mod index;
-#[cfg(all(test, feature = "server"))]
-pub(crate) mod invented;
 mod kind;
 mod lint;
 mod pem;

@@ -4,8 +4,7 @@
 //! have the details.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpResponse, Resource, web};
 
 use super::door::PublicDoor;
 use super::response;
@@ -21,8 +20,8 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
     config.service(resource(READY).route(web::get().to(ready)).route(web::head().to(ready)));
 }
 
-fn resource(path: &'static str) -> actix_web::Resource {
-    web::resource(path).default_service(web::to(not_allowed))
+fn resource(path: &'static str) -> Resource {
+    web::resource(path).default_service(web::to(response::only_get_and_head))
 }
 
 async fn alive() -> HttpResponse {
@@ -36,11 +35,6 @@ async fn ready(door: web::Data<PublicDoor>) -> HttpResponse {
     }
 }
 
-async fn not_allowed(request: HttpRequest) -> HttpResponse {
-    response::not_allowed(&request, "GET, HEAD")
-}
-
 fn line(status: StatusCode, text: impl Into<String>) -> HttpResponse {
-    let text_plain = (header::CONTENT_TYPE, "text/plain; charset=utf-8");
-    HttpResponse::build(status).insert_header(text_plain).body(text.into())
+    HttpResponse::build(status).content_type("text/plain; charset=utf-8").body(text.into())
 }

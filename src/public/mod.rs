@@ -48,7 +48,7 @@ use std::thread::available_parallelism;
 
 use actix_web::http::header;
 use actix_web::middleware::from_fn;
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use actix_web::{App, HttpServer, web};
 use rustls::ServerConfig;
 
 pub use client_address::TrustedProxies;
@@ -68,7 +68,7 @@ pub fn configure(config: &mut web::ServiceConfig, door: &Arc<PublicDoor>) {
         .configure(health::configure)
         .configure(profile::configure)
         .configure(share::configure)
-        .default_service(web::to(no_such_page))
+        .default_service(web::to(response::no_such_page))
         .wrap(from_fn(unwanted_body::reject))
         .wrap(from_fn(request_log::log))
         .wrap(security_headers().add(hsts));
@@ -118,8 +118,4 @@ pub async fn run(
         None => server.listen(listener)?,
     };
     server.run().await
-}
-
-async fn no_such_page(request: HttpRequest) -> HttpResponse {
-    response::no_such_page(&request)
 }

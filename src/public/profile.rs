@@ -22,7 +22,7 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
         let resource = web::resource(path)
             .route(web::get().to(get))
             .route(web::head().to(head))
-            .default_service(web::to(not_allowed));
+            .default_service(web::to(response::only_get_and_head));
         config.service(resource);
     }
 }
@@ -45,10 +45,6 @@ async fn head(
         Ok(delivery) => attachment::head(&delivery),
         Err(denial) => response::refusal(&request, &door, &denial),
     }
-}
-
-async fn not_allowed(request: HttpRequest) -> HttpResponse {
-    response::not_allowed(&request, "GET, HEAD")
 }
 
 /// Returns the token in the request target as it was sent. The router's copy of the path is

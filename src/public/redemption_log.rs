@@ -8,7 +8,7 @@ use tracing::field;
 
 use super::refusal::{Denial, RefusalRow, Severity};
 use super::{attachment, request_id};
-use crate::activity::{Activity, Event, TokenSeen, What};
+use crate::activity::{Activity, Event, EventKind, TokenSeen};
 use crate::ledger::RequestId;
 use crate::metrics::Metrics;
 use crate::redeem::{Delivery, Intent};
@@ -52,8 +52,8 @@ impl RedemptionLog {
         if context.intent != Intent::Look {
             self.metrics.redeemed(delivery.kind);
             let token = seen(&delivery.token);
-            let what = What::Delivered { token, uses_left: delivery.uses_left };
-            self.activity.note(Event { at: now, client: context.client, what });
+            let kind = EventKind::Delivered { token, uses_left: delivery.uses_left };
+            self.activity.record(Event { at: now, client: context.client, kind });
         }
     }
 
@@ -67,8 +67,8 @@ impl RedemptionLog {
         self.metrics.refused(row.reason);
         // A prefetch happens before the user clicks.
         if !matches!(denial, Denial::Prefetch) {
-            let what = What::Refused { token: denial.token().map(seen), reason: row.reason };
-            self.activity.note(Event { at: now, client: context.client, what });
+            let kind = EventKind::Refused { token: denial.token().map(seen), reason: row.reason };
+            self.activity.record(Event { at: now, client: context.client, kind });
         }
     }
 }

@@ -28,34 +28,36 @@ pub(super) fn refusal(request: &HttpRequest, door: &PublicDoor, denial: &Denial)
     one_line(head, request, row.status, &row.text)
 }
 
-/// Returns the response for a route that does not exist.
-pub(super) fn no_such_page(request: &HttpRequest) -> HttpResponse {
-    let status = StatusCode::NOT_FOUND;
-    one_line(HttpResponse::build(status), request, status, "there is no such page")
+/// The response for a route that does not exist.
+pub(super) async fn no_such_page(request: HttpRequest) -> HttpResponse {
+    one_line(HttpResponse::NotFound(), &request, StatusCode::NOT_FOUND, "there is no such page")
+}
+
+/// The response for another method than `GET` and `HEAD`.
+pub(super) async fn only_get_and_head(request: HttpRequest) -> HttpResponse {
+    not_allowed(&request, "GET, HEAD")
 }
 
 /// Returns the response for a method that the route does not support.
 pub(super) fn not_allowed(request: &HttpRequest, allowed: &'static str) -> HttpResponse {
-    let status = StatusCode::METHOD_NOT_ALLOWED;
-    let mut head = HttpResponse::build(status);
+    let mut head = HttpResponse::MethodNotAllowed();
     head.insert_header((header::ALLOW, allowed));
-    one_line(head, request, status, "this method is not allowed here")
+    one_line(head, request, StatusCode::METHOD_NOT_ALLOWED, "this method is not allowed here")
 }
 
 /// Returns the response to a `GET` or `HEAD` with a body. It closes the connection.
 pub(super) fn unwanted_body(request: &HttpRequest) -> HttpResponse {
-    let status = StatusCode::BAD_REQUEST;
-    let mut head = HttpResponse::build(status);
+    let mut head = HttpResponse::BadRequest();
     head.force_close();
-    one_line(head, request, status, "this request must not have a body")
+    one_line(head, request, StatusCode::BAD_REQUEST, "this request must not have a body")
 }
 
 /// Returns the response to a request that got no request id.
 pub(super) fn unavailable(request: &HttpRequest) -> HttpResponse {
-    let status = StatusCode::SERVICE_UNAVAILABLE;
-    let mut head = HttpResponse::build(status);
+    let mut head = HttpResponse::ServiceUnavailable();
     head.insert_header((header::RETRY_AFTER, 5));
-    one_line(head, request, status, "try again shortly; nothing was used up")
+    let line = "try again shortly; nothing was used up";
+    one_line(head, request, StatusCode::SERVICE_UNAVAILABLE, line)
 }
 
 /// Returns one line in the form that the client reads.

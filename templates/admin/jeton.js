@@ -198,7 +198,7 @@ async function swap(address) {
   const findFocused = $("#list").contains(focused) ? finder(focused) : undefined;
   $("#list").replaceWith(document.adoptNode(list));
   updateTimes(list);
-  $("#heard").textContent = $(".count", list)?.textContent ?? "";
+  $("#announcement").textContent = $(".count", list)?.textContent ?? "";
   if (findFocused) (findFocused() ?? $("#main")).focus();
   return true;
 }
@@ -262,7 +262,7 @@ function open(dialog, opener) {
 
 // Users.
 
-const madeDialog = $("#token-made");
+const linksDialog = $("#new-links");
 const createDialog = $("#new-token");
 const createForm = $("form[data-create]");
 
@@ -339,17 +339,17 @@ let isCopied = false;
 
 /** Closes the links, which cannot be shown again. Asks first if none was copied. */
 function closeLinks() {
-  if (isCopied) madeDialog.close();
+  if (isCopied) linksDialog.close();
   else $("#leave").showModal();
 }
 
 /** Shows the links of a new token. They are not shown again. */
 function showLinks(token) {
   const fact = (name, text) => {
-    $(`[data-fact=${name}]`, madeDialog).textContent = text;
+    $(`[data-fact=${name}]`, linksDialog).textContent = text;
   };
-  $("[data-name]", madeDialog).textContent = token.user;
-  for (const input of $$("[data-link]", madeDialog)) {
+  $("[data-name]", linksDialog).textContent = token.user;
+  for (const input of $$("[data-link]", linksDialog)) {
     input.value = token[input.dataset.link];
     input.scrollLeft = 0;
   }
@@ -360,12 +360,12 @@ function showLinks(token) {
   const image = new DOMParser().parseFromString(token.qr_svg, "image/svg+xml").documentElement;
   image.setAttribute("role", "img");
   image.setAttribute("aria-label", "QR code that imports this profile into OpenVPN Connect");
-  $("[data-qr]", madeDialog).replaceChildren(document.adoptNode(image));
+  $("[data-qr]", linksDialog).replaceChildren(document.adoptNode(image));
   isCopied = false;
   createDialog.close();
   const opener = document.activeElement;
-  open(madeDialog, opener);
-  $("h2", madeDialog).focus();
+  open(linksDialog, opener);
+  $("h2", linksDialog).focus();
 }
 
 if (createForm) {
@@ -377,25 +377,25 @@ if (createForm) {
   createForm.unlimited.addEventListener("change", ({ target }) => {
     createForm.uses.disabled = target.checked;
   });
-  madeDialog.addEventListener("copy", () => {
+  linksDialog.addEventListener("copy", () => {
     isCopied = true;
   });
   // Chromium fires a cancelable `cancel` event only once in a row, so handle the key too.
-  madeDialog.addEventListener("keydown", (event) => {
+  linksDialog.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
     event.preventDefault();
     closeLinks();
   });
-  madeDialog.addEventListener("cancel", (event) => {
-    if (event.target !== madeDialog) return;
+  linksDialog.addEventListener("cancel", (event) => {
+    if (event.target !== linksDialog) return;
     event.preventDefault();
     closeLinks();
   });
-  madeDialog.addEventListener("close", () => {
-    for (const input of $$("[data-link]", madeDialog)) input.value = "";
-    $("[data-qr]", madeDialog).replaceChildren();
-    $("[data-said]", madeDialog).textContent = "";
-    for (const button of $$("[data-copy]", madeDialog)) button.textContent = "Copy";
+  linksDialog.addEventListener("close", () => {
+    for (const input of $$("[data-link]", linksDialog)) input.value = "";
+    $("[data-qr]", linksDialog).replaceChildren();
+    $("[data-copy-status]", linksDialog).textContent = "";
+    for (const button of $$("[data-copy]", linksDialog)) button.textContent = "Copy";
   });
 }
 
@@ -414,7 +414,7 @@ async function permit(button) {
 async function copy(button) {
   const input = document.getElementById(button.dataset.copy);
   const name = button.getAttribute("aria-label").replace("Copy ", "");
-  const status = $("[data-said]", madeDialog);
+  const status = $("[data-copy-status]", linksDialog);
   status.textContent = "";
   const isWritten = await navigator.clipboard?.writeText(input.value).then(
     () => true,
@@ -500,10 +500,10 @@ const tasks = {
   revokeUser,
   refresh: (button) => busy(button, refresh),
   close: (button) => button.closest("dialog").close(),
-  putAway: closeLinks,
+  closeLinks,
   leave: (button) => {
     button.closest("dialog").close();
-    madeDialog.close();
+    linksDialog.close();
   },
 };
 document.addEventListener("click", (event) => {

@@ -349,7 +349,7 @@ class Theft(ClusterCase):
         token = first.mint(uses=2).token
         self.assert_profile(third.download(token))
         remaining.must("cluster", "lead", remaining.id)
-        self.assert_failed(remaining.jeton("cluster", "remove", first.id, third.id), "votes")
+        self.assert_failed(remaining.jeton("cluster", "remove", first.id, third.id), "is a voter")
         remaining.must("cluster", "demote", first.id, third.id)
         remaining.must("cluster", "remove", first.id, third.id)
         for world in worlds:
@@ -549,7 +549,7 @@ class Impostors(ClusterCase):
         shutil.rmtree(authority)
         shutil.copytree(foreign.dir / "ledger" / "cluster", authority)
         done = lost.jeton("serve")
-        self.assert_failed(done, "that of another ledger")
+        self.assert_failed(done, "belongs to another ledger")
         self.assertIn("another member", done.stderr)
         shutil.copy(foreign.dir / "ledger" / "identity.toml", other.dir / "ledger")
         before = tree(other.dir / "ledger")

@@ -8,8 +8,7 @@ use utoipa::ToSchema;
 use super::error_responses::ReadErrors;
 use super::fields::Fields;
 use crate::activity::{EventFilter, EventLine, EventName};
-use crate::admin::door::AdminDoor;
-use crate::admin::error::AdminError;
+use crate::admin::{AdminDoor, AdminError};
 use crate::token::{AdminRole, UserName};
 
 /// The most events of one response.
@@ -52,7 +51,7 @@ pub(super) async fn list(
     door: Data<AdminDoor>,
 ) -> Result<Json<ActivityList>, AdminError> {
     door.enter(&request, AdminRole::Viewer)?;
-    let query = ActivityQuery::read(Fields::of_query(&request)?)?;
+    let query = Fields::of_query(&request)?.read(ActivityQuery::read)?;
     let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
     let filter = EventFilter { user: query.user, event: query.event };
     let events = door.activity.recent(limit, |event| filter.accepts(event));
@@ -60,13 +59,11 @@ pub(super) async fn list(
 }
 
 impl ActivityQuery {
-    fn read(mut fields: Fields) -> Result<Self, AdminError> {
-        let query = Self {
+    fn read(fields: &mut Fields) -> Result<Self, AdminError> {
+        Ok(Self {
             limit: fields.number("limit", 1..=LIMIT_MAX)?.unwrap_or(100),
             user: fields.optional("user")?,
             event: fields.one_of("event", &EventName::ALL, EventName::as_str)?,
-        };
-        fields.finish()?;
-        Ok(query)
+        })
     }
 }

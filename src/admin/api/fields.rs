@@ -147,6 +147,16 @@ impl Fields {
         RequestFault::Field { part: self.part, name: name.to_owned(), what: what.into() }.into()
     }
 
+    /// Takes fields with `read`, and rejects those that it does not take.
+    pub(super) fn read<T>(
+        mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, AdminError>,
+    ) -> Result<T, AdminError> {
+        let value = read(&mut self)?;
+        self.finish()?;
+        Ok(value)
+    }
+
     /// Rejects the fields that were not taken.
     pub(super) fn finish(self) -> Result<(), AdminError> {
         let Some(name) = self.given.keys().next() else {

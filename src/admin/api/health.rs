@@ -4,7 +4,7 @@
 //! paths and nodes.
 
 use actix_web::HttpResponse;
-use actix_web::http::{StatusCode, header};
+use actix_web::http::StatusCode;
 use actix_web::web::Data;
 
 use crate::admin::door::AdminDoor;
@@ -38,18 +38,12 @@ pub(super) async fn ready(door: Data<AdminDoor>) -> HttpResponse {
     match door.ledger.status().ready {
         Ok(()) => text(StatusCode::OK, "ok\n"),
         Err(why) => {
-            let mut line = format!("not ready: {why}");
-            for error in door.cluster.peer_errors() {
-                line.push_str("; ");
-                line.push_str(&error);
-            }
-            line.push('\n');
-            text(StatusCode::SERVICE_UNAVAILABLE, line)
+            let reasons = [vec![why.to_string()], door.cluster.peer_errors()].concat().join("; ");
+            text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {reasons}\n"))
         }
     }
 }
 
 fn text(status: StatusCode, text: impl Into<String>) -> HttpResponse {
-    let text_plain = (header::CONTENT_TYPE, "text/plain; charset=utf-8");
-    HttpResponse::build(status).insert_header(text_plain).body(text.into())
+    HttpResponse::build(status).content_type("text/plain; charset=utf-8").body(text.into())
 }

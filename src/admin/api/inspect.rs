@@ -6,9 +6,8 @@ use actix_web::web::{Data, Json};
 use super::body::RequestBody;
 use super::error_responses::BodyErrors;
 use super::fields::Fields;
-use crate::admin::door::AdminDoor;
-use crate::admin::error::AdminError;
 use crate::admin::request_fault::RequestFault;
+use crate::admin::{AdminDoor, AdminError};
 use crate::api::inspection::{Prospect, Question, Would};
 use crate::redeem::{Attempt, Intent};
 use crate::token::{AdminRole, Purpose, VerifiedToken};
@@ -29,7 +28,8 @@ pub(super) async fn inspect(
     body: RequestBody,
 ) -> Result<Json<Prospect>, AdminError> {
     door.enter(&request, AdminRole::Viewer)?;
-    let Question { token, client } = Question::read(Fields::of_body(&request, &body)?)?;
+    let (token, client): (String, _) = Fields::of_body(&request, &body)?
+        .read(|fields| Ok((fields.required("token")?, fields.optional("client")?)))?;
     let peer = request.peer_addr().map(|peer| peer.ip());
     let client = client.or(peer).ok_or(RequestFault::NoClient)?;
     let attempt = Attempt { token: &token, client, intent: Intent::Look };
@@ -45,15 +45,6 @@ pub(super) async fn inspect(
         },
     };
     Ok(Json(prospect))
-}
-
-impl Question {
-    fn read(mut fields: Fields) -> Result<Self, AdminError> {
-        let question =
-            Self { token: fields.required("token")?, client: fields.optional("client")? };
-        fields.finish()?;
-        Ok(question)
-    }
 }
 
 impl Prospect {

@@ -70,8 +70,8 @@ pub(super) async fn change(
     body: RequestBody,
 ) -> Result<Json<MembersChanged>, AdminError> {
     let operator = door.enter(&request, AdminRole::Admin)?;
-    let change = NewMemberChange::read(Fields::of_body(&request, &body)?)?;
-    let (change, already) = change.without_the_done(&door.cluster.members().await);
+    let change = Fields::of_body(&request, &body)?.read(NewMemberChange::read)?;
+    let (change, already) = change.split_done(&door.cluster.members().await);
     let Some(change) = change else {
         let already = already.unwrap_or_default();
         return Ok(Json(MembersChanged { changed: format!("nothing changed: {already}") }));
@@ -102,13 +102,13 @@ impl MemberInfo {
 
 impl NewMemberChange {
     /// Reads the one of the five that is given.
-    fn read(mut fields: Fields) -> Result<Self, AdminError> {
-        let change = if fields.has("promote") {
-            Self::Promote(Promotion { promote: nodes(&mut fields, "promote")? })
+    fn read(fields: &mut Fields) -> Result<Self, AdminError> {
+        Ok(if fields.has("promote") {
+            Self::Promote(Promotion { promote: nodes(fields, "promote")? })
         } else if fields.has("demote") {
-            Self::Demote(Demotion { demote: nodes(&mut fields, "demote")? })
+            Self::Demote(Demotion { demote: nodes(fields, "demote")? })
         } else if fields.has("remove") {
-            Self::Remove(Removal { remove: nodes(&mut fields, "remove")? })
+            Self::Remove(Removal { remove: nodes(fields, "remove")? })
         } else if fields.has("replace") {
             let (replace, by) = (fields.required("replace")?, fields.required("by")?);
             if replace == by {
@@ -119,38 +119,33 @@ impl NewMemberChange {
             Self::Lead(Leading { lead: fields.required("lead")? })
         } else {
             return Err(RequestFault::NothingToChange.into());
-        };
-        fields.finish()?;
-        Ok(change)
+        })
     }
 
-    /// Returns what is left to do, and says which nodes already are as requested. This is checked
-    /// before the change: the leader accepts a repeated change, whose response may have been lost,
-    /// and what is done afterwards may be this change's own effect.
-    fn without_the_done(self, list: &MemberList) -> (Option<Self>, Option<String>) {
-        // If the leader did not answer, the leader itself has to find out.
+    /// Returns what is left to do, and a text about the nodes that already are as requested. This
+    /// is checked before the change: afterwards, a node may be as requested because of the change.
+    fn split_done(self, list: &MemberList) -> (Option<Self>, Option<String>) {
+        // Without the leader's answer nothing is known, and the leader finds out itself.
         let known = if list.is_by_leader { list.members.as_slice() } else { &[] };
-        let is_done = |id: NodeId, is_done: fn(&MemberStatus) -> bool| {
-            known.iter().any(|member| member.node_id == id && is_done(member))
+        let find = |id: NodeId| known.iter().find(|member| member.node_id == id);
+        let (nodes, role) = match self {
+            Self::Promote(Promotion { promote }) => (promote, MemberRole::Voter),
+            Self::Demote(Demotion { demote }) => (demote, MemberRole::Learner),
+            Self::Lead(Leading { lead }) if find(lead).is_some_and(|member| member.is_leader) => {
+                return (None, Some(format!("{lead} leads already")));
+            }
+            Self::Remove(_) | Self::Replace(_) | Self::Lead(_) => return (Some(self), None),
         };
-        match self {
-            Self::Promote(Promotion { promote }) => {
-                let is_voter = |member: &MemberStatus| member.role == MemberRole::Voter;
-                let (done, promote) = promote.into_iter().partition(|id| is_done(*id, is_voter));
-                let change = if_any(promote, |promote| Self::Promote(Promotion { promote }));
-                (change, already(&done, MemberRole::Voter))
-            }
-            Self::Demote(Demotion { demote }) => {
-                let is_learner = |member: &MemberStatus| member.role == MemberRole::Learner;
-                let (done, demote) = demote.into_iter().partition(|id| is_done(*id, is_learner));
-                let change = if_any(demote, |demote| Self::Demote(Demotion { demote }));
-                (change, already(&done, MemberRole::Learner))
-            }
-            Self::Lead(Leading { lead }) if is_done(lead, |member| member.is_leader) => {
-                (None, Some(format!("{lead} leads already")))
-            }
-            Self::Remove(_) | Self::Replace(_) | Self::Lead(_) => (Some(self), None),
+        let is_done = |id: &NodeId| find(*id).is_some_and(|member| member.role == role);
+        let (done, left): (Vec<_>, Vec<_>) = nodes.into_iter().partition(is_done);
+        if left.is_empty() {
+            return (None, already(&done, role));
         }
+        let change = match role {
+            MemberRole::Voter => Self::Promote(Promotion { promote: left }),
+            MemberRole::Learner => Self::Demote(Demotion { demote: left }),
+        };
+        (Some(change), already(&done, role))
     }
 
     async fn carry_out(self, cluster: &dyn Membership) -> Result<(), MembershipError> {
@@ -178,14 +173,7 @@ impl fmt::Display for NewMemberChange {
     }
 }
 
-fn if_any(
-    nodes: Vec<NodeId>,
-    change: impl FnOnce(Vec<NodeId>) -> NewMemberChange,
-) -> Option<NewMemberChange> {
-    (!nodes.is_empty()).then(|| change(nodes))
-}
-
-/// Says that nodes already have a role, if there are any.
+/// Returns the text that nodes already have a role, if there are any.
 fn already(nodes: &[NodeId], role: MemberRole) -> Option<String> {
     let role = role.as_str();
     match nodes {

@@ -66,11 +66,7 @@ impl AdminDoor {
             term: ledger.term,
             is_clock_off: self.cluster.is_clock_off(),
             spends_forwarded: self.cluster.spends_forwarded(),
-            members: if list.is_by_leader {
-                list.members.iter().map(member).collect()
-            } else {
-                Vec::new()
-            },
+            members: list.members.iter().filter(|_| list.is_by_leader).map(member).collect(),
         }
     }
 }

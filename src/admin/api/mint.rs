@@ -46,7 +46,7 @@ pub(super) async fn mint(
     body: RequestBody,
 ) -> Result<HttpResponse, AdminError> {
     let operator = door.enter(&request, AdminRole::Operator)?;
-    let new = NewToken::read(Fields::of_body(&request, &body)?)?;
+    let new = Fields::of_body(&request, &body)?.read(NewToken::read)?;
     let minter = door.minter.load_full().ok_or(AdminError::NoSigningKey)?;
     let (order, note) = new.order();
     let minted = mint_usable(&door, &minter, order).await?;
@@ -109,17 +109,15 @@ fn unusable(refusal: Refusal) -> AdminError {
 }
 
 impl NewToken {
-    fn read(mut fields: Fields) -> Result<Self, AdminError> {
-        let new = Self {
+    fn read(fields: &mut Fields) -> Result<Self, AdminError> {
+        Ok(Self {
             user: fields.required("user")?,
             profile_type: fields.one_of("profile_type", &ProfileKind::ALL, ProfileKind::as_str)?,
-            lifetime: lifetime(&mut fields)?,
-            uses: uses(&mut fields)?,
+            lifetime: lifetime(fields)?,
+            uses: uses(fields)?,
             network: fields.optional("network")?,
             note: fields.optional("note")?,
-        };
-        fields.finish()?;
-        Ok(new)
+        })
     }
 
     fn order(self) -> (Order, Note) {

@@ -33,7 +33,8 @@ pub(super) async fn record(
     body: RequestBody,
 ) -> Result<Json<RecordedToken>, AdminError> {
     let operator = door.enter(&request, AdminRole::Operator)?;
-    let NewRecord { token, note } = NewRecord::read(Fields::of_body(&request, &body)?)?;
+    let (token, note): (String, Option<Note>) = Fields::of_body(&request, &body)?
+        .read(|fields| Ok((fields.required("token")?, fields.optional("note")?)))?;
     let token = door.redeemer.verify(&token).map_err(|_| AdminError::NotAProfileToken)?;
     let claims = token.claims();
     let Purpose::Profile(kind) = claims.purpose else {
@@ -51,14 +52,6 @@ pub(super) async fn record(
     let record = |node: Changeable| async move { node.ledger.record(record, kept_note).await };
     door.change(operator, what, record).await?;
     Ok(Json(RecordedToken::of(token.id(), kind, claims, note)))
-}
-
-impl NewRecord {
-    fn read(mut fields: Fields) -> Result<Self, AdminError> {
-        let record = Self { token: fields.required("token")?, note: fields.optional("note")? };
-        fields.finish()?;
-        Ok(record)
-    }
 }
 
 impl RecordedToken {

@@ -31,10 +31,10 @@ pub(super) async fn revoke(
     body: RequestBody,
 ) -> Result<Json<RevocationInfo>, AdminError> {
     door.enter(&request, AdminRole::Operator)?;
-    let new = NewRevocation::read(Fields::of_body(&request, &body)?)?;
+    let new = Fields::of_body(&request, &body)?.read(NewRevocation::read)?;
     let operator = door.enter(&request, new.needed_role())?;
     let revocation = new.revocation(door.now());
-    if revocation == Revocation::Key(operator.key_id()) {
+    if revocation == Revocation::Key(operator.holder().key_id) {
         return Err(AdminError::OwnKey);
     }
     let response = RevocationInfo::of(&revocation);
@@ -46,20 +46,18 @@ pub(super) async fn revoke(
 
 impl NewRevocation {
     /// Reads the one of the four that is given.
-    fn read(mut fields: Fields) -> Result<Self, AdminError> {
-        let new = if fields.has("token") {
-            Self::token(fields.required("token")?, fields.optional("expires_at")?)
+    fn read(fields: &mut Fields) -> Result<Self, AdminError> {
+        if fields.has("token") {
+            Ok(Self::token(fields.required("token")?, fields.optional("expires_at")?))
         } else if fields.has("batch") {
-            Self::batch(fields.required("batch")?)
+            fields.required("batch").map(Self::batch)
         } else if fields.has("user") {
-            Self::user(fields.required("user")?)
+            fields.required("user").map(Self::user)
         } else if fields.has("key") {
-            Self::key(fields.required("key")?)
+            fields.required("key").map(Self::key)
         } else {
-            return Err(RequestFault::NothingToRevoke.into());
-        };
-        fields.finish()?;
-        Ok(new)
+            Err(RequestFault::NothingToRevoke.into())
+        }
     }
 
     fn revocation(self, now: UnixSeconds) -> Revocation {

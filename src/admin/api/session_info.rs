@@ -5,7 +5,7 @@ use actix_web::web::{Data, Json};
 
 use super::error_responses::ReadErrors;
 use super::fields::Fields;
-use crate::admin::door::AdminDoor;
+use crate::admin::door::{AdminDoor, Holder};
 use crate::admin::error::AdminError;
 use crate::api::node::SessionInfo;
 use crate::token::AdminRole;
@@ -23,11 +23,12 @@ pub(super) async fn show(
 ) -> Result<Json<SessionInfo>, AdminError> {
     let operator = door.enter(&request, AdminRole::Viewer)?;
     Fields::none(&request)?;
+    let Holder { name, role, expires_at, .. } = operator.holder();
     Ok(Json(SessionInfo {
-        user: operator.name().clone(),
-        role: operator.role(),
-        expires_at: operator.expires_at(),
-        can_mint: door.mints(),
+        user: name.clone(),
+        role: *role,
+        expires_at: *expires_at,
+        can_mint: door.mints_with().is_some(),
         version: env!("CARGO_PKG_VERSION"),
     }))
 }

@@ -5,9 +5,8 @@ use actix_web::web::{self, Data, Json};
 
 use super::error_responses::ReadErrors;
 use super::fields::Fields;
-use crate::admin::door::AdminDoor;
-use crate::admin::error::AdminError;
-use crate::api::node::StateName;
+use crate::admin::{AdminDoor, AdminError};
+use crate::api::node::StateHash;
 use crate::ledger::{LedgerError, StateAt, Unavailable, snapshot};
 use crate::token::AdminRole;
 
@@ -19,12 +18,12 @@ use crate::token::AdminRole;
     get,
     path = "/api/v1/state",
     operation_id = "state",
-    responses((status = 200, description = "The hash", body = StateName), ReadErrors),
+    responses((status = 200, description = "The hash", body = StateHash), ReadErrors),
 )]
 pub(super) async fn show(
     request: HttpRequest,
     door: Data<AdminDoor>,
-) -> Result<Json<StateName>, AdminError> {
+) -> Result<Json<StateHash>, AdminError> {
     door.enter(&request, AdminRole::Viewer)?;
     Fields::none(&request)?;
     let StateAt { applied, state } = door.ledger.copy();
@@ -32,5 +31,5 @@ pub(super) async fn show(
     let hash = web::block(move || snapshot::state_hash(&state)).await;
     let hash = hash.map_err(|_| LedgerError::Unavailable(Unavailable::Aborted))?;
     let hash = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(Json(StateName { applied, hash }))
+    Ok(Json(StateHash { applied, hash }))
 }

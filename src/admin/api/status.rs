@@ -5,9 +5,8 @@ use actix_web::web::{Data, Json};
 
 use super::error_responses::ReadErrors;
 use super::fields::Fields;
-use crate::admin::door::AdminDoor;
-use crate::admin::error::AdminError;
 use crate::admin::node_facts::NodeFacts;
+use crate::admin::{AdminDoor, AdminError};
 use crate::api::node::{KeyInfo, StatusReport};
 use crate::token::UnixSeconds;
 

@@ -5,8 +5,7 @@ use actix_web::web::{Data, Json};
 
 use super::error_responses::ReadErrors;
 use super::fields::Fields;
-use crate::admin::door::AdminDoor;
-use crate::admin::error::AdminError;
+use crate::admin::{AdminDoor, AdminError};
 use crate::api::tokens::{TokenInfo, TokenList};
 use crate::ledger::{Cursor, ListedToken, StateFilter, TokenQuery};
 use crate::token::{AdminRole, Batch, ProfileKind, UserName};
@@ -54,7 +53,7 @@ pub(super) async fn list(
     door: Data<AdminDoor>,
 ) -> Result<Json<TokenList>, AdminError> {
     door.enter(&request, AdminRole::Viewer)?;
-    let query = TokenListQuery::read(Fields::of_query(&request)?)?.query();
+    let query = Fields::of_query(&request)?.read(TokenListQuery::read)?.query();
     let page = door.ledger.tokens(&query, door.now());
     Ok(Json(TokenList {
         tokens: page.tokens.into_iter().map(TokenInfo::of).collect(),
@@ -64,18 +63,16 @@ pub(super) async fn list(
 }
 
 impl TokenListQuery {
-    fn read(mut fields: Fields) -> Result<Self, AdminError> {
+    fn read(fields: &mut Fields) -> Result<Self, AdminError> {
         let state = fields.one_of("state", &StateFilter::ALL, StateFilter::as_str)?;
-        let query = Self {
+        Ok(Self {
             user: fields.optional("user")?,
             profile_type: fields.one_of("profile_type", &ProfileKind::ALL, ProfileKind::as_str)?,
             state: state.unwrap_or_default(),
             batch: fields.optional("batch")?,
             limit: fields.number("limit", 1..=LIMIT_MAX)?.unwrap_or(100),
             after: fields.optional("after")?,
-        };
-        fields.finish()?;
-        Ok(query)
+        })
     }
 
     fn query(self) -> TokenQuery {

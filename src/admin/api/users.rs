@@ -50,7 +50,7 @@ pub(super) async fn permit(
 ) -> Result<Json<Permitted>, AdminError> {
     let operator = door.enter(&request, AdminRole::Admin)?;
     let user = user_in_path(&request)?;
-    let Permission { allowed: autologin } = Permission::read(Fields::of_body(&request, &body)?)?;
+    let autologin = Fields::of_body(&request, &body)?.read(|fields| fields.boolean("allowed"))?;
     if autologin {
         // A name that was allowed under older rules can still be denied.
         NewUserName::try_from(user.clone()).map_err(AdminError::UnsafeName)?;
@@ -60,14 +60,6 @@ pub(super) async fn permit(
     let permit = |node: Changeable| async move { node.ledger.permit(permitted, autologin).await };
     door.change(operator, what, permit).await?;
     Ok(Json(Permitted { user, autologin }))
-}
-
-impl Permission {
-    fn read(mut fields: Fields) -> Result<Self, AdminError> {
-        let permission = Self { allowed: fields.boolean("allowed")? };
-        fields.finish()?;
-        Ok(permission)
-    }
 }
 
 /// Returns the user in the path. The router's own decoding repairs what is badly encoded, so the

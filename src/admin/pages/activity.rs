@@ -11,7 +11,7 @@ use super::frame::Frame;
 use super::link::{ACTIVITY, link};
 use super::query::{parse_optional, parse_query};
 use super::response::html;
-use crate::activity::{Event, EventFilter, EventName, Reason, TokenSeen, What};
+use crate::activity::{Event, EventFilter, EventKind, EventName, Reason, TokenSeen};
 use crate::admin::AdminDoor;
 use crate::humanize::{KindWords, Moment, counted};
 use crate::token::UnixSeconds;
@@ -87,16 +87,18 @@ impl ActivityPageQuery {
 
 impl EventRow {
     fn of(event: &Event, now: UnixSeconds) -> Self {
-        let (token, text) = match &event.what {
-            What::Delivered { token, uses_left } => (Some(token), delivered(token, *uses_left)),
-            What::Refused { token, reason } => (token.as_ref(), refused(*reason).to_owned()),
-            What::Done { role, what, .. } => (None, format!("{what} (as {role})")),
+        let (token, text) = match &event.kind {
+            EventKind::Delivered { token, uses_left } => {
+                (Some(token), delivered(token, *uses_left))
+            }
+            EventKind::Refused { token, reason } => (token.as_ref(), refused(*reason).to_owned()),
+            EventKind::Operation { role, did, .. } => (None, format!("{did} (as {role})")),
         };
-        let user = event.what.user().map(ToString::to_string);
+        let user = event.kind.user().map(ToString::to_string);
         Self {
             at: Moment::event(event.at, now),
-            event: event.what.name().as_str(),
-            event_name: event_name(event.what.name()),
+            event: event.kind.name().as_str(),
+            event_name: event_name(event.kind.name()),
             user: user.map(|user| (link(ACTIVITY.path, &[("user", &user)]), user)),
             text,
             id: token.map(|token| token.id.nonce.to_string()),

@@ -4,7 +4,7 @@ use actix_web::HttpRequest;
 
 use super::error::PageError;
 use super::link::{Section, own_address};
-use crate::admin::door::StaleViewer;
+use crate::admin::door::{Holder, StaleViewer};
 use crate::admin::{AdminDoor, AdminError, Sessions};
 use crate::humanize::Moment;
 use crate::token::{AdminRole, UnixSeconds};
@@ -51,18 +51,13 @@ impl Frame {
             let address = request.uri().path_and_query().map_or("", |address| address.as_str());
             return Err(PageError::SignIn {
                 next: own_address(address).unwrap_or_default().to_owned(),
-                had_session: Sessions::is_continued_by(request),
+                had_session: Sessions::has_cookie(request),
             });
         }
         let reader = entered?;
-        let now = door.now();
-        Ok(Self {
-            section,
-            name: reader.name().to_string(),
-            role: reader.role(),
-            expires: Moment::end(reader.expires_at(), now),
-            now,
-        })
+        let (Holder { name, role, expires_at, .. }, now) = (reader.holder(), door.now());
+        let expires = Moment::end(*expires_at, now);
+        Ok(Self { section, name: name.to_string(), role: *role, expires, now })
     }
 
     /// Returns `true` if the reader may mint and revoke.

@@ -18,7 +18,7 @@ use super::link::{FIRST, SIGN_IN, link, own_address};
 use super::query::parse_query;
 use super::response::{html, see_other};
 use crate::admin::api::BODY_TIME;
-use crate::admin::door::Unfit;
+use crate::admin::door::TokenFault;
 use crate::admin::same_origin::{self, Sender};
 use crate::admin::{AdminDoor, AdminError};
 use crate::humanize::Moment;
@@ -133,8 +133,8 @@ pub(super) async fn submit(
             set_cookie(&mut response, &cookie);
             return Ok(response);
         }
-        Err(Unfit::Ledger(error)) => return Err(PageError::Door(error.into())),
-        Err(unfit) => (StatusCode::UNAUTHORIZED, Problem::of(&unfit, door.now())),
+        Err(TokenFault::Ledger(error)) => return Err(PageError::Door(error.into())),
+        Err(fault) => (StatusCode::UNAUTHORIZED, Problem::of(&fault, door.now())),
     };
     Ok(html(status, &SignInPage { next, problem: Some(problem) })?)
 }
@@ -222,37 +222,39 @@ impl Problem {
         Self::new("Your session has ended", "Sign in again to continue where you were.")
     }
 
-    fn of(unfit: &Unfit, now: UnixSeconds) -> Self {
-        match unfit {
-            Unfit::Unverified => Self::new(
+    fn of(fault: &TokenFault, now: UnixSeconds) -> Self {
+        match fault {
+            TokenFault::Unverified => Self::new(
                 "This is not an admin token of this node",
                 "It may have been copied incompletely, or this node does not trust the key that \
                  signed it.",
             ),
-            Unfit::Profile => Self::new(
+            TokenFault::Profile => Self::new(
                 "This is a profile link",
                 "It downloads a VPN profile. To sign in here, use an admin token.",
             ),
-            Unfit::Time(TimeError::Expired(at)) => {
+            TokenFault::Time(TimeError::Expired(at)) => {
                 let Moment { date, relative, .. } = Moment::end(*at, now);
                 Self::new(
                     "This admin token has expired",
                     format!("It expired {relative}, on {date}."),
                 )
             }
-            Unfit::Time(TimeError::NotYet(at)) => {
+            TokenFault::Time(TimeError::NotYet(at)) => {
                 let Moment { date, .. } = Moment::beginning(*at, now);
                 Self::new(
                     "This admin token is not valid yet",
-                    format!("It becomes valid on {date}. If it was just made, compare the clocks."),
+                    format!(
+                        "It becomes valid on {date}. If it was just minted, compare the clocks."
+                    ),
                 )
             }
-            Unfit::Network => Self::new(
+            TokenFault::Network => Self::new(
                 "This admin token is not valid from your network",
                 "It is restricted to another network.",
             ),
-            Unfit::Revoked => Self::new("This admin token was revoked", "Ask for a new one."),
-            Unfit::Ledger(error) => Self::new("Try again later", error.to_string()),
+            TokenFault::Revoked => Self::new("This admin token was revoked", "Ask for a new one."),
+            TokenFault::Ledger(error) => Self::new("Try again later", error.to_string()),
         }
     }
 }

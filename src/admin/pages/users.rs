@@ -70,9 +70,9 @@ impl UsersPage<'_> {
 
 impl Minting {
     fn of(door: &AdminDoor) -> Self {
-        match door.minter.load().as_ref() {
+        match door.mints_with() {
             None => Self::NoKey,
-            Some(minter) if door.redeemer.keys().find(minter.key_id()).is_none() => Self::Untrusted,
+            Some(key_id) if door.redeemer.keys().find(key_id).is_none() => Self::Untrusted,
             Some(_) => Self::Possible,
         }
     }

@@ -9,7 +9,7 @@ use regex_lite::Regex;
 use serde_json::{Value, json};
 
 use super::{admin, minting_world};
-use crate::activity::{Event, EventLine, Reason, TokenSeen, What};
+use crate::activity::{Event, EventKind, EventLine, Reason, TokenSeen};
 use crate::admin::api::{DOCUMENT, ROUTES};
 use crate::plain_text::STEERING;
 use crate::token::{AdminRole, Batch, KeyId, Nonce, ProfileKind, TokenId, UnixSeconds, UserName};
@@ -96,15 +96,15 @@ fn events_have_exactly_the_documented_fields() {
         user: UserName::new("alice").unwrap(),
         kind: Some(ProfileKind::UserLocked),
     };
-    let (operator, what) = (token.user.clone(), "revoked user bob".to_owned());
+    let (operator, did) = (token.user.clone(), "revoked user bob".to_owned());
     let events = [
-        What::Delivered { token: token.clone(), uses_left: Some(1) },
-        What::Refused { token: Some(token), reason: Reason::UsedUp },
-        What::Done { operator, role: AdminRole::Admin, what },
+        EventKind::Delivered { token: token.clone(), uses_left: Some(1) },
+        EventKind::Refused { token: Some(token), reason: Reason::UsedUp },
+        EventKind::Operation { operator, role: AdminRole::Admin, did },
     ];
-    let lines = events.map(|what| {
+    let lines = events.map(|kind| {
         let client = Some("192.0.2.1".parse().unwrap());
-        let event = Event { at: UnixSeconds::new(1_790_000_000), client, what };
+        let event = Event { at: UnixSeconds::new(1_790_000_000), client, kind };
         serde_json::to_value(EventLine::of(&event)).unwrap()
     });
     let names = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();

@@ -6,13 +6,13 @@ use std::pin::Pin;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::StatusCode;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 use zeroize::Zeroizing;
 
 use super::{World, admin, world};
-use crate::activity::What;
+use crate::activity::EventKind;
 use crate::admin::{Inviter, NoInvitation};
 use crate::ledger::{
     self, MemberList, MemberStatus, Membership, MembershipError, MembershipFuture, NodeId,
@@ -115,8 +115,7 @@ const ONE: &str = "0000000000000001";
 const TWO: &str = "0000000000000002";
 
 async fn change(request: Value) -> (StatusCode, Value) {
-    let bearer = admin(AdminRole::Admin);
-    world().ask(Method::POST, "/api/v1/cluster/changes", &bearer, request).await
+    world().change(request).await
 }
 
 #[actix_web::test]
@@ -157,19 +156,18 @@ async fn a_change_reports_what_was_done() {
 
 #[actix_web::test]
 async fn nodes_that_are_as_requested_are_neither_changed_nor_logged() {
-    let (world, bearer) = (world(), admin(AdminRole::Admin));
-    let change = |request| world.ask(Method::POST, "/api/v1/cluster/changes", &bearer, request);
+    let world = world();
     for (request, changed) in [
         (json!({ "promote": [ONE, ONE] }), format!("nothing changed: {ONE} is a voter already")),
         (json!({ "demote": [TWO] }), format!("nothing changed: {TWO} is a learner already")),
         (json!({ "lead": ONE }), format!("nothing changed: {ONE} leads already")),
     ] {
-        let (status, answer) = change(request).await;
+        let (status, answer) = world.change(request).await;
         assert_eq!((status, &answer["changed"]), (StatusCode::OK, &changed.into()));
     }
     assert!(world.door.activity.recent(1, |_| true).is_empty());
     assert_eq!(*world.cluster.done.lock().unwrap(), [""; 0]);
-    let (status, answer) = change(json!({ "promote": [ONE, TWO] })).await;
+    let (status, answer) = world.change(json!({ "promote": [ONE, TWO] })).await;
     let changed = format!("promoted {TWO}; {ONE} is a voter already");
     assert_eq!((status, &answer["changed"]), (StatusCode::OK, &changed.into()));
     assert_eq!(world.last_done().await, format!("cluster: promoted {TWO}"));
@@ -177,13 +175,17 @@ async fn nodes_that_are_as_requested_are_neither_changed_nor_logged() {
 }
 
 impl World {
+    async fn change(&self, request: Value) -> (StatusCode, Value) {
+        self.post("/api/v1/cluster/changes", &admin(AdminRole::Admin), request).await
+    }
+
     /// Waits for an event of an operator and returns what was done.
-    async fn last_done(&self) -> String {
+    pub(super) async fn last_done(&self) -> String {
         for _ in 0..1_000 {
             if let Some(event) = self.door.activity.recent(1, |_| true).first()
-                && let What::Done { what, .. } = &event.what
+                && let EventKind::Operation { did, .. } = &event.kind
             {
-                return what.clone();
+                return did.clone();
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -194,9 +196,7 @@ impl World {
 #[actix_web::test]
 async fn a_change_with_an_unknown_outcome_is_recorded_as_perhaps_done() {
     let world = world();
-    let request = json!({ "remove": [TWO] });
-    let (status, answer) =
-        world.ask(Method::POST, "/api/v1/cluster/changes", &admin(AdminRole::Admin), request).await;
+    let (status, answer) = world.change(json!({ "remove": [TWO] })).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(answer["error"]["code"], "outcome_unknown");
     assert_eq!(world.last_done().await, format!("perhaps cluster: removed {TWO}"));
@@ -206,8 +206,7 @@ async fn a_change_with_an_unknown_outcome_is_recorded_as_perhaps_done() {
 #[actix_web::test]
 async fn a_change_is_recorded_after_its_client_disconnects() {
     let world = world();
-    let (bearer, request) = (admin(AdminRole::Admin), json!({ "replace": ONE, "by": TWO }));
-    let response = world.ask(Method::POST, "/api/v1/cluster/changes", &bearer, request);
+    let response = world.change(json!({ "replace": ONE, "by": TWO }));
     let dropped = tokio::time::timeout(Duration::from_millis(50), response).await;
     assert!(dropped.is_err(), "the change is still running");
     assert!(world.door.activity.recent(1, |_| true).is_empty());
@@ -238,8 +237,7 @@ async fn rejects_changes_that_name_no_node() {
 async fn an_invitation_expires_after_15_minutes() {
     let world = world();
     let bearer = admin(AdminRole::Admin);
-    let (status, answer) =
-        world.ask(Method::POST, "/api/v1/cluster/invites", &bearer, json!({})).await;
+    let (status, answer) = world.post("/api/v1/cluster/invites", &bearer, json!({})).await;
     assert_eq!(status, StatusCode::OK, "{answer}");
     assert_eq!(answer["line"], "jeton-join:1:x");
     assert_eq!(answer["expires_at"], world.door.now().plus(900).to_string());

@@ -1,31 +1,30 @@
 //! The admin door over HTTP, on a ledger in memory.
 
+mod admission;
 mod document;
-mod entering;
+mod invalid_requests;
 mod lists;
-mod looking;
 mod members;
+mod metrics;
 mod minting;
-mod numbers;
+mod reading;
 mod revoking;
 mod roles;
-mod strictness;
 
 use std::sync::Arc;
 
 use actix_web::http::{Method, StatusCode};
 use actix_web::{App, test};
-use arc_swap::ArcSwapOption;
 use serde_json::{Value, json};
 
-use super::{AdminDoor, ServedCertificate, Sessions, configure};
+use super::{AdminDoor, ServedCertificate, configure};
 use crate::cache::CacheSizes;
 use crate::clock::ManualClock;
 use crate::keyring::Keyring;
 use crate::ledger::volatile::VolatileLedger;
 use crate::ledger::{Ledger as _, Revocation};
 use crate::mint::Minter;
-use crate::profile::invented::InventedProfiles;
+use crate::profile::fake::FakeProfiles;
 use crate::redeem::Redeemer;
 use crate::token::{
     AdminRole, Batch, Claims, KeyPurpose, Lifetime, Nonce, ProfileKind, Purpose, SigningKey,
@@ -60,24 +59,22 @@ pub(super) fn world() -> World {
     });
     let redeemer = Arc::new(Redeemer::new(
         Keyring::new(keys).unwrap(),
-        Box::new(InventedProfiles::default()),
+        Box::new(FakeProfiles::default()),
         ledger.clone(),
         clock.clone(),
         CacheSizes::default(),
     ));
     let cluster = Arc::new(members::TwoNodes::default());
     World {
-        door: Arc::new(AdminDoor {
+        door: Arc::new(AdminDoor::new(
             redeemer,
-            ledger: ledger.clone(),
-            cluster: cluster.clone(),
-            inviter: Some(Arc::new(members::Invites)),
-            activity: Arc::default(),
-            metrics: Arc::default(),
-            certificate: Some(Arc::new(ValidUntil2100)),
-            minter: ArcSwapOption::empty(),
-            sessions: Sessions::default(),
-        }),
+            ledger.clone(),
+            cluster.clone(),
+            Some(Arc::new(members::Invites)),
+            Arc::default(),
+            Arc::default(),
+            Some(Arc::new(ValidUntil2100)),
+        )),
         ledger,
         cluster,
         clock,
@@ -89,7 +86,7 @@ pub(super) fn minting_world() -> World {
     let world = world();
     let public_url = "https://vpn.example.com".parse().unwrap();
     let minter = Minter::new(key(KeyPurpose::Profile), public_url);
-    world.door.minter.store(Some(Arc::new(minter)));
+    world.door.mint_with(minter);
     world
 }
 
@@ -140,6 +137,13 @@ impl World {
 
     async fn post(&self, uri: &str, bearer: &str, body: Value) -> (StatusCode, Value) {
         self.ask(Method::POST, uri, bearer, body).await
+    }
+
+    /// Allows or denies autologin for the user in the path, as an admin.
+    async fn permit(&self, user: &str, allowed: bool) -> (StatusCode, Value) {
+        let uri = format!("/api/v1/users/{user}/autologin");
+        let request = json!({ "allowed": allowed });
+        self.ask(Method::PUT, &uri, &admin(AdminRole::Admin), request).await
     }
 
     async fn get(&self, uri: &str, bearer: &str) -> (StatusCode, Value) {

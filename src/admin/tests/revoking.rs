@@ -13,7 +13,7 @@ async fn a_wrong_expiry_does_not_end_a_revocation() {
         json!({ "token": profile.nonce.to_string(), "expires_at": "2026-01-01T00:00:00Z" });
     let other = json!({ "token": "AAAAAAAAAAAAAAAAAAAAAA" });
     for request in [request, other] {
-        world.ask(Method::POST, "/api/v1/revocations", &bearer, request).await;
+        world.post("/api/v1/revocations", &bearer, request).await;
     }
     let verified = world.door.redeemer.verify(&token(&profile)).unwrap();
     assert!(world.ledger.standing(&verified).unwrap().revoked);
@@ -36,14 +36,10 @@ async fn rejects_a_revocation_that_does_not_name_exactly_one_thing() {
         json!({ "token": "AAAAAAAAAAAAAAAAAAAAAA", "expires_at": "2026-12-01T12:00Z" }),
         json!({ "token": "AAAAAAAAAAAAAAAAAAAAAA", "expires_at": "soon" }),
     ] {
-        let (status, body) =
-            world.ask(Method::POST, "/api/v1/revocations", &bearer, bad.clone()).await;
+        let (status, body) = world.post("/api/v1/revocations", &bearer, bad.clone()).await;
         assert_eq!(status, StatusCode::BAD_REQUEST, "{bad}");
         assert!(body["error"]["hint"].is_string(), "{body}");
     }
     let good = json!({ "token": "AAAAAAAAAAAAAAAAAAAAAA", "expires_at": "2026-12-01T12:00:00Z" });
-    assert_eq!(
-        world.ask(Method::POST, "/api/v1/revocations", &bearer, good).await.0,
-        StatusCode::OK
-    );
+    assert_eq!(world.post("/api/v1/revocations", &bearer, good).await.0, StatusCode::OK);
 }

@@ -82,8 +82,7 @@ async fn only_an_admin_revokes_keys_except_the_key_in_use() {
         (AdminRole::Admin, &other, StatusCode::OK),
     ] {
         let bearer = admin(role);
-        let (status, _) =
-            world.ask(Method::POST, "/api/v1/revocations", &bearer, request.clone()).await;
+        let (status, _) = world.post("/api/v1/revocations", &bearer, request.clone()).await;
         assert_eq!(status, expected, "{role} {request}");
     }
     assert_eq!(world.get("/api/v1/status", &admin(AdminRole::Viewer)).await.0, StatusCode::OK);

@@ -2,22 +2,19 @@
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
-use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
 
-use super::fixture::{Fixture, limits, profile_of};
+use super::fixture::{Fixture, limits, link, profile_of};
 use crate::keyring::Keyring;
-use crate::public::{PublicLimits, TrustedProxies};
+use crate::public::PublicLimits;
 use crate::token::url::REST_PATH as R;
 
 #[test]
 fn rejects_a_get_with_a_body_and_closes_the_connection() {
-    let fixture = Fixture::new();
-    let server = fixture.open();
-    let token = fixture.mint(1);
+    let (fixture, server, token) = Fixture::with_token(1);
     for body in [
         "Content-Length: 5\r\n\r\nhello",
         "Content-Length: 5\r\n\r\n",
@@ -35,7 +32,7 @@ fn rejects_a_get_with_a_body_and_closes_the_connection() {
             assert_eq!(response.header("connection"), Some("close"), "{method} {body}");
         }
     }
-    let link = format!("{R}?token={}", token.as_str());
+    let link = link(&token);
     assert_eq!(server.ask("GET", &link, &["Content-Length: 0"]).status, 200);
 }
 
@@ -44,7 +41,7 @@ fn disconnects_a_client_that_sends_its_head_slowly() {
     let fixture = Fixture::new();
     let head_time = Duration::from_millis(400);
     let limits = PublicLimits { head_time, ..limits() };
-    let server = fixture.open_with(limits, None, TrustedProxies::default());
+    let server = fixture.open_limited(limits);
     let token = fixture.mint(1);
     let begun = Instant::now();
     let mut silent = server.connect();
@@ -74,7 +71,7 @@ fn disconnects_a_client_that_sends_its_head_slowly() {
 fn disconnects_a_client_that_reads_nothing() {
     let fixture = Fixture::new();
     let limits = PublicLimits { unread_time: Duration::from_secs(1), ..limits() };
-    let server = fixture.open_with(limits, None, TrustedProxies::default());
+    let server = fixture.open_limited(limits);
     // Only connections made after the server has started have its limits.
     assert_eq!(server.get("/healthz").status, 200);
     let client = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
@@ -94,8 +91,7 @@ fn disconnects_a_client_that_reads_nothing() {
 
 #[test]
 fn health_checks_return_ok_or_one_reason() {
-    let fixture = Fixture::new();
-    let server = fixture.open();
+    let (fixture, server) = Fixture::opened();
     let get = |path: &str| {
         let response = server.get(path);
         (response.status, response.body)
@@ -112,19 +108,17 @@ fn health_checks_return_ok_or_one_reason() {
 #[test]
 fn shutdown_finishes_downloads_and_accepts_no_new_ones() {
     let fixture = Fixture::new();
-    let gate = fixture.gate();
-    let (waiting, waits) = mpsc::channel();
-    *gate.waiting.lock().unwrap() = Some(waiting);
+    let (gate, loads) = fixture.gate();
     let mut server = fixture.open();
     let address = server.address;
     let token = fixture.mint(1);
-    let link = format!("{R}?token={}", token.as_str());
+    let link = link(&token);
     let shut = gate.shut.lock().unwrap();
 
     let stop = server.stop.take().unwrap();
     thread::scope(|scope| {
         let download = scope.spawn(|| server.get(&link));
-        waits.recv_timeout(Duration::from_secs(10)).unwrap();
+        loads.recv_timeout(Duration::from_secs(10)).unwrap();
         stop.send(()).unwrap();
         let begun = Instant::now();
         while TcpStream::connect(address).is_ok() {
@@ -143,16 +137,14 @@ fn shutdown_finishes_downloads_and_accepts_no_new_ones() {
 #[test]
 fn a_redemption_completes_after_its_client_disconnects() {
     let fixture = Fixture::new();
-    let gate = fixture.gate();
-    let (waiting, waits) = mpsc::channel();
-    *gate.waiting.lock().unwrap() = Some(waiting);
+    let (gate, loads) = fixture.gate();
     let server = fixture.open();
     let token = fixture.mint(1);
     let shut = gate.shut.lock().unwrap();
     let mut stream = server.connect();
     let head = format!("GET {R}?token={} HTTP/1.1\r\nHost: x\r\n\r\n", token.as_str());
     stream.write_all(head.as_bytes()).unwrap();
-    waits.recv_timeout(Duration::from_secs(10)).unwrap();
+    loads.recv_timeout(Duration::from_secs(10)).unwrap();
     drop(stream);
     drop(shut);
     let begun = Instant::now();
@@ -160,5 +152,5 @@ fn a_redemption_completes_after_its_client_disconnects() {
         assert!(begun.elapsed() < Duration::from_secs(10), "the redemption never completed");
         thread::sleep(Duration::from_millis(10));
     }
-    assert_eq!(server.get(&format!("{R}?token={}", token.as_str())).status, 410);
+    assert_eq!(server.get(&link(&token)).status, 410);
 }

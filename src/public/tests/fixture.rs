@@ -24,6 +24,7 @@ use crate::public::{
     PublicDoor, PublicLimits, Rate, RedemptionLog, RequestIds, TrustedProxies, run,
 };
 use crate::redeem::Redeemer;
+use crate::token::url::REST_PATH;
 use crate::token::{
     AdminRole, Batch, Claims, KeyPurpose, Lifetime, Nonce, ProfileKind, Purpose, SigningKey, Token,
     TrustedKey, UnixSeconds, UseLimit, UserName, sign,
@@ -54,7 +55,7 @@ pub(super) struct Fixture {
 #[derive(Debug, Default)]
 pub(super) struct Gate {
     pub(super) shut: Mutex<()>,
-    pub(super) waiting: Mutex<Option<mpsc::Sender<()>>>,
+    loads: Mutex<Option<mpsc::Sender<()>>>,
 }
 
 /// Profiles for all users except `absent`.
@@ -72,8 +73,8 @@ impl ProfileSource for Profiles {
         kind: ProfileKind,
         _: UnixSeconds,
     ) -> Result<Profile, ProfileError> {
-        if let Some(waiting) = &*self.0.waiting.lock().unwrap() {
-            waiting.send(()).unwrap();
+        if let Some(loads) = &*self.0.loads.lock().unwrap() {
+            loads.send(()).unwrap();
         }
         drop(self.0.shut.lock().unwrap());
         if user.as_str() == "absent" {
@@ -123,8 +124,25 @@ impl Fixture {
         Self { clock, ledger, redeemer, activity, metrics, profile_key, admin_key, minted, gate }
     }
 
-    pub(super) fn gate(&self) -> Arc<Gate> {
-        Arc::clone(&self.gate)
+    /// Returns a fixture and its open door.
+    pub(super) fn opened() -> (Self, Server) {
+        let fixture = Self::new();
+        let server = fixture.open();
+        (fixture, server)
+    }
+
+    /// Returns a fixture, its open door, and a token with `uses`.
+    pub(super) fn with_token(uses: u32) -> (Self, Server, Token) {
+        let (fixture, server) = Self::opened();
+        let token = fixture.mint(uses);
+        (fixture, server, token)
+    }
+
+    /// Returns the gate, and a receiver of a message for each load.
+    pub(super) fn gate(&self) -> (Arc<Gate>, mpsc::Receiver<()>) {
+        let (sender, loads) = mpsc::channel();
+        *self.gate.loads.lock().unwrap() = Some(sender);
+        (Arc::clone(&self.gate), loads)
     }
 
     /// Returns new claims of a token for `alice` with `uses`.
@@ -179,6 +197,14 @@ impl Fixture {
 
     pub(super) fn open(&self) -> Server {
         self.open_with(limits(), None, TrustedProxies::default())
+    }
+
+    pub(super) fn open_limited(&self, limits: PublicLimits) -> Server {
+        self.open_with(limits, None, TrustedProxies::default())
+    }
+
+    pub(super) fn open_tls(&self, tls: ServerConfig) -> Server {
+        self.open_with(limits(), Some(tls), TrustedProxies::default())
     }
 
     pub(super) fn open_with(
@@ -281,6 +307,12 @@ impl Response {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
+    /// Checks that `HEAD` returns this if `GET` returns `get`.
+    pub(super) fn assert_head_of(&self, get: &Self) {
+        let (status, headers, _) = get.without_date();
+        assert_eq!(self.without_date(), (status, headers, ""));
+    }
+
     /// Returns everything but the time of day.
     pub(super) fn without_date(&self) -> (u16, Vec<(String, String)>, &str) {
         let mut headers = self.headers.clone();
@@ -302,6 +334,11 @@ pub(super) fn read_response(stream: &mut impl Read) -> Response {
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
         .collect();
     Response { status, headers, body: body.to_owned() }
+}
+
+/// Returns the link to the profile of a token.
+pub(super) fn link(token: &Token) -> String {
+    format!("{REST_PATH}?token={}", token.as_str())
 }
 
 /// Waits for the ledger.

@@ -8,7 +8,7 @@ use actix_web::test::{TestRequest, call_service, init_service, read_body};
 use actix_web::{App, rt};
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::fixture::{Fixture, SECRET_LINE, limits};
+use super::fixture::{Fixture, SECRET_LINE, limits, link};
 use crate::activity::EventLine;
 use crate::ledger::LedgerError;
 use crate::metrics::Readings;
@@ -70,7 +70,7 @@ fn log_of(fixture: &Fixture, requests: &[(Method, String)]) -> LogBuffer {
 fn each_decision_is_one_line_with_its_token_and_client() {
     let fixture = Fixture::new();
     let token = fixture.mint(1);
-    let link = format!("{R}?token={}", token.as_str());
+    let link = link(&token);
     let path = format!("{R}/{}", token.as_str());
     let requests = [(Method::HEAD, path), (Method::GET, link.clone()), (Method::GET, link)];
     let log = log_of(&fixture, &requests);
@@ -115,7 +115,7 @@ fn operators_see_downloads_and_not_views() {
     let page = format!("/t/{}", token.as_str());
     let bad = format!("{R}?token=x");
     let requests = [
-        (Method::HEAD, format!("{R}?token={}", token.as_str())),
+        (Method::HEAD, link(&token)),
         (Method::GET, page.clone()),
         (Method::POST, page.clone()),
         (Method::POST, page),

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::sync::Barrier;
 use std::thread;
 
-use super::fixture::{Fixture, profile_of, read_response, request};
+use super::fixture::{Fixture, link, profile_of, read_response, request};
 use crate::token::url::REST_PATH as R;
 use crate::token::{Claims, UserName};
 
@@ -18,9 +18,8 @@ const SECURITY_HEADERS: [(&str, &str); 5] = [
 
 #[test]
 fn a_profile_is_delivered_as_a_file_that_clients_accept() {
-    let fixture = Fixture::new();
-    let server = fixture.open();
-    let link = format!("{R}?token={}", fixture.mint(1).as_str());
+    let (fixture, server) = Fixture::opened();
+    let link = link(&fixture.mint(1));
     let coding = "Accept-Encoding: gzip, br, zstd";
     let response = server.ask("GET", &link, &[coding, "Range: bytes=0-1", "If-None-Match: *"]);
     assert_eq!((response.status, response.body.as_str()), (200, profile_of("alice").as_str()));
@@ -37,9 +36,7 @@ fn a_profile_is_delivered_as_a_file_that_clients_accept() {
 
 #[test]
 fn every_response_has_the_security_headers() {
-    let fixture = Fixture::new();
-    let server = fixture.open();
-    let token = fixture.mint(1);
+    let (_fixture, server, token) = Fixture::with_token(1);
     let link = format!("{R}/{}", token.as_str());
     for (method, target, headers) in [
         ("GET", "/", &[][..]),
@@ -63,10 +60,8 @@ fn every_response_has_the_security_headers() {
 
 #[test]
 fn head_returns_the_headers_of_get_and_spends_nothing() {
-    let fixture = Fixture::new();
-    let server = fixture.open();
-    let token = fixture.mint(3);
-    let links = [format!("{R}?token={}", token.as_str()), format!("{R}/{}?null", token.as_str())];
+    let (fixture, server, token) = Fixture::with_token(3);
+    let links = [link(&token), format!("{R}/{}?null", token.as_str())];
     for link in links.iter().cycle().take(10) {
         let response = server.head(link);
         assert_eq!((response.status, response.body.as_str()), (200, ""));
@@ -85,17 +80,15 @@ fn head_returns_the_headers_of_get_and_spends_nothing() {
     assert_eq!(server.get(&links[0]).without_date(), looked.without_date());
     assert_eq!(server.head(&links[0]).header("jeton-uses-left"), Some("2"));
 
-    let unlimited = format!("{R}?token={}", fixture.mint(0).as_str());
+    let unlimited = link(&fixture.mint(0));
     assert_eq!(server.head(&unlimited).header("jeton-uses-left"), Some("unlimited"));
     assert_eq!(server.get(&unlimited).header("jeton-uses-left"), None);
 }
 
 #[test]
 fn a_prefetch_spends_nothing() {
-    let fixture = Fixture::new();
-    let server = fixture.open();
-    let token = fixture.mint(1);
-    let link = format!("{R}?token={}", token.as_str());
+    let (fixture, server, token) = Fixture::with_token(1);
+    let link = link(&token);
     for purpose in [
         "Sec-Purpose: prefetch",
         "sec-purpose: prefetch;prerender",
@@ -112,10 +105,8 @@ fn a_prefetch_spends_nothing() {
 
 #[test]
 fn other_methods_are_not_allowed_and_spend_nothing() {
-    let fixture = Fixture::new();
-    let server = fixture.open();
-    let token = fixture.mint(1);
-    for link in [format!("{R}?token={}", token.as_str()), format!("{R}/{}", token.as_str())] {
+    let (fixture, server, token) = Fixture::with_token(1);
+    for link in [link(&token), format!("{R}/{}", token.as_str())] {
         for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "get", "BREW"] {
             let response = server.ask(method, &link, &[]);
             assert_eq!(response.status, 405, "{method}");
@@ -127,8 +118,7 @@ fn other_methods_are_not_allowed_and_spend_nothing() {
 
 #[test]
 fn a_file_is_named_after_its_user() {
-    let fixture = Fixture::new();
-    let server = fixture.open();
+    let (fixture, server) = Fixture::opened();
     let user = UserName::new("J\u{fc}rgen \"x\"").unwrap();
     let token = fixture.sign(&Claims { user, ..fixture.claims(1) });
     assert_eq!(
@@ -142,9 +132,7 @@ fn a_file_is_named_after_its_user() {
 /// The last byte of each request is held back until all others are sent.
 #[test]
 fn sixty_four_downloads_at_once_get_three_profiles_for_three_uses() {
-    let fixture = Fixture::new();
-    let server = fixture.open();
-    let token = fixture.mint(3);
+    let (fixture, server, token) = Fixture::with_token(3);
     let together = Barrier::new(64);
     let download = |path: &str| {
         let bytes = request("GET", path, &[]);
@@ -157,7 +145,7 @@ fn sixty_four_downloads_at_once_get_three_profiles_for_three_uses() {
         assert_eq!(response.body == profile_of("alice"), response.status == 200);
         response.status
     };
-    let links = [format!("{R}?token={}", token.as_str()), format!("{R}/{}", token.as_str())];
+    let links = [link(&token), format!("{R}/{}", token.as_str())];
     let statuses: Vec<u16> = thread::scope(|scope| {
         let spread = links.iter().cycle().take(64);
         let downloads: Vec<_> = spread.map(|link| scope.spawn(|| download(link))).collect();

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use super::fixture::{Fixture, NOW, Response, limits, wait_for};
+use super::fixture::{Fixture, NOW, Response, limits, link, wait_for};
 use crate::ledger::{Ledger, LedgerError, OutcomeUnknown, Revocation, Unavailable};
 use crate::public::{PublicLimits, Rate, TrustedProxies};
 use crate::token::url::REST_PATH as R;
@@ -18,13 +18,9 @@ fn xml(kind: &str, message: &str) -> String {
 /// Requests the profile by `GET` and `HEAD`; both must return the same and spend nothing.
 fn ask(fixture: &Fixture, token: &Token) -> Response {
     let server = fixture.open();
-    let link = format!("{R}?token={}", token.as_str());
     let used = fixture.used(token);
-    let response = server.get(&link);
-    let mut looked = server.head(&link);
-    assert_eq!(looked.body, "");
-    looked.body.clone_from(&response.body);
-    assert_eq!(looked.without_date(), response.without_date());
+    let response = server.get(&link(token));
+    server.head(&link(token)).assert_head_of(&response);
     assert_eq!(fixture.used(token), used);
     response
 }
@@ -59,7 +55,7 @@ fn a_token_that_is_not_valid_yet_is_refused_with_its_start() {
 fn refuses_a_used_up_and_a_revoked_token() {
     let fixture = Fixture::new();
     let token = fixture.mint(1);
-    let response = fixture.open().get(&format!("{R}?token={}", token.as_str()));
+    let response = fixture.open().get(&link(&token));
     assert_eq!(response.status, 200);
     assert_refused(&ask(&fixture, &token), 410, "Gone", "this link is used up");
 
@@ -91,7 +87,7 @@ fn autologin_needs_a_permission() {
     let text = "NEED_AUTOLOGIN: user lacks autologin privilege";
     assert_refused(&ask(&fixture, &token), 403, "Forbidden", text);
     wait_for(fixture.ledger.permit(UserName::new("alice").unwrap(), true)).unwrap();
-    assert_eq!(fixture.open().get(&format!("{R}?token={}", token.as_str())).status, 200);
+    assert_eq!(fixture.open().get(&link(&token)).status, 200);
 }
 
 #[test]
@@ -108,10 +104,9 @@ fn refuses_a_known_nonce_with_other_claims() {
     let fixture = Fixture::new();
     let claims = fixture.claims(2);
     let server = fixture.open();
-    let link = |claims: &Claims| format!("{R}?token={}", fixture.sign(claims).as_str());
-    assert_eq!(server.get(&link(&claims)).status, 200);
+    assert_eq!(server.get(&link(&fixture.sign(&claims))).status, 200);
     let twin = Claims { uses: crate::token::UseLimit::Limited(NonZeroU32::MAX), ..claims };
-    let response = server.get(&link(&twin));
+    let response = server.get(&link(&fixture.sign(&twin)));
     assert_eq!(response.status, 410);
     assert!(response.body.contains("no longer valid"), "{}", response.body);
 }
@@ -125,7 +120,6 @@ fn a_token_bound_to_a_network_is_refused_outside_it() {
     let text = "this link is not valid from your network";
     assert_refused(&ask(&fixture, &bound("192.0.2.0/24")), 403, "Forbidden", text);
 
-    let link = |token: &Token| format!("{R}?token={}", token.as_str());
     let forwarded = ["X-Forwarded-For: 192.0.2.7, 203.0.113.1"];
     let inside = bound("203.0.113.0/24");
     assert_eq!(fixture.open().ask("GET", &link(&inside), &forwarded).status, 403);
@@ -155,19 +149,18 @@ fn an_unavailable_ledger_spends_nothing_and_sets_retry_after() {
         let token = fixture.mint(1);
         *fixture.ledger.fault.lock().unwrap() = Some(fault);
         let server = fixture.open();
-        let response = server.get(&format!("{R}?token={}", token.as_str()));
+        let response = server.get(&link(&token));
         assert_eq!((response.status, response.header("retry-after")), (503, Some(retry)));
         assert!(response.body.contains(text), "{}", response.body);
         assert!(!response.body.contains("disk"));
         *fixture.ledger.fault.lock().unwrap() = None;
-        assert_eq!(server.get(&format!("{R}?token={}", token.as_str())).status, 200);
+        assert_eq!(server.get(&link(&token)).status, 200);
     }
 }
 
 #[test]
 fn responses_do_not_reveal_why_a_token_was_not_verified() {
-    let fixture = Fixture::new();
-    let server = fixture.open();
+    let (fixture, server) = Fixture::opened();
     let good = fixture.mint(1);
     let text = good.as_str();
     let nonsense = server.get(&format!("{R}?token=nonsense"));
@@ -201,13 +194,11 @@ fn a_client_over_its_rate_gets_429_with_retry_after() {
     let fixture = Fixture::new();
     let number = |n| NonZeroU32::new(n).unwrap();
     let rate = Rate { burst: number(2), per_second: number(1) };
-    let server =
-        fixture.open_with(PublicLimits { rate, ..limits() }, None, TrustedProxies::default());
+    let server = fixture.open_limited(PublicLimits { rate, ..limits() });
     let token = fixture.mint(1);
-    let link = format!("{R}?token={}", token.as_str());
-    assert_eq!(server.head(&link).status, 200);
-    assert_eq!(server.head(&link).status, 200);
-    let response = server.get(&link);
+    assert_eq!(server.head(&link(&token)).status, 200);
+    assert_eq!(server.head(&link(&token)).status, 200);
+    let response = server.get(&link(&token));
     assert_eq!((response.status, response.header("retry-after")), (429, Some("1")));
     assert!(response.body.contains("<Type>Too Many Requests</Type>"), "{}", response.body);
     assert_eq!(fixture.used(&token), 0);

@@ -2,7 +2,7 @@
 
 use super::fixture::{Fixture, NOW, PUBLIC_URL, Response, Server, limits, profile_of, wait_for};
 use crate::ledger::{Ledger, LedgerError, OutcomeUnknown, Revocation, Unavailable};
-use crate::public::{PublicLimits, Rate, TrustedProxies};
+use crate::public::{PublicLimits, Rate};
 use crate::token::url::REST_PATH;
 use crate::token::{Claims, Lifetime, ProfileKind, Purpose, Token, UserName};
 
@@ -46,11 +46,8 @@ fn assert_refused(
         assert!(page.body.contains(said), "{said}: {}", page.body);
         assert_is_page(&page);
     }
-    let mut head = server.ask("HEAD", &page_of(token), &[BROWSER]);
-    assert_eq!(head.body, "");
-    let page = look(&server, token);
-    head.body.clone_from(&page.body);
-    assert_eq!(head.without_date(), page.without_date());
+    let head = server.ask("HEAD", &page_of(token), &[BROWSER]);
+    head.assert_head_of(&look(&server, token));
     assert_eq!(fixture.used(token), used);
 }
 
@@ -78,9 +75,7 @@ fn assert_is_page(page: &Response) {
 
 #[test]
 fn the_page_describes_the_link_and_how_to_use_it() {
-    let fixture = Fixture::new();
-    let server = fixture.open();
-    let token = fixture.mint(3);
+    let (fixture, server, token) = Fixture::with_token(3);
     fixture.clock.set(NOW.plus(180));
     let page = look(&server, &token);
     assert_eq!(page.status, 200);
@@ -104,8 +99,7 @@ fn the_page_describes_the_link_and_how_to_use_it() {
 
 #[test]
 fn the_page_shows_kind_uses_and_network() {
-    let fixture = Fixture::new();
-    let server = fixture.open();
+    let (fixture, server) = Fixture::opened();
     wait_for(fixture.ledger.permit(UserName::new("alice").unwrap(), true)).unwrap();
     let of_kind = |kind| Claims { purpose: Purpose::Profile(kind), ..fixture.claims(1) };
     let network = Some("127.0.0.0/8".parse().unwrap());
@@ -124,9 +118,7 @@ fn the_page_shows_kind_uses_and_network() {
 /// Scanners follow links that begin with `http`. The import link does not.
 #[test]
 fn the_page_has_no_link_that_a_scanner_could_follow_to_the_profile() {
-    let fixture = Fixture::new();
-    let server = fixture.open();
-    let token = fixture.mint(1);
+    let (_fixture, server, token) = Fixture::with_token(1);
     let body = look(&server, &token).body;
     let (import, mut links) = (import_of(&token), 0);
     for attribute in ["href=\"", "src=\"", "action=\"", "content=\"", "formaction=\""] {
@@ -142,9 +134,7 @@ fn the_page_has_no_link_that_a_scanner_could_follow_to_the_profile() {
 
 #[test]
 fn previews_and_scanners_spend_nothing() {
-    let fixture = Fixture::new();
-    let server = fixture.open();
-    let token = fixture.mint(1);
+    let (fixture, server, token) = Fixture::with_token(1);
     let first = server.get(&page_of(&token));
     for agent in [
         "TelegramBot (like TwitterBot)",
@@ -159,19 +149,10 @@ fn previews_and_scanners_spend_nothing() {
         "Signal-Android/7.0",
     ] {
         let agent = format!("User-Agent: {agent}");
-        for method in ["GET", "HEAD"] {
-            for purpose in ["Sec-Purpose: prefetch;prerender", "Sec-Fetch-Site: cross-site"] {
-                let mut response = server.ask(method, &page_of(&token), &[&agent, purpose]);
-                if method == "HEAD" {
-                    assert_eq!(response.body, "");
-                    response.body.clone_from(&first.body);
-                }
-                assert_eq!(
-                    response.without_date(),
-                    first.without_date(),
-                    "{method} {agent} {purpose}"
-                );
-            }
+        for purpose in ["Sec-Purpose: prefetch;prerender", "Sec-Fetch-Site: cross-site"] {
+            let ask = |method| server.ask(method, &page_of(&token), &[&agent, purpose]);
+            assert_eq!(ask("GET").without_date(), first.without_date(), "{agent} {purpose}");
+            ask("HEAD").assert_head_of(&first);
         }
     }
     assert_eq!(fixture.used(&token), 0);
@@ -180,9 +161,7 @@ fn previews_and_scanners_spend_nothing() {
 
 #[test]
 fn the_button_delivers_the_same_as_the_profile_route_for_one_use() {
-    let fixture = Fixture::new();
-    let server = fixture.open();
-    let token = fixture.mint(2);
+    let (fixture, server, token) = Fixture::with_token(2);
     let form = ["Content-Type: application/x-www-form-urlencoded", "Content-Length: 0", BROWSER];
     let by_button = press(&server, &token, &form);
     assert_eq!((by_button.status, by_button.body.as_str()), (200, &*profile_of("alice")));
@@ -232,43 +211,29 @@ fn a_refusal_page_shows_the_reason_and_the_time() {
 #[test]
 fn a_refusal_page_says_what_to_do() {
     let fixture = Fixture::new();
+    let assert_refused = |claims, status, line, title, said| {
+        assert_refused(&fixture, &fixture.sign(&claims), status, line, title, said);
+    };
     let user = UserName::new("absent").unwrap();
-    assert_refused(
-        &fixture,
-        &fixture.sign(&Claims { user, ..fixture.claims(1) }),
-        404,
-        "profile not available, ask your administrator",
-        "Profile not available",
-        "Ask your administrator",
-    );
+    let claims = Claims { user, ..fixture.claims(1) };
+    let line = "profile not available, ask your administrator";
+    assert_refused(claims, 404, line, "Profile not available", "Ask your administrator");
+
     let purpose = Purpose::Profile(ProfileKind::Autologin);
-    assert_refused(
-        &fixture,
-        &fixture.sign(&Claims { purpose, ..fixture.claims(1) }),
-        403,
-        "NEED_AUTOLOGIN: user lacks autologin privilege",
-        "Not permitted",
-        "autologin",
-    );
+    let claims = Claims { purpose, ..fixture.claims(1) };
+    let line = "NEED_AUTOLOGIN: user lacks autologin privilege";
+    assert_refused(claims, 403, line, "Not permitted", "autologin");
+
     let network = Some("192.0.2.0/24".parse().unwrap());
-    assert_refused(
-        &fixture,
-        &fixture.sign(&Claims { network, ..fixture.claims(1) }),
-        403,
-        "this link is not valid from your network",
-        "Not valid from your network",
-        "only from certain networks",
-    );
+    let claims = Claims { network, ..fixture.claims(1) };
+    let line = "this link is not valid from your network";
+    assert_refused(claims, 403, line, "Not valid from your network", "only from certain networks");
+
     let lifetime = Lifetime::from_seconds(10_000).unwrap();
-    assert_refused(
-        &fixture,
-        &fixture.sign(&Claims { issued_at: NOW.minus(2_000), lifetime, ..fixture.claims(1) }),
-        410,
-        "this link was issued before this server began to count uses; ask your administrator \
-         for a new one",
-        "This link is no longer valid",
-        "began to count",
-    );
+    let claims = Claims { issued_at: NOW.minus(2_000), lifetime, ..fixture.claims(1) };
+    let line = "this link was issued before this server began to count uses; ask your \
+                administrator for a new one";
+    assert_refused(claims, 410, line, "This link is no longer valid", "began to count");
 }
 
 #[test]
@@ -302,8 +267,7 @@ fn a_client_over_its_rate_gets_429_with_retry_after() {
     let fixture = Fixture::new();
     let one = std::num::NonZeroU32::MIN;
     let rate = Rate { burst: one, per_second: one };
-    let server =
-        fixture.open_with(PublicLimits { rate, ..limits() }, None, TrustedProxies::default());
+    let server = fixture.open_limited(PublicLimits { rate, ..limits() });
     let token = fixture.mint(1);
     assert_eq!(look(&server, &token).status, 200);
     for page in [look(&server, &token), press(&server, &token, &[BROWSER])] {
@@ -315,8 +279,7 @@ fn a_client_over_its_rate_gets_429_with_retry_after() {
 
 #[test]
 fn a_user_name_is_escaped() {
-    let fixture = Fixture::new();
-    let server = fixture.open();
+    let (fixture, server) = Fixture::opened();
     for (name, shown) in [
         ("<script>alert(1)<\u{2044}script>", "&#60;script&#62;alert(1)&#60;\u{2044}script&#62;"),
         ("a\"b'c&amp;<!--", "a&#34;b&#39;c&#38;amp;&#60;!--"),
@@ -333,9 +296,7 @@ fn a_user_name_is_escaped() {
 
 #[test]
 fn only_its_own_page_or_a_program_can_press_the_button() {
-    let fixture = Fixture::new();
-    let server = fixture.open();
-    let token = fixture.mint(100);
+    let (fixture, server, token) = Fixture::with_token(100);
     let own = format!("Origin: {PUBLIC_URL}");
     for foreign in [
         &["Sec-Fetch-Site: cross-site"][..],
@@ -371,9 +332,7 @@ fn only_its_own_page_or_a_program_can_press_the_button() {
 
 #[test]
 fn a_prefetched_or_too_large_form_spends_nothing() {
-    let fixture = Fixture::new();
-    let server = fixture.open();
-    let token = fixture.mint(2);
+    let (fixture, server, token) = Fixture::with_token(2);
     for purpose in ["Sec-Purpose: prefetch", "Purpose: prefetch"] {
         let response = press(&server, &token, &[purpose, BROWSER]);
         assert_eq!((response.status, response.body.as_str()), (503, ""));
@@ -398,9 +357,7 @@ fn a_prefetched_or_too_large_form_spends_nothing() {
 
 #[test]
 fn other_methods_are_not_allowed_and_spend_nothing() {
-    let fixture = Fixture::new();
-    let server = fixture.open();
-    let token = fixture.mint(1);
+    let (fixture, server, token) = Fixture::with_token(1);
     for method in ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "post", "BREW"] {
         let response = server.ask(method, &page_of(&token), &[]);
         assert_eq!((response.status, response.header("allow")), (405, Some("GET, HEAD, POST")));
@@ -410,9 +367,7 @@ fn other_methods_are_not_allowed_and_spend_nothing() {
 
 #[test]
 fn other_spellings_give_one_page_and_spend_nothing() {
-    let fixture = Fixture::new();
-    let server = fixture.open();
-    let token = fixture.mint(1);
+    let (fixture, server, token) = Fixture::with_token(1);
     let t = token.as_str();
     let nonsense = server.ask("GET", "/t/nonsense", &[BROWSER]);
     assert_eq!(nonsense.status, 404);

@@ -18,9 +18,8 @@ use rustls::{
 };
 use tempfile::TempDir;
 
-use super::fixture::{Fixture, limits, read_response, request};
+use super::fixture::{Fixture, read_response, request};
 use crate::metrics::Readings;
-use crate::public::TrustedProxies;
 use crate::tls::{ReloadingCertificate, TlsError};
 use crate::token::UnixSeconds;
 
@@ -55,8 +54,12 @@ fn write(path: &Path, text: &str, mode: u32) {
     fs::rename(&new, path).unwrap();
 }
 
-fn load(directory: &Path) -> Result<ReloadingCertificate, TlsError> {
-    ReloadingCertificate::load(directory.join("chain.pem"), directory.join("key.pem"))
+/// Writes a certificate to a new directory and loads it.
+fn loaded(made: &Made) -> (TempDir, Arc<ReloadingCertificate>) {
+    let directory = TempDir::new().unwrap();
+    made.write(directory.path());
+    let [chain, key] = ["chain.pem", "key.pem"].map(|name| directory.path().join(name));
+    (directory, Arc::new(ReloadingCertificate::load(chain, key).unwrap()))
 }
 
 fn client(trusted: &[&Made]) -> Arc<ClientConfig> {
@@ -94,13 +97,9 @@ fn certificate_of(connection: &Connection) -> CertificateDer<'static> {
 
 #[test]
 fn replacing_the_certificate_fails_no_handshake() {
-    let directory = TempDir::new().unwrap();
     let made: Vec<Made> = (0..6).map(make).collect();
-    made[0].write(directory.path());
-    let certificate = Arc::new(load(directory.path()).unwrap());
-    let fixture = Fixture::new();
-    let tls = Some(certificate.server_config().unwrap());
-    let server = fixture.open_with(limits(), tls, TrustedProxies::default());
+    let (directory, certificate) = loaded(&made[0]);
+    let server = Fixture::new().open_tls(certificate.server_config().unwrap());
     let config = client(&made.iter().collect::<Vec<_>>());
 
     let (stop, handshakes) = (AtomicBool::new(false), AtomicU32::new(0));
@@ -135,13 +134,10 @@ fn replacing_the_certificate_fails_no_handshake() {
 
 #[test]
 fn offers_only_http_1() {
-    let directory = TempDir::new().unwrap();
     let made = make(0);
-    made.write(directory.path());
-    let tls = Arc::new(load(directory.path()).unwrap()).server_config().unwrap();
+    let tls = loaded(&made).1.server_config().unwrap();
     assert_eq!(tls.max_early_data_size, 0);
-    let fixture = Fixture::new();
-    let server = fixture.open_with(limits(), Some(tls), TrustedProxies::default());
+    let server = Fixture::new().open_tls(tls);
     let mut config = (*client(&[&made])).clone();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     let connection = handshake(&Arc::new(config.clone()), server.connect()).unwrap();
@@ -152,10 +148,8 @@ fn offers_only_http_1() {
 
 #[test]
 fn keeps_the_old_pair_when_the_new_one_is_bad() {
-    let directory = TempDir::new().unwrap();
     let (old, new) = (make(0), make(1));
-    old.write(directory.path());
-    let certificate = load(directory.path()).unwrap();
+    let (directory, certificate) = loaded(&old);
     let until_2030 = UnixSeconds::new(1_893_456_000);
     assert_eq!(certificate.not_after(), until_2030);
     let chain = directory.path().join("chain.pem");
@@ -185,9 +179,7 @@ fn keeps_the_old_pair_when_the_new_one_is_bad() {
 
 #[test]
 fn the_watcher_waits_for_both_files_of_a_new_pair() {
-    let directory = TempDir::new().unwrap();
-    make(0).write(directory.path());
-    let certificate = Arc::new(load(directory.path()).unwrap());
+    let (directory, certificate) = loaded(&make(0));
     let before = certificate.not_after();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.spawn(Arc::clone(&certificate).watch());
@@ -206,12 +198,9 @@ fn the_watcher_waits_for_both_files_of_a_new_pair() {
 
 #[test]
 fn counts_only_completed_handshakes_by_version() {
-    let directory = TempDir::new().unwrap();
     let made = make(0);
-    made.write(directory.path());
-    let tls = Arc::new(load(directory.path()).unwrap()).server_config().unwrap();
     let fixture = Fixture::new();
-    let server = fixture.open_with(limits(), Some(tls), TrustedProxies::default());
+    let server = fixture.open_tls(loaded(&made).1.server_config().unwrap());
     for (version, handshakes) in [(&TLS12, 2), (&TLS13, 1)] {
         let config = client_of(&[&made], &[version]);
         for _ in 0..handshakes {

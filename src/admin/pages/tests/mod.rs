@@ -6,7 +6,6 @@ mod sessions;
 mod views;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use actix_web::dev::ServiceResponse;
 use actix_web::http::header::{self, HeaderMap};
@@ -14,7 +13,7 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::{App, test};
 
 use super::response::POLICY;
-use crate::activity::{Event, What};
+use crate::activity::{Event, EventKind};
 use crate::admin::configure;
 use crate::admin::tests::{NOW, World, admin, claims, minting_world, token, world};
 use crate::keyring::Keyring;
@@ -108,4 +107,11 @@ impl World {
     async fn signed_in(&self, role: AdminRole) -> String {
         self.post_token(&admin(role)).await.cookie()
     }
+}
+
+/// Returns a world and the cookie of a session.
+async fn signed_in(role: AdminRole) -> (World, String) {
+    let world = world();
+    let cookie = world.signed_in(role).await;
+    (world, cookie)
 }

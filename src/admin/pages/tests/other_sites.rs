@@ -4,8 +4,7 @@ use super::*;
 
 #[actix_web::test]
 async fn a_change_by_cookie_must_come_from_the_same_origin() {
-    let world = world();
-    let cookie = world.signed_in(AdminRole::Admin).await;
+    let (world, cookie) = signed_in(AdminRole::Admin).await;
     let bearer = format!("Bearer {}", admin(AdminRole::Admin));
     let cookie = ("Cookie", cookie.as_str());
     let bearer = ("Authorization", bearer.as_str());

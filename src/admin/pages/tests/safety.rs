@@ -4,8 +4,7 @@ use super::*;
 
 #[actix_web::test]
 async fn pages_have_a_strict_policy_and_are_not_stored() {
-    let world = world();
-    let cookie = world.signed_in(AdminRole::Admin).await;
+    let (world, cookie) = signed_in(AdminRole::Admin).await;
     for uri in ["/sign-in", "/users", "/tokens", "/activity", "/nodes", "/users?q=%FF"] {
         let answer = world.page(uri, if uri == "/sign-in" { "" } else { &cookie }).await;
         assert_eq!(answer.header("content-security-policy"), POLICY, "{uri}");
@@ -23,10 +22,14 @@ async fn hostile_names_and_notes_are_escaped() {
     world.record(hostile, hostile).await;
     let name = UserName::new(hostile).unwrap();
     world.ledger.permit(name.clone(), true).await.unwrap();
-    world.door.activity.note(Event {
+    world.door.activity.record(Event {
         at: UnixSeconds::new(NOW),
         client: None,
-        what: What::Done { operator: name, role: AdminRole::Admin, what: hostile.to_owned() },
+        kind: EventKind::Operation {
+            operator: name,
+            role: AdminRole::Admin,
+            did: hostile.to_owned(),
+        },
     });
     let cookie = world.signed_in(AdminRole::Admin).await;
     let encoded = "%22%3E%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E'%26";

@@ -69,8 +69,7 @@ async fn a_session_ends_with_its_token_and_with_the_trust_in_its_key() {
         let status = world.page("/api/v1/status", &cookie).await.status;
         assert_eq!(status, StatusCode::UNAUTHORIZED);
     }
-    let world = world();
-    let cookie = world.signed_in(AdminRole::Admin).await;
+    let (world, cookie) = signed_in(AdminRole::Admin).await;
     let nonce = claims(Purpose::Admin(AdminRole::Admin)).nonce;
     world.ledger.revoke(Revocation::Token { nonce, expires_at: None }).await.unwrap();
     assert_eq!(world.page("/api/v1/status", &cookie).await.status, StatusCode::UNAUTHORIZED);

@@ -24,12 +24,11 @@ async fn each_role_sees_only_the_buttons_it_may_use() {
 
 #[actix_web::test]
 async fn a_node_that_cannot_mint_says_why() {
-    let world = world();
-    let cookie = world.signed_in(AdminRole::Operator).await;
+    let (world, cookie) = signed_in(AdminRole::Operator).await;
     let users = world.page("/users", &cookie).await.body;
     assert!(users.contains(r#"data-new disabled aria-describedby="no-key""#), "{users}");
     assert!(users.contains("admin.signing_key"));
-    world.door.minter.store(Some(Arc::new(minter())));
+    world.door.mint_with(minter());
     let users = world.page("/users", &cookie).await.body;
     assert!(users.contains("does not trust its own signing key"), "{users}");
 }
@@ -90,8 +89,7 @@ async fn an_unknown_address_gives_browsers_a_page_and_programs_none() {
 /// Ignoring the filter would show too much.
 #[actix_web::test]
 async fn refuses_an_invalid_filter() {
-    let world = world();
-    let cookie = world.signed_in(AdminRole::Viewer).await;
+    let (world, cookie) = signed_in(AdminRole::Viewer).await;
     for (uri, status) in [
         ("/activity?event=refused", StatusCode::OK),
         ("/activity?event=refusal", StatusCode::BAD_REQUEST),
@@ -104,8 +102,7 @@ async fn refuses_an_invalid_filter() {
 
 #[actix_web::test]
 async fn an_invalid_query_is_explained_on_a_page() {
-    let world = world();
-    let cookie = world.signed_in(AdminRole::Viewer).await;
+    let (world, cookie) = signed_in(AdminRole::Viewer).await;
     for (uri, what) in [
         ("/tokens?state=bogus", "invalid state: "),
         ("/tokens?batch=x", "8 hex digits"),
@@ -122,8 +119,7 @@ async fn an_invalid_query_is_explained_on_a_page() {
 
 #[actix_web::test]
 async fn an_empty_list_offers_only_useful_actions() {
-    let world = world();
-    let cookie = world.signed_in(AdminRole::Operator).await;
+    let (world, cookie) = signed_in(AdminRole::Operator).await;
     let ghost = world.page("/tokens?user=ghost", &cookie).await.body;
     assert!(ghost.contains("0 links of"), "{ghost}");
     assert!(!ghost.contains("Revoke all") && !ghost.contains("Show all states"), "{ghost}");
@@ -143,8 +139,7 @@ async fn an_empty_list_offers_only_useful_actions() {
 
 #[actix_web::test]
 async fn an_empty_log_shows_no_last_entry() {
-    let world = world();
-    let cookie = world.signed_in(AdminRole::Viewer).await;
+    let (world, cookie) = signed_in(AdminRole::Viewer).await;
     let nodes = world.page("/nodes", &cookie).await.body;
     assert!(nodes.contains("None yet") && !nodes.contains("1970"), "{nodes}");
 }

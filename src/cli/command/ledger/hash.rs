@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
-use crate::api::node::StateName;
+use crate::api::node::StateHash;
 use crate::cli::client::AdminClient;
 use crate::cli::global::Global;
 use crate::cli::terminal::facts::Facts;
@@ -37,7 +37,7 @@ pub(super) struct HashArgs {
 
 pub(super) fn run(args: &HashArgs, global: &Global) -> Result<(), Failure> {
     let node = AdminClient::open(&global.load()?, &args.passphrase)?;
-    let StateName { applied, hash } = node.get("state")?;
+    let StateHash { applied, hash } = node.get("state")?;
     output::show(&match args.format {
         InspectFormat::Text => {
             let mut facts = Facts::default();

@@ -17,9 +17,7 @@ fn metric_names(text: &str) -> BTreeSet<&str> {
 #[actix_web::test]
 async fn metrics_are_open_documented_and_free_of_personal_data() {
     let world = world();
-    let bearer = admin(AdminRole::Admin);
-    let request = json!({ "allowed": true });
-    world.ask(Method::PUT, "/api/v1/users/alice/autologin", &bearer, request).await;
+    world.permit("alice", true).await;
     let app = test::init_service(App::new().configure(|app| configure(app, &world.door))).await;
     let response = test::call_service(&app, test::TestRequest::get().uri("/metrics").to_request());
     let response = response.await;

@@ -147,10 +147,7 @@ async fn a_user_in_the_path_is_decoded_exactly() {
         ("%2e%2e", None),
         ("a%0A", None),
     ] {
-        let uri = format!("/api/v1/users/{path}/autologin");
-        let request = json!({ "allowed": true });
-        let (status, answer) =
-            world.ask(Method::PUT, &uri, &admin(AdminRole::Admin), request).await;
+        let (status, answer) = world.permit(path, true).await;
         match expected {
             Some(user) => assert_eq!(answer["user"], user, "{path}"),
             None => assert_eq!(status, StatusCode::BAD_REQUEST, "{path}: {answer}"),

@@ -1,5 +1,5 @@
-//! The schemas of the lower floors' types, as the API document shows them. A pattern accepts what
-//! the node accepts; a test compares them.
+//! The schemas of types of other rooms, for the API document. A pattern accepts what the node
+//! accepts; a test compares them.
 
 use std::borrow::Cow;
 
@@ -17,15 +17,15 @@ use crate::token::{
     UnixSeconds, UserName,
 };
 
-macro_rules! words {
-    ($($word:ty, $name:literal: $schema:expr;)*) => {$(
-        impl PartialSchema for $word {
+macro_rules! schemas {
+    ($($described:ty, $name:literal: $schema:expr;)*) => {$(
+        impl PartialSchema for $described {
             fn schema() -> RefOr<Schema> {
                 $schema.into()
             }
         }
 
-        impl ToSchema for $word {
+        impl ToSchema for $described {
             fn name() -> Cow<'static, str> {
                 Cow::Borrowed($name)
             }
@@ -33,7 +33,7 @@ macro_rules! words {
     )*};
 }
 
-words! {
+schemas! {
     Nonce, "TokenId": text("The id of a token, which no other token of its key has.")
         .pattern(Some("^[A-Za-z0-9_-]{21}[AQgw]$"))
         .examples(["CQkJCQEBAQEBAQEBAQEBAQ"]);

@@ -1,22 +1,18 @@
-//! Users, the prospects of tokens, the state hash and the activity.
+//! Users, inspected tokens, the state hash and the activity.
 
 use super::*;
 
 #[actix_web::test]
 async fn users_have_their_permission() {
     let world = world();
-    let bearer = admin(AdminRole::Admin);
-    let request = json!({ "allowed": true });
-    world.ask(Method::PUT, "/api/v1/users/b%40example.com/autologin", &bearer, request).await;
-    let (_, users) = world.get("/api/v1/users", &bearer).await;
+    world.permit("b%40example.com", true).await;
+    let (_, users) = world.get("/api/v1/users", &admin(AdminRole::Viewer)).await;
     let expected = json!({ "users": [
         { "user": "alice", "autologin": false, "profile": true },
         { "user": "b@example.com", "autologin": true, "profile": false },
     ]});
     assert_eq!(users, expected);
-    let (status, body) = world
-        .ask(Method::PUT, "/api/v1/users/a%2Fb/autologin", &bearer, json!({ "allowed": true }))
-        .await;
+    let (status, body) = world.permit("a%2Fb", true).await;
     assert_eq!(status, StatusCode::BAD_REQUEST, "{body}");
 }
 
@@ -24,11 +20,8 @@ async fn users_have_their_permission() {
 #[actix_web::test]
 async fn a_name_with_steering_characters_can_be_denied_and_not_allowed() {
     let world = world();
-    let bearer = admin(AdminRole::Admin);
-    let uri = "/api/v1/users/a%E2%80%AEb/autologin";
     for (allowed, expected) in [(true, StatusCode::CONFLICT), (false, StatusCode::OK)] {
-        let request = json!({ "allowed": allowed });
-        let (status, response) = world.ask(Method::PUT, uri, &bearer, request).await;
+        let (status, response) = world.permit("a%E2%80%AEb", allowed).await;
         assert_eq!(status, expected, "{response}");
     }
 }
@@ -43,15 +36,12 @@ async fn inspecting_reports_the_outcome_and_spends_nothing() {
     });
     for _ in 0..3 {
         let question = json!({ "token": profile });
-        let (_, answer) = world.ask(Method::POST, "/api/v1/inspect", &bearer, question).await;
+        let (_, answer) = world.post("/api/v1/inspect", &bearer, question).await;
         assert_eq!((&answer["would"], &answer["uses_left"]), (&json!("deliver"), &json!(1)));
     }
-    let (_, answer) =
-        world.ask(Method::POST, "/api/v1/inspect", &bearer, json!({ "token": "x" })).await;
-    assert_eq!(
-        (&answer["would"], &answer["reason"]),
-        (&json!("refuse"), &json!("token not verified"))
-    );
+    let (_, answer) = world.post("/api/v1/inspect", &bearer, json!({ "token": "x" })).await;
+    let expected = (&json!("refuse"), &json!("token not verified"));
+    assert_eq!((&answer["would"], &answer["reason"]), expected);
 }
 
 #[actix_web::test]
@@ -60,8 +50,7 @@ async fn the_state_hash_changes_with_the_state() {
     let bearer = admin(AdminRole::Admin);
     let (_, before) = world.get("/api/v1/state", &bearer).await;
     let (_, again) = world.get("/api/v1/state", &bearer).await;
-    let request = json!({ "allowed": true });
-    world.ask(Method::PUT, "/api/v1/users/alice/autologin", &bearer, request).await;
+    world.permit("alice", true).await;
     let (_, after) = world.get("/api/v1/state", &bearer).await;
     let hash = |state: &Value| state["hash"].as_str().unwrap().to_owned();
     assert_eq!(hash(&before), hash(&again));
@@ -72,10 +61,8 @@ async fn the_state_hash_changes_with_the_state() {
 #[actix_web::test]
 async fn viewers_see_changes_newest_first() {
     let world = world();
-    let bearer = admin(AdminRole::Admin);
     for allowed in [true, false] {
-        let request = json!({ "allowed": allowed });
-        world.ask(Method::PUT, "/api/v1/users/alice/autologin", &bearer, request).await;
+        world.permit("alice", allowed).await;
     }
     let viewer = admin(AdminRole::Viewer);
     let (_, all) = world.get("/api/v1/activity", &viewer).await;

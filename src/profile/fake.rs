@@ -1,4 +1,4 @@
-//! Invented profiles, for the tests of other modules.
+//! Fake profiles, for the tests of other modules.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -8,14 +8,14 @@ use crate::token::{ProfileKind, UnixSeconds, UserName};
 
 /// Lists `alice`, and has a profile for every user but `absent`.
 #[derive(Debug, Default)]
-pub(crate) struct InventedProfiles {
+pub(crate) struct FakeProfiles {
     /// How often a profile was loaded.
     pub(crate) loads: Arc<AtomicU32>,
     /// The first moment at which the profiles are no longer valid.
     pub(crate) not_after: Option<UnixSeconds>,
 }
 
-impl ProfileSource for InventedProfiles {
+impl ProfileSource for FakeProfiles {
     fn users(&self) -> Result<Vec<UserName>, ProfileError> {
         Ok(Vec::from_iter(UserName::new("alice")))
     }
