@@ -65,7 +65,7 @@ pub(crate) fn explain(error: &VerifyError) -> Failure {
             "it was minted with a key that is not trusted here; nodes with these keys answer \
              `token not found`"
         }
-        VerifyError::Signature => "it was altered or forged: do not trust what it says",
+        VerifyError::Signature => "it was altered or forged: do not trust its content",
         VerifyError::Claims(ClaimsError::Time) => {
             "the clock of the machine that minted it is wrong"
         }

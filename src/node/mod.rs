@@ -27,7 +27,7 @@ use tokio::sync::watch;
 
 use self::cluster_link::ClusterLink;
 
-use crate::activity::{Activity, AuditError};
+use crate::activity::Activity;
 use crate::admin::{self, AdminDoor, ServedCertificate, Sessions};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
@@ -61,7 +61,6 @@ struct Services {
     ledger: Arc<RaftLedger>,
     /// The admin door, whose parts the other doors use as well.
     admin_door: Arc<AdminDoor>,
-    /// The connection with other nodes.
     link: Option<ClusterLink>,
 }
 
@@ -72,7 +71,6 @@ impl Node {
         opening::check_signing_keys(&config)?;
         let profiles = opening::profiles(&config)?;
         let certificate = opening::certificate(&config)?;
-        let audit = config.log.audit.as_deref();
         audit_target::check(&config)?;
         let public_url = config.public_url.clone();
         let public_url = public_url.ok_or_else(|| config.missing("public_url"))?;
@@ -98,8 +96,11 @@ impl Node {
             Arc::new(TimedLedger::new(ledger.clone(), Arc::clone(&metrics)));
         let redeemer =
             Redeemer::new(keys, profiles, Arc::clone(&timed), clock, config.limits.cache);
-        let activity = audit.map_or_else(|| Ok(Activity::default()), Activity::with_audit_log);
-        let activity = activity.map_err(|error: AuditError| opening::explain_audit_log(&error))?;
+        let activity = match config.log.audit.as_deref() {
+            Some(path) => Activity::with_audit_log(path)
+                .map_err(|error| audit_target::explain(path, &error))?,
+            None => Activity::default(),
+        };
         let admin_door = Arc::new(AdminDoor {
             redeemer: Arc::new(redeemer),
             ledger: timed,
@@ -143,7 +144,7 @@ impl Node {
                 served = services.open_doors(public, admin, &stopped) => served,
                 never = services.keep_up_to_date(reload) => never,
             };
-            cluster_link::hand_over(&services.ledger).await;
+            cluster_link::transfer_leadership(&services.ledger).await;
             // Fails only if the cluster door is closed already.
             let _ = closing_cluster.send(true);
             served

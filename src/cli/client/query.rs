@@ -1,4 +1,4 @@
-//! Which tokens a command lists.
+//! Selects the tokens that a command lists.
 
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
@@ -27,12 +27,12 @@ impl ValueEnum for StateFilter {
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
         let help = match self {
-            Self::Live => "Those that may still be used: unused or in use",
+            Self::Live => "Unused or in use",
             Self::Only(TokenState::Unused) => "Never used",
             Self::Only(TokenState::InUse) => "Used, with uses left",
-            Self::Only(TokenState::UsedUp) => "Without a use left",
+            Self::Only(TokenState::UsedUp) => "No uses left",
             Self::Only(TokenState::Revoked) => "Revoked",
-            Self::All => "All that have not expired",
+            Self::All => "Every link that has not expired",
         };
         Some(PossibleValue::new(self.as_str()).help(help))
     }

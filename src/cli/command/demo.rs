@@ -4,7 +4,7 @@ use std::fs::Permissions;
 use std::io::{self, IsTerminal as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::Args;
 use tempfile::TempDir;
@@ -17,13 +17,12 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, Environment};
 use crate::failure::Failure;
 use crate::mint::{Minted, Minter, Order};
-use crate::node::Node;
-use crate::node::logging;
+use crate::node::{Node, logging};
 use crate::random;
 use crate::token::url::PublicUrl;
 use crate::token::{Lifetime, NewUserName, ProfileKind, UseLimit};
 
-/// The preferred port of the demo.
+/// The preferred port.
 const PORT: u16 = 8443;
 
 /// The lifetime of the demo's link: one hour, the default of `mint`.
@@ -177,9 +176,9 @@ fn public_url(address: SocketAddr) -> Result<PublicUrl, Failure> {
 
 /// Loads the configuration of the demo, without the environment variables.
 fn load_config(dir: &Path) -> Result<Config, Failure> {
-    let file: PathBuf = dir.join("jeton.toml");
-    let read = Config::examine(Some(&file), &Environment::default());
-    read.map(|(config, _faults)| config).map_err(|error| error.explain())
+    let (config, _faults) =
+        Config::examine(Some(&dir.join("jeton.toml")), &Environment::default())?;
+    Ok(config)
 }
 
 fn bug(error: &(dyn std::error::Error + 'static)) -> Failure {

@@ -1,5 +1,6 @@
 //! `jeton key`: lists, creates and retires keys, on the machine that mints.
 
+use clap::builder::PossibleValue;
 use clap::{Subcommand, ValueEnum};
 use serde_json::Value;
 
@@ -32,8 +33,8 @@ Examples:
   jeton key list
   jeton key list --format json | jq -r '.[] | select(.place == \"signing\") | .id'
 
-A key that is trusted but does not sign here belongs to another machine, or is retired
-and its links still work.";
+A key that is trusted but does not sign here belongs to another machine, or is retired and
+its links still work.";
 
 const NEW_EXAMPLES: &str = "\
 Examples:
@@ -72,8 +73,8 @@ enum KeyCommand {
     #[command(after_help = NEW_EXAMPLES)]
     New {
         /// What the key signs: links to profiles, or sign-in links for operators
-        #[arg(long, value_enum, default_value_t = PurposeName::Profile)]
-        purpose: PurposeName,
+        #[arg(long, value_enum, default_value_t = KeyPurpose::Profile)]
+        purpose: KeyPurpose,
 
         /// Encrypt the private key with a passphrase; --passphrase-file implies it
         #[arg(long)]
@@ -86,25 +87,19 @@ enum KeyCommand {
         #[arg(value_name = "KEYID")]
         id: KeyId,
 
-        /// Retire it even if it is the last key for its purpose
+        /// Retire the key even if it is the last one for its purpose
         #[arg(long)]
         last: bool,
     },
 }
 
-/// The purposes as values of an option.
-#[derive(Clone, Copy, ValueEnum)]
-enum PurposeName {
-    Profile,
-    Admin,
-}
+impl ValueEnum for KeyPurpose {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
 
-impl From<PurposeName> for KeyPurpose {
-    fn from(name: PurposeName) -> Self {
-        match name {
-            PurposeName::Profile => Self::Profile,
-            PurposeName::Admin => Self::Admin,
-        }
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.as_str()))
     }
 }
 
@@ -115,7 +110,7 @@ pub(crate) fn run(args: KeyArgs, global: &Global) -> Result<(), Failure> {
         KeyCommand::List { format } => list(&keys, format),
         KeyCommand::New { purpose, encrypt } => {
             let encrypt = encrypt || passphrase.names_a_file();
-            new(&keys, purpose.into(), encrypt.then_some(&passphrase))
+            new(&keys, purpose, encrypt.then_some(&passphrase))
         }
         KeyCommand::Retire { id, last } => retire(&keys, id, last, &passphrase),
     }
@@ -188,8 +183,7 @@ fn retire(keys: &Keys, id: KeyId, last: bool, lock: &PassphraseArgs) -> Result<(
         "The key no longer signs here. Its links keep working until they expire, for at most 366 \
          days; keep its public half trusted until then.\n\
          To refuse all its links now: jeton revoke --key {id}\n\
-         A node that mints with it goes on until it is reloaded: systemctl reload jeton, or kill \
-         -HUP."
+         A node keeps minting with it until it is reloaded: systemctl reload jeton, or kill -HUP."
     ));
     Ok(())
 }
@@ -216,25 +210,21 @@ fn no_passphrase() -> Failure {
 }
 
 fn for_people(files: &[KeyFile]) -> Table {
-    table(
-        files,
-        |file| file.id.map_or_else(|| "?".into(), |id| id.to_string().into()),
-        |file| if file.encrypted { "yes" } else { "-" }.into(),
-    )
+    table(files, |file| file.id.map_or_else(|| "?".into(), |id| id.to_string().into()))
 }
 
 fn for_programs(files: &[KeyFile]) -> Table {
-    table(files, |file| file.id.map(|id| id.to_string()).into(), |file| file.encrypted.into())
+    table(files, |file| file.id.map(|id| id.to_string()).into())
 }
 
-fn table(files: &[KeyFile], id: fn(&KeyFile) -> Value, encrypted: fn(&KeyFile) -> Value) -> Table {
+fn table(files: &[KeyFile], id: fn(&KeyFile) -> Value) -> Table {
     Table::of(
         files,
         &[
             ("id", id),
             ("purpose", |file| file.purpose.as_str().into()),
             ("place", |file| file.place.as_str().into()),
-            ("encrypted", encrypted),
+            ("encrypted", |file| file.encrypted.into()),
             ("file", |file| file.path.display().to_string().into()),
         ],
     )

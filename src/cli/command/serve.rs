@@ -10,8 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::global::Global;
 use crate::failure::Failure;
-use crate::node::Node;
-use crate::node::logging;
+use crate::node::{Node, logging};
 
 const EXAMPLES: &str = "\
 Examples:

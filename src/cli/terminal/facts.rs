@@ -1,4 +1,4 @@
-//! A block of labeled lines, one fact a line.
+//! A block of labeled lines, one per fact.
 
 use std::fmt::Write as _;
 

@@ -75,7 +75,6 @@ pub(crate) fn run(args: InitArgs, _: &Global) -> Result<(), Failure> {
 /// What to create.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    /// The origin of the links.
     pub(crate) public_url: PublicUrl,
     /// The address of the public door.
     pub(crate) listen: SocketAddr,
@@ -85,13 +84,10 @@ pub(crate) struct Plan {
     pub(crate) demo: bool,
 }
 
-/// The keys that were created.
 #[derive(Debug)]
 pub(crate) struct CreatedKeys {
-    /// The key that signs profile tokens.
     pub(crate) profile_key: SigningKey,
-    /// The id of the key that signs admin tokens.
-    pub(crate) admin_key: KeyId,
+    admin_key: KeyId,
 }
 
 /// Carries out `plan` in `dir`, completely or not at all.
@@ -107,9 +103,7 @@ pub(crate) fn create(dir: &Path, plan: &Plan, clock: &dyn Clock) -> Result<Creat
     let profile_key = write_key(&staging, KeyPurpose::Profile)?;
     let admin_key = write_key(&staging, KeyPurpose::Admin)?;
     creation::create(&staging.path("ledger"), now)?;
-    let (certificate, key) = certificate::self_signed(plan.public_url.host(), now)?;
-    staging.write("tls/cert.pem", 0o644, &certificate)?;
-    staging.write("tls/key.pem", 0o600, &key)?;
+    certificate::write(&staging, &plan.public_url, now)?;
     if plan.demo {
         demo_pki::write(&staging, "openvpn/pki", now)?;
         demo_openvpn::write(&staging, "openvpn")?;
@@ -155,7 +149,7 @@ listen = \"{admin}\"
 
 [keys]
 trusted = \"keys/trusted\"
-# Anyone who has a profile-*.pem of this directory can mint: move it to the machine that
+# Anyone who has a profile-*.pem from this directory can mint: move it to the machine that
 # mints. `jeton list`, `revoke` and `user` sign in with the admin-*.pem.
 signing = \"keys/signing\"
 
@@ -214,9 +208,7 @@ impl CreatedKeys {
 
 fn next_steps(dir: &Path, plan: &Plan) -> String {
     let file = dir.join("jeton.toml");
-    // In the current directory, jeton.toml is the default.
-    let named =
-        if dir == Path::new(".") { String::new() } else { format!(" --config {}", file.display()) };
+    let named = config_option(dir);
     let mut steps = Vec::new();
     if !plan.demo {
         steps.push(format!("set [profiles] in {}", file.display()));
@@ -225,6 +217,12 @@ fn next_steps(dir: &Path, plan: &Plan) -> String {
     steps.push(format!("jeton serve{named}"));
     steps.push(format!("jeton mint{named} --user alice"));
     format!("\nNext:\n  {}", steps.join("\n  "))
+}
+
+/// Returns the option that selects the jeton.toml in `dir`, which is the default in `.`.
+pub(super) fn config_option(dir: &Path) -> String {
+    let file = dir.join("jeton.toml");
+    if dir == Path::new(".") { String::new() } else { format!(" --config {}", file.display()) }
 }
 
 /// Returns the address to listen on for `url`: loopback if the host is, otherwise all addresses.
@@ -242,8 +240,8 @@ pub(super) fn listen(url: &PublicUrl) -> SocketAddr {
 /// Returns the address of the admin door: its default port, or the next one if the public door uses
 /// that.
 pub(super) fn admin_beside(public: SocketAddr) -> SocketAddr {
-    let taken = public.port() == ADMIN_LISTEN.port();
-    SocketAddr::new(ADMIN_LISTEN.ip(), ADMIN_LISTEN.port() + u16::from(taken))
+    let is_taken = public.port() == ADMIN_LISTEN.port();
+    SocketAddr::new(ADMIN_LISTEN.ip(), ADMIN_LISTEN.port() + u16::from(is_taken))
 }
 
 /// Returns the port of `url`, which follows its last colon.
