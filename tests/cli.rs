@@ -123,7 +123,7 @@ fn a_symlink_named_sacli_accepts_the_options_of_access_server() {
         .assert()
         .code(1)
         .stdout_eq("")
-        .stderr_eq("No node is reachable: [..]\nerror: need autologin\nhint: --users FILE [..]\n");
+        .stderr_eq("No node is reachable: [..]\nerror: need autologin\nhint: name a file from `jeton user list --format toml` [..]\n");
     sacli(&terminal, &[&autologin[..], &["--allow-autologin"]].concat()).assert().success();
     // An id that begins with a hyphen is not an option.
     for words in [

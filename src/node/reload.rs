@@ -1,4 +1,4 @@
-//! Reloads keys, profiles and the certificate while a node runs. If the new version of one is bad,
+//! Reloads keys, profiles and the certificate while a node runs. If a new version is bad,
 //! the old one stays in use and the log says why.
 
 use std::io;

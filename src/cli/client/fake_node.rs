@@ -9,7 +9,7 @@ use super::AdminClient;
 use crate::api::tokens::TokenInfo;
 use crate::token::SigningKey;
 
-/// The users of a node, as it answers.
+/// A node's response to a request for its users.
 pub(crate) const USERS: &str = r#"{"users":[{"user":"alice","autologin":true,"profile":true},
                                             {"user":"bob","autologin":false,"profile":true},
                                             {"user":"gone","autologin":true,"profile":false}]}"#;

@@ -48,7 +48,7 @@ use query::TokenFilter;
 /// The lifetime of a request's admin token, in seconds.
 const TOKEN_LIFETIME: u32 = 60;
 
-/// The user of the admin token if the login name is not known.
+/// The user of the admin token if the login name is unknown.
 const DEFAULT_USER: &str = "cli";
 
 /// The timeouts for a connection and for a whole response.
@@ -201,7 +201,7 @@ impl AdminClient {
         Ok(Zeroizing::new(format!("Bearer {}", token.as_str())))
     }
 
-    /// Reads a response, or the reason of its failure.
+    /// Reads a response, or the error in it.
     fn read<T: DeserializeOwned>(
         &self,
         response: Result<Response<Body>, ureq::Error>,

@@ -39,7 +39,7 @@ impl ValueEnum for StateFilter {
 }
 
 impl TokenFilter {
-    /// Returns the part of a URL's query for it, with an ampersand before each key.
+    /// Returns it as a part of a URL's query, with an ampersand before each key.
     pub(crate) fn to_text(&self) -> String {
         let mut text = format!("&state={}", self.state.as_str());
         if let Some(user) = &self.user {

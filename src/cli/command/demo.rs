@@ -77,7 +77,7 @@ pub(crate) fn run(DemoArgs { port, keep, qr }: DemoArgs, global: &Global) -> Res
         let signals = Signals::listen()?;
         let node = Node::open(config).await?;
         let minted = link_for_alice(&node, keys, plan.public_url).await?;
-        // The code comes first: it is tall and would push the links off the screen.
+        // The QR code is first, because it is tall and would push the links off the screen.
         if qr || io::stdout().is_terminal() {
             output::show(&crate::cli::terminal::qr::draw(&minted.links.scan)?)?;
         }

@@ -110,7 +110,7 @@ pub(crate) fn run(args: &MintArgs, global: &Global) -> Result<(), Failure> {
     let bar = progress::bar(orders.len(), "minting");
     let counted_orders = orders.iter().inspect(|_order| bar.inc(1));
     let minted = args.minter.open(global)?.mint(counted_orders, now, random::fill)?;
-    // Writing the sheet may fail, so it comes first: then no link was shown.
+    // Write the sheet first: if this fails, no link was shown.
     if let Some(path) = &args.sheet {
         bar.set_message("drawing");
         bar.set_position(0);

@@ -45,8 +45,8 @@ impl RecordArgs {
 }
 
 impl Recorder {
-    /// Asks the node for its users. This comes before minting, so that nothing is minted if the
-    /// node is unreachable.
+    /// Asks the node for its users. Call this before minting, so that nothing is minted if the node
+    /// is unreachable.
     pub(crate) fn ask(&self, given: Permissions) -> Result<OrderCheck, Failure> {
         Ok(OrderCheck::ask(&self.node, given)?)
     }

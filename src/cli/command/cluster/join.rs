@@ -22,7 +22,7 @@ use crate::ledger::raft::{self, Identity};
 use crate::token::url::PublicUrl;
 use crate::token::{KeyPurpose, UnixSeconds};
 
-/// What is created. jeton.toml comes last.
+/// The files and directories to create. jeton.toml is last, so that a directory with it is complete.
 const NAMES: [&str; 4] = ["keys", "ledger", "tls", "jeton.toml"];
 
 const EXAMPLES: &str = "\

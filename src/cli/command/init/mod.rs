@@ -97,7 +97,7 @@ pub(crate) fn create(dir: &Path, plan: &Plan, clock: &dyn Clock) -> Result<Creat
     if plan.demo {
         names.push("openvpn");
     }
-    // Last, so that a directory with a jeton.toml is complete.
+    // jeton.toml is last, so that a directory with it is complete.
     names.push("jeton.toml");
     let staging = Staging::begin(dir, &names)?;
     let profile_key = write_key(&staging, KeyPurpose::Profile)?;
@@ -219,7 +219,8 @@ fn next_steps(dir: &Path, plan: &Plan) -> String {
     format!("\nNext:\n  {}", steps.join("\n  "))
 }
 
-/// Returns the option that selects the jeton.toml in `dir`, which is the default in `.`.
+/// Returns the option for the jeton.toml in `dir`: none for the current directory, where jeton.toml
+/// is the default.
 pub(super) fn config_option(dir: &Path) -> String {
     let file = dir.join("jeton.toml");
     if dir == Path::new(".") { String::new() } else { format!(" --config {}", file.display()) }

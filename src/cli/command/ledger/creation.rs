@@ -1,5 +1,4 @@
-//! Creates ledgers: their identity, and the hint if that fails. `init`, `ledger new`,
-//! `ledger restore` and `cluster join` use this.
+//! Creates ledgers, for `init`, `ledger new`, `ledger restore` and `cluster join`.
 
 use std::path::Path;
 use std::sync::Arc;

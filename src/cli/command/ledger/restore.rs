@@ -94,7 +94,7 @@ fn known_until(copy: &LedgerCopy) -> Option<UnixSeconds> {
     Some(copy.log_time()).filter(|at| *at > UnixSeconds::default())
 }
 
-/// Describes what was restored, what was not, and what comes next.
+/// Describes what was restored, what was not, and what to do next.
 fn summary(copy: &LedgerCopy, born_at: UnixSeconds) -> String {
     let (revocations, users) = (copy.revocations(), copy.autologin_users());
     let end = known_until(copy).map_or_else(

@@ -35,7 +35,7 @@ AddProfileToken asks the node on this machine for its users and their permission
 records the link there. Without a reachable node it mints the link anyway; then --users or
 --allow-autologin permits autologin.";
 
-/// If the program has this name, it is sacli only.
+/// Under this name, the program is sacli only.
 const NAME: &str = "sacli";
 
 /// The supported verbs of Access Server.
