@@ -123,7 +123,7 @@ fn a_symlink_named_sacli_accepts_the_options_of_access_server() {
         .assert()
         .code(1)
         .stdout_eq("")
-        .stderr_eq("No node is reachable: [..]\nerror: need autologin\nhint: name a file from `jeton user list --format toml` [..]\n");
+        .stderr_eq("No node is reachable: [..]\nerror: need autologin\nhint: name a file [..]\n");
     sacli(&terminal, &[&autologin[..], &["--allow-autologin"]].concat()).assert().success();
     // An id that begins with a hyphen is not an option.
     for words in [
@@ -359,7 +359,7 @@ fn a_new_ledger_never_replaces_another() {
     let before = footprints(terminal.temp.path());
     terminal.jeton(&["ledger", "new"]).assert().code(1).stdout_eq("").stderr_eq(snapbox::str![[
         r#"
-error: ledger exists already
+error: ledger already exists
 hint: keep it: a new ledger refuses all links minted so far. If it is damaged, move it away first
 
 "#

@@ -24,7 +24,6 @@ use crate::ledger::raft::{Identity, JOINED, Options, RaftLedger};
 use crate::ledger::{Ledger as _, Membership as _};
 use crate::random;
 use crate::redeem::Redeemer;
-use crate::tls::TlsError;
 use crate::token::url::PublicUrl;
 
 /// The time limit for transferring the leadership when a leader stops.
@@ -56,8 +55,8 @@ impl ClusterLink {
         let authority = known.map_or_else(|| Authority::make(identity.ledger_id, now), Ok)?;
         let certificate = NodeCertificate::issue(Arc::new(authority), identity.node_id, now)?;
         let certificate = Arc::new(certificate);
-        let tls = certificate.server_config().map_err(|error| bug(&error))?;
-        let peers = PeerNetwork::new(&certificate).map_err(|error| bug(&error))?;
+        let tls = certificate.server_config().map_err(|error| Failure::bug(&error))?;
+        let peers = PeerNetwork::new(&certificate).map_err(|error| Failure::bug(&error))?;
         Ok(Some(Self {
             identity,
             address: listener.address.clone(),
@@ -226,8 +225,4 @@ fn no_authority() -> Failure {
         "other nodes share this ledger, but their certificate authority is missing here",
         COPY_AUTHORITY,
     )
-}
-
-fn bug(error: &TlsError) -> Failure {
-    Failure::new(error, "this is a bug in jeton; please report it")
 }

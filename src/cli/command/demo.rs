@@ -105,12 +105,12 @@ async fn link_for_alice(
     keys: CreatedKeys,
     public_url: PublicUrl,
 ) -> Result<Minted, Failure> {
-    let alice = NewUserName::new("alice").map_err(|error| bug(&error))?;
-    node.ledger().permit(alice.name().clone(), true).await.map_err(|error| bug(&error))?;
+    let alice = NewUserName::new("alice").map_err(|error| Failure::bug(&error))?;
+    node.ledger().permit(alice.name().clone(), true).await.map_err(|error| Failure::bug(&error))?;
     let order = Order {
         user: alice,
         kind: ProfileKind::Autologin,
-        lifetime: Lifetime::from_seconds(LIFETIME_S).map_err(|error| bug(&error))?,
+        lifetime: Lifetime::from_seconds(LIFETIME_S).map_err(|error| Failure::bug(&error))?,
         uses: UseLimit::ONCE,
         network: None,
     };
@@ -171,7 +171,7 @@ fn free(wanted: SocketAddr) -> Result<SocketAddr, Failure> {
 }
 
 fn public_url(address: SocketAddr) -> Result<PublicUrl, Failure> {
-    format!("https://{address}").parse().map_err(|error| bug(&error))
+    format!("https://{address}").parse().map_err(|error| Failure::bug(&error))
 }
 
 /// Loads the configuration of the demo, without the environment variables.
@@ -179,8 +179,4 @@ fn load_config(dir: &Path) -> Result<Config, Failure> {
     let (config, _faults) =
         Config::examine(Some(&dir.join("jeton.toml")), &Environment::default())?;
     Ok(config)
-}
-
-fn bug(error: &(dyn std::error::Error + 'static)) -> Failure {
-    Failure::new(error, "this is a bug in jeton; please report it")
 }

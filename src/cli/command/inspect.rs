@@ -19,7 +19,6 @@ use crate::failure::Failure;
 use crate::humanize::Moment;
 use crate::keyring::Keyring;
 use crate::signing::passphrase::PassphraseArgs;
-use crate::signing::signing_key;
 use crate::token::{
     Claims, KeyId, Purpose, TimeError, UnixSeconds, UntrustedToken, VerifyError, verify,
 };
@@ -77,11 +76,10 @@ enum Signature {
 pub(crate) fn run(args: InspectArgs, global: &Global) -> Result<(), Failure> {
     let text = pasted::read(&args.token)?;
     let token = pasted::token(&text)?;
-    let untrusted = UntrustedToken::parse(token).map_err(|error| pasted::explain(&error))?;
-    let claims = untrusted.untrusted_claims().map_err(VerifyError::Claims);
+    let untrusted = UntrustedToken::parse(token)?;
     let inspection = Inspection {
         key_id: untrusted.untrusted_key_id(),
-        claims: claims.map_err(|error| pasted::explain(&error))?,
+        claims: untrusted.untrusted_claims().map_err(VerifyError::Claims)?,
         signature: check(token, args.keys, global)?,
         now: SystemClock.now(),
         forecast: if args.node { Some(ask_node(token, &args.passphrase, global)?) } else { None },
@@ -91,7 +89,7 @@ pub(crate) fn run(args: InspectArgs, global: &Global) -> Result<(), Failure> {
         InspectFormat::Json => to_json(&inspection.json())?,
     })?;
     match inspection.signature {
-        Signature::Fails(error) => Err(pasted::explain(&error)),
+        Signature::Fails(error) => Err(error.into()),
         Signature::Holds | Signature::NotChecked => Ok(()),
     }
 }
@@ -100,11 +98,8 @@ pub(crate) fn run(args: InspectArgs, global: &Global) -> Result<(), Failure> {
 /// configuration, if there is one.
 fn check(token: &str, keys: Option<PathBuf>, global: &Global) -> Result<Signature, Failure> {
     let keys = match keys {
-        Some(dir) => Keyring::load(&dir).map_err(|error| signing_key::explain(&error))?,
-        None if global.config.is_some() => {
-            let dir = global.load()?.keys.trusted;
-            Keyring::load(&dir).map_err(|error| signing_key::explain(&error))?
-        }
+        Some(dir) => Keyring::load(&dir)?,
+        None if global.config.is_some() => Keyring::load(&global.load()?.keys.trusted)?,
         None => match Config::load(None).map(|config| Keyring::load(&config.keys.trusted)) {
             Ok(Ok(keys)) => keys,
             Ok(Err(_)) | Err(_) => Keyring::default(),

@@ -15,7 +15,6 @@ use crate::keyring::{self, Encryption, KeyringError};
 use crate::random;
 use crate::signing::key_files::{self, KeyFile, Place};
 use crate::signing::passphrase::PassphraseArgs;
-use crate::signing::signing_key;
 use crate::token::{KeyId, KeyPurpose, SigningKey};
 
 const EXAMPLES: &str = "\
@@ -117,8 +116,7 @@ pub(crate) fn run(args: KeyArgs, global: &Global) -> Result<(), Failure> {
 }
 
 fn list(keys: &Keys, format: ListFormat) -> Result<(), Failure> {
-    let files = key_files::list(&keys.trusted, keys.signing.as_deref())
-        .map_err(|error| signing_key::explain(&error))?;
+    let files = key_files::list(&keys.trusted, keys.signing.as_deref())?;
     output::show(&match format {
         ListFormat::Text => for_people(&files).to_text(),
         ListFormat::Json => for_programs(&files).to_json()?,
@@ -135,16 +133,16 @@ fn list(keys: &Keys, format: ListFormat) -> Result<(), Failure> {
 fn new(keys: &Keys, purpose: KeyPurpose, lock: Option<&PassphraseArgs>) -> Result<(), Failure> {
     let signing = configured::signing_dir(keys)?;
     let passphrase = lock.map(PassphraseArgs::read).transpose()?;
-    let passphrase = match &passphrase {
-        Some(passphrase) => Some(passphrase.as_str().ok_or_else(no_passphrase)?),
+    let encryption = match &passphrase {
+        Some(passphrase) => Some(Encryption {
+            passphrase: passphrase.as_str().ok_or_else(no_passphrase)?,
+            salt: random::bytes()?,
+            iv: random::bytes()?,
+        }),
         None => None,
     };
-    let (salt, iv) = (random::bytes()?, random::bytes()?);
-    let encryption = passphrase.map(|passphrase| Encryption { passphrase, salt, iv });
-
     let key = SigningKey::from_seed(&zeroize::Zeroizing::new(random::bytes()?));
-    let pair = keyring::write_new(&keys.trusted, signing, purpose, &key, encryption.as_ref())
-        .map_err(|error| signing_key::explain(&error))?;
+    let pair = keyring::write_new(&keys.trusted, signing, purpose, &key, encryption.as_ref())?;
 
     output::show(&format!("{}\n", key.verifying_key().id()))?;
     output::remark(&format!(
@@ -158,7 +156,7 @@ fn new(keys: &Keys, purpose: KeyPurpose, lock: Option<&PassphraseArgs>) -> Resul
 
 fn retire(keys: &Keys, id: KeyId, last: bool, lock: &PassphraseArgs) -> Result<(), Failure> {
     let signing = configured::signing_dir(keys)?;
-    let files = key_files::signing(signing).map_err(|error| signing_key::explain(&error))?;
+    let files = key_files::signing(signing)?;
     if let Some(purpose) = left_without_key(&files, id)
         && !last
     {
@@ -171,12 +169,10 @@ fn retire(keys: &Keys, id: KeyId, last: bool, lock: &PassphraseArgs) -> Result<(
         ));
     }
     if files.iter().all(|file| file.id.is_some_and(|other| other != id)) {
-        let unknown = KeyringError::NoPrivateKey { path: signing.into(), id };
-        return Err(signing_key::explain(&unknown));
+        return Err(KeyringError::NoPrivateKey { path: signing.into(), id }.into());
     }
     let passphrase = lock.read()?;
-    let retired = keyring::retire(signing, id, passphrase.as_str())
-        .map_err(|error| signing_key::explain(&error))?;
+    let retired = keyring::retire(signing, id, passphrase.as_str())?;
 
     output::show(&format!("retired {id}: {}\n", retired.display()))?;
     output::remark(&format!(

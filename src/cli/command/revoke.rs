@@ -18,7 +18,6 @@ use crate::failure::Failure;
 use crate::keyring::Keyring;
 use crate::ledger::StateFilter;
 use crate::signing::passphrase::PassphraseArgs;
-use crate::signing::signing_key;
 use crate::token::{Batch, KeyId, Nonce, UnixSeconds, UserName, verify};
 
 const EXAMPLES: &str = "\
@@ -210,10 +209,10 @@ pub(crate) fn token(
             "`jeton list` shows the ids, which have 22 characters",
         ));
     }
-    let keys = Keyring::load(trusted).map_err(|error| signing_key::explain(&error))?;
+    let keys = Keyring::load(trusted)?;
     // The ledger drops a revocation some time after the expiry of the token. So an early, forged
     // expiry would revive the token.
-    let token = verify(pasted::token(&text)?, &keys).map_err(|error| pasted::explain(&error))?;
+    let token = verify(pasted::token(&text)?, &keys)?;
     Ok((token.id().nonce, Some(token.claims().expires_at())))
 }
 

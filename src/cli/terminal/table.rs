@@ -123,9 +123,10 @@ fn bug(error: &(dyn std::error::Error + 'static)) -> Failure {
 }
 
 fn for_people(cell: &Value) -> String {
-    match cell {
-        Value::Bool(is) => if *is { "yes" } else { "no" }.to_owned(),
-        _ => without_steering(&shown(cell)),
+    match cell.as_bool() {
+        Some(true) => "yes".to_owned(),
+        Some(false) => "no".to_owned(),
+        None => without_steering(&shown(cell)),
     }
 }
 
@@ -180,7 +181,7 @@ mod tests {
     fn only_text_replaces_steering_characters() {
         let table = Table::row([("user", "\u{1b}[31m\u{202e}eve".into()), ("live", true.into())]);
         let plain = anstream::adapter::strip_str(&table.to_text()).to_string();
-        assert_eq!(plain, "USER         LIVE\n\u{fffd}[31m\u{fffd}eve  yes\n");
+        assert_eq!(plain, "USER       LIVE\n\u{fffd}[31m\u{fffd}eve  yes\n");
         assert_eq!(table.to_csv().unwrap(), "user,live\n\u{1b}[31m\u{202e}eve,true\n");
         assert!(table.to_json().unwrap().contains("\"\\u001b[31m\u{202e}eve\""));
     }

@@ -264,6 +264,13 @@ mod tests {
         Plan { listen: listen(&public_url), admin: ADMIN_LISTEN, public_url, demo }
     }
 
+    fn created(url: &str, demo: bool) -> (tempfile::TempDir, PathBuf, CreatedKeys) {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = temp.path().join("new");
+        let keys = create(&dir, &plan(url, demo), &SystemClock).unwrap();
+        (temp, dir, keys)
+    }
+
     fn names(dir: &Path) -> Vec<String> {
         let entries = fs::read_dir(dir).unwrap();
         let mut names: Vec<_> =
@@ -274,9 +281,7 @@ mod tests {
 
     #[test]
     fn writes_a_configuration_without_faults() {
-        let temp = tempfile::tempdir().unwrap();
-        let dir = temp.path().join("new");
-        create(&dir, &plan("https://vpn.example.com", false), &SystemClock).unwrap();
+        let (_temp, dir, _) = created("https://vpn.example.com", false);
         assert_eq!(names(&dir), ["jeton.toml", "keys", "ledger", "tls"]);
         let file = dir.join("jeton.toml");
         let (config, faults) = Config::examine(Some(&file), &Environment::default()).unwrap();
@@ -291,9 +296,7 @@ mod tests {
 
     #[test]
     fn a_demo_sets_the_source_of_profiles() {
-        let temp = tempfile::tempdir().unwrap();
-        let dir = temp.path().join("new");
-        create(&dir, &plan("https://localhost:8443", true), &SystemClock).unwrap();
+        let (_temp, dir, _) = created("https://localhost:8443", true);
         let file = dir.join("jeton.toml");
         let (config, faults) = Config::examine(Some(&file), &Environment::default()).unwrap();
         assert_eq!(faults, []);
@@ -303,9 +306,7 @@ mod tests {
 
     #[test]
     fn only_the_owner_can_read_secrets() {
-        let temp = tempfile::tempdir().unwrap();
-        let dir = temp.path().join("new");
-        let keys = create(&dir, &plan("https://localhost", true), &SystemClock).unwrap();
+        let (_temp, dir, keys) = created("https://localhost", true);
         let mode = |name: &str| fs::metadata(dir.join(name)).unwrap().permissions().mode() & 0o7777;
         let key = format!("keys/signing/profile-{}.pem", keys.profile_key.verifying_key().id());
         for name in [&key, "tls/key.pem", "openvpn/pki/private/alice.key", "openvpn/tls-crypt.key"]
