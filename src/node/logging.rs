@@ -21,9 +21,7 @@ pub(crate) fn start(
         LogFormat::Text => lines.with_ansi(colors).try_init(),
         LogFormat::Json => lines.json().flatten_event(true).try_init(),
     };
-    started.map_err(|error| {
-        Failure::say(error.to_string(), "this is a bug in jeton; please report it")
-    })
+    started.map_err(|error| Failure::bug(&*error))
 }
 
 fn filter(

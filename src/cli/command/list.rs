@@ -68,7 +68,6 @@ pub(crate) fn run(args: ListArgs, global: &Global) -> Result<(), Failure> {
     output::show(&written(&tokens, state, format)?)
 }
 
-/// Returns the remark about an empty list.
 fn none(query: &TokenFilter) -> &'static str {
     match query {
         TokenFilter { user: None, profile_type: None, state: StateFilter::Live, batch: None } => {

@@ -122,7 +122,6 @@ fn has_profile(users: &[UserInfo], user: &UserName) -> bool {
     users.iter().any(|known| known.profile && known.user == *user)
 }
 
-/// Returns the new permission as output.
 fn permitted(user: &UserName, allowed: bool, format: ChangeFormat) -> Result<String, Failure> {
     if format == ChangeFormat::Json {
         let row = [("user", user.as_str().into()), ("autologin", allowed.into())];

@@ -19,7 +19,6 @@ use crate::token::{ProfileKind, UserName};
 pub(crate) struct OrderCheck {
     /// Users with a profile; `None` if no node was asked.
     known: Option<BTreeSet<UserName>>,
-    /// Users who may have autologin profiles.
     permissions: Permissions,
 }
 

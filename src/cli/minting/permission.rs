@@ -24,7 +24,6 @@ pub(crate) struct PermissionArgs {
 }
 
 impl PermissionArgs {
-    /// Returns the permissions by the command line.
     pub(crate) fn read(&self) -> Result<Permissions, Failure> {
         match &self.users_file {
             Some(path) => users_file::read(path).map(Permissions::Listed),
@@ -41,7 +40,6 @@ pub(crate) enum Permissions {
     Vouched,
     /// Only these users may have autologin profiles.
     Listed(BTreeSet<UserName>),
-    /// Nothing is known.
     Unknown,
 }
 

@@ -23,7 +23,6 @@ pub(crate) struct RecordArgs {
     note: Option<Note>,
 }
 
-/// A node that records tokens.
 pub(crate) struct Recorder {
     node: AdminClient,
     note: Option<Note>,

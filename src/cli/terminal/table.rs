@@ -7,7 +7,6 @@ use serde_json::Value;
 use crate::failure::Failure;
 use crate::plain_text::without_steering;
 
-/// The gap between two columns.
 const GAP: &str = "  ";
 
 /// The columns with text that people wrote. An id may begin with a hyphen as well, but programs
@@ -41,13 +40,11 @@ impl Table {
         Self { head, rows: items.iter().map(row).collect() }
     }
 
-    /// Makes a table with one row.
     pub(crate) fn row<const N: usize>(cells: [(&'static str, Value); N]) -> Self {
         let (head, row) = cells.into_iter().unzip();
         Self { head, rows: vec![row] }
     }
 
-    /// Removes a column.
     pub(crate) fn without(mut self, name: &str) -> Self {
         if let Some(column) = self.head.iter().position(|found| *found == name) {
             self.head.remove(column);

@@ -72,7 +72,6 @@ pub(crate) fn run(args: InitArgs, _: &Global) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What to create.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) public_url: PublicUrl,

@@ -116,12 +116,10 @@ impl ReachableNode {
     }
 }
 
-/// Returns `true` if a program listens at `address`.
 fn is_listening(address: SocketAddr) -> bool {
     TcpStream::connect_timeout(&address, CONNECT_TIMEOUT).is_ok()
 }
 
-/// Returns the warning about a running node that cannot be asked.
 fn cannot_ask(failure: &Failure) -> String {
     format!(
         "warning: cannot sign in to the node on this machine, so {UNCHECKED}: {}\nhint: {}",
