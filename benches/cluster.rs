@@ -1,6 +1,6 @@
 //! `make bench`: the spends per second of a cluster and of a lone node.
 //!
-//! Each node is a process with a ledger on a real disk, and the nodes talk mutual TLS over
+//! Each node is a process with a ledger on a real disk, and the nodes use mutual TLS over
 //! loopback. The clients run inside the voters' processes; each spends one use at a time and waits
 //! for its grant. All nodes share this machine: a lone node has the disk and all cores to itself,
 //! and each of three nodes has a third of them.

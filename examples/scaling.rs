@@ -66,10 +66,10 @@ const MEASURED: Costs = Costs {
 /// How many batches may be in flight (`ledger/raft/spend/batcher.rs`).
 const IN_FLIGHT_MAX: u32 = 4;
 
-/// How many spends an entry holds at most (same file).
+/// The most spends in an entry (same file).
 const ENTRY_MAX: usize = 2_048;
 
-/// How many entries a message to a follower holds at most (`ledger/raft/life/open.rs`).
+/// The most entries in a message to a follower (`ledger/raft/life/open.rs`).
 const APPEND_MAX: usize = 64;
 
 /// A group of nodes.
@@ -94,7 +94,7 @@ struct Results {
     engine: f64,
     /// The utilization of the leader's cores.
     leader: f64,
-    /// What the leader sent.
+    /// The bytes that the leader sent, per second.
     bytes_per_second: f64,
 }
 
@@ -457,7 +457,7 @@ impl<'a> Simulation<'a> {
         }
     }
 
-    /// Commits the entries that a majority of the voters holds, and answers their spends.
+    /// Commits the entries that a majority of the voters has, and answers their spends.
     fn commit(&mut self) {
         let followers = self.nodes[1..self.group.voters].iter().map(|node| node.acknowledged);
         let mut durable: Vec<_> = followers.chain([self.nodes[0].synced]).collect();

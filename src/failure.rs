@@ -25,6 +25,11 @@ impl Failure {
         Self { error: one_line(&error.into()), hint: one_line(&hint.into()) }
     }
 
+    /// Makes a failure from `error`, which should be impossible.
+    pub(crate) fn bug(error: &(dyn Error + 'static)) -> Self {
+        Self::new(error, "this is a bug in jeton; please report it")
+    }
+
     /// Returns the error without the hint, for a log line.
     pub(crate) fn reason(&self) -> &str {
         &self.error

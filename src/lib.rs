@@ -17,7 +17,7 @@
 //! | 3 | `public`, `admin`, `cluster`, `tls` | the doors for users, operators and other nodes; certificates |
 //! | 2 | `redeem`, `cache`, `mint`, `signing`, `activity`, `metrics`, `api` | the whole decision; its caches; from orders to tokens and links; private keys; recent events and the audit log; counters and gauges; the JSON of the admin API |
 //! | 1 | [`keyring`], [`profile`], [`ledger`], `humanize`, `failure` | trusted keys and key files; profiles and their sources; uses, revocations and permissions; texts for people; how a command fails |
-//! | 0 | [`token`], [`clock`], `random`, [`plain_text`], `percent`, `qr` | claims, signing, verification and links; the wall clock; randomness; texts from outside; percent-encoding; QR codes |
+//! | 0 | [`token`], [`clock`], `random`, [`plain_text`], `percent`, `qr`, `rate_limit`, `web_security` | claims, signing, verification and links; the wall clock; randomness; texts from outside; percent-encoding; QR codes; rates of subnets; security headers |
 //!
 //! # Where to start
 //!

@@ -123,7 +123,7 @@ fn a_symlink_named_sacli_accepts_the_options_of_access_server() {
         .assert()
         .code(1)
         .stdout_eq("")
-        .stderr_eq("No node is reachable: [..]\nerror: need autologin\nhint: --users FILE [..]\n");
+        .stderr_eq("No node is reachable: [..]\nerror: need autologin\nhint: name a file [..]\n");
     sacli(&terminal, &[&autologin[..], &["--allow-autologin"]].concat()).assert().success();
     // An id that begins with a hyphen is not an option.
     for words in [
@@ -155,7 +155,7 @@ fn admin_link_prints_the_link_to_stdout_and_the_explanation_to_stderr() {
     let link = terminal.jeton(&["admin-link", "--role", "operator", "--user", "carol"]);
     let link = link.assert().success().stdout_eq("http://127.0.0.1:8444/sign-in#[..]\n").stderr_eq(
         snapbox::str![[r#"
-This link signs carol in as operator, until [..].
+This link signs carol in as operator until [..].
 Open it in a browser on this machine. From another machine: ssh -L 8444:127.0.0.1:8444 HOST
 Anyone who has it can sign in. To end it: jeton revoke [..]
 
@@ -164,7 +164,7 @@ Anyone who has it can sign in. To end it: jeton revoke [..]
     let link = String::from_utf8(link.get_output().stdout.clone()).unwrap();
     let read = terminal.jeton(&["inspect", link.trim()]).assert().success();
     let read = String::from_utf8(read.get_output().stdout.clone()).unwrap();
-    for fact in ["signature  holds", "user       carol", "role       operator (no profile)"] {
+    for fact in ["signature  valid", "user       carol", "role       operator (no profile)"] {
         assert!(read.lines().any(|line| line == fact), "{fact} in {read}");
     }
     let token = terminal.jeton(&["admin-link", "--format", "token"]).assert().success();
@@ -359,7 +359,7 @@ fn a_new_ledger_never_replaces_another() {
     let before = footprints(terminal.temp.path());
     terminal.jeton(&["ledger", "new"]).assert().code(1).stdout_eq("").stderr_eq(snapbox::str![[
         r#"
-error: ledger exists already
+error: ledger already exists
 hint: keep it: a new ledger refuses all links minted so far. If it is damaged, move it away first
 
 "#

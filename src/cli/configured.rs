@@ -58,7 +58,6 @@ pub(crate) struct LazyConfig<'a> {
 }
 
 impl<'a> LazyConfig<'a> {
-    /// Remembers how to find the configuration.
     pub(crate) const fn new(global: &'a Global) -> Self {
         Self { global, config: OnceCell::new() }
     }

@@ -28,8 +28,7 @@ pub(crate) struct Global {
 }
 
 impl Global {
-    /// Loads the configuration.
     pub(crate) fn load(&self) -> Result<Config, Failure> {
-        Config::load(self.config.as_deref()).map_err(|error| error.explain())
+        Ok(Config::load(self.config.as_deref())?)
     }
 }

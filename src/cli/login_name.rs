@@ -2,7 +2,7 @@
 
 use crate::token::NewUserName;
 
-/// The variables that may have the login name, in the order in which they are tried.
+/// The variables to read the login name from, in this order.
 const VARIABLES: [&str; 2] = ["USER", "LOGNAME"];
 
 /// Returns the login name, if it is a valid user name. It proves nothing: a holder of the admin key

@@ -54,27 +54,28 @@ pub(crate) fn token(text: &str) -> Result<&str, Failure> {
     })
 }
 
-/// Adds a hint to the error of a token that was rejected.
-pub(crate) fn explain(error: &VerifyError) -> Failure {
-    let hint = match error {
-        VerifyError::TooLong | VerifyError::Base64 | VerifyError::TooShort => {
-            "copy the whole link again from where it was sent"
-        }
-        VerifyError::Version(_) => "another version of jeton minted it, or it is not a token",
-        VerifyError::UnknownKey(_) => {
-            "it was minted with a key that is not trusted here; nodes with these keys answer \
-             `token not found`"
-        }
-        VerifyError::Signature => "it was altered or forged: do not trust what it says",
-        VerifyError::Claims(ClaimsError::Time) => {
-            "the clock of the machine that minted it is wrong"
-        }
-        VerifyError::Claims(_) => "it was not minted by jeton",
-        VerifyError::KeyPurpose { .. } => {
-            "a key signs either profile tokens or admin tokens, never both"
-        }
-    };
-    Failure::new(error, hint)
+impl From<VerifyError> for Failure {
+    fn from(error: VerifyError) -> Self {
+        let hint = match error {
+            VerifyError::TooLong | VerifyError::Base64 | VerifyError::TooShort => {
+                "copy the whole link again from where it was sent"
+            }
+            VerifyError::Version(_) => "another version of jeton minted it, or it is not a token",
+            VerifyError::UnknownKey(_) => {
+                "it was minted with a key that is not trusted here; nodes with these keys answer \
+                 `token not found`"
+            }
+            VerifyError::Signature => "it was altered or forged: do not trust its content",
+            VerifyError::Claims(ClaimsError::Time) => {
+                "the clock of the machine that minted it is wrong"
+            }
+            VerifyError::Claims(_) => "it was not minted by jeton",
+            VerifyError::KeyPurpose { .. } => {
+                "a key signs either profile tokens or admin tokens, never both"
+            }
+        };
+        Self::new(&error, hint)
+    }
 }
 
 /// Returns the first line, unless it is blank.

@@ -1,10 +1,11 @@
-//! `[cluster]`: how this node takes part in a cluster.
+//! `[cluster]`.
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::document::Settings;
+use super::error::Origin;
 use super::setting::Switchable;
 use crate::cluster::NodeAddress;
 
@@ -16,8 +17,7 @@ const MAX_STALENESS: Duration = Duration::from_secs(10);
 pub struct ClusterConfig {
     /// The cluster door; `None` if it is off.
     pub listener: Option<ClusterListener>,
-    /// How long this node goes on delivering profiles while it hears nothing from a majority
-    /// (`<=`).
+    /// How long this node keeps delivering profiles without hearing from a majority (`<=`).
     pub max_staleness: Duration,
 }
 
@@ -32,10 +32,9 @@ pub struct ClusterListener {
 
 impl ClusterConfig {
     pub(super) fn read(settings: &mut Settings<'_>) -> Self {
-        let (listen_origin, origin) =
-            (settings.origin("cluster.listen"), settings.origin("cluster.address"));
+        let origin = settings.origin("cluster.listen");
         let Switchable(listen) = settings.take("cluster.listen").unwrap_or(Switchable(None));
-        let has_address = origin != super::Origin::Nowhere;
+        let has_address = settings.origin("cluster.address") != Origin::Nowhere;
         let address = settings.take::<NodeAddress>("cluster.address");
         // A specific listen address also works as the node's address.
         let derived = || listen.and_then(|listen| listen.to_string().parse().ok());
@@ -45,7 +44,7 @@ impl ClusterConfig {
         if listen.is_some() && listener.is_none() && !has_address {
             let what =
                 "`cluster.address` is missing: set the HOST:PORT that other nodes connect to";
-            settings.fault("cluster.address", listen_origin, what);
+            settings.fault("cluster.address", origin, what);
         }
         let staleness = settings.take::<NonZeroU32>("cluster.max_staleness_s");
         let staleness = staleness.map(|seconds| Duration::from_secs(seconds.get().into()));

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use toml::Spanned;
@@ -18,7 +19,7 @@ use super::setting::{FromSetting, Raw};
 pub struct Environment(BTreeMap<String, OsString>);
 
 impl Environment {
-    /// Keeps those of `variables` whose names begin with `JETON_`. The others may hold secrets of
+    /// Copies those of `variables` whose names begin with `JETON_`. The others may be secrets of
     /// other programs.
     pub fn from_variables(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
         let ours = variables.into_iter().filter_map(|(name, value)| {
@@ -28,9 +29,7 @@ impl Environment {
         Self(ours.collect())
     }
 
-    /// Returns the value of `name`.
-    #[must_use]
-    pub fn get(&self, name: &str) -> Option<&OsString> {
+    pub(super) fn get(&self, name: &str) -> Option<&OsString> {
         self.0.get(name)
     }
 }
@@ -52,16 +51,14 @@ impl<'a> Settings<'a> {
         let (table, errors) = DeTable::parse_recoverable(text);
         let mut in_file = BTreeMap::new();
         flatten(table.get_ref(), "", text, &mut in_file);
-        let faults = errors.iter().map(|error| ConfigFault {
+        let line_of = |span: Range<usize>| Origin::Line(line(text, span.start));
+        let fault = |error: &toml::de::Error| ConfigFault {
             key: None,
-            origin: error
-                .span()
-                .map_or(Origin::Nowhere, |span| Origin::Line(line(text, span.start))),
+            origin: error.span().map_or(Origin::Nowhere, line_of),
             what: error.message().to_owned(),
-        });
-        let faults = faults.collect();
-        let base = base.to_owned();
-        Self { in_file, environment, base, known: BTreeSet::new(), faults }
+        };
+        let faults = errors.iter().map(fault).collect();
+        Self { in_file, environment, base: base.to_owned(), known: BTreeSet::new(), faults }
     }
 
     /// Takes the setting `key`; the environment overrides the file. Returns `None` if it is not
@@ -92,7 +89,7 @@ impl<'a> Settings<'a> {
 
     /// Takes a path and resolves it.
     pub(super) fn take_path(&mut self, key: &'static str) -> Option<PathBuf> {
-        let path = self.take::<PathBuf>(key)?;
+        let path: PathBuf = self.take(key)?;
         Some(self.base.join(path))
     }
 
@@ -120,7 +117,7 @@ impl<'a> Settings<'a> {
         self.faults.push(ConfigFault { key: Some(key.into()), origin, what: what.into() });
     }
 
-    /// Returns the keys that exist, as far as they were taken.
+    /// Returns the keys that were taken.
     #[cfg(test)]
     pub(super) fn known(&self) -> impl Iterator<Item = &'static str> {
         self.known.iter().copied()

@@ -32,19 +32,18 @@ pub enum ConfigError {
     },
 }
 
-impl ConfigError {
-    /// Adds a hint for the command line.
-    pub(crate) fn explain(&self) -> Failure {
-        let hint = match self {
-            Self::NotFound => "create one with `jeton init`, or name one with --config FILE",
-            Self::Io { .. } => "name a readable file with --config FILE",
-            Self::Faults { .. } => "`jeton config check` lists every problem",
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        let hint = match &error {
+            ConfigError::NotFound => "create one with `jeton init`, or name one with --config FILE",
+            ConfigError::Io { .. } => "name a readable file with --config FILE",
+            ConfigError::Faults { .. } => "`jeton config check` lists every problem",
         };
-        Failure::new(self, hint)
+        Self::new(&error, hint)
     }
 }
 
-/// One problem in a configuration.
+/// A problem in a configuration.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ConfigFault {
     /// The setting, such as `public.listen`, which may be an unknown one; `None` for a syntax
@@ -74,7 +73,7 @@ impl ConfigFault {
         self.key.as_deref() == Some(key)
     }
 
-    /// Returns `true` if this may be why there is no [`ProfilesConfig`](super::ProfilesConfig).
+    /// Returns `true` if this is a fault of a key in `[profiles]`.
     #[must_use]
     pub fn is_about_profiles(&self) -> bool {
         self.key.as_deref().is_some_and(|key| key.starts_with("profiles."))

@@ -7,7 +7,7 @@ use super::document::Settings;
 use crate::cache::CacheSizes;
 use crate::public;
 
-/// `[limits]`. The rooms that enforce the limits define the defaults.
+/// `[limits]`. The rooms that enforce the limits define their defaults.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Limits {
     /// Limits of the public door.

@@ -1,4 +1,4 @@
-//! `[log]`: how to log.
+//! `[log]`.
 
 use std::path::PathBuf;
 
@@ -56,14 +56,14 @@ impl LogConfig {
 
 impl FromSetting for LogFormat {
     fn from_setting(raw: &Raw) -> Result<Self, String> {
-        <Self as ValueEnum>::from_str(raw.text()?, false)
-            .map_err(|_| "must be \"text\" or \"json\"".to_owned())
+        let expected = "must be \"text\" or \"json\"";
+        <Self as ValueEnum>::from_str(raw.text()?, false).map_err(|_| expected.to_owned())
     }
 }
 
 impl FromSetting for LogLevel {
     fn from_setting(raw: &Raw) -> Result<Self, String> {
-        <Self as ValueEnum>::from_str(raw.text()?, false)
-            .map_err(|_| "must be one of error, warn, info, debug, trace".to_owned())
+        let expected = "must be one of error, warn, info, debug, trace";
+        <Self as ValueEnum>::from_str(raw.text()?, false).map_err(|_| expected.to_owned())
     }
 }

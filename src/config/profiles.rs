@@ -1,4 +1,4 @@
-//! `[profiles]`: where profiles come from.
+//! `[profiles]`.
 
 use std::path::{Path, PathBuf};
 
@@ -48,7 +48,6 @@ impl ControlKey {
 impl ProfilesConfig {
     pub(super) fn read(settings: &mut Settings<'_>) -> Option<Self> {
         let origin = settings.origin("profiles.source");
-        let is_set = origin != Origin::Nowhere;
         let source: Option<String> = settings.take("profiles.source");
         let mut given = Given::take(settings);
         let profiles = match source.as_deref() {
@@ -61,10 +60,10 @@ impl ProfilesConfig {
                 settings.fault("profiles.source", origin, format!("{what}, not \"{other}\""));
                 return None;
             }
-            None if is_set => return None,
+            None if origin != Origin::Nowhere => return None,
             None => None,
         };
-        given.refuse_rest(settings, source.as_deref());
+        given.reject_rest(settings, source.as_deref());
         profiles
     }
 }
@@ -112,11 +111,8 @@ impl Given {
         key: &str,
     ) -> Option<PathBuf> {
         if self.0.iter().all(|(given, ..)| *given != key) {
-            settings.fault(
-                key,
-                source.clone(),
-                format!("`{key}` is missing; this source needs it"),
-            );
+            let what = format!("`{key}` is missing; this source needs it");
+            settings.fault(key, source.clone(), what);
         }
         self.optional(key)
     }
@@ -135,7 +131,7 @@ impl Given {
         first
     }
 
-    fn refuse_rest(self, settings: &mut Settings<'_>, source: Option<&str>) {
+    fn reject_rest(self, settings: &mut Settings<'_>, source: Option<&str>) {
         for (key, origin, _) in self.0 {
             let what = match source {
                 Some(source) => format!("`{key}` has no effect with source \"{source}\""),

@@ -1,8 +1,9 @@
-//! The raw form of a setting, and how it becomes a typed value.
+//! The raw form of a setting, and its conversion to a typed value.
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use toml::de::DeValue;
 
@@ -80,19 +81,13 @@ impl FromSetting for PathBuf {
 
 impl FromSetting for PublicUrl {
     fn from_setting(raw: &Raw) -> Result<Self, String> {
-        let text = raw.text()?;
-        text.parse().map_err(|_| {
-            format!("must be https://HOST or https://HOST:PORT without a path, not \"{text}\"")
-        })
+        parse(raw, "https://HOST or https://HOST:PORT without a path")
     }
 }
 
 impl FromSetting for SocketAddr {
     fn from_setting(raw: &Raw) -> Result<Self, String> {
-        let text = raw.text()?;
-        let wrong =
-            || format!("must be ADDRESS:PORT such as 0.0.0.0:443 or [::]:443, not \"{text}\"");
-        text.parse().map_err(|_| wrong())
+        parse(raw, "ADDRESS:PORT such as 0.0.0.0:443 or [::]:443")
     }
 }
 
@@ -110,11 +105,13 @@ impl FromSetting for Switchable {
 
 impl FromSetting for NodeAddress {
     fn from_setting(raw: &Raw) -> Result<Self, String> {
-        let text = raw.text()?;
-        text.parse().map_err(|_| {
-            format!("must be the HOST:PORT that other nodes connect to, not \"{text}\"")
-        })
+        parse(raw, "the HOST:PORT that other nodes connect to")
     }
+}
+
+fn parse<T: FromStr>(raw: &Raw, expected: &str) -> Result<T, String> {
+    let text = raw.text()?;
+    text.parse().map_err(|_| format!("must be {expected}, not \"{text}\""))
 }
 
 impl FromSetting for bool {

@@ -1,5 +1,5 @@
 //! Checks that `log.audit` can be used as an audit log, and that it is not a key, a certificate, a
-//! device or another file in use. `serve` and `config check` use this.
+//! device or another file in use.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
@@ -27,7 +27,7 @@ pub(crate) fn check(config: &Config) -> Result<(), Failure> {
         ));
     }
     check_file(path)?;
-    activity::check_audit_log(path).map_err(|error| Failure::new(&error, hint(path, &error)))
+    activity::check_audit_log(path).map_err(|error| explain(path, &error))
 }
 
 /// Returns the setting that names the file at `path`, or a directory above it.
@@ -93,8 +93,9 @@ fn check_file(path: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-fn hint(path: &Path, error: &AuditError) -> String {
-    match error {
+/// Adds a hint to an error of the audit log at `path`.
+pub(super) fn explain(path: &Path, error: &AuditError) -> Failure {
+    let hint = match error {
         AuditError::Exposed { .. } => {
             format!("it contains user names and IP addresses: chmod go= {}", path.display())
         }
@@ -108,7 +109,8 @@ fn hint(path: &Path, error: &AuditError) -> String {
             "let the user that runs the node write there, or change `log.audit`".to_owned()
         }
         AuditError::Io { .. } | AuditError::Thread(_) => "change or remove `log.audit`".to_owned(),
-    }
+    };
+    Failure::new(error, hint)
 }
 
 #[cfg(test)]
@@ -118,10 +120,8 @@ mod tests {
     use super::*;
 
     fn message(path: &Path) -> String {
-        let checked = check_file(path).and_then(|()| {
-            activity::check_audit_log(path)
-                .map_err(|error| Failure::new(&error, hint(path, &error)))
-        });
+        let checked = check_file(path)
+            .and_then(|()| activity::check_audit_log(path).map_err(|error| explain(path, &error)));
         checked.map_or_else(|failure| failure.to_string(), |()| "fine".to_owned())
     }
 

@@ -1,5 +1,5 @@
-//! The part of a node that other nodes see: the cluster door, the connections to other nodes, and
-//! the node certificate.
+//! The part of a node that communicates with other nodes: the cluster door, the outgoing
+//! connections, and the node certificate.
 
 use std::future::Future;
 use std::io;
@@ -24,11 +24,10 @@ use crate::ledger::raft::{Identity, JOINED, Options, RaftLedger};
 use crate::ledger::{Ledger as _, Membership as _};
 use crate::random;
 use crate::redeem::Redeemer;
-use crate::tls::TlsError;
 use crate::token::url::PublicUrl;
 
-/// The time limit for handing over the leadership when a leader stops.
-const HAND_OVER_MAX: Duration = Duration::from_secs(3);
+/// The time limit for transferring the leadership when a leader stops.
+const TRANSFER_MAX: Duration = Duration::from_secs(3);
 
 /// What a node needs to be a member of a cluster. A single node has none.
 #[derive(Debug)]
@@ -47,19 +46,17 @@ impl ClusterLink {
     /// Reads the cluster's certificate authority, or creates one for a single node, and issues this
     /// node's certificate. Writes nothing yet.
     pub(super) fn open(config: &Config, identity: Identity) -> Result<Option<Self>, Failure> {
-        let dir = &config.ledger.dir;
         let Some(listener) = &config.cluster.listener else {
             return Ok(None);
         };
         let now = SystemClock.now();
-        let known = Authority::read(dir, identity.ledger_id).map_err(|error| explain(&error))?;
+        let known = Authority::read(&config.ledger.dir, identity.ledger_id)?;
         let is_new = known.is_none();
-        let create = || Authority::make(identity.ledger_id, now).map_err(|error| explain(&error));
-        let authority = Arc::new(known.map_or_else(create, Ok)?);
-        let certificate = NodeCertificate::issue(authority, identity.node_id, now);
-        let certificate = Arc::new(certificate.map_err(|error| explain(&error))?);
-        let tls = certificate.server_config().map_err(|error| bug(&error))?;
-        let peers = PeerNetwork::new(&certificate).map_err(|error| bug(&error))?;
+        let authority = known.map_or_else(|| Authority::make(identity.ledger_id, now), Ok)?;
+        let certificate = NodeCertificate::issue(Arc::new(authority), identity.node_id, now)?;
+        let certificate = Arc::new(certificate);
+        let tls = certificate.server_config().map_err(|error| Failure::bug(&error))?;
+        let peers = PeerNetwork::new(&certificate).map_err(|error| Failure::bug(&error))?;
         Ok(Some(Self {
             identity,
             address: listener.address.clone(),
@@ -78,12 +75,11 @@ impl ClusterLink {
             return Ok(());
         }
         let authority = self.certificate.authority();
-        authority.write(&config.ledger.dir).map_err(|error| explain(&error))?;
+        authority.write(&config.ledger.dir)?;
         tracing::info!(fingerprint = %authority.fingerprint(), "cluster authority created");
         Ok(())
     }
 
-    /// Returns the address that other nodes connect to.
     pub(super) const fn address(&self) -> &NodeAddress {
         &self.address
     }
@@ -115,7 +111,6 @@ impl ClusterLink {
         cluster::run(listener, self.tls.clone(), Arc::new(door), stop).await
     }
 
-    /// Returns the source of invitations to this cluster.
     pub(super) fn inviter(&self) -> Arc<dyn Inviter> {
         Arc::new(ClusterInviter {
             address: self.address.clone(),
@@ -158,21 +153,20 @@ fn is_alone(ledger: &RaftLedger) -> bool {
     ledger.members_known_here().members.len() <= 1
 }
 
-/// Hands the leadership over before this node stops, if it leads other nodes. The cluster door must
+/// Transfers the leadership before this node stops, if it leads other nodes. The cluster door must
 /// still be open.
-pub(super) async fn hand_over(ledger: &RaftLedger) {
+pub(super) async fn transfer_leadership(ledger: &RaftLedger) {
     let status = ledger.status();
     if status.leader != Some(status.node_id) || is_alone(ledger) {
         return;
     }
-    match tokio::time::timeout(HAND_OVER_MAX, ledger.transfer_leader(None)).await {
-        Ok(Ok(())) => tracing::info!("leadership handed over"),
-        Ok(Err(error)) => tracing::warn!(%error, "cannot hand over the leadership"),
-        Err(_) => tracing::warn!("the leadership was not handed over in time"),
+    match tokio::time::timeout(TRANSFER_MAX, ledger.transfer_leader(None)).await {
+        Ok(Ok(())) => tracing::info!("leadership transferred"),
+        Ok(Err(error)) => tracing::warn!(%error, "cannot transfer the leadership"),
+        Err(_) => tracing::warn!("the leadership was not transferred in time"),
     }
 }
 
-/// Creates invitations to the cluster of this node.
 #[derive(Debug)]
 struct ClusterInviter {
     address: NodeAddress,
@@ -203,19 +197,20 @@ fn trusted(redeemer: &Redeemer) -> Vec<TrustedKeyFile> {
 const COPY_AUTHORITY: &str = "copy the directory `cluster`, and nothing else, from the ledger \
      directory of another member";
 
-/// Adds a hint to an error of the authority.
-pub(crate) fn explain(error: &AuthorityError) -> Failure {
-    let hint = match error {
-        AuthorityError::Exposed(_) => {
-            "anyone who has read it can impersonate any node; if that is ruled out: chmod -R go= on \
-             that directory"
-        }
-        AuthorityError::Damaged => COPY_AUTHORITY,
-        AuthorityError::Io { .. } | AuthorityError::Make(_) => {
-            "check that the disk is not full and that this user may write to the directory"
-        }
-    };
-    Failure::new(error, hint)
+impl From<AuthorityError> for Failure {
+    fn from(error: AuthorityError) -> Self {
+        let hint = match error {
+            AuthorityError::Exposed(_) => {
+                "anyone who has read it can impersonate any node; if that is ruled out: chmod -R go= \
+                 on that directory"
+            }
+            AuthorityError::Damaged => COPY_AUTHORITY,
+            AuthorityError::Io { .. } | AuthorityError::Make(_) => {
+                "check that the disk is not full and that this user may write to the directory"
+            }
+        };
+        Self::new(&error, hint)
+    }
 }
 
 fn no_listener() -> Failure {
@@ -230,8 +225,4 @@ fn no_authority() -> Failure {
         "other nodes share this ledger, but their certificate authority is missing here",
         COPY_AUTHORITY,
     )
-}
-
-fn bug(error: &TlsError) -> Failure {
-    Failure::new(error, "this is a bug in jeton; please report it")
 }

@@ -7,7 +7,7 @@ use tracing_subscriber::EnvFilter;
 use crate::config::{LogConfig, LogFormat, LogLevel};
 use crate::failure::Failure;
 
-/// Starts logging; call it once. The command line overrides `RUST_LOG`, which overrides the
+/// Starts logging. Call this once. The command line overrides `RUST_LOG`, which overrides the
 /// configuration.
 pub(crate) fn start(
     format: Option<LogFormat>,
@@ -21,9 +21,7 @@ pub(crate) fn start(
         LogFormat::Text => lines.with_ansi(colors).try_init(),
         LogFormat::Json => lines.json().flatten_event(true).try_init(),
     };
-    started.map_err(|error| {
-        Failure::say(error.to_string(), "this is a bug in jeton; please report it")
-    })
+    started.map_err(|error| Failure::bug(&*error))
 }
 
 fn filter(
@@ -43,7 +41,8 @@ fn filter(
 
 /// Returns the filter for a level. Libraries log from `warn` on, with two exceptions: actix's
 /// dispatcher logs an error whenever a client sends garbage or disconnects, so any client could
-/// fill the log. openraft logs each heartbeat to a node that is down, which `cluster` logs once.
+/// fill the log. openraft logs each failed heartbeat to a node that is down; `cluster` logs that
+/// once.
 const fn directives(level: LogLevel) -> &'static str {
     match level {
         LogLevel::Error => "error,actix_http::h1::dispatcher=off",

@@ -26,7 +26,7 @@ use tokio::sync::watch;
 
 use self::cluster_link::ClusterLink;
 
-use crate::activity::{Activity, AuditError};
+use crate::activity::Activity;
 use crate::admin::{self, AdminDoor, ServedCertificate};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
@@ -63,7 +63,6 @@ struct Services {
     redeemer: Arc<Redeemer>,
     log: RedemptionLog,
     admin_door: Arc<AdminDoor>,
-    /// The connection with other nodes.
     link: Option<ClusterLink>,
 }
 
@@ -74,7 +73,6 @@ impl Node {
         opening::check_signing_keys(&config)?;
         let profiles = opening::profiles(&config)?;
         let certificate = opening::certificate(&config)?;
-        let audit = config.log.audit.as_deref();
         audit_target::check(&config)?;
         let public_url = config.public_url.clone();
         let public_url = public_url.ok_or_else(|| config.missing("public_url"))?;
@@ -101,8 +99,11 @@ impl Node {
         let redeemer =
             Redeemer::new(keys, profiles, Arc::clone(&timed), clock, config.limits.cache);
         let redeemer = Arc::new(redeemer);
-        let activity = audit.map_or_else(|| Ok(Activity::default()), Activity::with_audit_log);
-        let activity = activity.map_err(|error: AuditError| opening::explain_audit_log(&error))?;
+        let activity = match config.log.audit.as_deref() {
+            Some(path) => Activity::with_audit_log(path)
+                .map_err(|error| audit_target::explain(path, &error))?,
+            None => Activity::default(),
+        };
         let log = RedemptionLog { activity: Arc::new(activity), metrics };
         let admin_door = Arc::new(AdminDoor::new(
             Arc::clone(&redeemer),
@@ -158,7 +159,7 @@ impl Node {
                 served = services.open_doors(public, admin, &stopped) => served,
                 never = services.keep_up_to_date(reload) => never,
             };
-            cluster_link::hand_over(&services.ledger).await;
+            cluster_link::transfer_leadership(&services.ledger).await;
             // Fails only if the cluster door is closed already.
             let _ = closing_cluster.send(true);
             served

@@ -1,12 +1,10 @@
-//! Opens the parts of a node; each failure has a hint. Only the listeners have an effect outside of
-//! the process.
+//! Opens the parts of a node. Only the listeners have an effect outside of the process.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use super::source;
-use crate::activity::AuditError;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::keyring::{Keyring, KeyringError, SigningKeys};
@@ -37,7 +35,7 @@ pub(super) fn check_signing_keys(config: &Config) -> Result<(), Failure> {
     };
     match SigningKeys::load(dir, None) {
         Err(error @ (KeyringError::Exposed { .. } | KeyringError::Writable { .. })) => {
-            Err(Failure::new(&error, "another user may have copied it: make a new key"))
+            Err(Failure::new(&error, "another user may have copied it: create a new key"))
         }
         Ok(_) | Err(_) => Ok(()),
     }
@@ -66,17 +64,6 @@ pub(super) fn certificate(config: &Config) -> Result<Option<Arc<ReloadingCertifi
     Ok(Some(Arc::new(certificate)))
 }
 
-/// Adds a hint to an error of the audit log.
-pub(super) fn explain_audit_log(error: &AuditError) -> Failure {
-    let hint = match error {
-        AuditError::Exposed { .. } => {
-            "it contains user names and IP addresses: chmod go= on that file"
-        }
-        AuditError::Io { .. } | AuditError::Thread(_) => "change or remove `log.audit`",
-    };
-    Failure::new(error, hint)
-}
-
 /// Binds a listener to `address`, the value of the setting `key`.
 pub(super) fn bind(key: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).map_err(|error| {
@@ -98,23 +85,20 @@ const COPIED: &str = "if it is an older copy: move it aside and run `jeton ledge
      if its cluster still runs, join again with a new directory. If the directory was moved as a \
      whole and is the newest: `jeton ledger moved --is-newest`";
 
-/// The hint for a ledger that may or may not be a copy.
-const NO_PLACE: &str = "if it was neither copied nor restored, or if it is the newest and no node \
-     serves another copy: `jeton ledger moved --is-newest` writes that file again. If not, or if in \
-     doubt: move it aside and run `jeton ledger restore` on it, or, if its cluster still runs, join \
+/// The hint for a ledger that may be a copy.
+const UNGUARDED: &str = "if it was neither copied nor restored, or if it is the newest and no node \
+     serves another copy: `jeton ledger moved --is-newest` writes that file again. Otherwise, or if \
+     in doubt: move it aside and run `jeton ledger restore` on it, or, if its cluster still runs, join \
      again with a new directory";
 
 /// Adds a hint to an error of opening the ledger.
 pub(crate) fn explain_ledger(error: &OpenError) -> Failure {
-    let is_missing = matches!(error, OpenError::Identity(IdentityError::Missing(_)));
-    let is_mixed = matches!(error, OpenError::Log { source: LogError::OtherLedger { .. }, .. });
-    let is_locked = matches!(error, OpenError::Log { source: LogError::Locked, .. });
-    let hint = if is_missing {
+    let hint = if matches!(error, OpenError::Identity(IdentityError::Missing(_))) {
         "`jeton init` creates a new node. If this ledger was lost, `jeton ledger restore` creates \
          one from a backup, and `jeton ledger new` an empty one. Both refuse all older links"
-    } else if is_locked {
+    } else if matches!(error, OpenError::Log { source: LogError::Locked, .. }) {
         "another `jeton serve` uses it; only one process can serve a ledger"
-    } else if is_mixed {
+    } else if matches!(error, OpenError::Log { source: LogError::OtherLedger { .. }, .. }) {
         "identity.toml and the log belong to two ledgers: restore the one that was replaced, and \
          never copy files between ledgers. To join a cluster, run `jeton cluster join`, which \
          creates a new directory"
@@ -123,7 +107,7 @@ pub(crate) fn explain_ledger(error: &OpenError) -> Failure {
     } else if matches!(error, OpenError::Copied(_)) {
         COPIED
     } else if matches!(error, OpenError::CloneGuard(_)) {
-        NO_PLACE
+        UNGUARDED
     } else {
         "keep the directory for analysis: move it away. Then `jeton ledger restore` creates one from \
          a backup, and `jeton ledger new` an empty one. Both refuse all older links. A member of a \

@@ -1,5 +1,5 @@
-//! Reloads keys, profiles and the certificate while a node runs. If the new version of one is bad,
-//! the old one stays in use and the log says why.
+//! Reloads keys, profiles and the certificate while a node runs. If a new version is bad, the old
+//! one stays in use and the log says why.
 
 use std::io;
 use std::sync::Arc;

@@ -24,15 +24,12 @@ pub(crate) fn open(profiles: &ProfilesConfig) -> Result<Box<dyn ProfileSource>, 
 
 /// Returns all problems that affect every profile, or, if there are none, those of single profiles.
 pub(crate) fn check(profiles: &ProfilesConfig, now: UnixSeconds) -> Vec<ProfileError> {
-    let of_all = match profiles {
-        // `open` makes all the checks.
-        ProfilesConfig::Directory { .. } => Vec::new(),
-        ProfilesConfig::EasyRsa { pki, template, control_key } => {
-            easy_rsa(pki, template, control_key.as_ref()).check()
+    // `open` makes all the checks of a directory.
+    if let ProfilesConfig::EasyRsa { pki, template, control_key } = profiles {
+        let of_all = easy_rsa(pki, template, control_key.as_ref()).check();
+        if !of_all.is_empty() {
+            return of_all;
         }
-    };
-    if !of_all.is_empty() {
-        return of_all;
     }
     match open(profiles) {
         Ok(source) => profile::check_all(source.as_ref(), now),

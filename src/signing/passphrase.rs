@@ -33,8 +33,8 @@ impl Passphrase {
 /// The options that say where the passphrase is.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct PassphraseArgs {
-    /// File whose first line opens an encrypted signing key; without it, the variable
-    /// JETON_PASSPHRASE does
+    /// File whose first line is the passphrase of an encrypted signing key [default: the variable
+    /// JETON_PASSPHRASE]
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     passphrase_file: Option<PathBuf>,
 }

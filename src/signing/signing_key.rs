@@ -20,7 +20,7 @@ pub(crate) fn load(
         Some(id) => by_id(directory, purpose, id, passphrase),
         None => newest(directory, purpose, passphrase),
     };
-    found.map_err(|error| explain(&error))
+    Ok(found?)
 }
 
 /// Reads only the key with this id, because others may have other passphrases.
@@ -59,12 +59,13 @@ pub(crate) fn load_file(
             format!("name a key for {purpose} tokens: `jeton key list` lists all keys"),
         ));
     }
-    keyring::read_private(path, passphrase.as_str()).map_err(|error| explain(&error))
+    Ok(keyring::read_private(path, passphrase.as_str())?)
 }
 
-/// Adds a hint to the error of a key.
-pub(crate) fn explain(error: &KeyringError) -> Failure {
-    Failure::new(error, hint(error))
+impl From<KeyringError> for Failure {
+    fn from(error: KeyringError) -> Self {
+        Self::new(&error, hint(&error))
+    }
 }
 
 /// Returns the hint if there is no key for `purpose`.

@@ -120,12 +120,12 @@ class Inspect(Case):
             minted = world.mint("bob", uses=7)
             for link in (minted.token, minted.import_url, minted.download_url, minted.share_url):
                 text = world.must("inspect", "-", input=f"{link}\n")
-                for word in ("bob", minted.id, minted.batch, minted.key_id, "holds"):
+                for word in ("bob", minted.id, minted.batch, minted.key_id, "valid"):
                     self.assertIn(word, text)
             damaged = forge.flip_bit(minted.token, 8 * 90)
             done = world.jeton("inspect", "-", input=f"{damaged}\n")
             self.assert_failed(done)
-            self.assertIn("DOES NOT HOLD", done.stdout)
+            self.assertIn("NOT VALID", done.stdout)
 
     def test_inspect_at_the_node_reports_the_outcome_and_spends_nothing(self):
         with World() as world:

@@ -161,7 +161,7 @@ class SingleNode(Case):
     def test_a_failed_restore_leaves_nothing_behind(self):
         world, aside = self.world, self.world.dir / "ledger.old"
         done = world.jeton("ledger", "restore", self.ledger)
-        self.assert_failed(done, "exists already")
+        self.assert_failed(done, "already exists")
         world.serve()
         self.stop(self.world)
         self.ledger.rename(aside)

@@ -1,4 +1,4 @@
-//! Why a request to a node failed, and what to do about it.
+//! The errors of requests to a node, with their hints.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,38 +12,16 @@ use crate::mint::MintError;
 /// Why a request to a node failed.
 #[derive(Debug, Error)]
 pub(crate) enum ClientError {
-    /// There is no connection to the address.
     #[error("cannot reach the admin API at http://{address}")]
-    Unreachable {
-        /// The address.
-        address: SocketAddr,
-        /// The cause.
-        source: ureq::Error,
-    },
+    Unreachable { address: SocketAddr, source: ureq::Error },
     /// The connection ended before the response was complete.
     #[error("the admin API at http://{address} did not answer")]
-    NoResponse {
-        /// The address.
-        address: SocketAddr,
-        /// The cause.
-        source: ureq::Error,
-    },
-    /// The response is not one of an admin API.
+    NoResponse { address: SocketAddr, source: ureq::Error },
     #[error("the server at http://{address} is not an admin API (status {status})")]
-    NotAnAdminApi {
-        /// The address.
-        address: SocketAddr,
-        /// The HTTP status.
-        status: u16,
-    },
-    /// The node rejected the request.
+    NotAnAdminApi { address: SocketAddr, status: u16 },
+    /// The node rejected the request, with this message and hint.
     #[error("{message}")]
-    Refused {
-        /// What is wrong.
-        message: String,
-        /// What to do about it.
-        hint: String,
-    },
+    Refused { message: String, hint: String },
     /// No admin token can be minted.
     #[error(transparent)]
     Mint(#[from] MintError),
@@ -53,18 +31,18 @@ impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         let hint = match &error {
             ClientError::Unreachable { .. } => {
-                "is `jeton serve` running on this machine, with this address as `listen` of [admin] \
-                 in its config?"
+                "check that `jeton serve` runs on this machine, and that `listen` in [admin] of its \
+                 configuration is this address"
             }
             ClientError::NoResponse { .. } => {
-                "the node may have done it; it is safe to try again, and its log may say more"
+                "the node may have done it all the same. It is safe to try again; see also its log"
             }
             ClientError::NotAnAdminApi { .. } => {
-                "does another program use the address in `listen` of [admin]?"
+                "check whether another program uses the address in `listen` of [admin]"
             }
             ClientError::Refused { hint, .. } => hint,
             ClientError::Mint(_) => {
-                "nothing was sent; set this machine's clock, or try again when it has started up"
+                "nothing was sent; set this machine's clock, or try again when it has finished booting"
             }
         };
         Self::new(&error, hint)

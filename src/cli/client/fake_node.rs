@@ -5,7 +5,35 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
 
-/// A listener with its responses.
+use super::AdminClient;
+use crate::api::tokens::TokenInfo;
+use crate::token::SigningKey;
+
+/// A node's response to a request for its users.
+pub(crate) const USERS: &str = r#"{"users":[{"user":"alice","autologin":true,"profile":true},
+                                            {"user":"bob","autologin":false,"profile":true},
+                                            {"user":"gone","autologin":true,"profile":false}]}"#;
+
+/// Two tokens, the first with a note.
+pub(crate) fn tokens() -> Vec<TokenInfo> {
+    serde_json::from_str(
+        r#"[{"id":"AQEBAQICAgICAgICAgICAg","key_id":"3f2a9c01","batch":"01010101",
+             "user":"alice","profile_type":"user-locked","uses":3,"used":1,"uses_left":2,
+             "state":"in-use","note":"her phone",
+             "issued_at":"2026-11-23T12:00:00Z","expires_at":"2026-11-23T13:00:00Z"},
+            {"id":"AQEBAQMDAwMDAwMDAwMDAw","key_id":"3f2a9c01","batch":"01010101",
+             "user":"bob","profile_type":"autologin","uses":null,"used":0,"uses_left":null,
+             "state":"unused","note":"",
+             "issued_at":"2026-11-23T12:00:00Z","expires_at":"2026-11-23T13:00:00Z"}]"#,
+    )
+    .unwrap()
+}
+
+/// Returns a client of the node at `address`.
+pub(crate) fn client_of(address: SocketAddr) -> AdminClient {
+    AdminClient::new(address, SigningKey::from_seed(&[9; 32]))
+}
+
 pub(crate) struct FakeNode {
     address: SocketAddr,
     thread: JoinHandle<Vec<SentRequest>>,
@@ -38,9 +66,8 @@ impl FakeNode {
         TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
     }
 
-    /// Returns the address of the node.
-    pub(crate) const fn address(&self) -> SocketAddr {
-        self.address
+    pub(crate) fn client(&self) -> AdminClient {
+        client_of(self.address)
     }
 
     /// Waits until all responses were sent and returns the requests.
@@ -50,12 +77,10 @@ impl FakeNode {
 }
 
 impl SentRequest {
-    /// Returns the first line.
     pub(crate) fn line(&self) -> &str {
         &self.head[0]
     }
 
-    /// Returns its bearer token.
     pub(crate) fn bearer(&self) -> &str {
         let found = self.head.iter().find_map(|line| {
             let (name, value) = line.split_once(": ")?;
@@ -64,7 +89,6 @@ impl SentRequest {
         found.unwrap()
     }
 
-    /// Returns its body.
     pub(crate) fn body(&self) -> serde_json::Value {
         serde_json::from_str(&self.body).unwrap()
     }

@@ -1,11 +1,11 @@
 //! The client of a node's admin API.
 //!
-//! For each request it signs a new admin token, which is valid for a minute and never shown. With
-//! the admin key at hand, no one has to sign in, and no session remains. It connects to the address
-//! in the config and to nothing else: no proxy, no redirect.
+//! It signs each request with a new admin token, which is valid for a minute and never shown. So no
+//! one has to sign in, and no session remains. It connects to the address in the configuration and
+//! to nothing else: no proxy, no redirect.
 //!
-//! [`query`] says which tokens to list and `error` why a request failed. [`reachable`] returns the
-//! address to connect to for a listener on all addresses. Tests use a `fake_node`.
+//! [`query`] selects tokens. [`reachable`] returns the address to connect to for a listener on all
+//! addresses. Tests use a `fake_node`.
 
 mod error;
 #[cfg(test)]
@@ -48,7 +48,7 @@ use query::TokenFilter;
 /// The lifetime of a request's admin token, in seconds.
 const TOKEN_LIFETIME: u32 = 60;
 
-/// The user of the admin token if the login name is not known.
+/// The user of the admin token if the login name is unknown.
 const DEFAULT_USER: &str = "cli";
 
 /// The timeouts for a connection and for a whole response.
@@ -69,18 +69,17 @@ pub(crate) struct AdminClient {
 }
 
 impl AdminClient {
-    /// Creates a client with the address and the admin key that the config names.
+    /// Creates a client with the address and the admin key that the configuration names.
     pub(crate) fn open(config: &Config, passphrase: &PassphraseArgs) -> Result<Self, Failure> {
         let address = configured::admin_address(config)?;
-        let folder = configured::dir_to_sign_with(&config.keys, KeyPurpose::Admin)?;
-        let key = signing_key::load(folder, KeyPurpose::Admin, None, &passphrase.read()?)?;
+        let dir = configured::dir_to_sign_with(&config.keys, KeyPurpose::Admin)?;
+        let key = signing_key::load(dir, KeyPurpose::Admin, None, &passphrase.read()?)?;
         Ok(Self::new(address, key))
     }
 
-    /// Creates a client of the node at `address` that signs with `key`.
     pub(crate) fn new(address: SocketAddr, key: SigningKey) -> Self {
         let agent = Agent::config_builder()
-            // A proxy would read the token, and may be anywhere.
+            // A proxy could read the token.
             .proxy(None)
             .max_redirects(0)
             .max_redirects_will_error(false)
@@ -120,7 +119,7 @@ impl AdminClient {
         }
     }
 
-    /// Asks whether the node knows any token that matches `filter`.
+    /// Returns `true` if the node knows a token that matches `filter`.
     pub(crate) fn knows(&self, filter: &TokenFilter) -> Result<bool, ClientError> {
         let page: TokenList = self.get(&format!("tokens?limit=1{}", filter.to_text()))?;
         Ok(page.total > 0)
@@ -143,7 +142,6 @@ impl AdminClient {
         Ok(revoked.issued_until)
     }
 
-    /// Requests all users.
     pub(crate) fn users(&self) -> Result<Vec<UserInfo>, ClientError> {
         let list: UserList = self.get("users")?;
         Ok(list.users)
@@ -173,7 +171,6 @@ impl AdminClient {
         self.send(role, self.agent.post(self.url(path)), body)
     }
 
-    /// Requests `path`.
     pub(crate) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
         let request = self.agent.get(self.url(path));
         self.read(request.header("Authorization", &*self.bearer(AdminRole::Viewer)?).call())
@@ -204,7 +201,7 @@ impl AdminClient {
         Ok(Zeroizing::new(format!("Bearer {}", token.as_str())))
     }
 
-    /// Reads a response, or the reason of its failure.
+    /// Reads a response, or the error in it.
     fn read<T: DeserializeOwned>(
         &self,
         response: Result<Response<Body>, ureq::Error>,
@@ -226,14 +223,10 @@ impl AdminClient {
 mod tests {
     use serde_json::json;
 
-    use super::fake_node::FakeNode;
+    use super::fake_node::{FakeNode, client_of};
     use super::*;
     use crate::ledger::TokenState;
     use crate::token::{Batch, Nonce, Purpose, UntrustedToken};
-
-    fn client(node: &FakeNode) -> AdminClient {
-        AdminClient::new(node.address(), SigningKey::from_seed(&[9; 32]))
-    }
 
     fn failure<T: std::fmt::Debug>(response: Result<T, ClientError>) -> String {
         Failure::from(response.unwrap_err()).to_string()
@@ -245,7 +238,7 @@ mod tests {
             (200, r#"{"tokens":[],"next":null,"total":0}"#),
             (200, r#"{"users":[]}"#),
         ]);
-        let client = client(&node);
+        let client = node.client();
         assert!(client.tokens(&TokenFilter::default()).unwrap().is_empty());
         assert!(client.users().unwrap().is_empty());
         let requests = node.requests();
@@ -279,7 +272,7 @@ mod tests {
         let node = FakeNode::answering([(200, first.as_str()), (200, last.as_str())]);
         let filter =
             TokenFilter { user: Some(UserName::new("a b").unwrap()), ..Default::default() };
-        let tokens = client(&node).tokens(&filter).unwrap();
+        let tokens = node.client().tokens(&filter).unwrap();
         let ids: Vec<_> = tokens.iter().map(|token| token.id).collect();
         assert_eq!(ids, [2, 3, 4].map(|byte| Nonce::new(Batch([1; 4]), [byte; 12])));
         assert_eq!(tokens[0].batch, Batch([1; 4]));
@@ -302,7 +295,7 @@ mod tests {
     fn a_cursor_that_does_not_move_ends_the_listing() {
         let page = r#"{"tokens":[],"next":"7.3f2a9c01.AQEBAQMDAwMDAwMDAwMDAw","total":9}"#;
         let node = FakeNode::answering([(200, page), (200, page)]);
-        let failure = failure(client(&node).tokens(&TokenFilter::default()));
+        let failure = failure(node.client().tokens(&TokenFilter::default()));
         assert!(failure.contains("is not an admin API"), "{failure}");
         assert_eq!(node.requests().len(), 2);
     }
@@ -310,7 +303,7 @@ mod tests {
     #[test]
     fn a_minted_token_is_recorded_with_its_note() {
         let node = FakeNode::answering([(200, r#"{"id":"x"}"#), (200, r#"{"id":"x"}"#)]);
-        let client = client(&node);
+        let client = node.client();
         let order = [mint::tests::order("alice")];
         let minted = mint::tests::minter()
             .mint(&order, UnixSeconds::new(1_000), mint::tests::counting())
@@ -331,7 +324,7 @@ mod tests {
             (200, r#"{"revoked":"user alice","issued_until":"2026-11-23T13:00:00Z"}"#),
             (200, r#"{"revoked":"batch 0a1b2c3d"}"#),
         ]);
-        let client = client(&node);
+        let client = node.client();
         let until = client.revoke(&NewRevocation::user(UserName::new("alice").unwrap())).unwrap();
         assert_eq!(until, Some(UnixSeconds::new(1_795_438_800)));
         assert_eq!(client.revoke(&NewRevocation::batch(Batch([10, 27, 44, 61]))).unwrap(), None);
@@ -344,7 +337,7 @@ mod tests {
     fn a_user_name_is_one_path_segment() {
         let node = FakeNode::answering([(200, r#"{"user":"x","autologin":true}"#)]);
         let user = UserName::new("a b?#%\u{fc}@example.com").unwrap();
-        client(&node).permit(&user, true).unwrap();
+        node.client().permit(&user, true).unwrap();
         let requests = node.requests();
         assert_eq!(
             requests[0].line(),
@@ -357,7 +350,7 @@ mod tests {
     fn a_refusal_has_the_message_and_hint_of_the_node() {
         let body = r#"{"error":{"code":"forbidden","message":"no \u001b[31mway","hint":"ask"}}"#;
         let node = FakeNode::answering([(403, body)]);
-        let failure = failure(client(&node).tokens(&TokenFilter::default()));
+        let failure = failure(node.client().tokens(&TokenFilter::default()));
         assert_eq!(failure, "error: no \u{fffd}[31mway\nhint: ask");
     }
 
@@ -365,7 +358,7 @@ mod tests {
     fn other_responses_are_rejected() {
         for response in [(200, "<html>"), (404, "not found"), (302, ""), (200, "{}")] {
             let node = FakeNode::answering([response]);
-            let failure = failure(client(&node).tokens(&TokenFilter::default()));
+            let failure = failure(node.client().tokens(&TokenFilter::default()));
             assert!(failure.contains("is not an admin API"), "{failure}");
         }
     }
@@ -373,12 +366,9 @@ mod tests {
     #[test]
     fn a_refused_connection_names_the_address() {
         let address = FakeNode::unused_address();
-        let client = AdminClient::new(address, SigningKey::from_seed(&[9; 32]));
-        let failure = failure(client.tokens(&TokenFilter::default()));
-        assert!(
-            failure.contains(&format!("cannot reach the admin API at http://{address}")),
-            "{failure}"
-        );
-        assert!(failure.contains("hint: is `jeton serve` running"), "{failure}");
+        let failure = failure(client_of(address).tokens(&TokenFilter::default()));
+        let reason = format!("cannot reach the admin API at http://{address}");
+        assert!(failure.contains(&reason), "{failure}");
+        assert!(failure.contains("hint: check that `jeton serve` runs"), "{failure}");
     }
 }

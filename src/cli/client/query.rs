@@ -1,4 +1,4 @@
-//! Which tokens a command lists.
+//! Selects the tokens that a command lists.
 
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
@@ -27,19 +27,19 @@ impl ValueEnum for StateFilter {
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
         let help = match self {
-            Self::Live => "Those that may still be used: unused or in use",
+            Self::Live => "Unused or in use",
             Self::Only(TokenState::Unused) => "Never used",
             Self::Only(TokenState::InUse) => "Used, with uses left",
-            Self::Only(TokenState::UsedUp) => "Without a use left",
+            Self::Only(TokenState::UsedUp) => "No uses left",
             Self::Only(TokenState::Revoked) => "Revoked",
-            Self::All => "All that have not expired",
+            Self::All => "Every link that has not expired",
         };
         Some(PossibleValue::new(self.as_str()).help(help))
     }
 }
 
 impl TokenFilter {
-    /// Returns the part of a URL's query for it, with an ampersand before each key.
+    /// Returns it as a part of a URL's query, with an ampersand before each key.
     pub(crate) fn to_text(&self) -> String {
         let mut text = format!("&state={}", self.state.as_str());
         if let Some(user) = &self.user {

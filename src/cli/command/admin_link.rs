@@ -5,6 +5,7 @@
 
 use std::net::SocketAddr;
 
+use clap::builder::PossibleValue;
 use clap::{ValueEnum, ValueHint};
 use serde_json::{Value, json};
 
@@ -56,8 +57,8 @@ pub(crate) struct AdminLinkArgs {
     expires: Expiry,
 
     /// What the link allows
-    #[arg(long, value_enum, default_value_t = RoleName::Admin)]
-    role: RoleName,
+    #[arg(long, value_enum, default_value_t = AdminRole::Admin)]
+    role: AdminRole,
 
     /// Name of the operator, for the logs [default: your login name]
     #[arg(long, value_name = "NAME")]
@@ -76,24 +77,18 @@ pub(crate) struct AdminLinkArgs {
     passphrase: PassphraseArgs,
 }
 
-/// The roles as values of an option.
-#[derive(Clone, Copy, ValueEnum)]
-enum RoleName {
-    /// Can read
-    Viewer,
-    /// Can also mint and revoke links
-    Operator,
-    /// Can also allow autologin, revoke keys and change the cluster
-    Admin,
-}
+impl ValueEnum for AdminRole {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Viewer, Self::Operator, Self::Admin]
+    }
 
-impl From<RoleName> for AdminRole {
-    fn from(name: RoleName) -> Self {
-        match name {
-            RoleName::Viewer => Self::Viewer,
-            RoleName::Operator => Self::Operator,
-            RoleName::Admin => Self::Admin,
-        }
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(match self {
+            Self::Viewer => PossibleValue::new("viewer").help("Can read"),
+            Self::Operator => PossibleValue::new("operator").help("Can also mint and revoke links"),
+            Self::Admin => PossibleValue::new("admin")
+                .help("Can also allow autologin, revoke keys and change the cluster"),
+        })
     }
 }
 
@@ -122,7 +117,7 @@ pub(crate) fn run(args: AdminLinkArgs, global: &Global) -> Result<(), Failure> {
         LinkFormat::Text | LinkFormat::Json => Some(admin_address(config.get()?)?),
     };
     let key = key_choice::choose(args.key.as_ref(), KeyPurpose::Admin, &config, &args.passphrase)?;
-    let role = args.role.into();
+    let role = args.role;
     let token = mint::mint_admin(&key, role, user.clone(), lifetime, now, random::fill)?;
     let expires_at = now.plus(u64::from(lifetime.seconds()));
     let sign_in = SignIn { token, role, user, issued_at: now, expires_at };
@@ -168,7 +163,7 @@ impl SignIn {
         let Self { token, role, user, expires_at, .. } = self;
         let port = at.port();
         format!(
-            "This link signs {user} in as {role}, until {}.\n\
+            "This link signs {user} in as {role} until {}.\n\
              Open it in a browser on this machine. From another machine: ssh -L {port}:{at} HOST\n\
              Anyone who has it can sign in. To end it: jeton revoke {}",
             moment::both(*expires_at),
@@ -221,7 +216,7 @@ mod tests {
     #[test]
     fn the_explanation_names_the_tunnel_and_not_the_token() {
         let text = sign_in().explanation("127.0.0.1:8445".parse().unwrap());
-        assert!(text.contains("signs carol in as viewer, until 2026-11-23T13:00:00Z"), "{text}");
+        assert!(text.contains("signs carol in as viewer until 2026-11-23T13:00:00Z"), "{text}");
         assert!(text.contains("ssh -L 8445:127.0.0.1:8445 HOST"), "{text}");
         assert!(!text.contains(sign_in().token.as_str()));
     }

@@ -4,7 +4,7 @@ use std::fs::Permissions;
 use std::io::{self, IsTerminal as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::Args;
 use tempfile::TempDir;
@@ -17,13 +17,12 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, Environment};
 use crate::failure::Failure;
 use crate::mint::{Minted, Minter, Order};
-use crate::node::Node;
-use crate::node::logging;
+use crate::node::{Node, logging};
 use crate::random;
 use crate::token::url::PublicUrl;
 use crate::token::{Lifetime, NewUserName, ProfileKind, UseLimit};
 
-/// The preferred port of the demo.
+/// The preferred port.
 const PORT: u16 = 8443;
 
 /// The lifetime of the demo's link: one hour, the default of `mint`.
@@ -78,7 +77,7 @@ pub(crate) fn run(DemoArgs { port, keep, qr }: DemoArgs, global: &Global) -> Res
         let signals = Signals::listen()?;
         let node = Node::open(config).await?;
         let minted = link_for_alice(&node, keys, plan.public_url).await?;
-        // The code comes first: it is tall and would push the links off the screen.
+        // The QR code is first, because it is tall and would push the links off the screen.
         if qr || io::stdout().is_terminal() {
             output::show(&crate::cli::terminal::qr::draw(&minted.links.scan)?)?;
         }
@@ -106,12 +105,12 @@ async fn link_for_alice(
     keys: CreatedKeys,
     public_url: PublicUrl,
 ) -> Result<Minted, Failure> {
-    let alice = NewUserName::new("alice").map_err(|error| bug(&error))?;
-    node.ledger().permit(alice.name().clone(), true).await.map_err(|error| bug(&error))?;
+    let alice = NewUserName::new("alice").map_err(|error| Failure::bug(&error))?;
+    node.ledger().permit(alice.name().clone(), true).await.map_err(|error| Failure::bug(&error))?;
     let order = Order {
         user: alice,
         kind: ProfileKind::Autologin,
-        lifetime: Lifetime::from_seconds(LIFETIME_S).map_err(|error| bug(&error))?,
+        lifetime: Lifetime::from_seconds(LIFETIME_S).map_err(|error| Failure::bug(&error))?,
         uses: UseLimit::ONCE,
         network: None,
     };
@@ -172,16 +171,12 @@ fn free(wanted: SocketAddr) -> Result<SocketAddr, Failure> {
 }
 
 fn public_url(address: SocketAddr) -> Result<PublicUrl, Failure> {
-    format!("https://{address}").parse().map_err(|error| bug(&error))
+    format!("https://{address}").parse().map_err(|error| Failure::bug(&error))
 }
 
 /// Loads the configuration of the demo, without the environment variables.
 fn load_config(dir: &Path) -> Result<Config, Failure> {
-    let file: PathBuf = dir.join("jeton.toml");
-    let read = Config::examine(Some(&file), &Environment::default());
-    read.map(|(config, _faults)| config).map_err(|error| error.explain())
-}
-
-fn bug(error: &(dyn std::error::Error + 'static)) -> Failure {
-    Failure::new(error, "this is a bug in jeton; please report it")
+    let (config, _faults) =
+        Config::examine(Some(&dir.join("jeton.toml")), &Environment::default())?;
+    Ok(config)
 }

@@ -18,7 +18,7 @@ use crate::failure::Failure;
 /// The time limit for the whole request.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The most bytes of an answer that are read. A node's answer is shorter.
+/// The most bytes of a response that are read. A node's response is shorter.
 const BODY_MAX: u64 = 1_000;
 
 const EXAMPLES: &str = "\

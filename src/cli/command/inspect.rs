@@ -1,4 +1,4 @@
-//! `jeton inspect`: shows what a token says, and whether its signature is valid.
+//! `jeton inspect`: shows the claims of a token, and whether its signature is valid.
 
 use std::path::PathBuf;
 
@@ -16,9 +16,9 @@ use crate::cli::terminal::{moment, output};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::humanize::Moment;
 use crate::keyring::Keyring;
 use crate::signing::passphrase::PassphraseArgs;
-use crate::signing::signing_key;
 use crate::token::{
     Claims, KeyId, Purpose, TimeError, UnixSeconds, UntrustedToken, VerifyError, verify,
 };
@@ -27,13 +27,13 @@ const EXAMPLES: &str = "\
 Examples:
   jeton inspect -                      paste the link and press Enter; it stays out of
                                        the shell history
-  jeton inspect - --node < link.txt    and ask the node what a click would do
+  jeton inspect - --node < link.txt    also ask the node what a click would do
   jeton inspect https://vpn.example.com/t/AT8qnAEAA... --keys ./trusted
 
 This spends no use. The exit code is 1 if the text is not a token, or if its signature
 was checked and is not valid. An expired token is shown as such, with exit code 0.";
 
-/// Show what a link or token says, offline
+/// Show the content of a link or token, offline
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct InspectArgs {
@@ -58,7 +58,6 @@ pub(crate) struct InspectArgs {
     passphrase: PassphraseArgs,
 }
 
-/// What is known about a token.
 struct Inspection {
     key_id: KeyId,
     claims: Claims,
@@ -77,11 +76,10 @@ enum Signature {
 pub(crate) fn run(args: InspectArgs, global: &Global) -> Result<(), Failure> {
     let text = pasted::read(&args.token)?;
     let token = pasted::token(&text)?;
-    let untrusted = UntrustedToken::parse(token).map_err(|error| pasted::explain(&error))?;
-    let claims = untrusted.untrusted_claims().map_err(VerifyError::Claims);
+    let untrusted = UntrustedToken::parse(token)?;
     let inspection = Inspection {
         key_id: untrusted.untrusted_key_id(),
-        claims: claims.map_err(|error| pasted::explain(&error))?,
+        claims: untrusted.untrusted_claims().map_err(VerifyError::Claims)?,
         signature: check(token, args.keys, global)?,
         now: SystemClock.now(),
         forecast: if args.node { Some(ask_node(token, &args.passphrase, global)?) } else { None },
@@ -91,7 +89,7 @@ pub(crate) fn run(args: InspectArgs, global: &Global) -> Result<(), Failure> {
         InspectFormat::Json => to_json(&inspection.json())?,
     })?;
     match inspection.signature {
-        Signature::Fails(error) => Err(pasted::explain(&error)),
+        Signature::Fails(error) => Err(error.into()),
         Signature::Holds | Signature::NotChecked => Ok(()),
     }
 }
@@ -100,11 +98,8 @@ pub(crate) fn run(args: InspectArgs, global: &Global) -> Result<(), Failure> {
 /// configuration, if there is one.
 fn check(token: &str, keys: Option<PathBuf>, global: &Global) -> Result<Signature, Failure> {
     let keys = match keys {
-        Some(dir) => Keyring::load(&dir).map_err(|error| signing_key::explain(&error))?,
-        None if global.config.is_some() => {
-            let dir = global.load()?.keys.trusted;
-            Keyring::load(&dir).map_err(|error| signing_key::explain(&error))?
-        }
+        Some(dir) => Keyring::load(&dir)?,
+        None if global.config.is_some() => Keyring::load(&global.load()?.keys.trusted)?,
         None => match Config::load(None).map(|config| Keyring::load(&config.keys.trusted)) {
             Ok(Ok(keys)) => keys,
             Ok(Err(_)) | Err(_) => Keyring::default(),
@@ -120,10 +115,12 @@ fn check(token: &str, keys: Option<PathBuf>, global: &Global) -> Result<Signatur
     Ok(verify(token, &keys).map_or_else(Signature::Fails, |_| Signature::Holds))
 }
 
-fn ask_node(token: &str, lock: &PassphraseArgs, global: &Global) -> Result<Prospect, Failure> {
-    let config = global.load()?;
-    let node = AdminClient::open(&config, lock)?;
-    Ok(node.inspect(token)?)
+fn ask_node(
+    token: &str,
+    passphrase: &PassphraseArgs,
+    global: &Global,
+) -> Result<Prospect, Failure> {
+    Ok(AdminClient::open(&global.load()?, passphrase)?.inspect(token)?)
 }
 
 impl Inspection {
@@ -132,7 +129,7 @@ impl Inspection {
         facts.add("id", self.claims.nonce.to_string());
         facts.add("batch", self.claims.nonce.batch().to_string());
         facts.add("key", self.key_id.to_string());
-        facts.add("signature", self.signature.as_str());
+        facts.add("signature", self.signature.in_words());
         facts.add("user", self.claims.user.as_str());
         match self.claims.purpose {
             Purpose::Profile(kind) => facts.add("kind", kind.as_str()),
@@ -179,18 +176,29 @@ impl Inspection {
     fn validity(&self) -> String {
         let expires_at = self.claims.expires_at();
         match self.claims.validate_time(self.now) {
-            Ok(()) => format!("valid, expires {}", moment::distance(expires_at, self.now)),
+            Ok(()) => format!("valid, expires {}", Moment::end(expires_at, self.now).relative),
             Err(TimeError::Expired(at)) => {
-                format!("expired {}", moment::distance(at, self.now))
+                format!("expired {}", Moment::end(at, self.now).relative)
             }
             Err(TimeError::NotYet(at)) => {
-                format!("not valid yet, begins {}", moment::distance(at, self.now))
+                format!("not yet valid, begins {}", Moment::beginning(at, self.now).relative)
             }
         }
     }
 }
 
 impl Signature {
+    const fn in_words(&self) -> &'static str {
+        match self {
+            Self::Holds => "valid",
+            Self::NotChecked => "not checked",
+            Self::Fails(VerifyError::UnknownKey(_)) => "not checked: no trusted key has this id",
+            Self::Fails(VerifyError::KeyPurpose { .. }) => "by a key for another purpose",
+            Self::Fails(_) => "NOT VALID",
+        }
+    }
+
+    /// Returns the value in JSON.
     const fn as_str(&self) -> &'static str {
         match self {
             Self::Holds => "holds",
@@ -241,11 +249,11 @@ mod tests {
         for line in [
             "id         AQEBAQICAgICAgICAgICAg",
             "batch      01010101",
-            "signature  holds",
+            "signature  valid",
             "user       alice",
             "kind       user-locked",
             "uses       1",
-            "now        valid, expires in 60 min",
+            "now        valid, expires in 1 hour",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} in {text}");
         }
@@ -255,11 +263,15 @@ mod tests {
     fn shows_validity_and_signature_separately() {
         let late = inspection(Signature::NotChecked, ISSUED_AT.plus(3_600));
         assert!(plain(&late).contains("signature  not checked"));
-        assert!(plain(&late).contains("now        expired 0 s ago"), "{}", plain(&late));
+        assert!(
+            plain(&late).contains("now        expired less than a minute ago"),
+            "{}",
+            plain(&late)
+        );
         assert_eq!(late.json()["valid_now"], false);
         let early = inspection(Signature::Fails(VerifyError::Signature), ISSUED_AT.minus(120));
-        assert!(plain(&early).contains("signature  DOES NOT HOLD"));
-        assert!(plain(&early).contains("now        not valid yet, begins in 60 s"));
+        assert!(plain(&early).contains("signature  NOT VALID"));
+        assert!(plain(&early).contains("now        not yet valid, begins in 1 minute"));
         assert_eq!(early.json()["signature"], "DOES NOT HOLD");
     }
 

@@ -1,5 +1,6 @@
 //! `jeton key`: lists, creates and retires keys, on the machine that mints.
 
+use clap::builder::PossibleValue;
 use clap::{Subcommand, ValueEnum};
 use serde_json::Value;
 
@@ -14,7 +15,6 @@ use crate::keyring::{self, Encryption, KeyringError};
 use crate::random;
 use crate::signing::key_files::{self, KeyFile, Place};
 use crate::signing::passphrase::PassphraseArgs;
-use crate::signing::signing_key;
 use crate::token::{KeyId, KeyPurpose, SigningKey};
 
 const EXAMPLES: &str = "\
@@ -32,8 +32,8 @@ Examples:
   jeton key list
   jeton key list --format json | jq -r '.[] | select(.place == \"signing\") | .id'
 
-A key that is trusted but does not sign here belongs to another machine, or is retired
-and its links still work.";
+A key that is trusted but does not sign here belongs to another machine, or is retired and
+its links still work.";
 
 const NEW_EXAMPLES: &str = "\
 Examples:
@@ -72,8 +72,8 @@ enum KeyCommand {
     #[command(after_help = NEW_EXAMPLES)]
     New {
         /// What the key signs: links to profiles, or sign-in links for operators
-        #[arg(long, value_enum, default_value_t = PurposeName::Profile)]
-        purpose: PurposeName,
+        #[arg(long, value_enum, default_value_t = KeyPurpose::Profile)]
+        purpose: KeyPurpose,
 
         /// Encrypt the private key with a passphrase; --passphrase-file implies it
         #[arg(long)]
@@ -86,25 +86,19 @@ enum KeyCommand {
         #[arg(value_name = "KEYID")]
         id: KeyId,
 
-        /// Retire it even if it is the last key for its purpose
+        /// Retire the key even if it is the last one for its purpose
         #[arg(long)]
         last: bool,
     },
 }
 
-/// The purposes as values of an option.
-#[derive(Clone, Copy, ValueEnum)]
-enum PurposeName {
-    Profile,
-    Admin,
-}
+impl ValueEnum for KeyPurpose {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
 
-impl From<PurposeName> for KeyPurpose {
-    fn from(name: PurposeName) -> Self {
-        match name {
-            PurposeName::Profile => Self::Profile,
-            PurposeName::Admin => Self::Admin,
-        }
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.as_str()))
     }
 }
 
@@ -115,15 +109,14 @@ pub(crate) fn run(args: KeyArgs, global: &Global) -> Result<(), Failure> {
         KeyCommand::List { format } => list(&keys, format),
         KeyCommand::New { purpose, encrypt } => {
             let encrypt = encrypt || passphrase.names_a_file();
-            new(&keys, purpose.into(), encrypt.then_some(&passphrase))
+            new(&keys, purpose, encrypt.then_some(&passphrase))
         }
         KeyCommand::Retire { id, last } => retire(&keys, id, last, &passphrase),
     }
 }
 
 fn list(keys: &Keys, format: ListFormat) -> Result<(), Failure> {
-    let files = key_files::list(&keys.trusted, keys.signing.as_deref())
-        .map_err(|error| signing_key::explain(&error))?;
+    let files = key_files::list(&keys.trusted, keys.signing.as_deref())?;
     output::show(&match format {
         ListFormat::Text => for_people(&files).to_text(),
         ListFormat::Json => for_programs(&files).to_json()?,
@@ -140,16 +133,16 @@ fn list(keys: &Keys, format: ListFormat) -> Result<(), Failure> {
 fn new(keys: &Keys, purpose: KeyPurpose, lock: Option<&PassphraseArgs>) -> Result<(), Failure> {
     let signing = configured::signing_dir(keys)?;
     let passphrase = lock.map(PassphraseArgs::read).transpose()?;
-    let passphrase = match &passphrase {
-        Some(passphrase) => Some(passphrase.as_str().ok_or_else(no_passphrase)?),
+    let encryption = match &passphrase {
+        Some(passphrase) => Some(Encryption {
+            passphrase: passphrase.as_str().ok_or_else(no_passphrase)?,
+            salt: random::bytes()?,
+            iv: random::bytes()?,
+        }),
         None => None,
     };
-    let (salt, iv) = (random::bytes()?, random::bytes()?);
-    let encryption = passphrase.map(|passphrase| Encryption { passphrase, salt, iv });
-
     let key = SigningKey::from_seed(&zeroize::Zeroizing::new(random::bytes()?));
-    let pair = keyring::write_new(&keys.trusted, signing, purpose, &key, encryption.as_ref())
-        .map_err(|error| signing_key::explain(&error))?;
+    let pair = keyring::write_new(&keys.trusted, signing, purpose, &key, encryption.as_ref())?;
 
     output::show(&format!("{}\n", key.verifying_key().id()))?;
     output::remark(&format!(
@@ -163,7 +156,7 @@ fn new(keys: &Keys, purpose: KeyPurpose, lock: Option<&PassphraseArgs>) -> Resul
 
 fn retire(keys: &Keys, id: KeyId, last: bool, lock: &PassphraseArgs) -> Result<(), Failure> {
     let signing = configured::signing_dir(keys)?;
-    let files = key_files::signing(signing).map_err(|error| signing_key::explain(&error))?;
+    let files = key_files::signing(signing)?;
     if let Some(purpose) = left_without_key(&files, id)
         && !last
     {
@@ -176,20 +169,17 @@ fn retire(keys: &Keys, id: KeyId, last: bool, lock: &PassphraseArgs) -> Result<(
         ));
     }
     if files.iter().all(|file| file.id.is_some_and(|other| other != id)) {
-        let unknown = KeyringError::NoPrivateKey { path: signing.into(), id };
-        return Err(signing_key::explain(&unknown));
+        return Err(KeyringError::NoPrivateKey { path: signing.into(), id }.into());
     }
     let passphrase = lock.read()?;
-    let retired = keyring::retire(signing, id, passphrase.as_str())
-        .map_err(|error| signing_key::explain(&error))?;
+    let retired = keyring::retire(signing, id, passphrase.as_str())?;
 
     output::show(&format!("retired {id}: {}\n", retired.display()))?;
     output::remark(&format!(
         "The key no longer signs here. Its links keep working until they expire, for at most 366 \
          days; keep its public half trusted until then.\n\
          To refuse all its links now: jeton revoke --key {id}\n\
-         A node that mints with it goes on until it is reloaded: systemctl reload jeton, or kill \
-         -HUP."
+         A node keeps minting with it until it is reloaded: systemctl reload jeton, or kill -HUP."
     ));
     Ok(())
 }
@@ -216,25 +206,21 @@ fn no_passphrase() -> Failure {
 }
 
 fn for_people(files: &[KeyFile]) -> Table {
-    table(
-        files,
-        |file| file.id.map_or_else(|| "?".into(), |id| id.to_string().into()),
-        |file| if file.encrypted { "yes" } else { "-" }.into(),
-    )
+    table(files, |file| file.id.map_or_else(|| "?".into(), |id| id.to_string().into()))
 }
 
 fn for_programs(files: &[KeyFile]) -> Table {
-    table(files, |file| file.id.map(|id| id.to_string()).into(), |file| file.encrypted.into())
+    table(files, |file| file.id.map(|id| id.to_string()).into())
 }
 
-fn table(files: &[KeyFile], id: fn(&KeyFile) -> Value, encrypted: fn(&KeyFile) -> Value) -> Table {
+fn table(files: &[KeyFile], id: fn(&KeyFile) -> Value) -> Table {
     Table::of(
         files,
         &[
             ("id", id),
             ("purpose", |file| file.purpose.as_str().into()),
             ("place", |file| file.place.as_str().into()),
-            ("encrypted", encrypted),
+            ("encrypted", |file| file.encrypted.into()),
             ("file", |file| file.path.display().to_string().into()),
         ],
     )

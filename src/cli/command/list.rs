@@ -68,7 +68,6 @@ pub(crate) fn run(args: ListArgs, global: &Global) -> Result<(), Failure> {
     output::show(&written(&tokens, state, format)?)
 }
 
-/// Returns the remark for an empty list.
 fn none(query: &TokenFilter) -> &'static str {
     match query {
         TokenFilter { user: None, profile_type: None, state: StateFilter::Live, batch: None } => {
@@ -95,20 +94,19 @@ fn written(
 
 /// Omits the state where all tokens are live, and the notes if there are none.
 fn for_people(tokens: &[TokenInfo], state: StateFilter) -> Table {
-    let mut table =
-        Table::new(&["id", "user", "kind", "uses left", "state", "expires", "local time", "note"]);
-    for token in tokens {
-        table.add([
-            token.id.to_string().into(),
-            token.user.as_str().into(),
-            token.profile_type.as_str().into(),
-            uses_left(token).into(),
-            token.state.as_str().into(),
-            token.expires_at.to_string().into(),
-            moment::local(token.expires_at).into(),
-            note(token).into(),
-        ]);
-    }
+    let mut table = Table::of(
+        tokens,
+        &[
+            ("id", |token| token.id.to_string().into()),
+            ("user", |token| token.user.as_str().into()),
+            ("kind", |token| token.profile_type.as_str().into()),
+            ("uses left", |token| uses_left(token).into()),
+            ("state", |token| token.state.as_str().into()),
+            ("expires", |token| token.expires_at.to_string().into()),
+            ("local time", |token| moment::local(token.expires_at).into()),
+            ("note", |token| note(token).into()),
+        ],
+    );
     if state == StateFilter::Live {
         table = table.without("state");
     }
@@ -153,20 +151,7 @@ fn uses_left(token: &TokenInfo) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn tokens() -> Vec<TokenInfo> {
-        serde_json::from_str(
-            r#"[{"id":"AQEBAQICAgICAgICAgICAg","key_id":"3f2a9c01","batch":"01010101",
-                 "user":"alice","profile_type":"user-locked","uses":3,"used":1,"uses_left":2,
-                 "state":"in-use","note":"her phone",
-                 "issued_at":"2026-11-23T12:00:00Z","expires_at":"2026-11-23T13:00:00Z"},
-                {"id":"AQEBAQMDAwMDAwMDAwMDAw","key_id":"3f2a9c01","batch":"01010101",
-                 "user":"bob","profile_type":"autologin","uses":null,"used":0,"uses_left":null,
-                 "state":"unused","note":"",
-                 "issued_at":"2026-11-23T12:00:00Z","expires_at":"2026-11-23T13:00:00Z"}]"#,
-        )
-        .unwrap()
-    }
+    use crate::cli::client::fake_node::tokens;
 
     fn plain(tokens: &[TokenInfo], state: StateFilter) -> String {
         let text = written(tokens, state, ListFormat::Text).unwrap();

@@ -25,8 +25,7 @@ pub(crate) struct ManArgs {
 
 pub(crate) fn run(args: ManArgs, mut command_line: clap::Command) -> Result<(), Failure> {
     let Some(dir) = args.dir else {
-        let page = page(&Man::new(command_line))
-            .map_err(|error| Failure::new(&error, "this is a bug in jeton; please report it"))?;
+        let page = page(&Man::new(command_line)).map_err(|error| Failure::bug(&error))?;
         return output::show(&page);
     };
     command_line = command_line.disable_help_subcommand(true);

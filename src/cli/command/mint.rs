@@ -25,12 +25,12 @@ use crate::token::{IpNetwork, NewUserName, ProfileKind, UnixSeconds, UseLimit};
 const EXAMPLES: &str = "\
 Examples:
   jeton mint --user alice                              one use, one hour
-  jeton mint --user alice --user bob --expires 7d      one link each, one batch
+  jeton mint --user alice --user bob --expires 7d      a link for each, in one batch
   jeton mint --user alice --uses unlimited --expires 2026-12-01T12:00Z
   jeton mint --user alice --qr                         with a QR code for the phone
   jeton mint --user alice --record --note 'new phone'  in `jeton list` at once
   jeton mint --user alice --format url | mail -s VPN alice@example.com
-  jeton mint --csv people.csv > links.csv              a link for each line, one batch
+  jeton mint --csv people.csv > links.csv              a link for each line, in one batch
   jeton mint --csv people.csv --sheet links.html       a page to print, with QR codes
   jeton mint --user alice --key k.pem --public-url https://vpn.example.com
                                                        on a machine without jeton.toml
@@ -44,17 +44,17 @@ link: previews and scanners that open it spend no use.";
 
 /// Mint links to the profiles of users, offline
 ///
-/// By default, a link works once and for one hour. All links of one run are one batch;
-/// `jeton revoke --batch` revokes them together.
+/// By default, a link works once, within one hour. All links of one run are a batch, which
+/// `jeton revoke --batch` revokes as a whole.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 #[command(group(ArgGroup::new("orders").required(true).args(["users", "csv"])))]
 pub(crate) struct MintArgs {
-    /// User of the profile; repeat the option for one link each
+    /// User of the profile; repeat the option to mint a link for each
     #[arg(long = "user", value_name = "USER")]
     users: Vec<NewUserName>,
 
-    /// File with one link on each line, or `-` for stdin; see below
+    /// CSV file that describes one link on each line, or `-` for stdin; see below
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     csv: Option<PathBuf>,
 
@@ -110,7 +110,7 @@ pub(crate) fn run(args: &MintArgs, global: &Global) -> Result<(), Failure> {
     let bar = progress::bar(orders.len(), "minting");
     let counted_orders = orders.iter().inspect(|_order| bar.inc(1));
     let minted = args.minter.open(global)?.mint(counted_orders, now, random::fill)?;
-    // The sheet may fail, so it comes first: no link is out before the result is shown.
+    // Write the sheet first: if this fails, no link was shown.
     if let Some(path) = &args.sheet {
         bar.set_message("drawing");
         bar.set_position(0);
@@ -139,8 +139,8 @@ pub(crate) fn run(args: &MintArgs, global: &Global) -> Result<(), Failure> {
     let Some(recorder) = recorder else { return Ok(()) };
     if minted.len() > 1 {
         output::remark(
-            "Recording the links at the node. If this is interrupted, all links still work; `jeton \
-             list` lists the unrecorded ones from their first use on.",
+            "Recording the links at the node. If this is interrupted, all links still work, but \
+             `jeton list` lists the unrecorded ones only from their first use on.",
         );
     }
     let bar = progress::bar(minted.len(), "recording");
@@ -192,8 +192,8 @@ fn large_sheet(cards: usize) -> String {
 }
 
 fn batch_remark(minted: &[Minted]) -> String {
-    let batch = minted.first().map(|minted| minted.claims.nonce.batch().to_string());
-    let batch = batch.unwrap_or_default();
+    let first = minted.first().map(|minted| minted.claims.nonce.batch().to_string());
+    let batch = first.unwrap_or_default();
     let links = counted(minted.len(), "link");
     format!("{links}, batch {batch}. To revoke all of them: jeton revoke --batch {batch}")
 }
@@ -220,7 +220,6 @@ fn formatted(minted: &[Minted], format: MintFormat) -> Result<String, Failure> {
     }
 }
 
-/// Returns a token for people.
 fn block(minted: &Minted) -> String {
     let Minted { kind, claims, token, links } = minted;
     let mut facts = Facts::default();
@@ -239,7 +238,6 @@ fn block(minted: &Minted) -> String {
     facts.to_text()
 }
 
-/// Returns all tokens for programs.
 fn table(minted: &[Minted]) -> Table {
     Table::of(
         minted,

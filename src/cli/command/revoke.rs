@@ -18,7 +18,6 @@ use crate::failure::Failure;
 use crate::keyring::Keyring;
 use crate::ledger::StateFilter;
 use crate::signing::passphrase::PassphraseArgs;
-use crate::signing::signing_key;
 use crate::token::{Batch, KeyId, Nonce, UnixSeconds, UserName, verify};
 
 const EXAMPLES: &str = "\
@@ -33,8 +32,8 @@ Examples:
 A revocation cannot be undone. A profile that was downloaded before stays on the device
 and keeps working; to end that, revoke its certificate.";
 
-/// The longest wait for the end of the second of a user's revocation, in seconds. The node's clock
-/// sets that second. If it is further ahead of this clock, a remark says so.
+/// The longest wait for the end of the second until which a user's links are revoked, in seconds.
+/// The node's clock sets that second. If it is further ahead, a remark says so.
 const WAIT_MAX_S: u64 = 2;
 
 /// The most characters of a text that may be a mistyped id and is safe to show. Every token is
@@ -144,7 +143,7 @@ fn knows(keys: &Keyring, id: KeyId) -> bool {
     keys.iter().any(|(_path, trusted)| trusted.key.id() == id)
 }
 
-/// Returns a warning for each target that no listed link has, and that may be mistyped. It ignores
+/// Returns a warning for each target that may be mistyped, because no listed link has it. Ignores
 /// errors of the node: the revocation is done.
 fn unlisted_warnings(node: &AdminClient, targets: &[NewRevocation]) -> Vec<String> {
     let all = TokenFilter { state: StateFilter::All, ..TokenFilter::default() };
@@ -167,7 +166,7 @@ fn unlisted_warnings(node: &AdminClient, targets: &[NewRevocation]) -> Vec<Strin
             NewRevocation::Token(_) | NewRevocation::Key(_) => continue,
         };
         if matches!(node.knows(&query), Ok(false)) {
-            warnings.extend(unlisted_warning(target));
+            warnings.push(unlisted_warning(target));
         }
     }
     for (batch, nonces) in batches {
@@ -175,30 +174,24 @@ fn unlisted_warnings(node: &AdminClient, targets: &[NewRevocation]) -> Vec<Strin
         let Ok(listed) = node.tokens(&query) else { continue };
         let listed: BTreeSet<_> = listed.iter().map(|token| token.id).collect();
         let unlisted = nonces.into_iter().filter(|nonce| !listed.contains(nonce));
-        warnings.extend(
-            unlisted.filter_map(|nonce| unlisted_warning(&NewRevocation::token(nonce, None))),
-        );
+        let warning = |nonce| unlisted_warning(&NewRevocation::token(nonce, None));
+        warnings.extend(unlisted.map(warning));
     }
     warnings
 }
 
-fn unlisted_warning(target: &NewRevocation) -> Option<String> {
-    let (what, list) = match target {
-        NewRevocation::User(RevokeUser { user }) => {
-            (format!("the user {user}"), "jeton list --state all")
-        }
-        NewRevocation::Batch(RevokeBatch { batch }) => {
-            (format!("the batch {batch}"), "jeton list --state all --format json")
-        }
-        NewRevocation::Token(RevokeToken { token: nonce, .. }) => {
-            (format!("the id {nonce}"), "jeton list --state all")
-        }
-        NewRevocation::Key(_) => return None,
+fn unlisted_warning(target: &NewRevocation) -> String {
+    let (kind, id) = kind_and_id(target);
+    let (what, option) = match target {
+        NewRevocation::Token(_) => ("id", ""),
+        NewRevocation::Batch(_) => (kind, " --format json"),
+        NewRevocation::User(_) | NewRevocation::Key(_) => (kind, ""),
     };
-    Some(format!(
-        "warning: no listed link has {what}; it is revoked anyway\n\
-         hint: links that were never used may be unlisted; if it was mistyped, see `{list}`"
-    ))
+    format!(
+        "warning: no listed link has the {what} {id}; it is revoked anyway\n\
+         hint: links that were never used may be unlisted; if it was mistyped, see `jeton list \
+         --state all{option}`"
+    )
 }
 
 /// Parses an id, or a token or link. Returns the expiry only of a token that a trusted key signed.
@@ -216,42 +209,40 @@ pub(crate) fn token(
             "`jeton list` shows the ids, which have 22 characters",
         ));
     }
-    let keys = Keyring::load(trusted).map_err(|error| signing_key::explain(&error))?;
+    let keys = Keyring::load(trusted)?;
     // The ledger drops a revocation some time after the expiry of the token. So an early, forged
     // expiry would revive the token.
-    let token = verify(pasted::token(&text)?, &keys).map_err(|error| pasted::explain(&error))?;
+    let token = verify(pasted::token(&text)?, &keys)?;
     Ok((token.id().nonce, Some(token.claims().expires_at())))
 }
 
-/// Describes what is revoked, for people.
 fn describe(target: &NewRevocation, issued_until: Option<UnixSeconds>) -> String {
-    match (target, issued_until) {
-        (NewRevocation::Token(RevokeToken { token: nonce, .. }), _) => format!("revoked {nonce}"),
-        (NewRevocation::Batch(RevokeBatch { batch }), _) => {
-            format!("revoked batch {batch}: every link of that batch")
+    let (kind, id) = kind_and_id(target);
+    let which = match (target, issued_until) {
+        (NewRevocation::Token(_), _) => return format!("revoked {id}"),
+        (NewRevocation::Batch(_), _) => "every link of that batch".to_owned(),
+        (NewRevocation::User(_), Some(until)) => {
+            format!("every link minted until {until}; links minted later still work")
         }
-        (NewRevocation::User(RevokeUser { user }), Some(until)) => format!(
-            "revoked user {user}: every link minted until {until}; links minted later still work"
-        ),
-        (NewRevocation::User(RevokeUser { user }), None) => {
-            format!("revoked user {user}: every link minted so far")
-        }
-        (NewRevocation::Key(RevokeKey { key }), _) => {
-            format!("revoked key {key}: every link that it signed or will sign")
-        }
-    }
+        (NewRevocation::User(_), None) => "every link minted so far".to_owned(),
+        (NewRevocation::Key(_), _) => "every link that it signed or will sign".to_owned(),
+    };
+    format!("revoked {kind} {id}: {which}")
 }
 
 fn for_programs(target: &NewRevocation, issued_until: Option<UnixSeconds>) -> Table {
-    let (kind, id) = match target {
-        NewRevocation::Token(RevokeToken { token: nonce, .. }) => ("token", nonce.to_string()),
+    let (kind, id) = kind_and_id(target);
+    let issued_until = issued_until.map(|until| until.to_string());
+    Table::row([("revoked", kind.into()), ("id", id.into()), ("issued_until", issued_until.into())])
+}
+
+fn kind_and_id(target: &NewRevocation) -> (&'static str, String) {
+    match target {
+        NewRevocation::Token(RevokeToken { token, .. }) => ("token", token.to_string()),
         NewRevocation::Batch(RevokeBatch { batch }) => ("batch", batch.to_string()),
         NewRevocation::User(RevokeUser { user }) => ("user", user.to_string()),
-        NewRevocation::Key(RevokeKey { key: id }) => ("key", id.to_string()),
-    };
-    let mut table = Table::new(&["revoked", "id", "issued_until"]);
-    table.add([kind.into(), id.into(), issued_until.map(|until| until.to_string()).into()]);
-    table
+        NewRevocation::Key(RevokeKey { key }) => ("key", key.to_string()),
+    }
 }
 
 /// Waits until the second `until` is over, so that links minted after this command are not revoked.
@@ -278,18 +269,24 @@ fn own_key(id: KeyId) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::client::fake_node::FakeNode;
+    use crate::cli::client::fake_node::{FakeNode, client_of};
     use crate::clock::ManualClock;
     use crate::keyring::write_new;
     use crate::mint::tests::{counting, minter, order};
     use crate::token::{KeyPurpose, SigningKey};
 
-    #[test]
-    fn takes_the_expiry_only_from_a_signed_token() {
+    fn trusted_key() -> (tempfile::TempDir, SigningKey) {
         let temp = tempfile::tempdir().unwrap();
         let (trusted, signing) = (temp.path().join("trusted"), temp.path().join("signing"));
         let key = SigningKey::from_seed(&[7; 32]);
         write_new(&trusted, &signing, KeyPurpose::Profile, &key, None).unwrap();
+        (temp, key)
+    }
+
+    #[test]
+    fn takes_the_expiry_only_from_a_signed_token() {
+        let (temp, _) = trusted_key();
+        let trusted = temp.path().join("trusted");
         let minted = minter().mint(&[order("alice")], UnixSeconds::new(1_000), counting());
         let minted = &minted.unwrap()[0];
         let nonce = minted.claims.nonce;
@@ -307,11 +304,8 @@ mod tests {
 
     #[test]
     fn recognizes_trusted_keys() {
-        let temp = tempfile::tempdir().unwrap();
-        let (trusted, signing) = (temp.path().join("trusted"), temp.path().join("signing"));
-        let key = SigningKey::from_seed(&[7; 32]);
-        write_new(&trusted, &signing, KeyPurpose::Profile, &key, None).unwrap();
-        let keys = Keyring::load(&trusted).unwrap();
+        let (temp, key) = trusted_key();
+        let keys = Keyring::load(&temp.path().join("trusted")).unwrap();
         assert!(knows(&keys, key.verifying_key().id()));
         assert!(!knows(&keys, KeyId([9; 4])));
     }
@@ -344,10 +338,9 @@ mod tests {
             (200, r#"{"tokens":[],"next":null,"total":2}"#),
             (200, none),
         ]);
-        let client = AdminClient::new(node.address(), SigningKey::from_seed(&[9; 32]));
         let nonce = Nonce::new(Batch([1; 4]), [2; 12]);
         let warnings = unlisted_warnings(
-            &client,
+            &node.client(),
             &[
                 NewRevocation::user(UserName::new("alicee").unwrap()),
                 NewRevocation::batch(Batch([1; 4])),
@@ -362,7 +355,7 @@ mod tests {
         assert!(warnings[0].contains("`jeton list --state all`"), "{}", warnings[0]);
         let requests = node.requests();
         assert!(requests[0].line().contains("state=all&user=alicee"), "{}", requests[0].line());
-        let gone = AdminClient::new(FakeNode::unused_address(), SigningKey::from_seed(&[9; 32]));
+        let gone = client_of(FakeNode::unused_address());
         assert!(unlisted_warnings(&gone, &[NewRevocation::batch(Batch([1; 4]))]).is_empty());
     }
 

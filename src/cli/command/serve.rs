@@ -10,8 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::global::Global;
 use crate::failure::Failure;
-use crate::node::Node;
-use crate::node::logging;
+use crate::node::{Node, logging};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -74,7 +73,7 @@ impl Signals {
             let hangup = signal(SignalKind::hangup())?;
             Ok(Self { stop: StopSignals::listen()?, force: StopSignals::listen()?, hangup })
         };
-        listen().map_err(|error| Failure::new(&error, "this is a bug in jeton; please report it"))
+        listen().map_err(|error| Failure::bug(&error))
     }
 
     /// Serves until a stop signal. A second one does not wait for downloads.

@@ -33,8 +33,7 @@ Examples:
   jeton user allow-autologin alice
   jeton mint --user alice --profile-type autologin --allow-autologin
 
-An autologin profile needs no password. The permission also applies to links that were
-minted before.";
+The permission also applies to links that were minted before.";
 
 const DENY_EXAMPLES: &str = "\
 Examples:
@@ -63,7 +62,7 @@ enum UserCommand {
         #[arg(long, value_enum, default_value_t = UserFormat::Text)]
         format: UserFormat,
     },
-    /// Allow a user profiles that need no password
+    /// Allow a user autologin profiles, which need no password
     #[command(after_help = ALLOW_EXAMPLES)]
     AllowAutologin {
         /// Name of the user
@@ -73,7 +72,7 @@ enum UserCommand {
         #[arg(long, value_enum, default_value_t = ChangeFormat::Text)]
         format: ChangeFormat,
     },
-    /// Deny a user profiles that need no password
+    /// Deny a user autologin profiles, which need no password
     ///
     /// Links to such profiles are refused from now on. A profile that was downloaded before keeps
     /// working; to end that, revoke its certificate.
@@ -123,12 +122,10 @@ fn has_profile(users: &[UserInfo], user: &UserName) -> bool {
     users.iter().any(|known| known.profile && known.user == *user)
 }
 
-/// Returns the new permission as output.
 fn permitted(user: &UserName, allowed: bool, format: ChangeFormat) -> Result<String, Failure> {
     if format == ChangeFormat::Json {
-        let mut table = Table::new(&["user", "autologin"]);
-        table.add([user.as_str().into(), allowed.into()]);
-        return table.to_json_lines();
+        let row = [("user", user.as_str().into()), ("autologin", allowed.into())];
+        return Table::row(row).to_json_lines();
     }
     let may = if allowed { "may" } else { "may not" };
     Ok(format!("{user} {may} have autologin profiles\n"))
@@ -136,34 +133,24 @@ fn permitted(user: &UserName, allowed: bool, format: ChangeFormat) -> Result<Str
 
 fn written(users: &[UserInfo], format: UserFormat) -> Result<String, Failure> {
     match format {
-        UserFormat::Text => Ok(for_people(users).to_text()),
-        UserFormat::Json => for_programs(users).to_json(),
-        UserFormat::Csv => for_programs(users).to_csv(),
+        UserFormat::Text => Ok(table(users).to_text()),
+        UserFormat::Json => table(users).to_json(),
+        UserFormat::Csv => table(users).to_csv(),
         UserFormat::Toml => {
             Ok(users_file::write(users.iter().map(|user| (&user.user, user.autologin))))
         }
     }
 }
 
-fn for_people(users: &[UserInfo]) -> Table {
-    let mut table = Table::new(&["user", "autologin", "profile"]);
-    let yes_no = |yes| if yes { "yes" } else { "no" };
-    for user in users {
-        table.add([
-            user.user.as_str().into(),
-            yes_no(user.autologin).into(),
-            yes_no(user.profile).into(),
-        ]);
-    }
-    table
-}
-
-fn for_programs(users: &[UserInfo]) -> Table {
-    let mut table = Table::new(&["user", "autologin", "profile"]);
-    for user in users {
-        table.add([user.user.as_str().into(), user.autologin.into(), user.profile.into()]);
-    }
-    table
+fn table(users: &[UserInfo]) -> Table {
+    Table::of(
+        users,
+        &[
+            ("user", |user| user.user.as_str().into()),
+            ("autologin", |user| user.autologin.into()),
+            ("profile", |user| user.profile.into()),
+        ],
+    )
 }
 
 #[cfg(test)]

@@ -70,24 +70,18 @@ impl FromStr for Expiry {
 /// Why a text is not an expiry that a token can have.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 pub(crate) enum ExpiryError {
-    /// It is neither a span nor a time.
     #[error(
         "expected a span such as 90m, 1h, 7d or `2 weeks`, or a time such as 2026-12-01T12:00Z"
     )]
     Syntax,
-    /// It is a number without a unit.
     #[error("{0} has no unit: write {0}m, {0}h or {0}d")]
     NoUnit(String),
-    /// It is a time without an offset from UTC.
     #[error("the time zone is missing: write {0}Z for UTC, or an offset such as {0}+02:00")]
     NoZone(civil::DateTime),
-    /// It is less than one second.
     #[error("a token must be valid for at least 1 second")]
     Zero,
-    /// It is in the past.
     #[error("that time is in the past")]
     Past,
-    /// It is beyond the longest lifetime.
     #[error("a token can be valid for at most 366 days")]
     TooLate,
 }

@@ -1,7 +1,7 @@
 //! Minting from the command line, shared by `mint` and `sacli`. The minting itself is in
 //! [`crate::mint`].
 //!
-//! Orders come from options or from a table ([`orders_csv`]). [`expiry`] parses their expiry.
+//! Orders are options or lines of a table ([`orders_csv`]). [`expiry`] parses their expiry.
 //! [`order_check`] rejects orders for links that would be refused, by the list of users of a node
 //! or by [`permission`] (with [`users_file`]). Minted tokens are recorded by a node ([`recording`])
 //! or printed ([`sheet`]).
@@ -25,7 +25,6 @@ use crate::signing::passphrase::PassphraseArgs;
 use crate::token::KeyPurpose;
 use crate::token::url::PublicUrl;
 
-/// The options for the key and the public URL.
 #[derive(clap::Args)]
 pub(crate) struct MinterArgs {
     /// Signing key: an id from `jeton key list`, or a file [default: the newest profile key in the

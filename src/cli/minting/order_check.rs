@@ -1,7 +1,7 @@
-//! Rejects orders for links that would be refused, by the command line and, if it is asked, a node.
-//! `mint` and `sacli` use this.
+//! Rejects orders for links that nodes would refuse. It relies on the command line and, if one is
+//! asked, on a node.
 //!
-//! It prevents useless links and is not a security check: the nodes check again when a link is
+//! This prevents useless links and is not a security check: the nodes check again when a link is
 //! used.
 
 use std::collections::BTreeSet;
@@ -19,7 +19,6 @@ use crate::token::{ProfileKind, UserName};
 pub(crate) struct OrderCheck {
     /// Users with a profile; `None` if no node was asked.
     known: Option<BTreeSet<UserName>>,
-    /// Users who may have autologin profiles.
     permissions: Permissions,
 }
 
@@ -35,7 +34,6 @@ pub(crate) enum OrderError {
 }
 
 impl OrderCheck {
-    /// Checks by the command line only.
     pub(crate) const fn offline(permissions: Permissions) -> Self {
         Self { known: None, permissions }
     }
@@ -68,7 +66,6 @@ impl OrderCheck {
 }
 
 impl OrderError {
-    /// Returns the hint.
     pub(crate) fn hint(&self) -> &str {
         match self {
             Self::UnknownUser(_) => "`jeton user list` lists the users with a profile",
@@ -94,18 +91,12 @@ impl From<OrderError> for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::client::fake_node::FakeNode;
+    use crate::cli::client::fake_node::{FakeNode, USERS};
     use crate::mint::tests::order;
-    use crate::token::SigningKey;
-
-    const USERS: &str = r#"{"users":[{"user":"alice","autologin":true,"profile":true},
-                                     {"user":"bob","autologin":false,"profile":true},
-                                     {"user":"gone","autologin":true,"profile":false}]}"#;
 
     fn asked(given: Permissions) -> impl Fn(ProfileKind, &str) -> String {
         let node = FakeNode::answering([(200, USERS)]);
-        let client = AdminClient::new(node.address(), SigningKey::from_seed(&[9; 32]));
-        let check = OrderCheck::ask(&client, given).unwrap();
+        let check = OrderCheck::ask(&node.client(), given).unwrap();
         move |kind, user| match check.check(&Order { kind, ..order(user) }) {
             Ok(()) => "fine".to_owned(),
             Err(error) => error.to_string(),

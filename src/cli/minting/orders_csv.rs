@@ -1,7 +1,7 @@
 //! `mint --csv`: one order on each line of a file.
 //!
 //! The first line names the columns; only `user` is required. The options of the command line apply
-//! to empty cells. One bad cell, and nothing is minted.
+//! to empty cells. If any cell is bad, nothing is minted.
 
 use std::fmt;
 use std::fs::File;
@@ -60,10 +60,9 @@ enum OrdersError {
     NoOrder,
 }
 
-/// The errors of lines and cells.
 #[derive(Debug, Default, Error)]
 struct LineErrors {
-    /// The first of them.
+    /// The first errors.
     reported: Vec<LineError>,
     /// The number of further errors.
     more: usize,

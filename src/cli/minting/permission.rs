@@ -1,7 +1,5 @@
-//! Permissions for `autologin` profiles, when a token is minted.
-//!
-//! They prevent useless links and are not a security check: the nodes check again when the link is
-//! used.
+//! Permissions for `autologin` profiles, when a token is minted. Like [`super::order_check`], they
+//! only prevent useless links.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -14,20 +12,18 @@ use crate::failure::Failure;
 use crate::mint::Order;
 use crate::token::{ProfileKind, UserName};
 
-/// The options for permissions.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct PermissionArgs {
     /// File with the users who may have autologin, written by `jeton user list --format toml`
     #[arg(long = "users", value_name = "FILE", value_hint = ValueHint::FilePath)]
     users_file: Option<PathBuf>,
 
-    /// Mint autologin links without --users: you know that the user may have them
+    /// Mint autologin links without --users: you vouch that their users may have them
     #[arg(long, conflicts_with = "users_file")]
     allow_autologin: bool,
 }
 
 impl PermissionArgs {
-    /// Returns the permissions by the command line.
     pub(crate) fn read(&self) -> Result<Permissions, Failure> {
         match &self.users_file {
             Some(path) => users_file::read(path).map(Permissions::Listed),
@@ -44,7 +40,6 @@ pub(crate) enum Permissions {
     Vouched,
     /// Only these users may have autologin profiles.
     Listed(BTreeSet<UserName>),
-    /// Nothing is known.
     Unknown,
 }
 
@@ -53,7 +48,6 @@ pub(crate) enum Permissions {
 #[derive(Debug, Error)]
 #[error("need autologin")]
 pub(crate) struct NeedAutologin {
-    /// The hint.
     pub hint: String,
 }
 
@@ -71,9 +65,8 @@ impl Permissions {
                 "{user} is not allowed autologin; `jeton user allow-autologin {user}` allows it"
             ),
             Self::Unknown => {
-                "--users FILE names a file, written by `jeton user list --format toml`, of the users \
-                 who may have it; with --allow-autologin you vouch for it yourself; the nodes check \
-                 again at the download"
+                "name a file from `jeton user list --format toml` with --users FILE, or vouch for \
+                 the user with --allow-autologin. The nodes check again at the download"
                     .to_owned()
             }
         };

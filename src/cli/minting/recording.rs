@@ -1,5 +1,4 @@
-//! `--record`: records minted tokens at the node on this machine, so that `jeton list` lists them
-//! before their first use.
+//! `--record`: records minted tokens at the node on this machine.
 
 use indicatif::ProgressBar;
 
@@ -12,7 +11,6 @@ use crate::ledger::Note;
 use crate::mint::Minted;
 use crate::signing::passphrase::PassphraseArgs;
 
-/// The options for recording.
 #[derive(clap::Args)]
 pub(crate) struct RecordArgs {
     /// Record the links at the node on this machine, so that `jeton list` lists them before their
@@ -20,12 +18,11 @@ pub(crate) struct RecordArgs {
     #[arg(long)]
     record: bool,
 
-    /// Text that `jeton list` shows beside each of the links, such as their purpose
+    /// Note that `jeton list` shows with each of the links, such as their purpose
     #[arg(long, value_name = "TEXT", requires = "record")]
     note: Option<Note>,
 }
 
-/// A node that records tokens.
 pub(crate) struct Recorder {
     node: AdminClient,
     note: Option<Note>,
@@ -47,8 +44,8 @@ impl RecordArgs {
 }
 
 impl Recorder {
-    /// Asks the node for its users. This comes before minting, so that nothing is minted if the
-    /// node is unreachable.
+    /// Asks the node for its users. Call this before minting, so that nothing is minted if the node
+    /// is unreachable.
     pub(crate) fn ask(&self, given: Permissions) -> Result<OrderCheck, Failure> {
         Ok(OrderCheck::ask(&self.node, given)?)
     }
@@ -81,7 +78,7 @@ mod tests {
     use super::*;
     use crate::cli::client::fake_node::FakeNode;
     use crate::mint::tests::{counting, minter, order};
-    use crate::token::{SigningKey, UnixSeconds};
+    use crate::token::UnixSeconds;
 
     fn minted() -> Vec<Minted> {
         let orders = [order("alice"), order("bob"), order("carol")];
@@ -89,8 +86,7 @@ mod tests {
     }
 
     fn recorder(node: &FakeNode) -> Recorder {
-        let node = AdminClient::new(node.address(), SigningKey::from_seed(&[9; 32]));
-        Recorder { node, note: Some("a sheet".parse().unwrap()) }
+        Recorder { node: node.client(), note: Some("a sheet".parse().unwrap()) }
     }
 
     #[test]

@@ -15,7 +15,6 @@ use serde::Deserialize;
 use crate::failure::Failure;
 use crate::token::UserName;
 
-/// The comment at the beginning of the file.
 const HEAD: &str = "\
 # Users who may have autologin profiles, for `jeton mint --users FILE` on an offline
 # machine. The nodes check again when a link is used.

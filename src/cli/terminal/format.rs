@@ -7,11 +7,11 @@ use clap::ValueEnum;
 pub(crate) enum MintFormat {
     /// Labeled lines for people
     Text,
-    /// One JSON object a line, one line a token
+    /// One line per token, each a JSON object
     Json,
     /// Comma-separated values with a header line
     Csv,
-    /// The import link only, one line a token
+    /// One import link per line, and nothing else
     Url,
 }
 
@@ -62,14 +62,14 @@ pub(crate) enum MembersFormat {
 pub(crate) enum ChangeFormat {
     /// A sentence for people
     Text,
-    /// One JSON object a line, one line a change
+    /// One line per change, each a JSON object
     Json,
 }
 
 /// The formats of commands whose exit code is the answer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum CheckFormat {
-    /// A few words for people, or none if all is well
+    /// A short text for people
     Text,
     /// One JSON object
     Json,

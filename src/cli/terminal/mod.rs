@@ -1,7 +1,7 @@
 //! The output of commands.
 //!
-//! Only [`output`] writes to stdout and stderr. [`table`], [`facts`] and [`qr`] render what it
-//! writes, [`mod@format`] has the output formats, [`moment`] formats times, and [`progress`] shows
+//! Commands write to stdout and stderr through [`output`]. [`table`], [`facts`] and [`qr`] render
+//! results, [`mod@format`] has the output formats, and [`moment`] formats times. [`progress`] shows
 //! progress bars.
 
 pub(crate) mod facts;

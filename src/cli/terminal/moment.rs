@@ -1,4 +1,4 @@
-//! Times as people and programs read them.
+//! Formats times in UTC and in the local time zone.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -20,12 +20,6 @@ pub(crate) fn local(at: UnixSeconds) -> String {
 /// `1 December 2026, 13:00 CET`.
 pub(crate) fn on_paper(at: UnixSeconds) -> String {
     on_paper_in(at, &TimeZone::system())
-}
-
-/// Formats the distance of `at` from `now` in one unit: `in 59 min`, `2 days ago`.
-pub(crate) fn distance(at: UnixSeconds, now: UnixSeconds) -> String {
-    let length = length(at.get().abs_diff(now.get()));
-    if at > now { format!("in {length}") } else { format!("{length} ago") }
 }
 
 fn both_in(at: UnixSeconds, zone: &TimeZone) -> String {
@@ -53,22 +47,6 @@ fn timestamp(at: UnixSeconds) -> Option<Timestamp> {
     Timestamp::from_second(i64::try_from(at.get()).ok()?).ok()
 }
 
-fn length(seconds: u64) -> String {
-    const MINUTE: u64 = 60;
-    const HOUR: u64 = 60 * MINUTE;
-    const DAY: u64 = 24 * HOUR;
-    // A unit is used from 2 on, so that rounding down loses less than half.
-    if seconds >= 2 * DAY {
-        format!("{} days", seconds / DAY)
-    } else if seconds >= 2 * HOUR {
-        format!("{} h", seconds / HOUR)
-    } else if seconds >= 2 * MINUTE {
-        format!("{} min", seconds / MINUTE)
-    } else {
-        format!("{seconds} s")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,16 +65,5 @@ mod tests {
         let zone = TimeZone::fixed(jiff::tz::offset(1));
         let at = UnixSeconds::new(1_796_126_459);
         assert_eq!(on_paper_in(at, &zone), "1 December 2026, 13:00 +01");
-    }
-
-    #[test]
-    fn a_distance_has_one_unit() {
-        let now = UnixSeconds::new(1_000_000);
-        let in_seconds = |seconds| distance(now.plus(seconds), now);
-        assert_eq!(in_seconds(90), "in 90 s");
-        assert_eq!(in_seconds(3_599), "in 59 min");
-        assert_eq!(in_seconds(86_400), "in 24 h");
-        assert_eq!(in_seconds(172_800), "in 2 days");
-        assert_eq!(distance(now.minus(7_200), now), "2 h ago");
     }
 }

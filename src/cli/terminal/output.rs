@@ -1,8 +1,13 @@
 //! Writes results to stdout and remarks for people to stderr. Only terminals get colors, unless
 //! `NO_COLOR` is set.
 
+use std::fmt::Display;
 use std::io::{self, Write};
 
+use serde::Serialize;
+
+use super::format::ChangeFormat;
+use super::table;
 use crate::failure::Failure;
 
 /// Writes a result, which ends with a line feed, to stdout. A closed pipe, as after `| head`, is
@@ -18,8 +23,20 @@ pub(crate) fn show(result: &str) -> Result<(), Failure> {
     }
 }
 
+/// Writes the result of a change to stdout, as a line of text or of JSON.
+pub(crate) fn show_change(
+    format: ChangeFormat,
+    text: impl Display,
+    json: &impl Serialize,
+) -> Result<(), Failure> {
+    show(&match format {
+        ChangeFormat::Text => format!("{text}\n"),
+        ChangeFormat::Json => table::to_json(json)?,
+    })
+}
+
 /// Writes a remark and a line feed to stderr.
 pub(crate) fn remark(remark: &str) {
-    // If stderr is gone as well, there is no place left to report that.
+    // There is no other place to report an error of stderr.
     let _ = writeln!(anstream::stderr().lock(), "{remark}");
 }

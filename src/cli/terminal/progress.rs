@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// How often the bar is redrawn.
+/// The interval at which the bar is redrawn.
 const TICK: Duration = Duration::from_millis(100);
 
 /// Starts a bar for `len` steps, labeled `what`.

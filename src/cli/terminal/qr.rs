@@ -5,8 +5,8 @@ use crate::qr::QrDrawing;
 
 /// Draws `link` as a QR code.
 ///
-/// It paints the light modules, in white on black. So the code is right on any terminal with
-/// colors, and on a dark terminal without them.
+/// The light modules are painted, in white on black. So scanners can read the code on any terminal
+/// with colors, and on a dark terminal without them.
 pub(crate) fn draw(link: &str) -> Result<String, Failure> {
     let code = QrDrawing::of(link)
         .map_err(|error| Failure::new(&error, "omit --qr, or use a shorter user name"))?;

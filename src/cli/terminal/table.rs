@@ -5,8 +5,8 @@ use serde::ser::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::failure::Failure;
+use crate::plain_text::without_steering;
 
-/// The gap between two columns.
 const GAP: &str = "  ";
 
 /// The columns with text that people wrote. An id may begin with a hyphen as well, but programs
@@ -23,7 +23,7 @@ pub(crate) struct Table {
     rows: Vec<Vec<Value>>,
 }
 
-/// The name of a column, and the function that returns its cell; see [`Table::add`].
+/// The name of a column, and the function that returns its cell; an empty cell is `null`.
 pub(crate) type Column<T> = (&'static str, fn(&T) -> Value);
 
 /// One row with the names of its columns.
@@ -40,17 +40,11 @@ impl Table {
         Self { head, rows: items.iter().map(row).collect() }
     }
 
-    /// Starts a table without rows.
-    pub(crate) fn new(head: &[&'static str]) -> Self {
-        Self { head: head.to_vec(), rows: Vec::new() }
+    pub(crate) fn row<const N: usize>(cells: [(&'static str, Value); N]) -> Self {
+        let (head, row) = cells.into_iter().unzip();
+        Self { head, rows: vec![row] }
     }
 
-    /// Adds a row. Each string must be one line; an empty cell is `null`.
-    pub(crate) fn add<const N: usize>(&mut self, row: [Value; N]) {
-        self.rows.push(row.into());
-    }
-
-    /// Removes a column.
     pub(crate) fn without(mut self, name: &str) -> Self {
         if let Some(column) = self.head.iter().position(|found| *found == name) {
             self.head.remove(column);
@@ -61,12 +55,13 @@ impl Table {
         self
     }
 
-    /// Returns the table for people: column names in bold capitals, cells aligned.
+    /// Returns the table for people: column names in bold capitals, cells aligned, and characters
+    /// that steer a terminal replaced. Old tokens may have such user names.
     pub(crate) fn to_text(&self) -> String {
         let bold = Style::new().bold();
         let head: Vec<_> = self.head.iter().map(|name| name.to_uppercase()).collect();
         let rows: Vec<Vec<_>> =
-            self.rows.iter().map(|row| row.iter().map(shown).collect()).collect();
+            self.rows.iter().map(|row| row.iter().map(for_people).collect()).collect();
         let widths = widths(&head, &rows);
         let mut text = format!("{bold}{}{bold:#}\n", aligned(&head, &widths));
         for row in &rows {
@@ -124,6 +119,14 @@ fn bug(error: &(dyn std::error::Error + 'static)) -> Failure {
     Failure::new(error, "this is a bug in jeton; please report it. Try --format text")
 }
 
+fn for_people(cell: &Value) -> String {
+    match cell.as_bool() {
+        Some(true) => "yes".to_owned(),
+        Some(false) => "no".to_owned(),
+        None => without_steering(&shown(cell)),
+    }
+}
+
 fn shown(cell: &Value) -> String {
     match cell {
         Value::Null => String::new(),
@@ -132,7 +135,6 @@ fn shown(cell: &Value) -> String {
     }
 }
 
-/// Keeps a spreadsheet from evaluating a cell as a formula.
 fn as_text(cell: String) -> String {
     if cell.starts_with(FORMULA) { format!("'{cell}") } else { cell }
 }
@@ -157,16 +159,28 @@ mod tests {
     use super::*;
 
     fn table() -> Table {
-        let mut table = Table::new(&["user", "left", "kind"]);
-        table.add(["j\u{fc}rgen".into(), 2.into(), "autologin".into()]);
-        table.add(["al".into(), Value::Null, "".into()]);
-        table
+        Table {
+            head: vec!["user", "left", "kind"],
+            rows: vec![
+                vec!["j\u{fc}rgen".into(), 2.into(), "autologin".into()],
+                vec!["al".into(), Value::Null, "".into()],
+            ],
+        }
     }
 
     #[test]
     fn columns_are_aligned_without_trailing_blanks() {
         let plain = anstream::adapter::strip_str(&table().to_text()).to_string();
         assert_eq!(plain, "USER    LEFT  KIND\nj\u{fc}rgen  2     autologin\nal\n");
+    }
+
+    #[test]
+    fn only_text_replaces_steering_characters() {
+        let table = Table::row([("user", "\u{1b}[31m\u{202e}eve".into()), ("live", true.into())]);
+        let plain = anstream::adapter::strip_str(&table.to_text()).to_string();
+        assert_eq!(plain, "USER       LIVE\n\u{fffd}[31m\u{fffd}eve  yes\n");
+        assert_eq!(table.to_csv().unwrap(), "user,live\n\u{1b}[31m\u{202e}eve,true\n");
+        assert!(table.to_json().unwrap().contains("\"\\u001b[31m\u{202e}eve\""));
     }
 
     #[test]
@@ -182,15 +196,14 @@ mod tests {
     fn free_text_is_not_a_formula_in_a_spreadsheet() {
         for begin in ["=", "+", "-", "@", "\t", "\r"] {
             let text = format!("{begin}1");
-            let mut table = Table::new(&["id", "user", "note"]);
-            table.add(["-T3c".into(), text.as_str().into(), text.as_str().into()]);
+            let free = Value::from(text.as_str());
+            let table = Table::row([("id", "-T3c".into()), ("user", free.clone()), ("note", free)]);
             let csv = table.to_csv().unwrap();
             assert!(csv.starts_with("id,user,note\n-T3c,"), "{csv:?}");
             assert_eq!(csv.matches(&format!("'{text}")).count(), 2, "{csv:?}");
             assert!(!table.to_json().unwrap().contains('\''));
         }
-        let mut table = Table::new(&["user", "note"]);
-        table.add(["a=b".into(), Value::Null]);
+        let table = Table::row([("user", "a=b".into()), ("note", Value::Null)]);
         assert_eq!(table.to_csv().unwrap(), "user,note\na=b,\n");
     }
 
@@ -204,7 +217,8 @@ mod tests {
         );
         assert_eq!(lines, format!("{first}\n{second}\n"));
         assert_eq!(table().to_json().unwrap(), format!("[{first},{second}]\n"));
-        assert_eq!(Table::new(&["a", "b"]).to_json().unwrap(), "[]\n");
-        assert_eq!(Table::new(&["a", "b"]).to_csv().unwrap(), "a,b\n");
+        let empty = Table { head: vec!["a", "b"], rows: Vec::new() };
+        assert_eq!(empty.to_json().unwrap(), "[]\n");
+        assert_eq!(empty.to_csv().unwrap(), "a,b\n");
     }
 }

@@ -7,7 +7,7 @@ use crate::api::cluster::{Invite, NewInvite};
 use crate::cli::client::AdminClient;
 use crate::cli::global::Global;
 use crate::cli::terminal::format::ChangeFormat;
-use crate::cli::terminal::{output, table};
+use crate::cli::terminal::output;
 use crate::failure::Failure;
 use crate::signing::passphrase::PassphraseArgs;
 use crate::token::AdminRole;
@@ -39,14 +39,13 @@ pub(super) fn run(args: &InviteArgs, global: &Global) -> Result<(), Failure> {
     let node = AdminClient::open(&global.load()?, &args.passphrase)?;
     let Invite { line, expires_at } =
         node.post(AdminRole::Admin, "cluster/invites", &NewInvite {})?;
-    if args.format == ChangeFormat::Json {
-        let invite = json!({ "line": line.as_str(), "expires_at": expires_at.to_string() });
-        return output::show(&table::to_json(&invite)?);
+    let json = json!({ "line": line.as_str(), "expires_at": expires_at.to_string() });
+    output::show_change(args.format, &*line, &json)?;
+    if args.format == ChangeFormat::Text {
+        output::remark(&format!(
+            "This line works once, until {expires_at}. On the new machine:\n  jeton cluster join \
+             LINE --dir /etc/jeton"
+        ));
     }
-    output::show(&format!("{}\n", *line))?;
-    output::remark(&format!(
-        "This line works once, until {expires_at}. On the new machine:\n  jeton cluster join LINE \
-         --dir /etc/jeton"
-    ));
     Ok(())
 }

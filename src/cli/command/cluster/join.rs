@@ -1,7 +1,7 @@
 //! `jeton cluster join`: creates a new node of a cluster, completely or not at all.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 use serde_json::json;
@@ -12,18 +12,17 @@ use crate::cli::command::ledger::creation::draw_node_id;
 use crate::cli::command::serve::runtime;
 use crate::cli::pasted;
 use crate::cli::terminal::format::ChangeFormat;
-use crate::cli::terminal::{output, table};
+use crate::cli::terminal::output;
 use crate::clock::{Clock as _, SystemClock};
 use crate::cluster::{self, Authority, JoinError, JoinLine, NodeAddress, Welcome};
 use crate::failure::Failure;
 use crate::keyring;
 use crate::ledger::NodeId;
 use crate::ledger::raft::{self, Identity};
-use crate::node::cluster_link;
 use crate::token::url::PublicUrl;
 use crate::token::{KeyPurpose, UnixSeconds};
 
-/// What is created. jeton.toml comes last.
+/// The files and directories to create. jeton.toml is last, so that a directory with it is complete.
 const NAMES: [&str; 4] = ["keys", "ledger", "tls", "jeton.toml"];
 
 const EXAMPLES: &str = "\
@@ -77,23 +76,18 @@ pub(super) fn run(args: JoinArgs) -> Result<(), Failure> {
     let node_id = draw_node_id()?;
     let runtime = runtime()?;
     let version = env!("CARGO_PKG_VERSION");
-    let welcome = runtime.block_on(cluster::join(&line, node_id, &address, version));
-    let welcome = welcome.map_err(|error| explain(&error, node_id))?;
+    let joined = runtime.block_on(cluster::join(&line, node_id, &address, version));
+    let welcome = joined.map_err(|error| explain(&error, node_id))?;
     let node = NewNode { node_id, listen, address, dir: args.dir };
     let created = runtime.block_on(node.create(staging, &line, &welcome));
     let public_url = created.map_err(|failure| node.added_but_not_created(&failure))?;
-    output::show(&match args.format {
-        ChangeFormat::Text => format!("{node_id}\n"),
-        ChangeFormat::Json => {
-            let joined = json!({ "node_id": node_id, "address": node.address.to_string() });
-            table::to_json(&joined)?
-        }
-    })?;
+    let json = json!({ "node_id": node_id, "address": node.address.to_string() });
+    output::show_change(args.format, node_id, &json)?;
     output::remark(&node.next_step(&public_url));
     Ok(())
 }
 
-/// A new node, which the cluster has already added.
+/// A new node that the cluster has already added.
 struct NewNode {
     node_id: NodeId,
     listen: SocketAddr,
@@ -113,7 +107,7 @@ impl NewNode {
         let ledger_id = ledger_id.to_be_bytes();
         let public_url: PublicUrl = welcome.public_url.parse().map_err(|_| bad_answer())?;
         let authority = Authority::from_pem(ledger_id, &welcome.ca, &welcome.ca_key);
-        let authority = authority.map_err(|error| cluster_link::explain(&error))?;
+        let authority = authority?;
         if authority.fingerprint() != line.fingerprint {
             return Err(bad_answer());
         }
@@ -124,10 +118,8 @@ impl NewNode {
         raft::create_joined(&ledger, identity)
             .await
             .map_err(|error| Failure::new(&error, "check that the disk is not full"))?;
-        authority.write(&ledger).map_err(|error| cluster_link::explain(&error))?;
-        let (certificate, key) = certificate::self_signed(public_url.host(), SystemClock.now())?;
-        staging.write("tls/cert.pem", 0o644, &certificate)?;
-        staging.write("tls/key.pem", 0o600, &key)?;
+        authority.write(&ledger)?;
+        certificate::write(&staging, &public_url, SystemClock.now())?;
         staging.write("jeton.toml", 0o644, &self.jeton_toml(&public_url))?;
         staging.publish(&NAMES)?;
         Ok(public_url)
@@ -176,11 +168,7 @@ audit = \"audit.jsonl\"
 
     fn next_step(&self, public_url: &PublicUrl) -> String {
         let file = self.dir.join("jeton.toml");
-        let named = if self.dir == Path::new(".") {
-            String::new()
-        } else {
-            format!(" --config {}", file.display())
-        };
+        let named = init::config_option(&self.dir);
         format!(
             "\nThis node is a learner. Other nodes connect to it at {}.\n\nNext:\n  set [profiles] \
              in {}, as on the other nodes\n  put the certificate for {public_url} into {}\n  \
@@ -223,8 +211,8 @@ fn own_address(listen: SocketAddr, inviter: &NodeAddress) -> Result<NodeAddress,
     let address = ip.map(|ip| SocketAddr::new(ip, listen.port()).to_string());
     address.and_then(|address| address.parse().ok()).ok_or_else(|| {
         Failure::say(
-            "the address of this machine for other nodes is not known",
-            "set it: --address HOST:PORT",
+            "cannot determine the address at which other nodes reach this machine",
+            "name it with --address HOST:PORT",
         )
     })
 }
@@ -242,15 +230,15 @@ fn local_address(inviter: &NodeAddress) -> Option<IpAddr> {
 fn no_line() -> Failure {
     Failure::say(
         "stdin has no join line",
-        "paste or pipe in the line that `jeton cluster invite` prints on a member; if it was piped \
-         in, an error above says why there is none",
+        "paste or pipe in the line that `jeton cluster invite` prints on a member. If it was piped \
+         in, see the error above",
     )
 }
 
 const SAME_VERSION: &str = "run the same version of jeton on both nodes";
 
 fn bad_answer() -> Failure {
-    Failure::say("the answer of the inviting node is not understood", SAME_VERSION)
+    Failure::say("the inviting node sent an invalid answer", SAME_VERSION)
 }
 
 /// Adds a hint to an error of joining. Nothing was created.

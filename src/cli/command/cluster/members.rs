@@ -8,7 +8,6 @@ use crate::ledger::NodeId;
 /// The minimum length of a prefix that identifies a node, in digits.
 const PREFIX_LEN_MIN: usize = 4;
 
-/// Requests the members from a node.
 pub(super) fn request(node: &AdminClient) -> Result<Members, Failure> {
     Ok(node.get("cluster")?)
 }

@@ -24,8 +24,8 @@ From one node to three:
        jeton cluster promote ID ID
 
 Three voters tolerate the loss of one, five the loss of two. Further nodes stay learners:
-they serve links as well, but the majority does not depend on them. Two voters would be no
-better than one, so every change leaves an odd number.
+they serve links as well, but do not count for the majority. Two voters would be no better
+than one, so every change leaves an odd number.
 
 All nodes need correct clocks: run NTP. docs/cluster.md explains upgrades, lost nodes,
 backups and stolen keys.";
@@ -43,11 +43,8 @@ enum ClusterCommand {
     Status(status::StatusArgs),
     Invite(invite::InviteArgs),
     Join(join::JoinArgs),
-    Promote(change::PromoteArgs),
-    Demote(change::DemoteArgs),
-    Replace(change::ReplaceArgs),
-    Remove(change::RemoveArgs),
-    Lead(change::LeadArgs),
+    #[command(flatten)]
+    Change(change::ChangeCommand),
 }
 
 pub(crate) fn run(args: ClusterArgs, global: &Global) -> Result<(), Failure> {
@@ -55,10 +52,6 @@ pub(crate) fn run(args: ClusterArgs, global: &Global) -> Result<(), Failure> {
         ClusterCommand::Status(args) => status::run(&args, global),
         ClusterCommand::Invite(args) => invite::run(&args, global),
         ClusterCommand::Join(args) => join::run(args),
-        ClusterCommand::Promote(args) => change::promote(&args, global),
-        ClusterCommand::Demote(args) => change::demote(&args, global),
-        ClusterCommand::Replace(args) => change::replace(&args, global),
-        ClusterCommand::Remove(args) => change::remove(&args, global),
-        ClusterCommand::Lead(args) => change::lead(&args, global),
+        ClusterCommand::Change(command) => change::run(&command, global),
     }
 }

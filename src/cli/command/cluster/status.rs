@@ -1,6 +1,7 @@
 //! `jeton cluster status`: lists the members and their state.
 
 use clap::Args;
+use serde_json::Value;
 
 use super::members;
 use crate::api::cluster::{MemberInfo, Members};
@@ -22,8 +23,8 @@ Examples:
 LAG is the number of log entries that a node still lacks; promote a learner when it is
 small. CLOCK is how far the clock of a node is ahead of the leader's; a node whose clock is
 off by more than 60 seconds may not lead. UP is `yes` if the leader has heard from the node
-in the last five seconds. If no leader is known, the list has what this node knows, and ?
-for the rest. That also works on a node that is cut off and serves no links.
+in the last five seconds. If no leader is known, the list shows what this node knows, and ?
+for the rest. This also works on a node that is cut off and serves no links.
 
 Each problem is a line on stderr that begins with `alarm:`, and an entry of `alarms` in
 --format json.
@@ -72,71 +73,59 @@ pub(super) fn run(args: &StatusArgs, global: &Global) -> Result<(), Failure> {
 /// Returns the remark for a list that does not come from the leader.
 fn remark(members: &Members) -> Option<String> {
     if members.is_stale {
-        let heard = members.last_heard;
-        let heard =
-            heard.map_or_else(|| "before it was started".to_owned(), |at| format!("at {at}"));
+        let never = || "before it was started".to_owned();
+        let heard = members.last_heard.map_or_else(never, |at| format!("at {at}"));
         return Some(format!(
             "This node last heard from a majority {heard}. The list may be out of date. The node \
              serves no links until it hears from a majority again."
         ));
     }
-    let local = "No leader is known. The list has what this node knows by itself.";
+    let local = "No leader is known. The list shows only what this node knows.";
     (!members.is_by_leader).then(|| local.to_owned())
 }
 
 fn for_people(members: &[MemberInfo]) -> Table {
-    let names = ["node", "address", "role", "leader", "up", "lag", "clock", "version", "this"];
-    let mut table = Table::new(&names);
-    let mark = |is: bool, word: &str| if is { word.to_owned() } else { "-".to_owned() };
-    for member in members {
-        let unknown = || "?".to_owned();
-        let clock = member
-            .clock_offset
-            .map_or_else(unknown, |offset| clock_offset(offset).unwrap_or_else(|| "ok".to_owned()));
-        table.add([
-            member.node_id.to_string().into(),
-            mark(!member.address.is_empty(), &member.address).into(),
-            member.role.as_str().into(),
-            mark(member.is_leader, "leader").into(),
-            match member.is_reachable {
-                Some(true) => "yes",
-                Some(false) => "no",
-                None => "?",
-            }
-            .into(),
-            member.lag.map_or_else(unknown, |lag| lag.to_string()).into(),
-            clock.into(),
-            member.version.clone().unwrap_or_else(unknown).into(),
-            mark(member.is_this, "this").into(),
-        ]);
-    }
-    table
+    Table::of(
+        members,
+        &[
+            ("node", |member| member.node_id.to_string().into()),
+            ("address", |member| mark(!member.address.is_empty(), &member.address)),
+            ("role", |member| member.role.as_str().into()),
+            ("leader", |member| mark(member.is_leader, "leader")),
+            ("up", |member| known(member.is_reachable)),
+            ("lag", |member| known(member.lag)),
+            ("clock", |member| known(member.clock_offset.map(clock))),
+            ("version", |member| known(member.version.clone())),
+            ("this", |member| mark(member.is_this, "this")),
+        ],
+    )
+}
+
+fn clock(offset: i64) -> String {
+    clock_offset(offset).unwrap_or_else(|| "ok".to_owned())
+}
+
+fn mark(is: bool, word: &str) -> Value {
+    if is { word } else { "-" }.into()
+}
+
+fn known(value: Option<impl Into<Value>>) -> Value {
+    value.map_or_else(|| "?".into(), Into::into)
 }
 
 fn for_programs(members: &[MemberInfo]) -> Table {
-    let mut table = Table::new(&[
-        "node_id",
-        "address",
-        "role",
-        "is_leader",
-        "is_this",
-        "is_reachable",
-        "lag",
-        "clock_offset",
-        "version",
-    ]);
-    for member in members {
-        table.add([
-            member.node_id.to_string().into(),
-            member.address.as_str().into(),
-            member.role.as_str().into(),
-            member.is_leader.into(),
-            member.is_this.into(),
-            member.is_reachable.into(),
-            member.lag.into(),
-            member.clock_offset.into(),
-            member.version.clone().into(),
-        ]);
-    }
-    table
+    Table::of(
+        members,
+        &[
+            ("node_id", |member| member.node_id.to_string().into()),
+            ("address", |member| member.address.as_str().into()),
+            ("role", |member| member.role.as_str().into()),
+            ("is_leader", |member| member.is_leader.into()),
+            ("is_this", |member| member.is_this.into()),
+            ("is_reachable", |member| member.is_reachable.into()),
+            ("lag", |member| member.lag.into()),
+            ("clock_offset", |member| member.clock_offset.into()),
+            ("version", |member| member.version.clone().into()),
+        ],
+    )
 }

@@ -13,15 +13,13 @@ use crate::cluster::Authority;
 use crate::config::{Config, ConfigFault, ProfilesConfig, Public};
 use crate::keyring::{self, KeyFileError, Keyring, KeyringError, SigningKeys};
 use crate::ledger::raft::{self, Identity, IdentityError};
-use crate::node::audit_target;
-use crate::node::{opening, source};
+use crate::node::{audit_target, opening, source};
 use crate::plain_text::error_chain;
 use crate::token::{KeyPurpose, TrustedKeys as _, UnixSeconds};
 
-/// Every permission of users other than the owner.
+/// All permissions of users other than the owner.
 const OTHERS: u32 = 0o077;
 
-/// What a configuration is for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(super) enum Use {
     /// `jeton serve`
@@ -30,8 +28,7 @@ pub(super) enum Use {
     Mint,
 }
 
-/// Returns the faults of `config` for a use, beyond `found`, the faults that were found when it was
-/// loaded.
+/// Returns the faults of `config` for a use, without those that were `found` when it was loaded.
 pub(super) fn faults(
     config: &Config,
     found: &[ConfigFault],

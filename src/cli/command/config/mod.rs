@@ -72,8 +72,7 @@ pub(crate) fn run(args: ConfigArgs, global: &Global) -> Result<(), Failure> {
 
 fn check(args: &CheckArgs, global: &Global) -> Result<(), Failure> {
     let environment = Environment::from_variables(std::env::vars_os());
-    let (config, faults) =
-        Config::examine(global.config.as_deref(), &environment).map_err(|error| error.explain())?;
+    let (config, faults) = Config::examine(global.config.as_deref(), &environment)?;
     let further = check::faults(&config, &faults, args.wanted, &SystemClock);
     let faults: Vec<String> = faults.iter().map(ToString::to_string).chain(further).collect();
     let file = config.file.display();

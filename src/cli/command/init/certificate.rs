@@ -9,8 +9,10 @@ use rcgen::{
 };
 use zeroize::Zeroizing;
 
+use super::staging::Staging;
 use crate::failure::Failure;
 use crate::token::UnixSeconds;
+use crate::token::url::PublicUrl;
 
 /// The validity in seconds: one year.
 const LIFETIME: u64 = 365 * 24 * 60 * 60;
@@ -18,12 +20,20 @@ const LIFETIME: u64 = 365 * 24 * 60 * 60;
 /// The certificate is valid from one hour ago, for clients whose clocks are behind. In seconds.
 const BACKDATED: u64 = 60 * 60;
 
-/// Creates a certificate for `host`, or for `localhost` and both loopback addresses if `host` is
-/// one of them, and its private key; both PEM.
-pub(in crate::cli) fn self_signed(
-    host: &str,
+/// Creates a certificate for the host of `url`, and writes it and its private key into `tls`.
+pub(in crate::cli) fn write(
+    staging: &Staging,
+    url: &PublicUrl,
     now: UnixSeconds,
-) -> Result<(String, Zeroizing<String>), Failure> {
+) -> Result<(), Failure> {
+    let (certificate, key) = self_signed(url.host(), now)?;
+    staging.write("tls/cert.pem", 0o644, &certificate)?;
+    staging.write("tls/key.pem", 0o600, &key)
+}
+
+/// Returns a certificate for `host`, or for `localhost` and both loopback addresses if `host` is
+/// one of them, and its private key; both PEM.
+fn self_signed(host: &str, now: UnixSeconds) -> Result<(String, Zeroizing<String>), Failure> {
     let create = || -> Result<_, rcgen::Error> {
         let mut params = CertificateParams::default();
         set_validity(&mut params, now.minus(BACKDATED), now.plus(LIFETIME));
@@ -37,7 +47,10 @@ pub(in crate::cli) fn self_signed(
         Ok((params.self_signed(&key)?.pem(), Zeroizing::new(key.serialize_pem())))
     };
     create().map_err(|error| {
-        Failure::new(&error, "nothing was created; is the host in --public-url a valid name?")
+        Failure::new(
+            &error,
+            "nothing was created; check that the host in --public-url is a valid name",
+        )
     })
 }
 

@@ -1,4 +1,4 @@
-//! The OpenVPN side of the demo: the server configuration, the client template, and the key they
+//! The OpenVPN files of the demo: the server configuration, the client template, and the key they
 //! share.
 
 use std::fmt::Write as _;

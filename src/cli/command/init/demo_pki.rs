@@ -40,7 +40,6 @@ const HOLDERS: [(&str, ExtendedKeyUsagePurpose, bool); 4] = [
 
 type Ca = CertifiedIssuer<'static, KeyPair>;
 
-/// Writes the PKI into the directory `pki`.
 pub(super) fn write(staging: &Staging, pki: &str, now: UnixSeconds) -> Result<(), Failure> {
     let ca = ca(now).map_err(|error| bug(&error))?;
     staging.write(&format!("{pki}/ca.crt"), 0o644, &ca.pem())?;

@@ -72,10 +72,8 @@ pub(crate) fn run(args: InitArgs, _: &Global) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What to create.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    /// The origin of the links.
     pub(crate) public_url: PublicUrl,
     /// The address of the public door.
     pub(crate) listen: SocketAddr,
@@ -85,13 +83,10 @@ pub(crate) struct Plan {
     pub(crate) demo: bool,
 }
 
-/// The keys that were created.
 #[derive(Debug)]
 pub(crate) struct CreatedKeys {
-    /// The key that signs profile tokens.
     pub(crate) profile_key: SigningKey,
-    /// The id of the key that signs admin tokens.
-    pub(crate) admin_key: KeyId,
+    admin_key: KeyId,
 }
 
 /// Carries out `plan` in `dir`, completely or not at all.
@@ -101,15 +96,13 @@ pub(crate) fn create(dir: &Path, plan: &Plan, clock: &dyn Clock) -> Result<Creat
     if plan.demo {
         names.push("openvpn");
     }
-    // Last, so that a directory with a jeton.toml is complete.
+    // jeton.toml is last, so that a directory with it is complete.
     names.push("jeton.toml");
     let staging = Staging::begin(dir, &names)?;
     let profile_key = write_key(&staging, KeyPurpose::Profile)?;
     let admin_key = write_key(&staging, KeyPurpose::Admin)?;
     creation::create(&staging.path("ledger"), now)?;
-    let (certificate, key) = certificate::self_signed(plan.public_url.host(), now)?;
-    staging.write("tls/cert.pem", 0o644, &certificate)?;
-    staging.write("tls/key.pem", 0o600, &key)?;
+    certificate::write(&staging, &plan.public_url, now)?;
     if plan.demo {
         demo_pki::write(&staging, "openvpn/pki", now)?;
         demo_openvpn::write(&staging, "openvpn")?;
@@ -155,7 +148,7 @@ listen = \"{admin}\"
 
 [keys]
 trusted = \"keys/trusted\"
-# Anyone who has a profile-*.pem of this directory can mint: move it to the machine that
+# Anyone who has a profile-*.pem from this directory can mint: move it to the machine that
 # mints. `jeton list`, `revoke` and `user` sign in with the admin-*.pem.
 signing = \"keys/signing\"
 
@@ -214,9 +207,7 @@ impl CreatedKeys {
 
 fn next_steps(dir: &Path, plan: &Plan) -> String {
     let file = dir.join("jeton.toml");
-    // In the current directory, jeton.toml is the default.
-    let named =
-        if dir == Path::new(".") { String::new() } else { format!(" --config {}", file.display()) };
+    let named = config_option(dir);
     let mut steps = Vec::new();
     if !plan.demo {
         steps.push(format!("set [profiles] in {}", file.display()));
@@ -225,6 +216,13 @@ fn next_steps(dir: &Path, plan: &Plan) -> String {
     steps.push(format!("jeton serve{named}"));
     steps.push(format!("jeton mint{named} --user alice"));
     format!("\nNext:\n  {}", steps.join("\n  "))
+}
+
+/// Returns the option for the jeton.toml in `dir`: none for the current directory, where jeton.toml
+/// is the default.
+pub(super) fn config_option(dir: &Path) -> String {
+    let file = dir.join("jeton.toml");
+    if dir == Path::new(".") { String::new() } else { format!(" --config {}", file.display()) }
 }
 
 /// Returns the address to listen on for `url`: loopback if the host is, otherwise all addresses.
@@ -242,8 +240,8 @@ pub(super) fn listen(url: &PublicUrl) -> SocketAddr {
 /// Returns the address of the admin door: its default port, or the next one if the public door uses
 /// that.
 pub(super) fn admin_beside(public: SocketAddr) -> SocketAddr {
-    let taken = public.port() == ADMIN_LISTEN.port();
-    SocketAddr::new(ADMIN_LISTEN.ip(), ADMIN_LISTEN.port() + u16::from(taken))
+    let is_taken = public.port() == ADMIN_LISTEN.port();
+    SocketAddr::new(ADMIN_LISTEN.ip(), ADMIN_LISTEN.port() + u16::from(is_taken))
 }
 
 /// Returns the port of `url`, which follows its last colon.
@@ -265,6 +263,13 @@ mod tests {
         Plan { listen: listen(&public_url), admin: ADMIN_LISTEN, public_url, demo }
     }
 
+    fn created(url: &str, demo: bool) -> (tempfile::TempDir, PathBuf, CreatedKeys) {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = temp.path().join("new");
+        let keys = create(&dir, &plan(url, demo), &SystemClock).unwrap();
+        (temp, dir, keys)
+    }
+
     fn names(dir: &Path) -> Vec<String> {
         let entries = fs::read_dir(dir).unwrap();
         let mut names: Vec<_> =
@@ -275,9 +280,7 @@ mod tests {
 
     #[test]
     fn writes_a_configuration_without_faults() {
-        let temp = tempfile::tempdir().unwrap();
-        let dir = temp.path().join("new");
-        create(&dir, &plan("https://vpn.example.com", false), &SystemClock).unwrap();
+        let (_temp, dir, _) = created("https://vpn.example.com", false);
         assert_eq!(names(&dir), ["jeton.toml", "keys", "ledger", "tls"]);
         let file = dir.join("jeton.toml");
         let (config, faults) = Config::examine(Some(&file), &Environment::default()).unwrap();
@@ -292,9 +295,7 @@ mod tests {
 
     #[test]
     fn a_demo_sets_the_source_of_profiles() {
-        let temp = tempfile::tempdir().unwrap();
-        let dir = temp.path().join("new");
-        create(&dir, &plan("https://localhost:8443", true), &SystemClock).unwrap();
+        let (_temp, dir, _) = created("https://localhost:8443", true);
         let file = dir.join("jeton.toml");
         let (config, faults) = Config::examine(Some(&file), &Environment::default()).unwrap();
         assert_eq!(faults, []);
@@ -304,9 +305,7 @@ mod tests {
 
     #[test]
     fn only_the_owner_can_read_secrets() {
-        let temp = tempfile::tempdir().unwrap();
-        let dir = temp.path().join("new");
-        let keys = create(&dir, &plan("https://localhost", true), &SystemClock).unwrap();
+        let (_temp, dir, keys) = created("https://localhost", true);
         let mode = |name: &str| fs::metadata(dir.join(name)).unwrap().permissions().mode() & 0o7777;
         let key = format!("keys/signing/profile-{}.pem", keys.profile_key.verifying_key().id());
         for name in [&key, "tls/key.pem", "openvpn/pki/private/alice.key", "openvpn/tls-crypt.key"]

@@ -92,7 +92,7 @@ impl Staging {
 }
 
 impl Drop for TargetDir {
-    /// The hidden directory is removed before, because it is the earlier field.
+    /// The hidden directory is an earlier field, so it has been removed already.
     fn drop(&mut self) {
         if self.is_ours {
             // Fails if another process has created something in it, which stays.

@@ -1,5 +1,4 @@
-//! Creates ledgers: their identity, and the hint if that fails. `init`, `ledger new`,
-//! `ledger restore` and `cluster join` use this.
+//! Creates ledgers, for `init`, `ledger new`, `ledger restore` and `cluster join`.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -25,7 +24,6 @@ pub(super) fn draw_identity(born_at: UnixSeconds) -> Result<Identity, Failure> {
     Ok(Identity { ledger_id: random::bytes()?, node_id: draw_node_id()?, born_at })
 }
 
-/// Draws the id of a new node.
 pub(crate) fn draw_node_id() -> Result<NodeId, Failure> {
     // Zero is not a node id.
     Ok(NodeId(u64::from_be_bytes(random::bytes()?).max(1)))

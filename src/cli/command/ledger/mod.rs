@@ -8,10 +8,6 @@ mod restore;
 
 use clap::{Args, Subcommand};
 
-use self::hash::HashArgs;
-use self::moved::MovedArgs;
-use self::new::NewArgs;
-use self::restore::RestoreArgs;
 use crate::cli::global::Global;
 use crate::failure::Failure;
 
@@ -24,10 +20,10 @@ pub(crate) struct LedgerArgs {
 
 #[derive(Debug, Subcommand)]
 enum LedgerCommand {
-    New(NewArgs),
-    Restore(RestoreArgs),
-    Moved(MovedArgs),
-    Hash(HashArgs),
+    New(new::NewArgs),
+    Restore(restore::RestoreArgs),
+    Moved(moved::MovedArgs),
+    Hash(hash::HashArgs),
 }
 
 pub(crate) fn run(LedgerArgs { command }: LedgerArgs, global: &Global) -> Result<(), Failure> {

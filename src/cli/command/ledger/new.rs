@@ -6,7 +6,7 @@ use serde_json::json;
 use super::creation::create;
 use crate::cli::global::Global;
 use crate::cli::terminal::format::ChangeFormat;
-use crate::cli::terminal::{output, table};
+use crate::cli::terminal::output;
 use crate::clock::{Clock as _, SystemClock};
 use crate::failure::Failure;
 use crate::token::CLOCK_ALLOWANCE;
@@ -41,12 +41,8 @@ pub(super) fn run(args: &NewArgs, global: &Global) -> Result<(), Failure> {
     let born_at = SystemClock.now().plus(CLOCK_ALLOWANCE.into());
     create(&dir, born_at)?;
     let dir = dir.display();
-    output::show(&match args.format {
-        ChangeFormat::Text => format!("{dir}\n"),
-        ChangeFormat::Json => {
-            table::to_json(&json!({ "dir": dir.to_string(), "born_at": born_at.to_string() }))?
-        }
-    })?;
+    let json = json!({ "dir": dir.to_string(), "born_at": born_at.to_string() });
+    output::show_change(args.format, dir, &json)?;
     output::remark(&format!(
         "Links minted before {born_at} are refused.\n\
          The ledger has no revocations: remove the public halves of stolen keys from keys.trusted \

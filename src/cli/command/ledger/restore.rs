@@ -10,7 +10,7 @@ use super::creation::{draw_identity, explain};
 use crate::cli::command::serve::runtime;
 use crate::cli::global::Global;
 use crate::cli::terminal::format::ChangeFormat;
-use crate::cli::terminal::{output, table};
+use crate::cli::terminal::output;
 use crate::clock::{Clock as _, SystemClock};
 use crate::failure::Failure;
 use crate::ledger::log::LogError;
@@ -74,10 +74,7 @@ pub(super) fn run(args: &RestoreArgs, global: &Global) -> Result<(), Failure> {
         &copy,
     ));
     created.map_err(|error| explain(&error))?;
-    output::show(&match args.format {
-        ChangeFormat::Text => format!("{}\n", dir.display()),
-        ChangeFormat::Json => table::to_json(&for_programs(&dir, &copy, born_at))?,
-    })?;
+    output::show_change(args.format, dir.display(), &for_programs(&dir, &copy, born_at))?;
     output::remark(&summary(&copy, born_at));
     Ok(())
 }
@@ -97,16 +94,13 @@ fn known_until(copy: &LedgerCopy) -> Option<UnixSeconds> {
     Some(copy.log_time()).filter(|at| *at > UnixSeconds::default())
 }
 
-/// Describes what was restored, what was not, and what comes next.
+/// Describes what was restored, what was not, and what to do next.
 fn summary(copy: &LedgerCopy, born_at: UnixSeconds) -> String {
     let (revocations, users) = (copy.revocations(), copy.autologin_users());
-    let until = |at| {
-        format!(
-            "The copy ends at {at}. Repeat every revocation and every autologin change that was made \
-             later."
-        )
-    };
-    let end = known_until(copy).map_or_else(|| "The copy has no entries.".to_owned(), until);
+    let end = known_until(copy).map_or_else(
+        || "The copy has no entries.".to_owned(),
+        |at| format!("The copy ends at {at}. Repeat all later revocations and autologin changes."),
+    );
     format!(
         "Links minted before {born_at} are refused.\n\
          Revocations restored: {revocations}. Users who may have autologin: {users}.\n\
@@ -124,7 +118,7 @@ fn shared(copy: &LedgerCopy) -> Failure {
     Failure::say(
         format!("according to the copy, other nodes share this ledger: {others}"),
         "if they still run, let this machine join them again: `jeton cluster invite` there, `jeton \
-         cluster join` here. If they are lost for good, use --others-are-gone; if they came back, a \
+         cluster join` here. If they are lost for good, use --others-are-gone; if they ran again, a \
          link would work both there and here",
     )
 }

@@ -116,12 +116,10 @@ impl ReachableNode {
     }
 }
 
-/// Returns `true` if a program listens at `address`.
 fn is_listening(address: SocketAddr) -> bool {
     TcpStream::connect_timeout(&address, CONNECT_TIMEOUT).is_ok()
 }
 
-/// Returns the warning about a running node that cannot be asked.
 fn cannot_ask(failure: &Failure) -> String {
     format!(
         "warning: cannot sign in to the node on this machine, so {UNCHECKED}: {}\nhint: {}",
@@ -133,18 +131,15 @@ fn cannot_ask(failure: &Failure) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::client::fake_node::FakeNode;
+    use crate::cli::client::fake_node::{FakeNode, USERS, client_of};
     use crate::mint::tests::{counting, minter, order};
-    use crate::token::{SigningKey, UnixSeconds};
+    use crate::token::UnixSeconds;
 
-    const USERS: &str = r#"{"users":[{"user":"alice","autologin":true,"profile":true},
-                                     {"user":"bob","autologin":false,"profile":true},
-                                     {"user":"gone","autologin":true,"profile":false}]}"#;
     const DELIVER: &str = r#"{"would":"deliver","reason":null,"uses_left":1}"#;
     const NO: &str = r#"{"error":{"code":"x","message":"no","hint":"ask"}}"#;
 
-    fn client(node: &FakeNode) -> AdminClient {
-        AdminClient::new(node.address(), SigningKey::from_seed(&[9; 32]))
+    fn asked(fake: &FakeNode) -> ReachableNode {
+        ReachableNode::ask(fake.client()).unwrap().unwrap()
     }
 
     fn minted(user: &str) -> Minted {
@@ -156,7 +151,7 @@ mod tests {
     #[test]
     fn the_node_checks_and_records_the_token() {
         let fake = FakeNode::answering([(200, USERS), (200, DELIVER), (200, "{}")]);
-        let node = ReachableNode::ask(client(&fake)).unwrap().unwrap();
+        let node = asked(&fake);
         let minted = minted("alice");
         assert_eq!(node.check_and_record(&minted).unwrap(), None);
         let requests = fake.requests();
@@ -173,8 +168,7 @@ mod tests {
             ("bob", "error: the node would refuse the link: no such profile\nhint: "),
         ] {
             let fake = FakeNode::answering([(200, USERS), (200, refuse)]);
-            let node = ReachableNode::ask(client(&fake)).unwrap().unwrap();
-            let failure = node.check_and_record(&minted(user)).unwrap_err().to_string();
+            let failure = asked(&fake).check_and_record(&minted(user)).unwrap_err().to_string();
             assert!(failure.starts_with(message), "{failure}");
         }
     }
@@ -182,9 +176,8 @@ mod tests {
     #[test]
     fn warns_about_a_link_that_is_not_recorded() {
         let fake = FakeNode::answering([(200, USERS), (200, DELIVER), (503, NO)]);
-        let node = ReachableNode::ask(client(&fake)).unwrap().unwrap();
         let minted = minted("alice");
-        let warning = node.check_and_record(&minted).unwrap().unwrap();
+        let warning = asked(&fake).check_and_record(&minted).unwrap().unwrap();
         assert!(warning.starts_with("warning: the node did not record the token: no\nhint: "));
         assert!(!warning.contains(minted.token.as_str()));
     }
@@ -194,16 +187,15 @@ mod tests {
         assert!(!is_listening(FakeNode::unused_address()));
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         assert!(is_listening(listener.local_addr().unwrap()));
-        let warning = cannot_ask(&Failure::say("there is no key", "make one"));
-        assert!(warning.ends_with("its first use: there is no key\nhint: make one"), "{warning}");
+        let warning = cannot_ask(&Failure::say("there is no key", "create one"));
+        assert!(warning.ends_with("its first use: there is no key\nhint: create one"), "{warning}");
         assert!(!warning.contains("reachable"), "{warning}");
     }
 
     #[test]
     fn tolerates_an_unreachable_node_and_fails_on_a_refusal() {
-        let client_of = |address| AdminClient::new(address, SigningKey::from_seed(&[9; 32]));
         assert!(ReachableNode::ask(client_of(FakeNode::unused_address())).unwrap().is_none());
         let fake = FakeNode::answering([(403, NO)]);
-        assert!(ReachableNode::ask(client(&fake)).is_err());
+        assert!(ReachableNode::ask(fake.client()).is_err());
     }
 }

@@ -87,8 +87,8 @@ fn unknown(nonce: Nonce) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::client::fake_node::FakeNode;
-    use crate::token::{Batch, SigningKey};
+    use crate::cli::client::fake_node::{FakeNode, client_of};
+    use crate::token::Batch;
 
     /// One hour before the token below expires.
     const NOW: UnixSeconds = UnixSeconds::new(1_795_435_200);
@@ -108,15 +108,11 @@ mod tests {
         )
     }
 
-    fn client(node: &FakeNode) -> AdminClient {
-        AdminClient::new(node.address(), SigningKey::from_seed(&[9; 32]))
-    }
-
     #[test]
     fn revokes_a_listed_token() {
         let list = list("in-use");
         let node = FakeNode::answering([(200, list.as_str()), (200, r#"{"revoked":"token"}"#)]);
-        assert_eq!(delete(&client(&node), (nonce(), None), NOW).unwrap(), nonce());
+        assert_eq!(delete(&node.client(), (nonce(), None), NOW).unwrap(), nonce());
         let requests = node.requests();
         assert_eq!(
             requests[0].line(),
@@ -135,12 +131,11 @@ mod tests {
         ] {
             let list = list(state);
             let node = FakeNode::answering([(200, list.as_str())]);
-            let failure = delete(&client(&node), (nonce(), None), now).unwrap_err().to_string();
+            let failure = delete(&node.client(), (nonce(), None), now).unwrap_err().to_string();
             assert!(failure.contains(message), "{failure}");
             assert!(failure.contains("\nhint: there is nothing to delete"), "{failure}");
         }
-        let unreachable =
-            AdminClient::new(FakeNode::unused_address(), SigningKey::from_seed(&[9; 32]));
+        let unreachable = client_of(FakeNode::unused_address());
         let failure = delete(&unreachable, (nonce(), Some(NOW)), NOW).unwrap_err().to_string();
         assert!(failure.contains("expired at 2026-11-23T12:00:00Z"), "{failure}");
     }
@@ -148,10 +143,10 @@ mod tests {
     #[test]
     fn rejects_an_unknown_id_and_revokes_a_complete_token() {
         let node = FakeNode::answering([(200, NONE)]);
-        let failure = delete(&client(&node), (nonce(), None), NOW).unwrap_err().to_string();
+        let failure = delete(&node.client(), (nonce(), None), NOW).unwrap_err().to_string();
         assert!(failure.starts_with("error: the node knows no token with the id AQEBAQICAg"));
         let node = FakeNode::answering([(200, NONE), (200, r#"{"revoked":"token"}"#)]);
-        delete(&client(&node), (nonce(), Some(EXPIRES_AT)), NOW).unwrap();
+        delete(&node.client(), (nonce(), Some(EXPIRES_AT)), NOW).unwrap();
         assert_eq!(node.requests()[1].body()["expires_at"], "2026-11-23T13:00:00Z");
     }
 }

@@ -1,5 +1,7 @@
 //! `ListProfileTokens`: lists the tokens that are still valid.
 
+use serde_json::Value;
+
 use crate::api::tokens::TokenInfo;
 use crate::cli::client::AdminClient;
 use crate::cli::client::query::TokenFilter;
@@ -25,56 +27,42 @@ pub(super) fn run(
 
 fn written(tokens: &[TokenInfo], format: ListFormat) -> Result<String, Failure> {
     match format {
-        ListFormat::Text => {
-            Ok(table(["token id", "type", "usages left", "expiration", "user"], tokens, |left| {
-                left.map_or_else(|| "unlimited".into(), Into::into)
-            })
-            .to_text())
-        }
+        ListFormat::Text => Ok(for_people(tokens).to_text()),
         ListFormat::Json => for_programs(tokens).to_json(),
         ListFormat::Csv => for_programs(tokens).to_csv(),
     }
 }
 
-fn for_programs(tokens: &[TokenInfo]) -> Table {
-    table(["id", "profile_type", "uses_left", "expires_at", "user"], tokens, Into::into)
+fn for_people(tokens: &[TokenInfo]) -> Table {
+    table(tokens, ["token id", "type", "usages left", "expiration", "user"], |token| {
+        token.uses_left.map_or_else(|| "unlimited".into(), Into::into)
+    })
 }
 
-fn table(
-    head: [&'static str; 5],
-    tokens: &[TokenInfo],
-    left: impl Fn(Option<u32>) -> serde_json::Value,
-) -> Table {
-    let mut table = Table::new(&head);
-    for token in tokens {
-        table.add([
-            token.id.to_string().into(),
-            token.profile_type.as_str().into(),
-            left(token.uses_left),
-            token.expires_at.to_string().into(),
-            token.user.as_str().into(),
-        ]);
-    }
-    table
+fn for_programs(tokens: &[TokenInfo]) -> Table {
+    let names = ["id", "profile_type", "uses_left", "expires_at", "user"];
+    table(tokens, names, |token| token.uses_left.into())
+}
+
+fn table(tokens: &[TokenInfo], names: [&'static str; 5], left: fn(&TokenInfo) -> Value) -> Table {
+    let columns: [fn(&TokenInfo) -> Value; 5] = [
+        |token| token.id.to_string().into(),
+        |token| token.profile_type.as_str().into(),
+        left,
+        |token| token.expires_at.to_string().into(),
+        |token| token.user.as_str().into(),
+    ];
+    Table::of(tokens, &names.into_iter().zip(columns).collect::<Vec<_>>())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::client::fake_node::tokens;
 
     #[test]
     fn each_format_has_the_five_columns_of_access_server() {
-        let tokens: Vec<TokenInfo> = serde_json::from_str(
-            r#"[{"id":"AQEBAQICAgICAgICAgICAg","key_id":"3f2a9c01","batch":"01010101",
-                 "user":"alice","profile_type":"user-locked","uses":3,"used":1,"uses_left":2,
-                 "state":"in-use","note":"",
-                 "issued_at":"2026-11-23T12:00:00Z","expires_at":"2026-11-23T13:00:00Z"},
-                {"id":"AQEBAQMDAwMDAwMDAwMDAw","key_id":"3f2a9c01","batch":"01010101",
-                 "user":"bob","profile_type":"autologin","uses":null,"used":0,"uses_left":null,
-                 "state":"unused","note":"",
-                 "issued_at":"2026-11-23T12:00:00Z","expires_at":"2026-11-23T13:00:00Z"}]"#,
-        )
-        .unwrap();
+        let tokens = tokens();
         let text = written(&tokens, ListFormat::Text).unwrap();
         assert_eq!(
             anstream::adapter::strip_str(&text).to_string(),

@@ -35,7 +35,7 @@ AddProfileToken asks the node on this machine for its users and their permission
 records the link there. Without a reachable node it mints the link anyway; then --users or
 --allow-autologin permits autologin.";
 
-/// If the program has this name, it is sacli only.
+/// Under this name, the program is sacli only.
 const NAME: &str = "sacli";
 
 /// The supported verbs of Access Server.
@@ -108,7 +108,6 @@ pub(crate) fn is_called(args: &[OsString]) -> bool {
     args.first().map(Path::new).and_then(Path::file_name).is_some_and(|name| name == NAME)
 }
 
-/// Runs the program under the name `sacli`.
 pub(crate) fn run_called(arguments: Vec<OsString>) -> Result<(), CliError> {
     let SacliCommand { global, args } =
         SacliCommand::try_parse_from(arguments).map_err(CliError::Usage)?;
@@ -170,12 +169,10 @@ fn unsupported_option(args: &SacliArgs) -> Option<Failure> {
     Some(Failure::say(format!("{verb} does not support {option}"), hint))
 }
 
-/// Parses the number of uses.
 fn uses(text: &str) -> Result<UseLimit, String> {
     text.parse().map_err(|error| format!("{error}; for instance 3"))
 }
 
-/// Parses a lifetime in minutes.
 fn minutes(text: &str) -> Result<Lifetime, String> {
     let lifetime = text.parse::<u32>().ok().and_then(|minutes| minutes.checked_mul(60));
     lifetime.and_then(|seconds| Lifetime::from_seconds(seconds).ok()).ok_or_else(|| {

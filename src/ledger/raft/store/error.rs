@@ -16,7 +16,7 @@ use crate::ledger::snapshot::SnapshotError;
 #[non_exhaustive]
 pub enum OpenError {
     /// The path of the new ledger exists.
-    #[error("{0} exists already")]
+    #[error("{0} already exists")]
     Exists(PathBuf),
     /// The directory has no identity, or a damaged one.
     #[error(transparent)]
