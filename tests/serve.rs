@@ -290,9 +290,14 @@ fn the_audit_log_records_every_outcome_and_survives_rotation() {
     let link = mint(dir);
     assert_eq!(fetch(dir, &link).0, 200);
     assert_eq!(fetch(dir, &link).0, 410);
+    let started = Instant::now();
+    // The log is written in the background: an event that is still queued goes to the new file.
+    while audited_outcomes(dir, "audit.jsonl").len() < 2 {
+        assert!(started.elapsed() < TIMEOUT, "the events were not written");
+        std::thread::sleep(Duration::from_millis(20));
+    }
     fs::rename(dir.join("audit.jsonl"), dir.join("audit.jsonl.1")).unwrap();
     node.signal("HUP");
-    let started = Instant::now();
     while !dir.join("audit.jsonl").exists() {
         assert!(started.elapsed() < TIMEOUT, "the audit log was not reopened");
         std::thread::sleep(Duration::from_millis(20));
