@@ -208,6 +208,24 @@ fn each_revocation_refuses_only_the_tokens_that_it_names() {
 }
 
 #[test]
+fn a_state_from_a_snapshot_forgets_an_extended_revocation_at_the_same_entry() {
+    let nonce = token(1).nonce;
+    let revoke = |until| Command::Revoke(Revocation::Token { nonce, expires_at: Some(at(until)) });
+    let start = BORN - BORN % 60;
+    let mut state = State::new(at(start));
+    apply_one(&mut state, start + 1, revoke(start + 119));
+    apply_one(&mut state, start + 2, revoke(start + 125));
+    let mut restored = snapshot::decode(&bytes(&state)).unwrap();
+    for now in [start + 179, start + 180, start + 239, start + 240] {
+        for one in [&mut state, &mut restored] {
+            one.apply(&Entry { timestamp: at(now), commands: Vec::new() });
+        }
+        assert_eq!(bytes(&state), bytes(&restored), "{now}");
+    }
+    assert_eq!(state.revocations(), 0);
+}
+
+#[test]
 fn a_revocation_without_expiry_is_never_forgotten() {
     let mut state = State::new(at(BORN));
     let nonce = token(1).nonce;

@@ -298,8 +298,9 @@ impl State {
         while let Some(bucket) = self.expiring.first_entry()
             && is_over(*bucket.key(), BUCKET, GRACE, log_time)
         {
-            for expiring in bucket.remove().iter() {
-                self.forget_one(*expiring);
+            let (bucket, entries) = bucket.remove_entry();
+            for expiring in entries.iter() {
+                self.forget_one(*expiring, bucket);
             }
         }
         while let Some(bucket) = self.parts.verdicts.first_entry()
@@ -309,7 +310,7 @@ impl State {
         }
     }
 
-    fn forget_one(&mut self, expiring: Expiring) {
+    fn forget_one(&mut self, expiring: Expiring, bucket: u64) {
         match expiring {
             Expiring::Token(token) => {
                 if let Some(shard) = self.shard_mut(token) {
@@ -318,9 +319,10 @@ impl State {
             }
             Expiring::Revocation(nonce) => {
                 let revoked = Arc::make_mut(&mut self.parts.revoked);
-                // A later revocation may have extended this one, or made it permanent.
+                // A later revocation may have extended this one, or made it permanent. An extended
+                // one is listed in a later bucket too, and a snapshot restores only that place.
                 let until = revoked.nonces.get(&nonce).copied().flatten();
-                if until.is_some_and(|at| at <= self.parts.log_time) {
+                if until.is_some_and(|at| at.get() / BUCKET == bucket) {
                     revoked.nonces.remove(&nonce);
                 }
             }
