@@ -1,7 +1,7 @@
 //! The limits of the public door, each with its unit and its default.
 //!
-//! Three more limits are built into actix: a request head has at most 131072 bytes and 96 header
-//! lines, and a worker does at most 256 TLS handshakes at a time.
+//! Two more limits are built into actix: a request head has at most 131072 bytes and 96 header
+//! lines.
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;

@@ -107,6 +107,9 @@ pub async fn run(
         })
         .workers(workers.get())
         .max_connections(limits.connections_per_worker(workers))
+        // By default a worker that has 256 unfinished handshakes accepts nothing, so that clients
+        // which send nothing would keep out all others. `handshake_time` limits those.
+        .max_connection_rate(limits.connections_per_worker(workers))
         .keep_alive(limits.keep_alive)
         .client_request_timeout(limits.head_time)
         .tls_handshake_timeout(limits.handshake_time)
