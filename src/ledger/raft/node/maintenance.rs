@@ -214,7 +214,6 @@ impl MaintenanceLoop {
     }
 
     fn is_silent(&self) -> bool {
-        let fresh_at = self.node.peers.applied.freshness().fresh_at();
-        fresh_at.is_none_or(|at| at.elapsed() > ASK_AGAIN)
+        self.node.peers.fresh_for().is_none_or(|age| age > ASK_AGAIN)
     }
 }

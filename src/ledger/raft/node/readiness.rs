@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use openraft::ServerState;
 use openraft::type_config::async_runtime::Instant as _;
-use tokio::time::Instant;
 
 use super::RaftLedger;
 use crate::ledger::{NodeId, Staleness, Unavailable, Unready};
@@ -38,9 +37,7 @@ impl RaftLedger {
 
     /// Returns how old the applied state is.
     pub(crate) fn staleness(&self) -> Staleness {
-        let is_alone = self.view.is_lone() && self.is_leader();
-        let heard = self.fresh_at().map(|at| at.elapsed());
-        let age = if is_alone { Some(Duration::ZERO) } else { heard };
+        let age = if self.decides_alone() { Some(Duration::ZERO) } else { self.peers.fresh_for() };
         Staleness { age, max: self.max_staleness }
     }
 
@@ -58,23 +55,16 @@ impl RaftLedger {
         leader.filter(|_| silence.is_some_and(|silence| silence <= LEADER_SILENT_MAX))
     }
 
-    /// Returns the last moment at which all that was committed was applied here.
-    fn fresh_at(&self) -> Option<Instant> {
-        let heard = self.applied.freshness().fresh_at();
+    /// Returns `true` if this node leads, is the only voter, and has applied everything that its
+    /// log held and an entry of its own term: no other node can commit anything that it lacks.
+    fn decides_alone(&self) -> bool {
         let last = self.applied.last();
-        let is_sole_voter = self.view.is_sole_voter();
-        let confirmed = self.view.metrics(|metrics| {
-            // A leader knows everything committed once it has applied an entry of its own term and,
-            // after a restart, everything that its log held.
-            let last = last.filter(|last| {
+        self.view.is_sole_voter()
+            && self.view.metrics(|metrics| {
                 metrics.state == ServerState::Leader
-                    && last.leader_id == metrics.vote.leader_id
-                    && last.index() >= self.log_end
-            });
-            let acked = metrics.last_quorum_acked.map(|at| at.elapsed());
-            // openraft records no acknowledgment of a sole voter.
-            last.and(if is_sole_voter { Some(Duration::ZERO) } else { acked })
-        });
-        heard.max(confirmed.and_then(|age| Instant::now().checked_sub(age)))
+                    && last.is_some_and(|last| {
+                        last.leader_id == metrics.vote.leader_id && last.index() >= self.log_end
+                    })
+            })
     }
 }

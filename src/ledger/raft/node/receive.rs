@@ -84,16 +84,13 @@ impl RaftLedger {
         let arrived = Instant::now();
         match request {
             Request::Append(rpc) => {
-                let (vote, commit) = (rpc.vote, rpc.leader_commit);
                 let answer = self.raft.append_entries(rpc).await;
                 if let Ok(
                     AppendEntriesResponse::Success | AppendEntriesResponse::PartialSuccess(_),
                 ) = answer
                 {
                     self.peers.note_membership();
-                    let leader = (vote.leader_id.term, vote.leader_id.node_id);
-                    let commit = commit.map_or(0, |commit| commit.index());
-                    self.applied.freshness().set_commit(leader, commit, arrived);
+                    self.applied.freshness().leader_heard(arrived);
                 }
                 answer.map_or_else(failed, Response::Append)
             }

@@ -3,13 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use thiserror::Error;
 use tokio::time::{Instant, timeout};
 
+use super::echoes::{Echoes, LastReceived, MessageId};
 use super::message::{Envelope, PeerRefusal, Request, Response, decode_body, decode_head, encode};
 use super::peer_errors::PeerErrors;
 use super::reports::{PeerReports, is_off};
@@ -17,7 +18,7 @@ use super::transport::{PeerAddress, Transport, TransportError};
 use crate::clock::Clock;
 use crate::ledger::NodeId;
 use crate::ledger::log::Writer;
-use crate::ledger::raft::store::{Applied, History, Identity, Incarnations, Verdict};
+use crate::ledger::raft::store::{Applied, ClockReading, History, Identity, Incarnations, Verdict};
 use crate::token::UnixSeconds;
 
 /// How often a request is sent at most: the first two answers may be introductions.
@@ -42,8 +43,7 @@ pub(crate) struct Peers {
     started_at: Instant,
     /// Whether a message for this node has arrived since its start.
     is_reached: AtomicBool,
-    /// How many messages and answers this incarnation has sent.
-    number: AtomicU64,
+    echoes: Echoes,
     /// By sender: its incarnation, and the numbers of its last forwards.
     forwards: Mutex<BTreeMap<NodeId, (u64, BTreeSet<u64>)>>,
     /// Why the cluster refuses this node, if it does.
@@ -109,7 +109,7 @@ impl Peers {
             transport,
             started_at: Instant::now(),
             is_reached: AtomicBool::new(false),
-            number: AtomicU64::new(0),
+            echoes: Echoes::default(),
             forwards: Mutex::default(),
             refused: Mutex::default(),
             errors: PeerErrors::default(),
@@ -141,6 +141,7 @@ impl Peers {
             }
             if !matches!(response, Response::Introduce) {
                 self.incarnations.update(to.node_id, sender);
+                self.note_head(to.node_id, &head).map_err(NotDone::Disk)?;
                 let own = self.clock.now();
                 self.reports.note(to.node_id, head.clock, head.version, own);
                 self.errors.end(to.node_id);
@@ -199,7 +200,8 @@ impl Peers {
             to,
             incarnation: self.incarnations.current()?,
             known_receiver: self.incarnations.peer(to),
-            number: self.number.fetch_add(1, Ordering::Relaxed),
+            number: self.echoes.next_number(self.reading()),
+            confirmation: self.echoes.confirmation(to),
             // What a majority holds may be applied here before this disk has it.
             durable_index: self.applied.index().min(self.log.last_durable()),
             introduction,
@@ -236,9 +238,44 @@ impl Peers {
                 self.note_old(from);
                 Err(Response::Refused(PeerRefusal::OldDirectory))
             }
-            Verdict::Known if knows_this_start => Ok(()),
+            Verdict::Known if knows_this_start => self.note_head(from, head).map_err(failed),
             Verdict::Known | Verdict::HistoryNeeded => Err(Response::Introduce),
         }
+    }
+
+    /// Notes the number of a message or answer of the running incarnation of `from`, and what it
+    /// confirms.
+    fn note_head(&self, from: NodeId, head: &Envelope) -> io::Result<()> {
+        let Envelope { incarnation, number, .. } = *head;
+        self.echoes.receive(from, MessageId { incarnation, number });
+        if let Some(confirmation) = head.confirmation
+            && confirmation.message.incarnation == self.incarnations.current()?
+            && let Some(sent) = self.echoes.sent_at(confirmation.message.number)
+        {
+            self.applied.freshness().confirm(confirmation.index, sent);
+        }
+        Ok(())
+    }
+
+    /// Returns what [`Peers::note_committed`] needs to know of the time before a proposal.
+    pub(crate) fn before_proposal(&self) -> (LastReceived, ClockReading) {
+        (self.echoes.received(), self.reading())
+    }
+
+    /// Notes that an entry is committed which this node proposed after `before`.
+    pub(crate) fn note_committed(&self, index: u64, before: (LastReceived, ClockReading)) {
+        self.echoes.confirm(index, before.0);
+        self.applied.freshness().confirm(index, before.1);
+    }
+
+    /// Reads the clocks.
+    pub(crate) fn reading(&self) -> ClockReading {
+        ClockReading { monotonic: Instant::now(), wall: self.clock.now() }
+    }
+
+    /// Returns how long ago this node had everything that was committed, if it is known.
+    pub(crate) fn fresh_for(&self) -> Option<Duration> {
+        self.applied.freshness().fresh_at().map(|at| at.age(self.reading()))
     }
 
     /// Returns `true` if this node believes what `from` knows of it. It does not believe removed

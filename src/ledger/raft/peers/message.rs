@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::echoes::Confirmation;
 use super::snapshot_transfer::{SnapshotPiece, SnapshotProgress};
 use crate::ledger::raft::store::{History, PeerRecord};
 use crate::ledger::raft::types::{
@@ -26,7 +27,7 @@ use crate::token::UnixSeconds;
 /// The version of the messages. Nodes with different numbers refuse each other.
 ///
 /// Any change of the bytes raises it. Format 3 encodes the reasons of a [`MembershipError`] as enum
-/// tags; in format 2 they were text.
+/// tags, which were text in format 2, and adds [`Confirmation`]s.
 pub const MESSAGE_FORMAT: u16 = 3;
 
 /// The header of every message and every answer.
@@ -44,6 +45,8 @@ pub(crate) struct Envelope {
     pub(crate) known_receiver: Option<PeerRecord>,
     /// Counts the messages and answers of this incarnation.
     pub(crate) number: u64,
+    /// From which the receiver learns how fresh its state is.
+    pub(crate) confirmation: Option<Confirmation>,
     /// The index up to which the sender's disk holds what is committed.
     pub(crate) durable_index: u64,
     /// The sender's incarnations, if the receiver needs them.

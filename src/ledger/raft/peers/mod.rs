@@ -5,6 +5,7 @@
 //! | `message` | the messages and their bytes |
 //! | `transport` | the interface to the network: bytes to a node, bytes back |
 //! | `exchange` | [`Peers`]: sends requests, checks what arrives, remembers what it says |
+//! | `echoes` | which message of each node came before which committed entry, hence how fresh a node is |
 //! | `peer_errors` | the last error with each node |
 //! | `reports` | the last clock and version of each node |
 //! | `raft_network` | openraft's network, over [`Peers`] |
@@ -13,6 +14,7 @@
 //! | `view` | [`View`]: leader, voters and progress, as openraft reports them |
 
 mod append_stream;
+mod echoes;
 mod exchange;
 mod message;
 mod peer_errors;

@@ -56,20 +56,24 @@ impl Forwarder {
     /// Writes one entry as the leader.
     async fn append(&self, commands: Vec<Command>, give_up: Instant) -> BatchResult {
         let entry = Entry { timestamp: self.clock.now(self.view.is_lone()), commands };
+        let before = self.peers.before_proposal();
         match timeout_at(give_up, self.raft.client_write(entry)).await {
-            Ok(Ok(written)) => BatchResult::Answered(
-                written.response().iter().map(|outcome| Ok(*outcome)).collect(),
-            ),
+            Ok(Ok(written)) => {
+                self.peers.note_committed(written.log_id().index(), before);
+                BatchResult::Answered(
+                    written.response().iter().map(|outcome| Ok(*outcome)).collect(),
+                )
+            }
             Ok(Err(error)) => not_written(error),
             Err(_) => BatchResult::Unknown(OutcomeUnknown::NotConfirmed),
         }
     }
 
-    /// Writes an entry without commands, as a leader with other members, if no entry was applied
-    /// for `quiet_max`.
+    /// Writes an entry without commands, as a leader with other members, if the leader has not been
+    /// fresh for `quiet_max`: only a committed entry keeps it and the others fresh.
     pub(crate) async fn write_if_quiet(&self, quiet_max: Duration, within: Duration) {
-        let quiet = self.peers.applied.log_time().applied_at.elapsed();
-        if !self.view.is_lone() && quiet >= quiet_max {
+        let is_quiet = self.peers.fresh_for().is_none_or(|age| age >= quiet_max);
+        if !self.view.is_lone() && is_quiet {
             // If it fails, the next one is due at once.
             let _ = self.append(Vec::new(), Instant::now() + within).await;
         }

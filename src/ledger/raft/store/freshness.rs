@@ -1,63 +1,71 @@
 //! Until when the applied state is known to be up to date.
-//!
-//! A node is fresh as of the last message in which a leader's commit index had advanced, once it
-//! has applied up to that index. Only a leader with a majority can advance it, so a leader that is
-//! cut off refreshes no node, nor does catching up with old entries.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::ledger::NodeId;
+use crate::token::UnixSeconds;
 
-/// At most this many commit indexes wait until they are applied.
+/// At most this many confirmed entries wait until they are applied.
 const PENDING_MAX: usize = 256;
 
-/// After a longer silence, the next message of a leader counts as its first one.
-const SILENCE_MAX: Duration = Duration::from_secs(2);
+/// A time by this node's clocks.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct ClockReading {
+    /// Goes on evenly, but may stand still while the machine is suspended.
+    pub(crate) monotonic: Instant,
+    /// Goes on while the machine is suspended, but may be set.
+    pub(crate) wall: UnixSeconds,
+}
 
-/// The last time at which the applied state was known to be up to date.
+impl ClockReading {
+    /// Returns how long ago this was at `now`, by the clock that says longer.
+    pub(crate) fn age(&self, now: Self) -> Duration {
+        // Of two whole seconds, one may just have begun.
+        let wall = now.wall.get().saturating_sub(self.wall.get()).saturating_sub(1);
+        (now.monotonic - self.monotonic).max(Duration::from_secs(wall))
+    }
+}
+
+/// The last time at which the applied state was known to be up to date: a time before the proposal
+/// of an entry that is now committed and applied here.
 #[derive(Debug, Default)]
 pub(crate) struct Freshness(Mutex<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    last: Option<Last>,
+    leader_heard_at: Option<Instant>,
     applied: Option<u64>,
-    pending: VecDeque<(u64, Instant)>,
-    fresh_at: Option<Instant>,
-}
-
-/// The last message of a leader.
-#[derive(Clone, Copy, Debug)]
-struct Last {
-    leader: (u64, NodeId),
-    commit: u64,
-    at: Instant,
+    /// By index of the entry.
+    pending: BTreeMap<u64, ClockReading>,
+    fresh_at: Option<ClockReading>,
 }
 
 impl Freshness {
-    /// Records a message from `leader` (its term and id), received at `at`, with its commit index.
-    pub(crate) fn set_commit(&self, leader: (u64, NodeId), commit: u64, at: Instant) {
+    /// Records that a leader's message was accepted at `at`.
+    pub(crate) fn leader_heard(&self, at: Instant) {
         let mut inner = self.inner();
-        let last = inner.last.replace(Last { leader, commit, at });
-        // The first message after a silence may be an old one of a leader that was cut off.
-        if last.is_some_and(|last| {
-            last.leader == leader && at - last.at <= SILENCE_MAX && last.commit < commit
-        }) {
-            if inner.pending.len() == PENDING_MAX {
-                inner.pending.pop_front();
-            }
-            inner.pending.push_back((commit, at));
-            inner.settle();
-        }
+        inner.leader_heard_at = inner.leader_heard_at.max(Some(at));
     }
 
-    /// Returns when the last message of a leader was received.
+    /// Returns when the last message of a leader was accepted.
     pub(crate) fn leader_heard_at(&self) -> Option<Instant> {
-        self.inner().last.map(|last| last.at)
+        self.inner().leader_heard_at
+    }
+
+    /// Records that the committed entry `index` was proposed after `before`.
+    pub(crate) fn confirm(&self, index: u64, before: ClockReading) {
+        let mut inner = self.inner();
+        if inner.pending.len() == PENDING_MAX {
+            inner.pending.pop_first();
+        }
+        let pending = inner.pending.entry(index).or_insert(before);
+        if pending.monotonic < before.monotonic {
+            *pending = before;
+        }
+        inner.settle();
     }
 
     /// Records that all entries up to `index` are applied.
@@ -68,7 +76,7 @@ impl Freshness {
     }
 
     /// Returns the last time at which this node is known to have had everything that was committed.
-    pub(crate) fn fresh_at(&self) -> Option<Instant> {
+    pub(crate) fn fresh_at(&self) -> Option<ClockReading> {
         self.inner().fresh_at
     }
 
@@ -79,11 +87,13 @@ impl Freshness {
 
 impl Inner {
     fn settle(&mut self) {
-        while let Some((commit, at)) = self.pending.front()
-            && Some(*commit) <= self.applied
+        while let Some(first) = self.pending.first_entry()
+            && Some(*first.key()) <= self.applied
         {
-            self.fresh_at = Some(*at);
-            self.pending.pop_front();
+            let before = first.remove();
+            if self.fresh_at.is_none_or(|at| at.monotonic < before.monotonic) {
+                self.fresh_at = Some(before);
+            }
         }
     }
 }
@@ -92,32 +102,52 @@ impl Inner {
 mod tests {
     use super::*;
 
+    const WALL: u64 = 1_790_000_000;
+
     #[test]
-    fn only_a_commit_that_advances_and_is_applied_refreshes() {
+    fn only_a_confirmed_entry_that_is_applied_refreshes() {
         let start = Instant::now();
-        let at = |seconds| start + Duration::from_secs(seconds);
+        let at = |seconds| ClockReading {
+            monotonic: start + Duration::from_secs(seconds),
+            wall: UnixSeconds::new(WALL + seconds),
+        };
         let freshness = Freshness::default();
         freshness.set_applied(5);
-        freshness.set_commit((1, NodeId(1)), 5, at(0));
-        assert_eq!(freshness.fresh_at(), None, "a first message may be old");
-        freshness.set_commit((1, NodeId(1)), 6, at(1));
+        freshness.leader_heard(at(0).monotonic);
+        assert_eq!(freshness.fresh_at(), None, "hearing a leader refreshes nothing");
+        freshness.confirm(6, at(1));
         assert_eq!(freshness.fresh_at(), None, "not applied yet");
         freshness.set_applied(6);
         assert_eq!(freshness.fresh_at(), Some(at(1)));
-        // The same commit index refreshes nothing: a leader that is cut off repeats it.
-        freshness.set_commit((1, NodeId(1)), 6, at(2));
-        assert_eq!(freshness.fresh_at(), Some(at(1)));
-        freshness.set_commit((1, NodeId(1)), 9, at(3));
-        freshness.set_commit((1, NodeId(1)), 20, at(4));
+        freshness.confirm(9, at(3));
+        freshness.confirm(20, at(4));
         freshness.set_applied(10);
         assert_eq!(freshness.fresh_at(), Some(at(3)));
         freshness.set_applied(40);
         assert_eq!(freshness.fresh_at(), Some(at(4)));
-        // After a silence, and from another leader, the first message may be old.
-        freshness.set_commit((1, NodeId(1)), 30, at(7));
-        freshness.set_commit((2, NodeId(2)), 31, at(8));
+        // Late confirmations, of whatever entry, are those of older messages.
+        freshness.confirm(30, at(2));
+        freshness.confirm(41, at(3));
+        freshness.set_applied(41);
         assert_eq!(freshness.fresh_at(), Some(at(4)));
-        freshness.set_commit((2, NodeId(2)), 32, at(9));
-        assert_eq!(freshness.fresh_at(), Some(at(9)));
+    }
+
+    #[test]
+    fn a_reading_is_as_old_as_the_clock_says_that_says_more() {
+        let start = Instant::now();
+        let at = |monotonic, wall| ClockReading {
+            monotonic: start + Duration::from_secs(monotonic),
+            wall: UnixSeconds::new(wall),
+        };
+        let reading = at(0, WALL);
+        for (now, age) in [
+            (at(5, WALL + 5), 5),
+            // The machine was suspended for an hour.
+            (at(5, WALL + 3_605), 3_604),
+            // The clock was set back.
+            (at(5, WALL - 3_600), 5),
+        ] {
+            assert_eq!(reading.age(now), Duration::from_secs(age));
+        }
     }
 }

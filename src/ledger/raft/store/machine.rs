@@ -33,8 +33,6 @@ struct Inner {
     state: State,
     last: Option<LogId>,
     membership: StoredMembership,
-    /// When the last entry was applied.
-    applied_at: Instant,
     /// When the log's time last advanced.
     log_time_since: Instant,
 }
@@ -45,8 +43,6 @@ pub(crate) struct LogTime {
     pub(crate) now: UnixSeconds,
     /// When it last advanced, by this node's monotonic clock.
     pub(crate) since: Instant,
-    /// When the last entry was applied.
-    pub(crate) applied_at: Instant,
 }
 
 impl Applied {
@@ -104,11 +100,7 @@ impl Applied {
 
     pub(crate) fn log_time(&self) -> LogTime {
         let inner = self.inner();
-        LogTime {
-            now: inner.state.log_time(),
-            since: inner.log_time_since,
-            applied_at: inner.applied_at,
-        }
+        LogTime { now: inner.state.log_time(), since: inner.log_time_since }
     }
 
     pub(crate) fn freshness(&self) -> &Freshness {
@@ -138,7 +130,7 @@ impl Inner {
     fn new(state: State, meta: SnapshotMeta) -> Self {
         let (last, membership) = (meta.last_log_id, meta.last_membership);
         let now = Instant::now();
-        Self { state, last, membership, applied_at: now, log_time_since: now }
+        Self { state, last, membership, log_time_since: now }
     }
 
     fn index(&self) -> u64 {
@@ -147,14 +139,13 @@ impl Inner {
 
     fn apply(&mut self, entry: RaftEntry) -> Vec<Outcome> {
         self.last = Some(entry.log_id);
-        self.applied_at = Instant::now();
         match entry.payload {
             EntryPayload::Blank => Vec::new(),
             EntryPayload::Normal(entry) => {
                 let before = self.state.log_time();
                 let outcomes = self.state.apply(&entry);
                 if self.state.log_time() > before {
-                    self.log_time_since = self.applied_at;
+                    self.log_time_since = Instant::now();
                 }
                 outcomes
             }

@@ -15,6 +15,7 @@ pub(crate) use clone_guard::write_clone_guard;
 pub use clone_guard::{accept_clone, check_clone_guard};
 pub(crate) use compactor::Compactor;
 pub use error::OpenError;
+pub(crate) use freshness::ClockReading;
 pub use identity::{Identity, IdentityError};
 pub(crate) use incarnations::{History, Incarnations, PeerRecord, Verdict};
 pub(crate) use log_store::LogStore;

@@ -170,6 +170,59 @@ fn a_lone_voter_serves_without_its_learner() {
 }
 
 #[test]
+fn messages_that_arrive_late_do_not_make_a_node_vouch_again() {
+    for delay in [5, 14, 30, 45, 90] {
+        simulate(1, move |world| async move {
+            world.create_cluster(3).await;
+            drop(world.add_learner(4).await);
+            let leader = world.leader().await;
+            wait_secs(5).await;
+            let token = token_of(&spend(9, 1, 0));
+            assert!(world.node(4).standing(&token).is_ok());
+            // Messages are on their way to the node when it is cut off.
+            world.slow_down(4, Duration::from_secs(delay));
+            wait_secs(2).await;
+            world.isolate(4);
+            wait_secs(3).await;
+            let revocation = Revocation::Token { nonce: token.id().nonce, expires_at: None };
+            world.node(leader).revoke(revocation).await.unwrap();
+            let revoked_at = Instant::now();
+            while revoked_at.elapsed() < Duration::from_secs(100) {
+                sleep(Duration::from_millis(250)).await;
+                if world.node(4).standing(&token).is_ok_and(|standing| !standing.revoked) {
+                    let late = revoked_at.elapsed();
+                    assert!(late <= Options::default().max_staleness, "{late:?} too late");
+                }
+            }
+            world.heal();
+            wait_secs(delay + 10).await;
+            assert!(world.node(4).standing(&token).unwrap().revoked);
+        });
+    }
+}
+
+#[test]
+fn a_node_that_was_suspended_does_not_vouch_for_what_it_knew_before() {
+    simulate(1, |world| async move {
+        world.create_cluster(3).await;
+        drop(world.add_learner(4).await);
+        wait_secs(5).await;
+        let token = token_of(&spend(9, 1, 0));
+        let leader = world.leader().await;
+        for node in [leader, 4] {
+            assert!(world.node(node).standing(&token).is_ok());
+            world.isolate(node);
+            // The monotonic clock stands still during a suspension; the wall clock does not.
+            world.set_clock(node, 60);
+            assert!(world.node(node).standing(&token).is_err(), "node {node}");
+            world.set_clock(node, 0);
+            world.heal();
+            wait_secs(5).await;
+        }
+    });
+}
+
+#[test]
 fn a_node_that_is_cut_off_reports_no_standing_after_max_staleness() {
     simulate(6, |world| async move {
         world.create_cluster(3).await;
@@ -245,6 +298,8 @@ fn a_node_on_an_old_disk_is_refused() {
         world.start(3).await;
         assert_eq!(granted(&world.node(3), 1, 1, 1).await, Some(1));
         world.converged().await;
+        // Followers exchange messages every second, and so record this incarnation.
+        wait_secs(2).await;
 
         // The old disk is refused at every start.
         world.stop(3).await;
@@ -402,6 +457,7 @@ async fn refusal(ledger: &RaftLedger, from: u64, sender: &Identity, to: u64) -> 
         incarnation: 1,
         known_receiver: None,
         number: 0,
+        confirmation: None,
         durable_index: 0,
         introduction: None,
         clock: UnixSeconds::new(NOW),

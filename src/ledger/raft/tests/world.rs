@@ -70,6 +70,8 @@ struct Inner {
     nodes: BTreeMap<u64, SimMachine>,
     /// The links that lose all messages: from the first node to the second.
     cut: BTreeSet<(u64, u64)>,
+    /// By receiver, how long messages are under way in addition.
+    slow: BTreeMap<u64, Duration>,
     network_faults: NetworkFaults,
     log_retention: LogRetention,
     /// The number of snapshot pieces that arrived, without the first of each snapshot.
@@ -138,6 +140,7 @@ impl World {
             began: Instant::now(),
             nodes: BTreeMap::new(),
             cut: BTreeSet::new(),
+            slow: BTreeMap::new(),
             network_faults: NetworkFaults::default(),
             log_retention: LogRetention { snapshot_every: SNAPSHOT_EVERY, entries: KEPT_ENTRIES },
             pieces: 0,
@@ -183,9 +186,15 @@ impl World {
         }
     }
 
+    /// Delays all messages to `node` by as much as `delay`.
+    pub(super) fn slow_down(&self, node: u64, delay: Duration) {
+        self.inner().slow.insert(node, delay);
+    }
+
     /// Restores all links.
     pub(super) fn heal(&self) {
         self.inner().cut.clear();
+        self.inner().slow.clear();
     }
 
     pub(super) fn ids(&self) -> Vec<u64> {
@@ -480,15 +489,16 @@ impl World {
 
     /// Delays or loses a message on the link from `from` to `to`.
     async fn pass_link(&self, from: u64, to: u64, within: Duration) -> Result<(), TransportError> {
-        let (faults, is_cut) = {
+        let (faults, is_cut, slow) = {
             let inner = self.inner();
-            (inner.network_faults, inner.cut.contains(&(from, to)))
+            let slow = inner.slow.get(&to).copied().unwrap_or_default();
+            (inner.network_faults, inner.cut.contains(&(from, to)), slow)
         };
         if is_cut || self.chance(faults.lost_percent) {
             sleep(within).await;
             return Err(TransportError::Unknown("lost".to_owned()));
         }
-        sleep(Duration::from_millis(self.roll(faults.delay_max_ms + 1) as u64)).await;
+        sleep(slow + Duration::from_millis(self.roll(faults.delay_max_ms + 1) as u64)).await;
         Ok(())
     }
 }
