@@ -27,7 +27,7 @@ use crate::token::UnixSeconds;
 /// The version of the messages. Nodes with different numbers refuse each other.
 ///
 /// Any change of the bytes raises it. Format 3 encodes the reasons of a [`MembershipError`] as enum
-/// tags, which were text in format 2, and adds [`Confirmation`]s.
+/// tags, which were text in format 2, and adds `Confirmation`s.
 pub const MESSAGE_FORMAT: u16 = 3;
 
 /// The header of every message and every answer.
