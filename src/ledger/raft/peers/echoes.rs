@@ -29,7 +29,7 @@ pub(crate) struct MessageId {
 }
 
 /// The statement that the entry `index` is committed, and that its proposer had received `message`
-/// before it proposed the entry. It is true whoever sends it, and stays true.
+/// before it proposed the entry. It stays true, and does not depend on its sender.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct Confirmation {
     pub(crate) index: u64,
