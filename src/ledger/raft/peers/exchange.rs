@@ -194,18 +194,19 @@ impl Peers {
 
     /// Makes the header of a message or an answer to `to`.
     pub(crate) fn head(&self, to: NodeId, introduction: Option<History>) -> io::Result<Envelope> {
+        let now = self.reading();
         Ok(Envelope {
             ledger_id: self.identity.ledger_id,
             from: self.identity.node_id,
             to,
             incarnation: self.incarnations.current()?,
             known_receiver: self.incarnations.peer(to),
-            number: self.echoes.next_number(self.reading()),
+            number: self.echoes.next_number(now),
             confirmation: self.echoes.confirmation(to),
             // What a majority holds may be applied here before this disk has it.
             durable_index: self.applied.index().min(self.log.last_durable()),
             introduction,
-            clock: self.clock.now(),
+            clock: now.wall,
             version: env!("CARGO_PKG_VERSION").to_owned(),
         })
     }
